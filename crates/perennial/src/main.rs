@@ -1,0 +1,2 @@
+//! Perennial (skeleton).
+fn main() {}
