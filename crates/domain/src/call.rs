@@ -1,0 +1,190 @@
+//! What arrives: one call of a customer's history, as it was accepted.
+
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// The kinds of Segment's tracking spec, and our own `record`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallKind {
+    /// Something the customer did.
+    Track,
+    /// A page was seen.
+    Page,
+    /// A screen of an app was seen.
+    Screen,
+    /// Traits of a customer; with both ids it joins them.
+    Identify,
+    /// The customer belongs to a group.
+    Group,
+    /// Two ids are one person.
+    Alias,
+    /// Something a customer has: a pass, a subscription, a shipment.
+    Record,
+}
+
+impl CallKind {
+    /// The word in the call's `type`.
+    pub fn word(self) -> &'static str {
+        match self {
+            CallKind::Track => "track",
+            CallKind::Page => "page",
+            CallKind::Screen => "screen",
+            CallKind::Identify => "identify",
+            CallKind::Group => "group",
+            CallKind::Alias => "alias",
+            CallKind::Record => "record",
+        }
+    }
+
+    /// Finds the kind of a `type`.
+    pub fn find(word: &str) -> Option<CallKind> {
+        Some(match word {
+            "track" => CallKind::Track,
+            "page" => CallKind::Page,
+            "screen" => CallKind::Screen,
+            "identify" => CallKind::Identify,
+            "group" => CallKind::Group,
+            "alias" => CallKind::Alias,
+            "record" => CallKind::Record,
+            _ => return None,
+        })
+    }
+}
+
+/// How far the sender of a call is trusted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trust {
+    /// A public key in a page or an app: behaviour only.
+    Browser,
+    /// A secret key on the company's own server.
+    Server,
+    /// A file that the owner imported.
+    File,
+    /// Perennial itself: messages and what became of them.
+    Perennial,
+}
+
+/// Who sent a call: the key's source name and its trust.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Source {
+    /// Name of the source, such as `shop` or `import`.
+    pub name: Arc<str>,
+    /// How far it is trusted.
+    pub trust: Trust,
+}
+
+impl Source {
+    /// A source by name and trust.
+    pub fn new(name: &str, trust: Trust) -> Source {
+        Source { name: name.into(), trust }
+    }
+}
+
+/// The part of a `record` call beside its attributes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RecordPart {
+    /// `pass`, `subscription`, `shipment` …
+    #[serde(rename = "k")]
+    pub kind: Arc<str>,
+    /// The record's id, unique with the kind in the workspace.
+    #[serde(rename = "i")]
+    pub id: Arc<str>,
+    /// The record ended for all.
+    #[serde(rename = "d", default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// This customer's share of it ended.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
+}
+
+/// One accepted call. Serialises to one line of the journal; keys are short because there are millions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// Its kind.
+    #[serde(rename = "k")]
+    pub kind: CallKind,
+    /// The id under which it counts once.
+    #[serde(rename = "m")]
+    pub message_id: Arc<str>,
+    /// The known customer it names.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<Arc<str>>,
+    /// The visitor it names.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub anonymous_id: Option<Arc<str>>,
+    /// `alias`: the id that is joined to `user_id`; `group`: the group's id.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub other_id: Option<Arc<str>>,
+    /// Event name of track, page and screen calls.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Arc<str>>,
+    /// When it happened.
+    #[serde(rename = "t")]
+    pub timestamp: Timestamp,
+    /// When it reached us.
+    #[serde(rename = "r")]
+    pub received_at: Timestamp,
+    /// The source's name.
+    #[serde(rename = "s")]
+    pub source: Arc<str>,
+    /// The source's trust.
+    #[serde(rename = "w")]
+    pub trust: Trust,
+    /// Kind, id and end of a record.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordPart>,
+    /// A JSON object: properties of an event, traits of identify and group, attributes of a record.
+    #[serde(rename = "b")]
+    pub body: Arc<RawValue>,
+    /// Segment's `context`, a JSON object.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Arc<RawValue>>,
+}
+
+impl Call {
+    /// The body parsed. The body was checked to be an object when the call was accepted.
+    pub fn body_value(&self) -> serde_json::Value {
+        serde_json::from_str(self.body.get()).unwrap_or(serde_json::Value::Null)
+    }
+
+    /// Whether a segment can ask for it by name.
+    pub fn is_event(&self) -> bool {
+        self.event.is_some()
+    }
+}
+
+/// Event names that Perennial gives a meaning of their own.
+pub mod events {
+    /// `page` calls.
+    pub const PAGE_VIEWED: &str = "Page Viewed";
+    /// `screen` calls.
+    pub const SCREEN_VIEWED: &str = "Screen Viewed";
+    /// Somebody bought.
+    pub const ORDER_COMPLETED: &str = "Order Completed";
+    /// Money went back.
+    pub const ORDER_REFUNDED: &str = "Order Refunded";
+    /// A statement of consent.
+    pub const CONSENT_CHANGED: &str = "Consent Changed";
+    /// A list gained or lost the customer.
+    pub const LIST_CHANGED: &str = "List Changed";
+    /// A person began to talk with the customer.
+    pub const CONVERSATION_OPENED: &str = "Conversation Opened";
+    /// The talk is over.
+    pub const CONVERSATION_CLOSED: &str = "Conversation Closed";
+    /// The customer complained.
+    pub const COMPLAINT_OPENED: &str = "Complaint Opened";
+    /// The complaint is settled.
+    pub const COMPLAINT_RESOLVED: &str = "Complaint Resolved";
+    /// The customer wants no more messages of the message's purpose.
+    pub const UNSUBSCRIBED: &str = "Unsubscribed";
+    /// The receiver called a message spam.
+    pub const MARKED_AS_SPAM: &str = "Email Marked as Spam";
+    /// The receiver's server refused the address.
+    pub const EMAIL_BOUNCED: &str = "Email Bounced";
+    /// A link in a message was followed.
+    pub const LINK_CLICKED: &str = "Email Link Clicked";
+}

@@ -1,0 +1,106 @@
+use super::*;
+
+fn error_of(text: &str) -> String {
+    read_text(text, "shop.yaml").expect_err(text).to_string()
+}
+
+#[test]
+fn the_example_of_the_spec_is_understood() {
+    let text = r#"
+segment: lapsed-regulars
+title: Regulars who stopped
+where:
+  all:
+    - { did: Order Completed, at_least: 3, within: 365d }
+    - { did_not: Order Completed, within: 30d }
+---
+campaign: win-back
+purpose: marketing
+enter:
+  on: { enters: lapsed-regulars }
+  again: { after: 90d }
+goal: { did: Order Completed, within: 14d, value: properties.revenue }
+exit_if: { did: Order Completed }
+holdout: 20%
+steps:
+  - id: first
+    message: hello-again
+    channel: email
+  - wait: 3d
+---
+template: hello-again
+channel: email
+subject: "{{ customer.first_name | default: 'Hello' }}, we restocked it"
+body: |
+  Hello
+---
+workspace: settings
+zone: Europe/London
+currency: GBP
+caps: [ { purpose: marketing, channel: email, at_most: 2, per: 7d }, { purpose: marketing, at_most: 1, per_days: 1 } ]
+quiet_hours: { from: "21:00", to: 08:00, purposes: [marketing] }
+global_holdout: { percent: 5, seed: g-2026 }
+sender: { name: The Tea House, address: hello@tea.example, postal_address: "1 Leaf Lane, London" }
+"#;
+    let found = read_text(text, "shop.yaml").unwrap();
+    assert_eq!(found.len(), 4);
+    let mut all = Definitions::new();
+    for defined in found {
+        all.put(defined.definition);
+    }
+    all.check().unwrap();
+    assert_eq!(all.campaigns[&Name::parse("win-back").unwrap()].holdout.buckets(), 2_000);
+    assert_eq!(all.settings.caps.len(), 2);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
+    let text = "segment: a\nwhere: { all: [ { did: Order, witin: 3d } ] }";
+    assert_eq!(
+        error_of(text),
+        "shop.yaml: segment `a`: at `where.all[0]`: unknown key `witin`; did you mean `within`?"
+    );
+    assert!(error_of("segment: a\nwhere: { dit: Order }").contains("did you mean `did`"));
+    assert!(error_of("segment: a\nwhere: { trait: x, abov: 3 }").contains("did you mean `above`"));
+    assert!(error_of("segmant: a\nwhere: { everyone: true }").contains("did you mean `segment`"));
+}
+
+#[test]
+fn what_is_duplicate_empty_too_deep_or_too_long_is_refused() {
+    assert!(error_of("segment: a\nsegment: b\nwhere: { everyone: true }").contains("duplicate"));
+    assert!(error_of("segment: a\nwhere: { all: [] }").contains("the list is empty"));
+    assert!(error_of("segment: A b\nwhere: { everyone: true }").contains("is no name"));
+    let deep = format!("segment: a\nwhere: {}{{ everyone: true }}{}", "{ not: ".repeat(40), " }".repeat(40));
+    assert!(error_of(&deep).contains("deeper than 32"));
+    let wide = format!("segment: a\nwhere: {{ any: [ {} ] }}", "{ list: vip }, ".repeat(300));
+    assert!(error_of(&wide).contains("more than 200"));
+    let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: [*f,*f,*f,*f,*f,*f,*f,*f,*f]";
+    let _ = error_of(bomb);
+}
+
+#[test]
+fn what_comes_later_is_refused_by_name_instead_of_being_ignored() {
+    assert!(error_of("segment: a\nwhere: { stopped: Visit, active: 14d, quiet: 7d }").contains("not evaluated by this version yet"));
+    assert!(error_of("segment: a\nwhere: { trait: plan, held_for: { value: gold, at_least: 7d } }").contains("not evaluated by this version yet"));
+}
+
+#[test]
+fn circles_and_unknown_targets_are_named() {
+    let mut all = Definitions::new();
+    for defined in read_text("[{segment: a, where: {segment: b}}, {segment: b, where: {not: {segment: a}}}]", "x").unwrap() {
+        all.put(defined.definition);
+    }
+    assert!(all.check().unwrap_err().to_string().contains("`a` → `b` → `a`"));
+    let mut all = Definitions::new();
+    for defined in read_text("[{segment: regulars, where: {segment: regular}}]", "x").unwrap() {
+        all.put(defined.definition);
+    }
+    assert!(all.check().unwrap_err().to_string().contains("there is no segment `regular`; did you mean `regulars`?"));
+}
+
+#[test]
+fn yaml_is_the_core_schema_of_1_2() {
+    let values = read_yaml("{ on: yes, at: 21:00, day: 2026-01-01, no: off, n: 10, f: 1.50, t: true, z: ~ }").unwrap();
+    let expected = serde_json::json!({"on": "yes", "at": "21:00", "day": "2026-01-01", "no": "off", "n": 10, "f": 1.5, "t": true, "z": null});
+    assert_eq!(values[0], expected);
+}

@@ -1,0 +1,234 @@
+//! One campaign: how far customers got, what was held and why, both arms side by side, every decision.
+
+use askama::Template;
+use jiff::Timestamp;
+
+use super::campaigns::State;
+use super::chart::{Bar, BarPart, Bars, Pair};
+use super::filter::Filter;
+use super::frame::Frame;
+use super::links::{Link, Place};
+use super::outcome::{Outcome, ReasonCount, Verdict};
+use super::text::{Count, Money, Share, Tone};
+
+/// Everything on a campaign's page.
+#[derive(Debug, Clone)]
+pub struct CampaignView {
+    /// Its name in files and addresses.
+    pub name: String,
+    /// Its title for people; the name where there is none.
+    pub title: String,
+    /// Whether it runs.
+    pub state: State,
+    /// What it does, in one plain sentence.
+    pub sentence: String,
+    /// "marketing" or "service".
+    pub purpose: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// Its definition as it was written.
+    pub yaml: String,
+    /// The version of the definition.
+    pub version: u64,
+    /// Customers inside now.
+    pub inside: Count,
+    /// Messages that resuming would let fall due at once.
+    pub due_on_resume: Count,
+    /// How far customers got.
+    pub funnel: Funnel,
+    /// What the goal is, in words: "an order within 14 days of entering". None: no goal.
+    pub goal: Option<String>,
+    /// Customers whose window is still open, so that they may yet come back.
+    pub still_open: Count,
+    /// Those who were messaged.
+    pub messaged: Arm,
+    /// Those who were held out to compare.
+    pub held_out: Arm,
+    /// "20 %", from the definition.
+    pub holdout: String,
+    /// This page of decisions, latest first.
+    pub decisions: Vec<Decision>,
+    /// How many the filter lets through.
+    pub decisions_found: Count,
+    /// The cursor of the next page of decisions.
+    pub next: Option<String>,
+}
+
+/// How far customers got; each number counts messages by their latest outcome, but for the first and the last.
+#[derive(Debug, Clone, Default)]
+pub struct Funnel {
+    /// Entries.
+    pub entered: Count,
+    /// Messages that reached the gate.
+    pub reached_gate: Count,
+    /// Held now, by reason.
+    pub held: Vec<ReasonCount>,
+    /// Skipped, by reason.
+    pub skipped: Vec<ReasonCount>,
+    /// Failed, by reason.
+    pub failed: Vec<ReasonCount>,
+    /// Uncertain, by reason.
+    pub uncertain: Vec<ReasonCount>,
+    /// Would have been sent, by reason.
+    pub would_have_sent: Vec<ReasonCount>,
+    /// Sent.
+    pub sent: Count,
+    /// Messaged customers who reached the goal within the window.
+    pub came_back: Count,
+}
+
+/// One side of the comparison. Customers, not messages.
+#[derive(Debug, Clone, Default)]
+pub struct Arm {
+    /// Customers whose draw put them on this side, or would.
+    pub entered: Count,
+    /// Of those, with a message that is held now.
+    pub held: Count,
+    /// Of those, with a message sent (or, held out, that would have been sent): the denominator of all below.
+    pub customers: Count,
+    /// Of `customers`, those who reached the goal within the window.
+    pub came_back: Count,
+    /// Goal events within the window.
+    pub goals: Count,
+    /// Their value; none where the goal has no value.
+    pub revenue: Option<Money>,
+}
+
+impl Arm {
+    fn share(&self) -> Share {
+        self.came_back.share_of(&self.customers)
+    }
+
+    fn revenue(&self) -> String {
+        shown(self.revenue.as_ref())
+    }
+
+    fn revenue_per_customer(&self) -> String {
+        shown(self.revenue.as_ref().and_then(|revenue| revenue.per(&self.customers)).as_ref())
+    }
+
+    /// Two digits after the point: more are not known of a mean of whole events.
+    fn goals_per_customer(&self) -> String {
+        if self.customers.is_zero() {
+            return "–".to_owned();
+        }
+        let customers = u128::from(self.customers.0);
+        let hundredths = (u128::from(self.goals.0) * 100 + customers / 2) / customers;
+        format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    }
+}
+
+fn shown(money: Option<&Money>) -> String {
+    money.map_or_else(|| "–".to_owned(), Money::to_string)
+}
+
+/// One outcome reached.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// When.
+    pub at: Timestamp,
+    /// About whom.
+    pub customer: Link,
+    /// At which step.
+    pub step: String,
+    /// With which variant.
+    pub variant: Option<String>,
+    /// What and why.
+    pub verdict: Verdict,
+    /// The message it decided about; none where nobody was to get one.
+    pub message: Option<Link>,
+}
+
+#[derive(Template)]
+#[template(path = "campaign.html")]
+pub(super) struct CampaignPage {
+    pub(super) frame: Frame,
+    pub(super) view: CampaignView,
+    pub(super) filter: Filter,
+}
+
+impl CampaignPage {
+    fn place(&self) -> Place {
+        Place::Campaign(self.view.name.clone())
+    }
+
+    fn edit(&self) -> Place {
+        Place::EditCampaign(self.view.name.clone())
+    }
+
+    fn outcomes(&self) -> [Outcome; 6] {
+        Outcome::ALL
+    }
+
+    fn held_now(&self) -> Count {
+        total(&self.view.funnel.held)
+    }
+
+    fn is_compared(&self) -> bool {
+        !self.view.held_out.entered.is_zero() || !self.view.held_out.customers.is_zero()
+    }
+
+    fn pair(&self) -> Pair {
+        Pair::new(self.view.messaged.share(), self.view.held_out.share())
+    }
+
+    fn funnel(&self) -> Bars {
+        let funnel = &self.view.funnel;
+        let plain = |label: &str, count: Count, tone| Bar {
+            label: label.to_owned(),
+            count,
+            value: count.to_string(),
+            tone,
+            opens: None,
+            parts: Vec::new(),
+        };
+        let mut rows = vec![
+            plain("Entered", funnel.entered, Tone::Sky),
+            plain("Reached the gate", funnel.reached_gate, Tone::Sky),
+            self.row(Outcome::Held, &funnel.held, "Held now"),
+            self.row(Outcome::Skipped, &funnel.skipped, "Skipped"),
+            self.row(Outcome::Failed, &funnel.failed, "Failed"),
+            self.row(Outcome::Uncertain, &funnel.uncertain, "Uncertain"),
+            self.row(Outcome::WouldHaveSent, &funnel.would_have_sent, "Would have been sent"),
+            Bar { opens: Some(self.decisions_of("sent", "")), ..plain("Sent", funnel.sent, Tone::Leaf) },
+        ];
+        // What never happened needs no row; what may happen to every campaign keeps its zero.
+        rows.retain(|row| !row.count.is_zero() || !matches!(row.label.as_str(), "Failed" | "Uncertain"));
+        if self.view.goal.is_some() {
+            rows.push(plain("Came back", funnel.came_back, Tone::Leaf));
+        }
+        let whole = rows.iter().map(|row| row.count).max().unwrap_or_default();
+        Bars::new(rows, &whole)
+    }
+
+    fn row(&self, outcome: Outcome, reasons: &[ReasonCount], label: &str) -> Bar {
+        let count = total(reasons);
+        Bar {
+            label: label.to_owned(),
+            count,
+            value: count.to_string(),
+            tone: outcome.tone(),
+            opens: Some(self.decisions_of(outcome.code(), "")),
+            parts: reasons
+                .iter()
+                .map(|reason| BarPart {
+                    words: reason.words(),
+                    count: reason.count,
+                    opens: self.decisions_of(outcome.code(), &reason.because),
+                })
+                .collect(),
+        }
+    }
+
+    fn decisions_of(&self, outcome: &str, because: &str) -> String {
+        format!("{}{}#decisions", self.place(), Filter::default().with(outcome, because))
+    }
+
+    fn next_page(&self, cursor: &str) -> String {
+        format!("{}{}#decisions", self.place(), self.filter.after(cursor))
+    }
+}
+
+fn total(reasons: &[ReasonCount]) -> Count {
+    Count(reasons.iter().fold(0, |sum, reason| sum.saturating_add(reason.count.0)))
+}
