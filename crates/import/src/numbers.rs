@@ -91,8 +91,10 @@ fn without_grouping(whole: &str, grouping: char) -> Option<String> {
 }
 
 fn read_digits(text: &str) -> Option<Decimal> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (text, digits) = match text.strip_prefix('+') {
+        Some(digits) => (digits, digits),
+        None => (text, text.strip_prefix('-').unwrap_or(text)),
+    };
     // The decimal crate also accepts `1_000` and `.`; files that hold those hold something else.
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !digits.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;

@@ -1,1 +1,208 @@
-//! (skeleton)
+//! The seam between the engine and whatever keeps its data, in the engine's words.
+//!
+//! `Store` has one writer; `Reader`s look at what was committed, beside it. `sqlite` is the
+//! implementation of one machine. Nothing outside this crate knows SQL.
+
+pub mod facts;
+
+pub use facts::*;
+
+use domain::{Call, MessageId, Name, Timestamp};
+use std::collections::BTreeMap;
+
+/// What the engine asks of a store. One process, one writer.
+pub trait Store: Send {
+    /// Everything that cannot be derived from the journal and is still needed, as of the last commit.
+    fn recover(&self) -> Result<Recovered, StoreError>;
+
+    /// Makes everything in `commit` durable at once, or nothing.
+    ///
+    /// After an error nothing of it may be visible; the caller must drop its live state and
+    /// `recover`, since it cannot know how far memory ran ahead.
+    fn commit(&mut self, commit: &Commit) -> Result<(), StoreError>;
+
+    /// Opens a reader of committed data that may be used from another thread.
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+}
+
+/// Looks at committed data.
+pub trait Reader: Send {
+    /// Visits every journal row after `after`, in order. Stops at the first error.
+    fn replay(
+        &self,
+        after: RowId,
+        visit: &mut dyn FnMut(JournalRow) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// The journal rows of these numbers, in ascending order; unknown numbers are left out.
+    fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError>;
+
+    /// Decisions, newest first.
+    fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, domain::message::Decision)>, StoreError>;
+
+    /// Messages, the latest outcome first; those that wait to be sent before all.
+    fn messages(&self, filter: &MessageFilter, page: Page) -> Result<Vec<domain::message::Message>, StoreError>;
+
+    /// One message with its attempts, oldest first.
+    fn message(&self, id: &MessageId) -> Result<Option<(domain::message::Message, Vec<Attempt>)>, StoreError>;
+
+    /// Number of messages by campaign and latest outcome (None: waiting) and reason.
+    fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError>;
+
+    /// Entries and exits of a segment, newest first.
+    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError>;
+
+    /// Exposures of a campaign, oldest first.
+    fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError>;
+
+    /// Number of journeys of a campaign ever begun, and of those still inside.
+    fn journey_counts(&self, campaign: &Name) -> Result<(u64, u64), StoreError>;
+
+    /// Versions of a definition, newest first.
+    fn versions(&self, kind: domain::DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError>;
+
+    /// Refused calls, newest first.
+    fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError>;
+
+    /// One refused call.
+    fn refused_call(&self, id: u64) -> Result<Option<Refused>, StoreError>;
+
+    /// What was taken at the door, by day (UTC), source and result, newest day first, at most `days` days.
+    fn tallies(&self, days: u32) -> Result<Vec<Tally>, StoreError>;
+
+    /// Size of the data on disk, in bytes, where the store has one.
+    fn size_bytes(&self) -> Result<u64, StoreError>;
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the data directory.
+    #[error("another Perennial is using {place} (process {holder}); stop it, or use another --data-dir")]
+    Locked {
+        /// The directory.
+        place: String,
+        /// The other process, as far as known.
+        holder: String,
+    },
+    /// The data was written by a newer version.
+    #[error("the data in {place} has format {found}, this version knows up to {known}; run the newer Perennial, migrations do not go down")]
+    Newer {
+        /// The directory.
+        place: String,
+        /// Its format.
+        found: u32,
+        /// The newest we know.
+        known: u32,
+    },
+    /// The disk is full, or nearly so.
+    #[error("the disk that holds {place} is full; free some space, new events are refused until then")]
+    Full {
+        /// The directory.
+        place: String,
+    },
+    /// Reading or writing failed.
+    #[error("the data could not be {doing}: {reason}")]
+    Io {
+        /// `read`, `written`, `opened`.
+        doing: &'static str,
+        /// What the system said.
+        reason: String,
+    },
+    /// What was read cannot be.
+    #[error("the data is damaged at {place}: {reason}")]
+    Damaged {
+        /// Which table or row.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Everything recovered at start beside the journal.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// The last instant that was fully processed.
+    pub clock: Timestamp,
+    /// Calls committed so far.
+    pub position: domain::Position,
+    /// Secrets of the workspace, made when the store was created.
+    pub secrets: Secrets,
+    /// Milliseconds by which a demo's time runs ahead of real time.
+    pub clock_offset_ms: i64,
+    /// The latest version of each definition that exists.
+    pub definitions: Vec<DefinitionVersion>,
+    /// What was recorded of campaigns.
+    pub campaigns: Vec<CampaignFacts>,
+    /// Journeys that are not over: inside, or watched for their goal. And for `again`, the last entry
+    /// of those that are over.
+    pub journeys: Vec<Journey>,
+    /// Messages without a final outcome, and those sent or uncertain in the last 366 days (for caps).
+    pub messages: Vec<domain::message::Message>,
+    /// Exposures whose goal window is open.
+    pub exposures: Vec<Exposure>,
+    /// Addresses that may not be written to.
+    pub suppressions: Vec<Suppression>,
+    /// Keys, revoked ones too.
+    pub keys: Vec<Key>,
+}
+
+/// What one commit makes durable, all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// Calls to append to the journal, in order.
+    pub calls: Vec<std::sync::Arc<Call>>,
+    /// Calls accepted in all after this commit.
+    pub position: domain::Position,
+    /// The instant up to which everything due was done.
+    pub clock: Timestamp,
+    /// A demo's time moved.
+    pub clock_offset_ms: Option<i64>,
+    /// Entries and exits.
+    pub transitions: Vec<Transition>,
+    /// Outcomes reached.
+    pub decisions: Vec<domain::message::Decision>,
+    /// Messages new or changed, by id.
+    pub messages: Vec<domain::message::Message>,
+    /// Attempts new or changed, by message and number.
+    pub attempts: Vec<Attempt>,
+    /// Journeys new or changed, by id.
+    pub journeys: Vec<Journey>,
+    /// Exposures new or changed, by journey.
+    pub exposures: Vec<Exposure>,
+    /// Facts of campaigns new or changed, by name.
+    pub campaigns: Vec<CampaignFacts>,
+    /// New versions of definitions; one without value deletes.
+    pub definitions: Vec<DefinitionVersion>,
+    /// Addresses suppressed, or lifted.
+    pub suppressions: Vec<SuppressionChange>,
+    /// Calls refused at the door. Their `id` is given by the store (0 here).
+    pub refused: Vec<Refused>,
+    /// Refused calls that were replayed or dismissed.
+    pub refused_gone: Vec<u64>,
+    /// Keys new or changed, by id.
+    pub keys: Vec<Key>,
+    /// Numbers to add to the tallies.
+    pub tallies: BTreeMap<TallyKey, u64>,
+}
+
+impl Commit {
+    /// Whether nothing is in it that would have to be written. The clock alone is not worth a commit.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+            && self.clock_offset_ms.is_none()
+            && self.transitions.is_empty()
+            && self.decisions.is_empty()
+            && self.messages.is_empty()
+            && self.attempts.is_empty()
+            && self.journeys.is_empty()
+            && self.exposures.is_empty()
+            && self.campaigns.is_empty()
+            && self.definitions.is_empty()
+            && self.suppressions.is_empty()
+            && self.refused.is_empty()
+            && self.refused_gone.is_empty()
+            && self.keys.is_empty()
+            && self.tallies.is_empty()
+    }
+}

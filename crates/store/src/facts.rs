@@ -1,0 +1,371 @@
+//! Facts that are kept beside the journal, as the engine sees them.
+
+use domain::message::{Because, Outcome, Phase};
+use domain::{Call, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Timestamp, Trust};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The number of a journal row, from 1. A row is a batch of calls.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct RowId(pub u64);
+
+/// Most calls in one journal row.
+pub const ROW_CALLS: usize = 1_000;
+
+/// A batch of calls as committed.
+#[derive(Clone, Debug)]
+pub struct JournalRow {
+    /// Its number.
+    pub id: RowId,
+    /// Position of its first call.
+    pub first: Position,
+    /// The calls in order.
+    pub calls: Vec<Arc<Call>>,
+}
+
+/// Secrets of a workspace.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secrets {
+    /// Signs links in messages.
+    pub link_key: [u8; 32],
+    /// Keys the hash of message ids, so that nobody can make two collide.
+    pub dedupe_key: [u8; 16],
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets(***)")
+    }
+}
+
+/// Somebody entered or left a segment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transition {
+    /// The segment.
+    pub segment: Name,
+    /// Who.
+    pub customer: CustomerId,
+    /// When, to the millisecond.
+    pub at: Timestamp,
+    /// Entered, or left.
+    pub entered: bool,
+}
+
+/// One attempt to send a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Of which message.
+    pub message: MessageId,
+    /// 1 for the first.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How far it came.
+    pub phase: Phase,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended: `sent`, `put_off`, `rejected`, `no_reply`.
+    pub result: Option<String>,
+    /// The receiver's words, at most 500 characters.
+    pub reply: Option<String>,
+}
+
+/// Somebody's way through a campaign.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Journey {
+    /// Unique: made from campaign, customer, key and instant of entry.
+    pub id: Arc<str>,
+    /// Through which campaign.
+    pub campaign: Name,
+    /// Whose.
+    pub customer: CustomerId,
+    /// For which key.
+    pub key: Option<String>,
+    /// When it began.
+    pub entered_at: Timestamp,
+    /// The version of the campaign it follows.
+    pub version: u32,
+    /// Index of the step it stands at.
+    pub step: u32,
+    /// What it does there.
+    pub stage: Stage,
+    /// For `waiting`: until when.
+    pub until: Option<Timestamp>,
+    /// The message of the step, while one is decided about.
+    pub message: Option<MessageId>,
+    /// Properties of the event that let in, as JSON.
+    pub trigger: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What a journey does at its step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// A step is due.
+    Due,
+    /// Waits for time.
+    Waiting,
+    /// Its message is held, queued or being sent.
+    Messaging,
+    /// All steps are done.
+    Finished,
+    /// Left by `exit_if`, by the end of the campaign or by a merge.
+    Exited,
+    /// Reached the goal.
+    Converted,
+}
+
+impl Stage {
+    /// Whether the customer is still inside.
+    pub fn is_inside(self) -> bool {
+        matches!(self, Stage::Due | Stage::Waiting | Stage::Messaging)
+    }
+
+    /// The word in tables and pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Stage::Due => "due",
+            Stage::Waiting => "waiting",
+            Stage::Messaging => "messaging",
+            Stage::Finished => "finished",
+            Stage::Exited => "exited",
+            Stage::Converted => "converted",
+        }
+    }
+}
+
+/// To which side of the comparison somebody belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arm {
+    /// Got, or was meant to get, the message.
+    Messaged,
+    /// Kept out, to compare.
+    HeldOut,
+}
+
+impl Arm {
+    /// The word in tables and pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Arm::Messaged => "messaged",
+            Arm::HeldOut => "held_out",
+        }
+    }
+}
+
+/// A journey whose draw took effect, and what the customer did in the goal's window.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Exposure {
+    /// The journey.
+    pub journey: Arc<str>,
+    /// Of which campaign.
+    pub campaign: Name,
+    /// Whose.
+    pub customer: CustomerId,
+    /// Which side.
+    pub arm: Arm,
+    /// When the draw took effect: the message went, or would have gone.
+    pub at: Timestamp,
+    /// Goal events count up to and with this instant.
+    pub until: Timestamp,
+    /// When the first goal event happened.
+    pub came_back_at: Option<Timestamp>,
+    /// Goal events in the window.
+    pub goals: u32,
+    /// Their worth, a sum per currency.
+    pub worth: Vec<Money>,
+}
+
+/// What is recorded of a campaign beside its definition.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CampaignFacts {
+    /// Which.
+    pub name: Name,
+    /// When it was first defined: triggers before do not count.
+    pub started_at: Timestamp,
+    /// Raised by "start a new comparison".
+    pub draw: u32,
+    /// Current version of its definition.
+    pub version: u32,
+    /// Paused since.
+    pub paused_at: Option<Timestamp>,
+    /// Stopped since.
+    pub stopped_at: Option<Timestamp>,
+}
+
+/// A version of a definition.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DefinitionVersion {
+    /// Its kind.
+    pub kind: DefinitionKind,
+    /// Its name.
+    pub name: Name,
+    /// From 1.
+    pub version: u32,
+    /// When it was saved.
+    pub at: Timestamp,
+    /// By whom: a user, a file, `demo`.
+    pub by: String,
+    /// The definition as JSON; none: deleted.
+    pub value: Option<serde_json::Value>,
+}
+
+/// An address that may not be written to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Suppression {
+    /// The address, normalised.
+    pub address: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Why: the receiver's words.
+    pub reason: String,
+}
+
+/// A change of the suppressions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SuppressionChange {
+    /// From now on nothing is sent there.
+    Add(Suppression),
+    /// A person lifted it.
+    Lift(String),
+}
+
+/// A call that was refused at the door.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// Given by the store, from 1.
+    pub id: u64,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// From which source.
+    pub source: String,
+    /// With what trust.
+    pub trust: Trust,
+    /// A stable word, such as `no_customer`.
+    pub reason: String,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+    /// The call as it came, at most 16 KB of it.
+    pub raw: String,
+}
+
+/// A write key. The key itself is shown once and never stored.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Key {
+    /// Its public part.
+    pub id: String,
+    /// SHA-256 of the key.
+    pub hash: Vec<u8>,
+    /// Browser or server.
+    pub trust: Trust,
+    /// Name of the source.
+    pub source: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What became of a call at the door.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reception {
+    /// Committed.
+    Accepted,
+    /// Known already.
+    Duplicate,
+    /// Known already, with other content.
+    DuplicateDiffers,
+    /// Refused with a reason.
+    Refused,
+}
+
+impl Reception {
+    /// The word in tables and pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reception::Accepted => "accepted",
+            Reception::Duplicate => "duplicate",
+            Reception::DuplicateDiffers => "duplicate_differs",
+            Reception::Refused => "refused",
+        }
+    }
+}
+
+/// What a tally counts.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TallyKey {
+    /// Days since 1970-01-01, UTC.
+    pub day: i32,
+    /// Which source.
+    pub source: Arc<str>,
+    /// What became of the calls.
+    pub reception: Reception,
+    /// For refused ones: why.
+    pub reason: Option<String>,
+}
+
+/// A tally.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tally {
+    /// What it counts.
+    pub key: TallyKey,
+    /// How many.
+    pub count: u64,
+}
+
+/// A page of a list: those after the cursor, at most `limit` (1 to 1,000).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// Offset of the first row.
+    pub skip: u64,
+    /// Most rows.
+    pub limit: u32,
+}
+
+/// Which decisions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "filters by the field of the same name")]
+pub struct DecisionFilter {
+    pub customer: Option<CustomerId>,
+    pub campaign: Option<Name>,
+    pub outcome: Option<Outcome>,
+    pub because: Option<Because>,
+    pub message: Option<MessageId>,
+}
+
+/// Which messages.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "filters by the field of the same name")]
+pub struct MessageFilter {
+    pub customer: Option<CustomerId>,
+    pub campaign: Option<Name>,
+    pub outcome: Option<Outcome>,
+    pub because: Option<Because>,
+    /// Only those that wait to be sent.
+    pub waiting: bool,
+}
+
+/// Which transitions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "filters by the field of the same name")]
+pub struct TransitionFilter {
+    pub segment: Option<Name>,
+    pub customer: Option<CustomerId>,
+}
+
+/// Number of messages alike.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessageCount {
+    /// Of which campaign.
+    pub campaign: Name,
+    /// Latest outcome; none: waiting.
+    pub outcome: Option<Outcome>,
+    /// Its reason.
+    pub because: Option<Because>,
+    /// How many.
+    pub count: u64,
+}
