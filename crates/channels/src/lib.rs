@@ -17,5 +17,6 @@ pub use header::{HeaderText, HeaderTextError, LinkUrl, LinkUrlError};
 pub use mail::{ExtraHeader, Mail, MailError, Unsubscribe, WrittenMail};
 pub use outcome::{Delivered, EnhancedCode, Phase, Reply, Trouble};
 pub use smtp::{
-    Envelope, Login, PhaseRecorder, Refused, Secret, SettingsError, Smtp, SmtpSettings, Timeouts, Tls,
+    Envelope, Login, PhaseRecorder, Refused, Secret, SettingsError, Smtp, SmtpSettings, Timeouts,
+    Tls,
 };

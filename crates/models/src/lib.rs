@@ -1,1 +1,3 @@
-//! (skeleton)
+//! Pure mathematics on plain values: no clock, no I/O, no words of the engine.
+
+pub mod assignment;

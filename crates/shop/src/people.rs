@@ -41,7 +41,7 @@ pub(crate) struct Home {
 }
 
 /// Mean orders a day, and the shape of the gamma distribution over customers.
-const MEAN_ORDER_RATE: f64 = 1.0 / 62.0;
+const MEAN_ORDER_RATE: f64 = 1.0 / 82.0;
 const ORDER_RATE_SHAPE: f64 = 1.3;
 
 impl Person {
@@ -63,13 +63,23 @@ impl Person {
             anonymous_id: format!("web-{:012x}", draws.bits() >> 16),
             first_name,
             last_name,
-            email: format!("{}.{}.{number}@tea.example", slug(first_name.unwrap_or("")), slug(last_name)),
+            email: format!(
+                "{}.{}.{number}@tea.example",
+                slug(first_name.unwrap_or("")),
+                slug(last_name)
+            ),
             birthday: birthday(&mut draws),
             tells_birthday_later: draws.happens(0.15),
             home,
             tells_zone: !draws.happens(0.05),
-            locale: if draws.happens(0.9) { home.locale } else { "en" },
-            phone: draws.happens(0.3).then(|| format!("+4477009{:05}", draws.below(100_000))),
+            locale: if draws.happens(0.9) {
+                home.locale
+            } else {
+                "en"
+            },
+            phone: draws
+                .happens(0.3)
+                .then(|| format!("+4477009{:05}", draws.below(100_000))),
             likes,
             favourites,
             order_rate: draws.gamma(ORDER_RATE_SHAPE, MEAN_ORDER_RATE),
@@ -113,20 +123,24 @@ impl Person {
 fn tastes(mut draws: Draws) -> ([Family; 2], [&'static Product; 4]) {
     let mut family = || TEAS[draws.weighted(TEAS.iter().map(|(_, weight)| *weight))].0;
     let likes = [family(), family()];
-    let favourites = [likes[0], likes[0], likes[1], likes[0]].map(|family| product_of(&mut draws, family));
+    let favourites =
+        [likes[0], likes[0], likes[1], likes[0]].map(|family| product_of(&mut draws, family));
     (likes, favourites)
 }
 
 pub(crate) fn product_of(draws: &mut Draws, family: Family) -> &'static Product {
     let count = family.products().count() as u32;
-    family.products().nth(draws.below(count) as usize).unwrap_or(&CATALOGUE[0])
+    family
+        .products()
+        .nth(draws.below(count) as usize)
+        .unwrap_or(&CATALOGUE[0])
 }
 
 /// In full, as `MM-DD` without the year, or unknown.
 fn birthday(draws: &mut Draws) -> Option<String> {
     let year = 2006 - (draws.gamma(4.0, 26.0) as u32).min(80);
     let month = draws.between(1, 12);
-    let is_leap = year % 4 == 0;
+    let is_leap = year.is_multiple_of(4);
     let last_day = match month {
         2 => 28 + u32::from(is_leap),
         4 | 6 | 9 | 11 => 30,
@@ -142,17 +156,49 @@ fn birthday(draws: &mut Draws) -> Option<String> {
 
 /// The part of an address made from a name: ASCII letters and digits, `guest` where none is left.
 fn slug(name: &str) -> String {
-    let slug: String = name.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
-    if slug.is_empty() { "guest".to_owned() } else { slug.to_ascii_lowercase() }
+    let slug: String = name
+        .chars()
+        .map(without_accent)
+        .filter(char::is_ascii_alphanumeric)
+        .take(20)
+        .collect();
+    if slug.is_empty() {
+        "guest".to_owned()
+    } else {
+        slug.to_ascii_lowercase()
+    }
+}
+
+fn without_accent(letter: char) -> char {
+    match letter {
+        'á' | 'ä' => 'a',
+        'é' | 'ë' | 'É' => 'e',
+        'í' => 'i',
+        'ó' | 'ö' | 'Ó' => 'o',
+        'ú' | 'ü' => 'u',
+        'ć' => 'c',
+        'ł' | 'Ł' => 'l',
+        'ñ' | 'Ñ' => 'n',
+        'Ś' | 'ś' => 's',
+        'Ż' | 'ż' => 'z',
+        other => other,
+    }
 }
 
 /// Names that pages must show well. They belong to every eleventh of the first customers, so that small shops have them too.
 fn odd_name(number: u32) -> Option<&'static (Option<&'static str>, &'static str)> {
-    if number % 11 == 3 { ODD_NAMES.get((number / 11) as usize) } else { None }
+    if number % 11 == 3 {
+        ODD_NAMES.get((number / 11) as usize)
+    } else {
+        None
+    }
 }
 
 static ODD_NAMES: [(Option<&str>, &str); 14] = [
-    (Some("Maximiliana-Theodora"), "Featherstonehaugh-Cholmondeley-Majoribanks"),
+    (
+        Some("Maximiliana-Theodora"),
+        "Featherstonehaugh-Cholmondeley-Majoribanks",
+    ),
     (Some("O"), "E"),
     (Some("王"), "小明"),
     (Some("محمد"), "الأحمد"),
@@ -165,30 +211,107 @@ static ODD_NAMES: [(Option<&str>, &str); 14] = [
     (Some("  Space "), "d’Été “Quote”"),
     (Some("{{ first_name }}"), "Null"),
     (Some("Zoë 🍵"), "Ñandú"),
-    (Some("José María del Carmen de la Santísima Trinidad"), "\"Pepe\" \\ Backslash & Sons"),
+    (
+        Some("José María del Carmen de la Santísima Trinidad"),
+        "\"Pepe\" \\ Backslash & Sons",
+    ),
 ];
 
 static FIRST_NAMES: &[&str] = &[
-    "Olivia", "George", "Amelia", "Arthur", "Isla", "Noah", "Ava", "Muhammad", "Freya", "Leo", "Priya", "Oscar",
-    "Aisha", "Harry", "Grace", "Archie", "Mei", "Jack", "Zara", "Henry", "Ruth", "Theodore", "Ingrid", "Kwame",
-    "Eilidh", "Rhys", "Niamh", "Tomasz", "Ana", "Dmitri", "Chloë", "André", "Yuki", "Fatima", "Callum", "Morag",
-    "Gwen", "Declan", "Sunita", "Rafael", "Hannah", "Ibrahim", "Lucía", "Jürgen", "Margaret", "Kenneth", "Dorothy",
-    "Winston", "Beatrice", "Edward", "Sofia", "Björn", "Amara", "Tunde", "Keiko", "Patrick", "Elspeth", "Hamish",
-    "Jo", "Al",
+    "Olivia", "George", "Amelia", "Arthur", "Isla", "Noah", "Ava", "Muhammad", "Freya", "Leo",
+    "Priya", "Oscar", "Aisha", "Harry", "Grace", "Archie", "Mei", "Jack", "Zara", "Henry", "Ruth",
+    "Theodore", "Ingrid", "Kwame", "Eilidh", "Rhys", "Niamh", "Tomasz", "Ana", "Dmitri", "Chloë",
+    "André", "Yuki", "Fatima", "Callum", "Morag", "Gwen", "Declan", "Sunita", "Rafael", "Hannah",
+    "Ibrahim", "Lucía", "Jürgen", "Margaret", "Kenneth", "Dorothy", "Winston", "Beatrice",
+    "Edward", "Sofia", "Björn", "Amara", "Tunde", "Keiko", "Patrick", "Elspeth", "Hamish", "Jo",
+    "Al",
 ];
 
 static LAST_NAMES: &[&str] = &[
-    "Smith", "Jones", "Taylor", "Brown", "Williams", "Wilson", "Johnson", "Davies", "Patel", "Robinson", "Wright",
-    "Thompson", "Evans", "Walker", "White", "Roberts", "Green", "Hall", "Wood", "Harris", "Khan", "Lewis", "Martin",
-    "Jackson", "Clarke", "Clark", "Turner", "Hill", "Singh", "Scott", "Cooper", "Morris", "Ward", "Moore", "Begum",
-    "King", "Campbell", "Stewart", "MacDonald", "Murray", "O'Brien", "Murphy", "Kowalski", "Nowak", "Okafor",
-    "Mensah", "Nguyen", "Chen", "Li", "Tanaka", "Müller", "García", "Dubois", "Rossi", "Silva", "Ahmed", "Hussain",
-    "Ali", "Fraser", "Sinclair", "Llewellyn", "Hughes", "Pritchard", "Quigley", "Attenborough", "Ó Briain",
-    "Smythe-Jones", "van der Berg", "de Souza", "Lam", "Wu", "Ng",
+    "Smith",
+    "Jones",
+    "Taylor",
+    "Brown",
+    "Williams",
+    "Wilson",
+    "Johnson",
+    "Davies",
+    "Patel",
+    "Robinson",
+    "Wright",
+    "Thompson",
+    "Evans",
+    "Walker",
+    "White",
+    "Roberts",
+    "Green",
+    "Hall",
+    "Wood",
+    "Harris",
+    "Khan",
+    "Lewis",
+    "Martin",
+    "Jackson",
+    "Clarke",
+    "Clark",
+    "Turner",
+    "Hill",
+    "Singh",
+    "Scott",
+    "Cooper",
+    "Morris",
+    "Ward",
+    "Moore",
+    "Begum",
+    "King",
+    "Campbell",
+    "Stewart",
+    "MacDonald",
+    "Murray",
+    "O'Brien",
+    "Murphy",
+    "Kowalski",
+    "Nowak",
+    "Okafor",
+    "Mensah",
+    "Nguyen",
+    "Chen",
+    "Li",
+    "Tanaka",
+    "Müller",
+    "García",
+    "Dubois",
+    "Rossi",
+    "Silva",
+    "Ahmed",
+    "Hussain",
+    "Ali",
+    "Fraser",
+    "Sinclair",
+    "Llewellyn",
+    "Hughes",
+    "Pritchard",
+    "Quigley",
+    "Attenborough",
+    "Ó Briain",
+    "Smythe-Jones",
+    "van der Berg",
+    "de Souza",
+    "Lam",
+    "Wu",
+    "Ng",
 ];
 
 const fn british(city: &'static str, region: &'static str, weight: u32) -> Home {
-    Home { city, region, country: "GB", zone: "Europe/London", offset_hours: 0, locale: "en-GB", weight }
+    Home {
+        city,
+        region,
+        country: "GB",
+        zone: "Europe/London",
+        offset_hours: 0,
+        locale: "en-GB",
+        weight,
+    }
 }
 
 const fn abroad(
@@ -197,7 +320,15 @@ const fn abroad(
     locale: &'static str,
     weight: u32,
 ) -> Home {
-    Home { city, region, country, zone, offset_hours, locale, weight }
+    Home {
+        city,
+        region,
+        country,
+        zone,
+        offset_hours,
+        locale,
+        weight,
+    }
 }
 
 static HOMES: [Home; 24] = [
@@ -218,11 +349,41 @@ static HOMES: [Home; 24] = [
     british("Edinburgh", "Scotland", 70),
     british("Glasgow", "Scotland", 50),
     british("Belfast", "Northern Ireland", 20),
-    abroad(("Dublin", "Leinster", "IE"), ("Europe/Dublin", 0), "en-IE", 20),
-    abroad(("Berlin", "Berlin", "DE"), ("Europe/Berlin", 1), "de-DE", 18),
-    abroad(("Paris", "Île-de-France", "FR"), ("Europe/Paris", 1), "fr-FR", 14),
-    abroad(("New York", "New York", "US"), ("America/New_York", -5), "en-US", 12),
+    abroad(
+        ("Dublin", "Leinster", "IE"),
+        ("Europe/Dublin", 0),
+        "en-IE",
+        20,
+    ),
+    abroad(
+        ("Berlin", "Berlin", "DE"),
+        ("Europe/Berlin", 1),
+        "de-DE",
+        18,
+    ),
+    abroad(
+        ("Paris", "Île-de-France", "FR"),
+        ("Europe/Paris", 1),
+        "fr-FR",
+        14,
+    ),
+    abroad(
+        ("New York", "New York", "US"),
+        ("America/New_York", -5),
+        "en-US",
+        12,
+    ),
     abroad(("Tokyo", "Tokyo", "JP"), ("Asia/Tokyo", 9), "ja-JP", 6),
-    abroad(("Sydney", "New South Wales", "AU"), ("Australia/Sydney", 10), "en-AU", 6),
-    abroad(("Kathmandu", "Bagmati", "NP"), ("Asia/Kathmandu", 6), "ne-NP", 4),
+    abroad(
+        ("Sydney", "New South Wales", "AU"),
+        ("Australia/Sydney", 10),
+        "en-AU",
+        6,
+    ),
+    abroad(
+        ("Kathmandu", "Bagmati", "NP"),
+        ("Asia/Kathmandu", 6),
+        "ne-NP",
+        4,
+    ),
 ];

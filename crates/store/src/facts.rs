@@ -134,6 +134,11 @@ impl Stage {
             Stage::Converted => "converted",
         }
     }
+
+    /// Finds it by its word.
+    pub fn find(word: &str) -> Option<Stage> {
+        [Stage::Due, Stage::Waiting, Stage::Messaging, Stage::Finished, Stage::Exited, Stage::Converted].into_iter().find(|it| it.word() == word)
+    }
 }
 
 /// To which side of the comparison somebody belongs.
@@ -153,6 +158,11 @@ impl Arm {
             Arm::Messaged => "messaged",
             Arm::HeldOut => "held_out",
         }
+    }
+
+    /// Finds it by its word.
+    pub fn find(word: &str) -> Option<Arm> {
+        [Arm::Messaged, Arm::HeldOut].into_iter().find(|it| it.word() == word)
     }
 }
 
@@ -292,6 +302,11 @@ impl Reception {
             Reception::DuplicateDiffers => "duplicate_differs",
             Reception::Refused => "refused",
         }
+    }
+
+    /// Finds it by its word.
+    pub fn find(word: &str) -> Option<Reception> {
+        [Reception::Accepted, Reception::Duplicate, Reception::DuplicateDiffers, Reception::Refused].into_iter().find(|it| it.word() == word)
     }
 }
 

@@ -4,16 +4,28 @@
 //! implementation of one machine. Nothing outside this crate knows SQL.
 
 pub mod facts;
+mod journal;
+pub mod sqlite;
 
 pub use facts::*;
 
-use domain::{Call, MessageId, Name, Timestamp};
+use domain::{Call, MessageId, Name, Span, Timestamp};
 use std::collections::BTreeMap;
+
+/// How long a message that went out counts for caps: the longest window a cap can have is a year.
+pub const CAPS_LOOK_BACK: Span = Span::days(366);
 
 /// What the engine asks of a store. One process, one writer.
 pub trait Store: Send {
     /// Everything that cannot be derived from the journal and is still needed, as of the last commit.
     fn recover(&self) -> Result<Recovered, StoreError>;
+
+    /// Whether a commit with calls may be made now. Ask before working on calls: a commit that is refused
+    /// costs a `recover`. Errors: `Full` while the disk is nearly full; commits without calls may still go
+    /// through then.
+    fn may_append(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Makes everything in `commit` durable at once, or nothing.
     ///
@@ -137,7 +149,8 @@ pub struct Recovered {
     /// Journeys that are not over: inside, or watched for their goal. And for `again`, the last entry
     /// of those that are over.
     pub journeys: Vec<Journey>,
-    /// Messages without a final outcome, and those sent or uncertain in the last 366 days (for caps).
+    /// Messages without a final outcome, and those sent or uncertain in the last 366 days (for caps). The
+    /// latter come without what was written: a year of letters would not fit in memory.
     pub messages: Vec<domain::message::Message>,
     /// Exposures whose goal window is open.
     pub exposures: Vec<Exposure>,
@@ -150,9 +163,10 @@ pub struct Recovered {
 /// What one commit makes durable, all of it or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
-    /// Calls to append to the journal, in order.
+    /// Calls to append to the journal, in order. They fill rows of `ROW_CALLS`; the last one may be
+    /// smaller, and the next commit begins a new row.
     pub calls: Vec<std::sync::Arc<Call>>,
-    /// Calls accepted in all after this commit.
+    /// Calls accepted in all after this commit: those before, and `calls`. Anything else is an error.
     pub position: domain::Position,
     /// The instant up to which everything due was done.
     pub clock: Timestamp,
@@ -162,7 +176,7 @@ pub struct Commit {
     pub transitions: Vec<Transition>,
     /// Outcomes reached.
     pub decisions: Vec<domain::message::Decision>,
-    /// Messages new or changed, by id.
+    /// Messages new or changed, by id. One without `written` leaves what was written as it is.
     pub messages: Vec<domain::message::Message>,
     /// Attempts new or changed, by message and number.
     pub attempts: Vec<Attempt>,
@@ -172,7 +186,7 @@ pub struct Commit {
     pub exposures: Vec<Exposure>,
     /// Facts of campaigns new or changed, by name.
     pub campaigns: Vec<CampaignFacts>,
-    /// New versions of definitions; one without value deletes.
+    /// New versions of definitions; one without value deletes. A version that exists is an error.
     pub definitions: Vec<DefinitionVersion>,
     /// Addresses suppressed, or lifted.
     pub suppressions: Vec<SuppressionChange>,
@@ -187,6 +201,16 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// Errors unless this commit is the next one after `position` calls.
+    pub fn check_follows(&self, position: domain::Position) -> Result<(), StoreError> {
+        let count = self.calls.len() as u64;
+        if position.0.checked_add(count) == Some(self.position.0) {
+            return Ok(());
+        }
+        let reason = format!("a commit of {count} calls up to position {} does not follow position {}", self.position.0, position.0);
+        Err(StoreError::Io { doing: "written", reason })
+    }
+
     /// Whether nothing is in it that would have to be written. The clock alone is not worth a commit.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()

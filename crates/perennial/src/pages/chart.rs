@@ -221,6 +221,7 @@ impl Bars {
 #[derive(Template)]
 #[template(path = "chart/pair.html")]
 pub struct Pair {
+    heading: String,
     label: String,
     rows: [PairRow; 2],
 }
@@ -229,7 +230,7 @@ impl HtmlSafe for Pair {}
 
 struct PairRow {
     label: &'static str,
-    share: Share,
+    value: String,
     width: String,
     tone: &'static str,
 }
@@ -237,15 +238,21 @@ struct PairRow {
 impl Pair {
     /// Compares the shares of both arms on one scale that starts at zero.
     pub fn new(messaged: Share, held_out: Share) -> Pair {
+        // "Of 1,000" of a group of 80 would claim digits that nobody knows.
+        let every = if messaged.whole.min(held_out.whole) >= 1_000 { 1_000 } else { 100 };
         let scale = messaged.per_mille().max(held_out.per_mille()).max(1);
-        // The longer bar leaves room for its number.
-        let width = |share: Share| Share { part: share.per_mille() * 3, whole: scale * 4 }.width();
+        let row = |label, share: Share, tone| PairRow {
+            label,
+            value: share.of_every(every),
+            // The longer bar leaves room for its number.
+            width: Share { part: share.per_mille() * 3, whole: scale * 4 }.width(),
+            tone,
+        };
+        let rows = [row("With the message", messaged, "leaf"), row("Comparison group", held_out, "rest")];
         Pair {
-            label: format!("Came back: {messaged} with the message, {held_out} in the comparison group"),
-            rows: [
-                PairRow { label: "With the message", share: messaged, width: width(messaged), tone: "leaf" },
-                PairRow { label: "Comparison group", share: held_out, width: width(held_out), tone: "rest" },
-            ],
+            heading: format!("Of every {} customers, so many came back", Count(every)),
+            label: format!("Came back, of every {}: {} with the message, {} in the comparison group", Count(every), rows[0].value, rows[1].value),
+            rows,
         }
     }
 }

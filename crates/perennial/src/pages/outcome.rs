@@ -77,7 +77,7 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
     ext = "html",
-    source = r#"<span class="tag {{ outcome.tone().class() }}">{{ outcome.words() }}</span>{% if let Some(code) = because %} <span class="soft" title="{{ code }}">{{ because_in_words(code) }}</span>{% endif %}"#
+    source = r#"<span class="tag {{ outcome.tone().class() }}">{{ outcome.words() }}</span>{% if let Some(code) = because %} <span class="soft" title="{{ code }}">{{ self::because_in_words(code) }}</span>{% endif %}"#
 )]
 pub struct Verdict {
     /// What became of it.

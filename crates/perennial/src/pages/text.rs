@@ -70,6 +70,15 @@ impl Share {
         u64::try_from((u128::from(self.part) * 1000 + whole / 2) / whole).unwrap_or(u64::MAX)
     }
 
+    /// "214" of every 1,000, rounded half up; "–" of nothing.
+    pub fn of_every(&self, number: u64) -> String {
+        let whole = u128::from(self.whole);
+        if whole == 0 {
+            return "–".to_owned();
+        }
+        with_thousands((u128::from(self.part) * u128::from(number) + whole / 2) / whole)
+    }
+
     /// How many tenths of a percent wide a bar for this share is, at most a full bar.
     pub fn width(&self) -> String {
         let per_mille = self.per_mille().min(1000);
@@ -191,6 +200,11 @@ impl TimeTag {
         let local = at.to_zoned(zone.clone());
         let exact = local.strftime("%a %-d %b %Y, %H:%M:%S %Z").to_string();
         TimeTag { machine: at.to_string(), words: exact.clone(), exact }
+    }
+
+    /// The words alone.
+    pub fn words(self) -> String {
+        self.words
     }
 }
 

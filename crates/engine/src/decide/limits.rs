@@ -1,0 +1,162 @@
+//! Caps and quiet hours: pure questions of the gate.
+
+use domain::MessageId;
+use domain::message::Channel;
+use domain::time::add_days;
+use domain::workspace::{Cap, CapWindow, QuietHours, marketing};
+use domain::{Name, Timestamp, Zone};
+
+/// A message that counts for caps: sent, uncertain, or on its way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// When it went, or was let through.
+    pub at: Timestamp,
+    /// Which.
+    pub message: MessageId,
+    /// Of which campaign.
+    pub campaign: Name,
+    /// For which purpose.
+    pub purpose: Name,
+    /// On which channel.
+    pub channel: Channel,
+    /// It would have gone: counts for its own campaign's cap alone.
+    pub withheld: bool,
+}
+
+/// The answer of a cap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CapAnswer {
+    /// There is room.
+    Free,
+    /// Used up until an instant; `by_others_now`: there would be room without the other messages of this instant.
+    Full {
+        /// When room comes back.
+        until: Timestamp,
+        /// Only messages that went at this very instant are in the way.
+        by_others_now: bool,
+    },
+}
+
+/// Who asks a cap.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The message's campaign.
+    pub campaign: &'a Name,
+    /// Its purpose.
+    pub purpose: &'a Name,
+    /// Its channel.
+    pub channel: Channel,
+    /// The customer's zone.
+    pub zone: &'a Zone,
+    /// The instant.
+    pub now: Timestamp,
+}
+
+/// Asks one cap. `own`: it is the campaign's own. A workspace's cap without purpose means marketing.
+pub fn ask_cap(cap: &Cap, own: bool, marks: &[Mark], asking: Asking<'_>) -> CapAnswer {
+    let default = marketing();
+    let purpose = match (&cap.purpose, own) {
+        (Some(purpose), _) => Some(purpose),
+        (None, true) => None,
+        (None, false) => Some(&default),
+    };
+    if purpose.is_some_and(|purpose| purpose != asking.purpose) || cap.channel.is_some_and(|channel| channel != asking.channel) {
+        return CapAnswer::Free;
+    }
+    let counts = |mark: &&Mark| {
+        let meant = if own {
+            mark.campaign == *asking.campaign
+        } else {
+            !mark.withheld && purpose.is_none_or(|purpose| *purpose == mark.purpose)
+        };
+        meant && cap.channel.is_none_or(|channel| channel == mark.channel) && mark.at <= asking.now
+    };
+    let leaves = |at: Timestamp| match cap.window {
+        CapWindow::Per(span) => at.plus(span),
+        CapWindow::PerDays(days) => asking.zone.start_of_day(add_days(asking.zone.date(at), i64::from(days))),
+    };
+    let mut inside: Vec<Timestamp> = marks.iter().filter(counts).map(|mark| mark.at).filter(|at| leaves(*at) > asking.now).collect();
+    inside.sort_unstable();
+    let limit = cap.at_most as usize;
+    if inside.len() < limit {
+        return CapAnswer::Free;
+    }
+    let now_only = inside.iter().filter(|at| **at == asking.now).count();
+    // Room comes back when so many have left that one more fits; with a cap of none it never does.
+    let until = match limit.checked_sub(1) {
+        Some(_) => inside.get(inside.len() - limit).map_or(domain::time::LATEST, |at| leaves(*at)),
+        None => domain::time::LATEST,
+    };
+    CapAnswer::Full { until, by_others_now: limit > 0 && inside.len() - now_only < limit }
+}
+
+/// When quiet hours end, if they hold for the purpose at this instant in the customer's zone.
+pub fn quiet_until(hours: &QuietHours, purpose: &Name, zone: &Zone, now: Timestamp) -> Option<Timestamp> {
+    if !hours.purposes.contains(purpose) {
+        return None;
+    }
+    let local = zone.local(now);
+    let time = local.time();
+    let over_midnight = hours.from > hours.to;
+    let quiet = if over_midnight { time >= hours.from || time < hours.to } else { hours.from <= time && time < hours.to };
+    if !quiet {
+        return None;
+    }
+    let mut end = zone.at(local.date().to_datetime(hours.to));
+    if end <= now {
+        end = zone.at(add_days(local.date(), 1).to_datetime(hours.to));
+    }
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Span;
+    use jiff::civil::time;
+    use std::sync::Arc;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn mark(when: &str, campaign: &str) -> Mark {
+        Mark { at: at(when), message: MessageId(Arc::from("m")), campaign: name(campaign), purpose: marketing(), channel: Channel::Email, withheld: false }
+    }
+
+    #[test]
+    fn quiet_hours_end_at_eight_by_the_new_clock() {
+        let hours = QuietHours { from: time(21, 0, 0, 0), to: time(8, 0, 0, 0), purposes: vec![marketing()] };
+        let london = Zone::find("Europe/London").unwrap();
+        assert_eq!(quiet_until(&hours, &marketing(), &london, at("2026-03-28T23:00:00Z")), Some(at("2026-03-29T07:00:00Z")));
+        assert_eq!(quiet_until(&hours, &marketing(), &london, at("2026-03-29T07:00:00Z")), None);
+        let york = Zone::find("America/New_York").unwrap();
+        assert_eq!(quiet_until(&hours, &marketing(), &york, at("2026-11-01T03:00:00Z")), Some(at("2026-11-01T13:00:00Z")));
+        assert_eq!(quiet_until(&hours, &domain::workspace::service(), &york, at("2026-11-01T03:00:00Z")), None);
+    }
+
+    #[test]
+    fn a_cap_is_half_open_and_says_when_there_is_room_again() {
+        let cap = Cap { purpose: None, channel: None, at_most: 2, window: CapWindow::Per(Span::days(7)) };
+        let marks = [mark("2026-03-01T10:00:00Z", "a"), mark("2026-03-03T10:00:00Z", "b")];
+        let ask = |now: &str| {
+            let (campaign, purpose, zone) = (name("c"), marketing(), Zone::utc());
+            ask_cap(&cap, false, &marks, Asking { campaign: &campaign, purpose: &purpose, channel: Channel::Email, zone: &zone, now: at(now) })
+        };
+        assert_eq!(ask("2026-03-04T10:00:00Z"), CapAnswer::Full { until: at("2026-03-08T10:00:00Z"), by_others_now: false });
+        assert_eq!(ask("2026-03-08T10:00:00Z"), CapAnswer::Free);
+    }
+
+    #[test]
+    fn messages_of_the_same_instant_are_told_from_earlier_ones() {
+        let cap = Cap { purpose: None, channel: None, at_most: 1, window: CapWindow::PerDays(1) };
+        let marks = [mark("2026-03-01T10:00:00Z", "a")];
+        let (campaign, purpose, zone) = (name("c"), marketing(), Zone::utc());
+        let answer = ask_cap(&cap, false, &marks, Asking { campaign: &campaign, purpose: &purpose, channel: Channel::Email, zone: &zone, now: at("2026-03-01T10:00:00Z") });
+        assert_eq!(answer, CapAnswer::Full { until: at("2026-03-02T00:00:00Z"), by_others_now: true });
+    }
+}

@@ -1,0 +1,263 @@
+//! From bytes to the fields of each call: the grammar of JSON and the names of the fields.
+//! What a field may hold is `check.rs`.
+
+use super::check::{Fault, decode, kind_of};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// Keys of a call beside its properties. The largest SDK sends 20.
+const KEYS_LIMIT: usize = 500;
+/// Keys that nobody reads and that are remembered by name, for the note about them.
+const UNREAD_LIMIT: usize = 5;
+
+/// The body as text, without a byte order mark.
+pub(super) fn text(body: &[u8]) -> Result<&str, Fault> {
+    match std::str::from_utf8(body) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => Err(Fault::here(
+            "bad_json",
+            format!("byte {} of the body is not UTF-8; send JSON as UTF-8", error.valid_up_to()),
+        )),
+    }
+}
+
+/// The fields of a JSON object, each as its raw text.
+pub(super) fn fields(text: &str) -> Result<Fields<'_>, Fault> {
+    if text.trim_start().starts_with(['[', '"']) {
+        return Err(Fault::here(
+            "bad_shape",
+            format!("expected an object {{…}}, found {}; a list of calls goes to /v1/batch as {{\"batch\": […]}}", kind_of(text)),
+        ));
+    }
+    let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| bad_json(text, &error))?;
+    if fields.count > KEYS_LIMIT {
+        return Err(Fault::here(
+            "too_many_properties",
+            format!("more than {KEYS_LIMIT} fields; put what belongs to the event into `properties`"),
+        ));
+    }
+    if let Some(twice) = fields.twice {
+        return Err(Fault::at(
+            twice.word(),
+            "duplicate_key",
+            format!("`{}` stands twice; send it once", twice.word()),
+        ));
+    }
+    Ok(fields)
+}
+
+/// The items of a list, each as its raw text.
+pub(super) fn items(list: &RawValue) -> Result<Vec<&RawValue>, Fault> {
+    serde_json::from_str(list.get()).map_err(|_| {
+        Fault::here("bad_shape", format!("expected a list of calls, found {}", kind_of(list.get())))
+    })
+}
+
+fn bad_json(text: &str, error: &serde_json::Error) -> Fault {
+    if text.trim().is_empty() {
+        return Fault::here("bad_json", "the body is empty; send a call as a JSON object");
+    }
+    // Where an error stands is of use; only the characters before it tell what it is.
+    let near = text
+        .lines()
+        .nth(error.line().saturating_sub(1))
+        .and_then(|line| line.get(error.column().saturating_sub(1)..))
+        .unwrap_or("");
+    let advice = if near.starts_with(['N', 'I', 'a']) {
+        "; NaN and Infinity are no JSON, send null or leave the value out"
+    } else {
+        ""
+    };
+    Fault::here("bad_json", format!("the body is no JSON object: {error}{advice}"))
+}
+
+macro_rules! fields {
+    ($($variant:ident $word:literal),* $(,)?) => {
+        /// The fields we read.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(super) enum Field { $($variant),* }
+
+        impl Field {
+            const ALL: &'static [Field] = &[$(Field::$variant),*];
+
+            /// Its name in the call.
+            pub(super) fn word(self) -> &'static str {
+                match self { $(Field::$variant => $word),* }
+            }
+
+            fn find(word: &str) -> Option<Field> {
+                match word { $($word => Some(Field::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+fields! {
+    Type "type", UserId "userId", AnonymousId "anonymousId", PreviousId "previousId", GroupId "groupId",
+    Event "event", Name "name", Category "category", Properties "properties", Traits "traits",
+    Attributes "attributes", Context "context", MessageId "messageId", Timestamp "timestamp",
+    OriginalTimestamp "originalTimestamp", SentAt "sentAt", WriteKey "writeKey", Kind "kind",
+    RecordId "recordId", Deleted "deleted", Left "left", Batch "batch",
+}
+
+/// Fields that SDKs send and that say nothing about the customer: which destinations to use, how the
+/// SDK was loaded, when someone else received the call.
+fn is_of_no_use(word: &str) -> bool {
+    matches!(
+        word,
+        "integrations" | "_metadata" | "channel" | "version" | "receivedAt" | "options" | "projectId" | "rudderId"
+    )
+}
+
+/// The fields of one object.
+#[derive(Default)]
+pub(super) struct Fields<'b> {
+    found: [Option<&'b RawValue>; Field::ALL.len()],
+    twice: Option<Field>,
+    count: usize,
+    unread: Vec<Cow<'b, str>>,
+}
+
+impl<'b> Fields<'b> {
+    /// The raw value of a field; null counts as absent.
+    pub(super) fn value(&self, field: Field) -> Option<&'b RawValue> {
+        self.found[field as usize].filter(|raw| raw.get() != "null")
+    }
+
+    /// Its text.
+    pub(super) fn raw(&self, field: Field) -> Option<&'b str> {
+        self.value(field).map(RawValue::get)
+    }
+
+    /// A field that is text.
+    pub(super) fn text(&self, field: Field) -> Option<Cow<'b, str>> {
+        self.raw(field).filter(|raw| raw.starts_with('"')).and_then(|raw| decode(raw).ok())
+    }
+
+    /// Fields that are there with a value, and are not among `read`: their names.
+    pub(super) fn unread(&self, read: &[Field]) -> Vec<Cow<'b, str>> {
+        let elsewhere = Field::ALL.iter().filter(|field| {
+            !read.contains(field) && self.raw(**field).is_some_and(|raw| raw != "{}" && raw != "\"\"")
+        });
+        elsewhere.map(|field| Cow::Borrowed(field.word())).chain(self.unread.iter().cloned()).collect()
+    }
+
+    /// The first of the names that nobody reads that satisfies a question.
+    pub(super) fn find_unread(&self, question: impl Fn(&str) -> bool) -> Option<&str> {
+        self.unread.iter().map(Cow::as_ref).find(|name| question(name))
+    }
+
+    fn take(&mut self, key: &'b RawValue, value: &'b RawValue) {
+        self.count += 1;
+        let word = decode(key.get()).unwrap_or(Cow::Borrowed(key.get()));
+        match Field::find(&word) {
+            Some(field) => {
+                if self.found[field as usize].replace(value).is_some() {
+                    self.twice = Some(field);
+                }
+            }
+            None if is_of_no_use(&word) || value.get() == "null" => {}
+            None if self.unread.len() < UNREAD_LIMIT => self.unread.push(word),
+            None => {}
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object {…}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Fields::default();
+                while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+                    fields.take(key, value);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Fields of an object that was checked, in order: key with its quotes, value.
+/// Allocates; for the few calls that are rewritten.
+pub(super) fn entries(object: &RawValue) -> Vec<(&str, &str)> {
+    struct Entries<'b>(Vec<(&'b str, &'b str)>);
+    impl<'de> Deserialize<'de> for Entries<'de> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Object;
+            impl<'de> Visitor<'de> for Object {
+                type Value = Entries<'de>;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an object {…}")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                    let mut entries = Vec::new();
+                    while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+                        entries.push((key.get(), value.get()));
+                    }
+                    Ok(Entries(entries))
+                }
+            }
+            deserializer.deserialize_map(Object)
+        }
+    }
+    serde_json::from_str(object.get()).map_or_else(|_| Vec::new(), |Entries(entries)| entries)
+}
+
+/// Finds the text of a top-level field in bytes that nobody has checked: linear, without recursion
+/// and allocation, and with any answer for a body that is no JSON.
+pub(super) fn peek<'b>(body: &'b [u8], field: Field) -> Option<Cow<'b, str>> {
+    let mut at = body.iter().position(|&byte| byte == b'{')? + 1;
+    let mut depth = 0_usize;
+    let mut key: Option<&'b [u8]> = None;
+    while let Some(&byte) = body.get(at) {
+        match byte {
+            b'"' => {
+                let end = end_of_string(body, at)?;
+                let string = &body[at..end];
+                at = end;
+                match key {
+                    _ if depth > 0 => {}
+                    None => key = Some(&string[1..string.len() - 1]),
+                    Some(key) if key == field.word().as_bytes() => {
+                        return match decode(std::str::from_utf8(string).ok()?).ok()? {
+                            Cow::Borrowed(text) => Some(Cow::Borrowed(text)),
+                            Cow::Owned(text) => Some(Cow::Owned(text)),
+                        };
+                    }
+                    Some(_) => {}
+                }
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
+            b',' if depth == 0 => key = None,
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The place after the closing quote of a string that begins at `start`.
+fn end_of_string(body: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        match body.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Identity resolution: which calls belong to which person.
+//!
+//! Every name under which somebody was seen is a node; joins are edges between nodes; a person is a
+//! connected set of nodes and bears the id of its oldest node. An anonymous name that is later used by a
+//! second known customer gets a second node: earlier calls stay where they were.
+
+use domain::{Call, CallKind, CustomerId, Position, Trust};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// The number of a name, from 1, in the order in which names were first seen.
+pub type NodeId = u32;
+
+/// Which space a name lives in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum NameKind {
+    /// A userId.
+    User,
+    /// An anonymousId.
+    Visitor,
+}
+
+/// One name.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its space.
+    pub kind: NameKind,
+    /// The name as sent.
+    pub name: Arc<str>,
+    /// The oldest node of the person.
+    pub person: NodeId,
+    /// Journal rows that hold calls of this node, ascending.
+    pub rows: Vec<u32>,
+}
+
+/// Why two nodes are one person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JoinedBy {
+    /// `identify` with both ids.
+    Identify,
+    /// `alias`.
+    Alias,
+    /// A person, on the page or the command line.
+    Hand,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    a: NodeId,
+    b: NodeId,
+    by: JoinedBy,
+}
+
+/// What a call did to identities.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Resolved {
+    /// The node that the call belongs to.
+    pub node: NodeId,
+    /// Nodes that were seen for the first time.
+    pub is_new: bool,
+    /// People that became one: (the one that stays, the one that went).
+    pub joined: Vec<(CustomerId, CustomerId)>,
+}
+
+/// A join that is not allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum JoinRefused {
+    /// A browser key tried to join two known customers.
+    #[error("a browser key cannot join two known customers: send this alias with a server key")]
+    NeedsServerKey,
+}
+
+/// All names and people.
+#[derive(Clone, Default, Debug)]
+pub struct People {
+    /// Node i stands at i - 1.
+    nodes: Vec<Node>,
+    /// Nodes of a name, by the position from which each stands for it.
+    users: HashMap<Arc<str>, Vec<(Position, NodeId)>>,
+    visitors: HashMap<Arc<str>, Vec<(Position, NodeId)>>,
+    edges: Vec<Edge>,
+    /// Nodes of people with more than one.
+    members: HashMap<NodeId, Vec<NodeId>>,
+    /// Names that an alias joined before they were ever seen as a userId.
+    promised: HashMap<Arc<str>, NodeId>,
+}
+
+impl People {
+    /// Checks whether a call may join what it asks to join. Asked before the call is accepted.
+    pub fn may_join(&self, call: &Call) -> Result<(), JoinRefused> {
+        if call.kind != CallKind::Alias || call.trust != Trust::Browser {
+            return Ok(());
+        }
+        let (Some(user), Some(previous)) = (&call.user_id, &call.other_id) else {
+            return Ok(());
+        };
+        let known = |name: &Arc<str>| self.find(NameKind::User, name);
+        match (known(previous), known(user)) {
+            (Some(a), Some(b)) if self.person(a) == self.person(b) => Ok(()),
+            (Some(_), _) => Err(JoinRefused::NeedsServerKey),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds or makes the node of a call at its position, and joins what the call joins.
+    /// None for a call without any id, which ingest refuses.
+    pub fn resolve(&mut self, call: &Call, at: Position) -> Option<Resolved> {
+        let mut joined = Vec::new();
+        let before = self.nodes.len();
+        let node = match (&call.user_id, &call.anonymous_id) {
+            (Some(user), visitor) => {
+                let node = self.node_of(NameKind::User, user, at, &mut joined);
+                match (call.kind, visitor, &call.other_id) {
+                    (CallKind::Identify, Some(visitor), _) => self.join_visitor(visitor, node, at, JoinedBy::Identify, &mut joined),
+                    (CallKind::Alias, _, Some(previous)) => self.alias(previous, node, at, call.trust, &mut joined),
+                    _ => {}
+                }
+                node
+            }
+            (None, Some(visitor)) => self.node_of(NameKind::Visitor, visitor, at, &mut joined),
+            (None, None) => return None,
+        };
+        Some(Resolved { node, is_new: self.nodes.len() > before, joined })
+    }
+
+    fn node_of(&mut self, kind: NameKind, name: &Arc<str>, at: Position, joined: &mut Vec<(CustomerId, CustomerId)>) -> NodeId {
+        if let Some(node) = self.find(kind, name) {
+            return node;
+        }
+        let node = self.add(kind, name, at);
+        if kind == NameKind::User
+            && let Some(promised) = self.promised.remove(name)
+        {
+            self.join(promised, node, JoinedBy::Alias, joined);
+        }
+        node
+    }
+
+    fn add(&mut self, kind: NameKind, name: &Arc<str>, at: Position) -> NodeId {
+        let node = NodeId::try_from(self.nodes.len() + 1).expect("fewer than 4 billion names: a position counts them");
+        self.nodes.push(Node { kind, name: name.clone(), person: node, rows: Vec::new() });
+        let names = match kind {
+            NameKind::User => &mut self.users,
+            NameKind::Visitor => &mut self.visitors,
+        };
+        names.entry(name.clone()).or_default().push((at, node));
+        node
+    }
+
+    /// Joins a visitor's name to a known customer, unless it already stands for another one:
+    /// then it stands for this one from here on, and earlier calls stay.
+    fn join_visitor(&mut self, visitor: &Arc<str>, user: NodeId, at: Position, by: JoinedBy, joined: &mut Vec<(CustomerId, CustomerId)>) {
+        let node = self.node_of(NameKind::Visitor, visitor, at, joined);
+        if self.person(node) == self.person(user) {
+            return;
+        }
+        let taken = self.nodes_of(self.person(node)).iter().any(|other| self.node(*other).kind == NameKind::User);
+        let node = if taken { self.add(NameKind::Visitor, visitor, at) } else { node };
+        self.join(node, user, by, joined);
+    }
+
+    fn alias(&mut self, previous: &Arc<str>, user: NodeId, at: Position, trust: Trust, joined: &mut Vec<(CustomerId, CustomerId)>) {
+        match self.find(NameKind::User, previous) {
+            Some(known) if trust != Trust::Browser => self.join(known, user, JoinedBy::Alias, joined),
+            // A browser's alias of two known customers was refused before.
+            Some(_) => {}
+            None => {
+                let unseen = self.find(NameKind::Visitor, previous).is_none();
+                self.join_visitor(previous, user, at, JoinedBy::Alias, joined);
+                if unseen && trust != Trust::Browser {
+                    self.promised.insert(previous.clone(), user);
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, a: NodeId, b: NodeId, by: JoinedBy, joined: &mut Vec<(CustomerId, CustomerId)>) {
+        let (x, y) = (self.node(a).person, self.node(b).person);
+        if x == y {
+            // Kept out, so that a client that repeats its alias does not fill the memory.
+            return;
+        }
+        self.edges.push(Edge { a, b, by });
+        let (stays, goes) = (x.min(y), x.max(y));
+        let moved = self.members.remove(&goes).unwrap_or_else(|| vec![goes]);
+        for node in &moved {
+            self.nodes[*node as usize - 1].person = stays;
+        }
+        self.members.entry(stays).or_insert_with(|| vec![stays]).extend(moved);
+        joined.push((CustomerId(stays), CustomerId(goes)));
+    }
+
+    /// Joins two people by hand. Returns (stays, goes), or none if they are one already.
+    pub fn merge(&mut self, a: CustomerId, b: CustomerId) -> Option<(CustomerId, CustomerId)> {
+        let mut joined = Vec::new();
+        self.join(a.0, b.0, JoinedBy::Hand, &mut joined);
+        joined.pop()
+    }
+
+    /// Parts two names again by taking back the joins between them, the latest first, joins by hand
+    /// before others. Returns the people that the one person became, or none if they were not one.
+    pub fn unmerge(&mut self, a: NodeId, b: NodeId) -> Option<Vec<CustomerId>> {
+        let person = self.node(a).person;
+        if self.node(b).person != person || a == b {
+            return None;
+        }
+        while let Some(way) = self.way_between(a, b) {
+            let by_hand = way.iter().rev().find(|edge| self.edges[**edge].by == JoinedBy::Hand);
+            let last = way.iter().max();
+            let edge = *by_hand.or(last)?;
+            self.edges.remove(edge);
+        }
+        Some(self.regroup(person))
+    }
+
+    /// Edges on one way from `a` to `b`, in the order walked.
+    fn way_between(&self, a: NodeId, b: NodeId) -> Option<Vec<usize>> {
+        let mut came: BTreeMap<NodeId, (NodeId, usize)> = BTreeMap::new();
+        let mut queue = std::collections::VecDeque::from([a]);
+        let mut seen = BTreeSet::from([a]);
+        while let Some(node) = queue.pop_front() {
+            if node == b {
+                let mut way = Vec::new();
+                let mut at = b;
+                while let Some((from, edge)) = came.get(&at) {
+                    way.push(*edge);
+                    at = *from;
+                }
+                way.reverse();
+                return Some(way);
+            }
+            for (index, edge) in self.edges.iter().enumerate() {
+                let other = match (edge.a == node, edge.b == node) {
+                    (true, _) => edge.b,
+                    (_, true) => edge.a,
+                    _ => continue,
+                };
+                if seen.insert(other) {
+                    came.insert(other, (node, index));
+                    queue.push_back(other);
+                }
+            }
+        }
+        None
+    }
+
+    /// Gives the nodes of a person to the people that their edges make. O(nodes · edges of the person).
+    fn regroup(&mut self, person: NodeId) -> Vec<CustomerId> {
+        let mut nodes = self.members.remove(&person).unwrap_or_else(|| vec![person]);
+        nodes.sort_unstable();
+        let inside: BTreeSet<NodeId> = nodes.iter().copied().collect();
+        let mut people = Vec::new();
+        let mut grouped = BTreeSet::new();
+        for start in nodes {
+            if grouped.contains(&start) {
+                continue;
+            }
+            let mut group = vec![start];
+            grouped.insert(start);
+            let mut next = 0;
+            while let Some(node) = group.get(next).copied() {
+                next += 1;
+                for edge in &self.edges {
+                    for (from, to) in [(edge.a, edge.b), (edge.b, edge.a)] {
+                        if from == node && inside.contains(&to) && grouped.insert(to) {
+                            group.push(to);
+                        }
+                    }
+                }
+            }
+            let oldest = *group.iter().min().expect("a group holds its start");
+            for node in &group {
+                self.nodes[*node as usize - 1].person = oldest;
+            }
+            people.push(CustomerId(oldest));
+            if group.len() > 1 {
+                self.members.insert(oldest, group);
+            }
+        }
+        people
+    }
+
+    /// The node that a name stands for now.
+    pub fn find(&self, kind: NameKind, name: &str) -> Option<NodeId> {
+        self.nodes_named(kind, name)?.last().map(|(_, node)| *node)
+    }
+
+    fn nodes_named(&self, kind: NameKind, name: &str) -> Option<&Vec<(Position, NodeId)>> {
+        match kind {
+            NameKind::User => self.users.get(name),
+            NameKind::Visitor => self.visitors.get(name),
+        }
+    }
+
+    /// The node that a name stood for at a position of the journal.
+    fn find_at(&self, kind: NameKind, name: &Arc<str>, at: Position) -> Option<NodeId> {
+        let nodes = self.nodes_named(kind, name)?;
+        nodes.iter().rev().find(|(from, _)| *from <= at).or(nodes.first()).map(|(_, node)| *node)
+    }
+
+    /// The person to whom a call at a position belongs, by today's identities.
+    pub fn owner(&self, call: &Call, at: Position) -> Option<CustomerId> {
+        let node = match (&call.user_id, &call.anonymous_id) {
+            (Some(user), _) => self.find_at(NameKind::User, user, at)?,
+            (None, Some(visitor)) => self.find_at(NameKind::Visitor, visitor, at)?,
+            (None, None) => return None,
+        };
+        Some(CustomerId(self.node(node).person))
+    }
+
+    /// Finds a person by internal id, userId or anonymousId, in the order userId, anonymousId, id.
+    pub fn look_up(&self, name: &str) -> Option<CustomerId> {
+        let by_name = self.find(NameKind::User, name).or_else(|| self.find(NameKind::Visitor, name));
+        if let Some(node) = by_name {
+            return Some(CustomerId(self.person(node)));
+        }
+        let id: CustomerId = name.parse().ok()?;
+        let node = self.nodes.get((id.0 as usize).checked_sub(1)?)?;
+        Some(CustomerId(node.person))
+    }
+
+    /// The node by name alone, in the order userId, anonymousId.
+    pub fn look_up_node(&self, name: &str) -> Option<NodeId> {
+        self.find(NameKind::User, name).or_else(|| self.find(NameKind::Visitor, name))
+    }
+
+    /// A node by its number.
+    pub fn node(&self, node: NodeId) -> &Node {
+        &self.nodes[node as usize - 1]
+    }
+
+    /// The person of a node, as the number of the oldest node.
+    pub fn person(&self, node: NodeId) -> NodeId {
+        self.node(node).person
+    }
+
+    /// Notes that a journal row holds a call of a node.
+    pub fn note_row(&mut self, node: NodeId, row: u32) {
+        let rows = &mut self.nodes[node as usize - 1].rows;
+        if rows.last() != Some(&row) {
+            rows.push(row);
+        }
+    }
+
+    /// The nodes of a person, the oldest first.
+    pub fn nodes_of(&self, person: NodeId) -> Vec<NodeId> {
+        let mut nodes = self.members.get(&person).cloned().unwrap_or_else(|| vec![person]);
+        nodes.sort_unstable();
+        nodes
+    }
+
+    /// Journal rows that hold calls of a person, ascending and distinct.
+    pub fn rows_of(&self, customer: CustomerId) -> Vec<u32> {
+        let nodes = self.nodes_of(customer.0);
+        let mut rows: Vec<u32> = nodes.iter().flat_map(|node| self.node(*node).rows.iter().copied()).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
+    /// A person's name: the userId first seen, else the oldest anonymousId.
+    pub fn name_of(&self, customer: CustomerId) -> Arc<str> {
+        let nodes = self.nodes_of(customer.0);
+        let user = nodes.iter().find(|node| self.node(**node).kind == NameKind::User);
+        let node = user.or(nodes.first()).copied().unwrap_or(customer.0);
+        self.node(node).name.clone()
+    }
+
+    /// Whether a person has a userId.
+    pub fn is_known(&self, customer: CustomerId) -> bool {
+        self.nodes_of(customer.0).iter().any(|node| self.node(*node).kind == NameKind::User)
+    }
+
+    /// Number of names ever seen.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Every person, the oldest first.
+    pub fn everyone(&self) -> impl Iterator<Item = CustomerId> + '_ {
+        self.nodes
+            .iter()
+            .enumerate()
+            .filter(|(index, node)| node.person as usize == index + 1)
+            .map(|(_, node)| CustomerId(node.person))
+    }
+
+    /// Pairs of names joined, with why, for the customer's page.
+    pub fn joins_of(&self, customer: CustomerId) -> Vec<(NodeId, NodeId, JoinedBy)> {
+        let nodes: BTreeSet<NodeId> = self.nodes_of(customer.0).into_iter().collect();
+        self.edges
+            .iter()
+            .filter(|edge| nodes.contains(&edge.a))
+            .map(|edge| (edge.a, edge.b, edge.by))
+            .collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! One customer per person: names and how they join, traits, consent, talks.
+
+pub mod customer;
+pub mod identity;
+pub mod standing;
+
+pub use customer::Customer;
+pub use identity::{JoinRefused, NodeId, People};

@@ -1,0 +1,282 @@
+//! How we stand with a customer: what they allow, which lists they are on, whether a person is talking
+//! with them, whether a complaint is open. All from events, each counting from its own time on.
+
+use crate::profile::customer::Order;
+use domain::call::events;
+use domain::message::Channel;
+use domain::segment::ConsentState;
+use domain::{Call, Name, Purpose, Span, Timestamp};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A conversation that stays silent for so long ends by itself.
+pub const SILENCE: Span = Span::days(7);
+/// Most statements of each kind that are kept of one customer: the latest ones.
+const KEPT: usize = 1_000;
+
+/// A yes or a no.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Statement {
+    /// From when on, and in which order.
+    pub order: Order,
+    /// For which purpose.
+    pub purpose: Arc<str>,
+    /// On which channel; none: all.
+    pub channel: Option<Arc<str>>,
+    /// A yes.
+    pub granted: bool,
+    /// When a yes runs out.
+    pub expires: Option<Timestamp>,
+    /// Express, implied, or not said.
+    pub basis: Option<Arc<str>>,
+    /// Where it was made.
+    pub source: Option<Arc<str>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct ListChange {
+    order: Order,
+    list: Arc<str>,
+    member: bool,
+    by_person: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Talk {
+    Conversation,
+    Complaint,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct TalkChange {
+    order: Order,
+    about: Talk,
+    opened: bool,
+    id: Option<Arc<str>>,
+}
+
+/// Statements, lists and talks, each in the order of history.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Standing {
+    statements: Vec<Statement>,
+    lists: Vec<ListChange>,
+    talks: Vec<TalkChange>,
+}
+
+/// What an event did to the standing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Touched {
+    /// Nothing.
+    Nothing,
+    /// Consent.
+    Consent,
+    /// Lists.
+    Lists,
+    /// Conversations or complaints.
+    Talks,
+}
+
+impl Standing {
+    /// Takes an event into account. `purpose_of` finds the purpose of one of our messages by its id.
+    pub fn apply(&mut self, call: &Call, order: Order, purpose_of: &dyn Fn(&str) -> Option<Name>) -> Touched {
+        let Some(event) = call.event.as_deref() else {
+            return Touched::Nothing;
+        };
+        match event {
+            events::CONSENT_CHANGED => self.consent_changed(&call.body_value(), order),
+            events::UNSUBSCRIBED | events::MARKED_AS_SPAM => {
+                let body = call.body_value();
+                let own = text(&body, "message_id").and_then(|id| purpose_of(&id));
+                let purpose = if event == events::MARKED_AS_SPAM {
+                    "marketing".into()
+                } else {
+                    text(&body, "purpose").or_else(|| own.map(|name| name.as_str().into())).unwrap_or_else(|| "marketing".into())
+                };
+                let channel = if event == events::MARKED_AS_SPAM { None } else { Some(text(&body, "channel").unwrap_or_else(|| "email".into())) };
+                insert(
+                    &mut self.statements,
+                    Statement { order, purpose, channel, granted: false, expires: None, basis: None, source: Some(event.into()) },
+                    |statement| statement.order,
+                );
+                Touched::Consent
+            }
+            events::LIST_CHANGED => {
+                let body = call.body_value();
+                let (Some(list), Some(member)) = (text(&body, "list"), flag(&body, "member")) else {
+                    return Touched::Nothing;
+                };
+                let by_person = text(&body, "source").as_deref() == Some("person");
+                insert(&mut self.lists, ListChange { order, list, member, by_person }, |change| change.order);
+                Touched::Lists
+            }
+            events::CONVERSATION_OPENED => self.talk(call, order, Talk::Conversation, true, "conversation"),
+            events::CONVERSATION_CLOSED => self.talk(call, order, Talk::Conversation, false, "conversation"),
+            events::COMPLAINT_OPENED => self.talk(call, order, Talk::Complaint, true, "complaint"),
+            events::COMPLAINT_RESOLVED => self.talk(call, order, Talk::Complaint, false, "complaint"),
+            _ => Touched::Nothing,
+        }
+    }
+
+    fn consent_changed(&mut self, body: &Value, order: Order) -> Touched {
+        let granted = match text(body, "status").as_deref() {
+            Some("granted") => true,
+            Some("withdrawn") => false,
+            _ => return Touched::Nothing,
+        };
+        let Some(purpose) = text(body, "purpose") else {
+            return Touched::Nothing;
+        };
+        let expires = text(body, "expires").and_then(|text| Timestamp::parse_in(&text, &domain::Zone::utc()));
+        let statement = Statement {
+            order,
+            purpose,
+            channel: text(body, "channel"),
+            granted,
+            expires,
+            basis: text(body, "basis"),
+            source: text(body, "source"),
+        };
+        insert(&mut self.statements, statement, |statement| statement.order);
+        Touched::Consent
+    }
+
+    fn talk(&mut self, call: &Call, order: Order, about: Talk, opened: bool, key: &str) -> Touched {
+        let id = text(&call.body_value(), key);
+        insert(&mut self.talks, TalkChange { order, about, opened, id }, |change| change.order);
+        Touched::Talks
+    }
+
+    /// The latest statement at or before `now` that names the purpose, and the channel or none.
+    pub fn statement(&self, purpose: &str, channel: &str, now: Timestamp) -> Option<&Statement> {
+        self.statements.iter().rev().find(|statement| {
+            statement.order.0 <= now
+                && statement.purpose.as_ref() == purpose
+                && statement.channel.as_deref().is_none_or(|named| named == channel)
+        })
+    }
+
+    /// The state of consent for a purpose on a channel at an instant.
+    pub fn consent(&self, purpose: &Purpose, channel: &str, now: Timestamp) -> ConsentState {
+        match self.statement(purpose.name.as_str(), channel, now) {
+            None if purpose.granted_by_default => ConsentState::Granted,
+            None => ConsentState::Unknown,
+            Some(statement) if !statement.granted => ConsentState::Withdrawn,
+            Some(Statement { expires: Some(expires), .. }) if *expires <= now => ConsentState::Expired,
+            Some(_) => ConsentState::Granted,
+        }
+    }
+
+    /// The weakest state over the purpose's channels.
+    pub fn weakest_consent(&self, purpose: &Purpose, now: Timestamp) -> ConsentState {
+        let all = [Channel::Email, Channel::Sms, Channel::Webhook, Channel::Push, Channel::InApp];
+        let channels: &[Channel] = if purpose.channels.is_empty() { &all } else { &purpose.channels };
+        channels
+            .iter()
+            .map(|channel| self.consent(purpose, channel.word(), now))
+            .min()
+            .unwrap_or(ConsentState::Unknown)
+    }
+
+    /// When the state of any consent may change next by time alone.
+    pub fn next_consent_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let starts = self.statements.iter().map(|statement| statement.order.0);
+        let ends = self.statements.iter().filter_map(|statement| statement.expires);
+        starts.chain(ends).filter(|at| *at > now).min()
+    }
+
+    /// Whether the customer is on a list: the latest word decides, a person's beats all others.
+    pub fn is_on_list(&self, list: &str, now: Timestamp) -> bool {
+        let mut verdict = None;
+        for change in self.lists.iter().filter(|change| change.order.0 <= now && change.list.as_ref() == list) {
+            match verdict {
+                Some((true, _)) if !change.by_person => {}
+                _ => verdict = Some((change.by_person, change.member)),
+            }
+        }
+        verdict.is_some_and(|(_, member)| member)
+    }
+
+    /// When a list changes next by time alone.
+    pub fn next_list_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.lists.iter().map(|change| change.order.0).find(|at| *at > now)
+    }
+
+    /// Whether a person is talking with the customer, and until when if nothing more is said.
+    pub fn is_talking(&self, now: Timestamp) -> (bool, Option<Timestamp>) {
+        let open = self.open(Talk::Conversation, now);
+        let latest = open.iter().map(|order| order.0).max();
+        match latest {
+            Some(at) if at.plus(SILENCE) > now => (true, Some(at.plus(SILENCE))),
+            _ => (false, None),
+        }
+    }
+
+    /// Whether a complaint is open.
+    pub fn has_open_complaint(&self, now: Timestamp) -> bool {
+        !self.open(Talk::Complaint, now).is_empty()
+    }
+
+    /// When a talk changes next by an event dated ahead.
+    pub fn next_talk_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.talks.iter().map(|change| change.order.0).find(|at| *at > now)
+    }
+
+    fn open(&self, about: Talk, now: Timestamp) -> Vec<Order> {
+        let mut open: Vec<(Option<Arc<str>>, Order)> = Vec::new();
+        for change in self.talks.iter().filter(|change| change.order.0 <= now && change.about == about) {
+            match (&change.id, change.opened) {
+                (id, true) => {
+                    open.retain(|(other, _)| id.is_none() || other != id);
+                    open.push((id.clone(), change.order));
+                }
+                (Some(_), false) => open.retain(|(other, _)| *other != change.id),
+                // A close without id closes all.
+                (None, false) => open.clear(),
+            }
+        }
+        open.into_iter().map(|(_, order)| order).collect()
+    }
+
+    /// Takes over what another of the person's names said.
+    pub fn absorb(&mut self, other: Standing) {
+        for statement in other.statements {
+            insert(&mut self.statements, statement, |statement| statement.order);
+        }
+        for change in other.lists {
+            insert(&mut self.lists, change, |change| change.order);
+        }
+        for change in other.talks {
+            insert(&mut self.talks, change, |change| change.order);
+        }
+    }
+
+    /// All statements, the oldest first.
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+}
+
+fn insert<T>(values: &mut Vec<T>, value: T, order: impl Fn(&T) -> Order) {
+    let place = values.partition_point(|other| order(other) <= order(&value));
+    values.insert(place, value);
+    if values.len() > KEPT {
+        values.remove(0);
+    }
+}
+
+fn text(body: &Value, key: &str) -> Option<Arc<str>> {
+    match body.get(key) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text.as_str().into()),
+        Some(Value::Number(number)) => Some(number.to_string().into()),
+        _ => None,
+    }
+}
+
+fn flag(body: &Value, key: &str) -> Option<bool> {
+    match body.get(key) {
+        Some(Value::Bool(flag)) => Some(*flag),
+        Some(Value::String(word)) if word == "true" => Some(true),
+        Some(Value::String(word)) if word == "false" => Some(false),
+        _ => None,
+    }
+}

@@ -1,0 +1,172 @@
+//! Rules in plain English, for pages and answers.
+
+use domain::Condition;
+use domain::segment::{Did, KnownFor, Measure, Windows};
+use domain::value::{Operator, Quantifier, Scalar, Test, Tests, When};
+
+/// A sentence without a full stop: `did Order Completed 3 times or more in the last 365 days`.
+pub fn describe(condition: &Condition) -> String {
+    match condition {
+        Condition::All(inner) => join(inner, "and"),
+        Condition::Any(inner) => join(inner, "or"),
+        Condition::None(inner) => format!("none of: {}", join(inner, "or")),
+        Condition::Not(inner) => format!("not ({})", describe(inner)),
+        Condition::Everyone => "is a customer".to_owned(),
+        Condition::Segment(name) => format!("is in the segment {name}"),
+        Condition::Trait(path, test) => format!("{path} {}", describe_test(test)),
+        Condition::Did(did) => describe_did(did),
+        Condition::Consent(asked) => {
+            let channel = asked.channel.as_deref().map(|channel| format!(" by {channel}")).unwrap_or_default();
+            format!("consent for {}{channel} is {}", asked.purpose, asked.is.word())
+        }
+        Condition::List(list) => format!("is on the list {list}"),
+        Condition::KnownFor(KnownFor::AtLeast(span)) => format!("has been a customer for {} or longer", span_words(*span)),
+        Condition::KnownFor(KnownFor::LessThan(span)) => format!("has been a customer for less than {}", span_words(*span)),
+        Condition::Bucket(bucket) => format!("belongs to a random {} of customers", bucket.percent),
+    }
+}
+
+fn join(inner: &[Condition], word: &str) -> String {
+    let parts: Vec<String> = inner
+        .iter()
+        .map(|condition| match condition {
+            Condition::All(list) | Condition::Any(list) if list.len() > 1 => format!("({})", describe(condition)),
+            _ => describe(condition),
+        })
+        .collect();
+    parts.join(&format!(" {word} "))
+}
+
+fn describe_did(did: &Did) -> String {
+    let filter = did.filter.as_ref().map(|tests| format!(" with {}", describe_tests(tests))).unwrap_or_default();
+    let window = describe_windows(&did.windows);
+    let event = format!("{}{filter}{window}", did.event);
+    match &did.measure {
+        Measure::Count { least: 0, most: Some(0) } => format!("did not {event}"),
+        Measure::Count { least: 1, most: None } => format!("did {event}"),
+        Measure::Count { least, most: None } => format!("did {event} {least} times or more"),
+        Measure::Count { least: 0, most: Some(most) } => format!("did {event} {} at most", times(*most)),
+        Measure::Count { least, most: Some(most) } if least == most => format!("did {event} exactly {}", times(*most)),
+        Measure::Count { least, most: Some(most) } => format!("did {event} {least} to {most} times"),
+        Measure::Aggregate { aggregate, path, comparison } => {
+            let aggregate = match aggregate.word() {
+                "distinct" => format!("number of different {path}"),
+                word => format!("{word} of {path}"),
+            };
+            format!("{aggregate} over {event} is {comparison}")
+        }
+    }
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
+fn describe_windows(windows: &Windows) -> String {
+    let mut text = String::new();
+    if let Some(span) = windows.within {
+        text.push_str(&format!(" in the last {}", span_words(span)));
+    }
+    match windows.within_days {
+        Some(0) => text.push_str(" today"),
+        Some(1) => text.push_str(" since yesterday"),
+        Some(days) => text.push_str(&format!(" since {days} days ago")),
+        None => {}
+    }
+    match (&windows.after, &windows.before) {
+        (Some(after), Some(before)) => text.push_str(&format!(" from {after} up to {before}")),
+        (Some(after), None) => text.push_str(&format!(" since {after}")),
+        (None, Some(before)) => text.push_str(&format!(" before {before}")),
+        (None, None) => {}
+    }
+    text
+}
+
+/// `30 days`, `2 hours`, `90 seconds`.
+pub fn span_words(span: domain::Span) -> String {
+    let text = span.to_string();
+    let (number, unit) = text.split_at(text.len() - 1);
+    let word = match unit {
+        "d" => "day",
+        "h" => "hour",
+        "m" => "minute",
+        _ => "second",
+    };
+    if number == "1" { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
+fn describe_tests(tests: &Tests) -> String {
+    let list = |inner: &[Tests], word: &str| inner.iter().map(describe_tests).collect::<Vec<_>>().join(&format!(" {word} "));
+    match tests {
+        Tests::All(inner) => list(inner, "and"),
+        Tests::Any(inner) => format!("({})", list(inner, "or")),
+        Tests::None(inner) => format!("none of ({})", list(inner, "or")),
+        Tests::At(path, test) => format!("{path} {}", describe_test(test)),
+        Tests::Elements(path, quantifier, inner) => {
+            let word = match quantifier {
+                Quantifier::Any => "one of",
+                Quantifier::Every => "every one of",
+                Quantifier::NoOne => "no one of",
+            };
+            format!("{word} {path} having {}", describe_tests(inner))
+        }
+    }
+}
+
+fn describe_test(test: &Test) -> String {
+    let text = match &test.operator {
+        Operator::Is(operand) => format!("is {}", operand.as_ref().map_or_else(|| "nothing".to_owned(), scalar)),
+        Operator::IsNot(operand) => format!("is not {}", operand.as_ref().map_or_else(|| "nothing".to_owned(), scalar)),
+        Operator::In(operands) => format!("is one of {}", scalars(operands)),
+        Operator::NotIn(operands) => format!("is none of {}", scalars(operands)),
+        Operator::Exists(true) => "is known".to_owned(),
+        Operator::Exists(false) => "is not known".to_owned(),
+        Operator::Above(limit) => format!("is above {limit}"),
+        Operator::AtLeast(limit) => format!("is at least {limit}"),
+        Operator::Below(limit) => format!("is below {limit}"),
+        Operator::AtMost(limit) => format!("is at most {limit}"),
+        Operator::Between(low, high) => format!("is between {low} and {high}"),
+        Operator::Contains(part) => format!("contains “{part}”"),
+        Operator::NotContains(part) => format!("does not contain “{part}”"),
+        Operator::StartsWith(part) => format!("starts with “{part}”"),
+        Operator::EndsWith(part) => format!("ends with “{part}”"),
+        Operator::Matches(pattern) => format!("matches {pattern}"),
+        Operator::Includes(operand) => format!("includes {}", scalar(operand)),
+        Operator::NotIncludes(operand) => format!("does not include {}", scalar(operand)),
+        Operator::Before(when) => format!("is before {}", when_words(when)),
+        Operator::After(when) => format!("is after {}", when_words(when)),
+        Operator::WithinPast(span) => format!("lies in the last {}", span_words(*span)),
+        Operator::WithinNext(span) => format!("lies in the next {}", span_words(*span)),
+        Operator::OnDay(0) => "is today".to_owned(),
+        Operator::OnDay(-1) => "was yesterday".to_owned(),
+        Operator::OnDay(1) => "is tomorrow".to_owned(),
+        Operator::OnDay(days) if *days < 0 => format!("was {} days ago", -days),
+        Operator::OnDay(days) => format!("is in {days} days"),
+    };
+    if test.ignore_case { format!("{text} (in any case)") } else { text }
+}
+
+fn when_words(when: &When) -> String {
+    match when {
+        When::Written(text) => text.clone(),
+        When::Now(span) if span.0 == 0 => "now".to_owned(),
+        When::Now(span) if span.0 < 0 => format!("{} ago", span_words(domain::Span(-span.0))),
+        When::Now(span) => format!("{} from now", span_words(*span)),
+    }
+}
+
+fn scalar(value: &Scalar) -> String {
+    match value {
+        Scalar::Number(number) => number.to_string(),
+        Scalar::Bool(flag) => flag.to_string(),
+        Scalar::Text(text) => format!("“{text}”"),
+    }
+}
+
+fn scalars(values: &[Scalar]) -> String {
+    values.iter().map(scalar).collect::<Vec<_>>().join(", ")
+}

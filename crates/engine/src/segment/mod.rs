@@ -1,0 +1,14 @@
+//! Segments: definition → plan of shared per-customer features → verdict and next change.
+//!
+//! One evaluator serves live membership, back-fill, as-of, preview and why.
+
+pub mod as_of;
+pub mod describe;
+pub mod feature;
+pub mod plan;
+pub mod test;
+pub mod verdict;
+pub mod why;
+
+pub use plan::{Node, Plan, Touch, Uses};
+pub use verdict::{Asked, Verdict};

@@ -1,0 +1,290 @@
+//! The verdict of a rule for one customer at an instant, and when it has to be asked again.
+
+use crate::profile::Customer;
+use crate::segment::feature::{Entry, Kept};
+use crate::segment::plan::{DidNode, Node, Plan, Question};
+use crate::segment::test::{Answer, earlier};
+use domain::segment::{Aggregate, Comparison, ConsentAsked, KnownFor};
+use domain::{CustomerId, Purpose, Span, Timestamp, Zone};
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+
+/// Most steps of a walk over instants at which an aggregate changes; then it is asked again.
+const WALK: usize = 256;
+
+/// Whether a rule holds, and the next instant at which it must be asked again: never later than the first
+/// instant at which it would differ by time alone.
+pub type Verdict = Answer;
+
+/// One question: of whom, when, and since when events count.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The plan whose streams the customer keeps.
+    pub plan: &'a Plan,
+    /// Their id, for buckets.
+    pub id: CustomerId,
+    /// Of whom.
+    pub customer: &'a Customer,
+    /// When.
+    pub now: Timestamp,
+    /// Events at or before this instant do not count: the entry into a campaign.
+    pub floor: Option<Timestamp>,
+}
+
+impl Asked<'_> {
+    /// The customer's zone at the instant.
+    pub fn zone(&self) -> Zone {
+        self.customer.zone(self.now, &self.plan.settings.zone)
+    }
+
+    /// Asks a rule.
+    pub fn verdict(&self, rule: &Node) -> Verdict {
+        if self.now < self.customer.first_seen {
+            return Verdict { holds: false, check: Some(self.customer.first_seen) };
+        }
+        self.judge(rule)
+    }
+
+    fn judge(&self, rule: &Node) -> Verdict {
+        match rule {
+            Node::All(inner) => self.group(inner, |mut holds| holds.all(|one| one)),
+            Node::Any(inner) => self.group(inner, |mut holds| holds.any(|one| one)),
+            Node::None(inner) => self.group(inner, |mut holds| !holds.any(|one| one)),
+            Node::Not(inner) => {
+                let verdict = self.judge(inner);
+                Verdict { holds: !verdict.holds, check: verdict.check }
+            }
+            Node::Everyone => Verdict::fixed(true),
+            Node::Never => Verdict::fixed(false),
+            // Another segment is asked as it stands: only this rule's own events must be later than the floor.
+            Node::Segment(index) => Asked { floor: None, ..*self }.judge(&self.plan.segments[*index].rule),
+            Node::Trait(path, test) => {
+                let key = path.first().unwrap_or_default();
+                let change = self.customer.traits.next_change(key, self.now);
+                let answer = test.ask(self.customer.traits.find(path, self.now), self.now, &self.zone_if(test.uses_zone()));
+                Verdict { holds: answer.holds, check: earlier(answer.check, change) }
+            }
+            Node::Did(did) => self.did(did),
+            Node::Consent(asked, purpose) => self.consent(asked, purpose.as_ref()),
+            Node::List(list) => Verdict {
+                holds: self.customer.standing.is_on_list(list, self.now),
+                check: self.customer.standing.next_list_change(self.now),
+            },
+            Node::KnownFor(known) => {
+                let (span, older) = match known {
+                    KnownFor::AtLeast(span) => (*span, true),
+                    KnownFor::LessThan(span) => (*span, false),
+                };
+                let turn = self.customer.first_seen.plus(span);
+                Verdict { holds: (self.now >= turn) == older, check: (turn > self.now).then_some(turn) }
+            }
+            Node::Bucket(bucket) => {
+                let seed = format!("segment:{}", bucket.seed);
+                let place = models::assignment::bucket(&seed, &self.id.to_string());
+                Verdict::fixed(place < bucket.percent.buckets())
+            }
+        }
+    }
+
+    // Looking a zone up costs more than most tests: only where it matters.
+    fn zone_if(&self, needed: bool) -> Zone {
+        if needed { self.zone() } else { Zone::utc() }
+    }
+
+    fn group(&self, inner: &[Node], judge: impl Fn(std::vec::IntoIter<bool>) -> bool) -> Verdict {
+        let mut holds = Vec::with_capacity(inner.len());
+        let mut check = None;
+        for node in inner {
+            let verdict = self.judge(node);
+            holds.push(verdict.holds);
+            check = earlier(check, verdict.check);
+        }
+        Verdict { holds: judge(holds.into_iter()), check }
+    }
+
+    fn consent(&self, asked: &ConsentAsked, purpose: Option<&Purpose>) -> Verdict {
+        let Some(purpose) = purpose else {
+            return Verdict::fixed(false);
+        };
+        let standing = &self.customer.standing;
+        let state = match &asked.channel {
+            Some(channel) => standing.consent(purpose, channel, self.now),
+            None => standing.weakest_consent(purpose, self.now),
+        };
+        Verdict { holds: state == asked.is, check: standing.next_consent_change(self.now) }
+    }
+
+    fn did(&self, did: &DidNode) -> Verdict {
+        let spec = &self.plan.streams[did.stream as usize];
+        let entries = self.customer.streams.entries(did.stream);
+        let windows = &did.windows;
+        let needs_zone = windows.within_days.is_some() || windows.after.is_some() || windows.before.is_some() || spec.keeps_body;
+        let zone = match &did.zone {
+            Some(zone) => zone.clone(),
+            None => self.zone_if(needs_zone),
+        };
+        let window = Window::of(did, &zone, self.floor);
+        if !spec.keeps_body {
+            let inside = window.slice(entries);
+            return walk(inside, &window, did.question, self.now);
+        }
+        // The filter moves with now: ask it of each body now, and again when one of them may answer otherwise.
+        let mut check = None;
+        let mut passed = Vec::new();
+        for entry in window.slice(entries) {
+            let Kept::Body(body) = &entry.value else { continue };
+            let answer = spec.filter.as_ref().map_or(Answer::fixed(true), |filter| filter.ask(body, self.now, &zone));
+            check = earlier(check, answer.check);
+            if answer.holds {
+                passed.push(Entry { order: entry.order, value: spec.kept_value(body) });
+            }
+        }
+        let verdict = walk(&passed, &window, did.question, self.now);
+        Verdict { holds: verdict.holds, check: earlier(verdict.check, check) }
+    }
+}
+
+/// The windows of a `did`, with their edges read in a zone.
+struct Window<'a> {
+    /// Counting from here on.
+    from: Timestamp,
+    /// Up to but without.
+    to: Option<Timestamp>,
+    within: Option<Span>,
+    within_days: Option<u32>,
+    zone: &'a Zone,
+}
+
+impl<'a> Window<'a> {
+    fn of(did: &DidNode, zone: &'a Zone, floor: Option<Timestamp>) -> Window<'a> {
+        let edge = |text: &Option<String>| text.as_ref().and_then(|text| Timestamp::parse_in(text, zone));
+        let after = edge(&did.windows.after).unwrap_or(domain::time::EARLIEST);
+        // Strictly after the floor: one millisecond later is the first that counts.
+        let from = floor.map_or(after, |floor| after.max(floor.plus(Span(1))));
+        Window { from, to: edge(&did.windows.before), within: did.windows.within, within_days: did.windows.within_days, zone }
+    }
+
+    fn slice<'e>(&self, entries: &'e [Entry]) -> &'e [Entry] {
+        let start = entries.partition_point(|entry| entry.order.0 < self.from);
+        let end = self.to.map_or(entries.len(), |to| entries.partition_point(|entry| entry.order.0 < to));
+        entries.get(start..end).unwrap_or(&[])
+    }
+
+    /// When an event stops counting by time alone. Monotone in the event's time.
+    fn leaves(&self, at: Timestamp) -> Option<Timestamp> {
+        let rolling = self.within.map(|span| at.plus(span));
+        let calendar = self.within_days.map(|days| {
+            let last = domain::time::add_days(self.zone.date(at), i64::from(days) + 1);
+            self.zone.start_of_day(last)
+        });
+        earlier(rolling, calendar)
+    }
+}
+
+/// Judges the entries that count now, then walks the instants at which one starts or stops counting,
+/// until the verdict differs. O(entries) for counts and sums.
+fn walk(entries: &[Entry], window: &Window<'_>, question: Question, now: Timestamp) -> Verdict {
+    // Entries [gone..came) count: those that came by now and have not left yet.
+    let mut came = entries.partition_point(|entry| entry.order.0 <= now);
+    let mut gone = entries[..came].partition_point(|entry| window.leaves(entry.order.0).is_some_and(|leaves| leaves <= now));
+    let mut tally = Tally::default();
+    entries[gone..came].iter().for_each(|entry| tally.add(entry, question));
+    let holds = tally.holds(question);
+    let mut steps = 0;
+    loop {
+        let comes = entries.get(came).map(|entry| entry.order.0);
+        let goes = entries.get(gone).filter(|_| gone < came).and_then(|entry| window.leaves(entry.order.0));
+        let Some(turn) = earlier(comes, goes) else {
+            return Verdict { holds, check: None };
+        };
+        while let Some(entry) = entries.get(came).filter(|entry| entry.order.0 <= turn) {
+            tally.add(entry, question);
+            came += 1;
+        }
+        while gone < came && window.leaves(entries[gone].order.0).is_some_and(|leaves| leaves <= turn) {
+            tally.take(&entries[gone], question);
+            gone += 1;
+        }
+        steps += 1;
+        if tally.holds(question) != holds || steps == WALK {
+            return Verdict { holds, check: Some(turn) };
+        }
+    }
+}
+
+/// Running count and aggregate of the entries that count.
+#[derive(Default)]
+struct Tally {
+    count: u32,
+    sum: Decimal,
+    numbers: BTreeMap<Decimal, u32>,
+    values: BTreeMap<domain::value::Scalar, u32>,
+    with_number: u32,
+}
+
+impl Tally {
+    fn add(&mut self, entry: &Entry, question: Question) {
+        self.count += 1;
+        let Question::Aggregate(aggregate, _) = question else { return };
+        match &entry.value {
+            Kept::Number(Some(number)) => {
+                self.with_number += 1;
+                self.sum = self.sum.saturating_add(*number);
+                if matches!(aggregate, Aggregate::Largest | Aggregate::Smallest) {
+                    *self.numbers.entry(*number).or_default() += 1;
+                }
+            }
+            Kept::Scalar(Some(value)) => *self.values.entry(value.as_ref().clone()).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, entry: &Entry, question: Question) {
+        self.count -= 1;
+        let Question::Aggregate(aggregate, _) = question else { return };
+        match &entry.value {
+            Kept::Number(Some(number)) => {
+                self.with_number -= 1;
+                self.sum = self.sum.saturating_sub(*number);
+                if matches!(aggregate, Aggregate::Largest | Aggregate::Smallest) {
+                    remove_one(&mut self.numbers, number);
+                }
+            }
+            Kept::Scalar(Some(value)) => remove_one(&mut self.values, value),
+            _ => {}
+        }
+    }
+
+    fn holds(&self, question: Question) -> bool {
+        match question {
+            Question::Count { least, most } => self.count >= least && most.is_none_or(|most| self.count <= most),
+            Question::Aggregate(aggregate, comparison) => match aggregate {
+                Aggregate::Sum => comparison.holds(self.sum),
+                Aggregate::Distinct => comparison.holds(Decimal::from(self.values.len())),
+                Aggregate::Average => self.with_number > 0 && average_holds(self.sum, self.with_number, comparison),
+                Aggregate::Largest => self.numbers.keys().next_back().is_some_and(|number| comparison.holds(*number)),
+                Aggregate::Smallest => self.numbers.keys().next().is_some_and(|number| comparison.holds(*number)),
+            },
+        }
+    }
+}
+
+/// Compares sum / count with the limit as sum with limit · count: exact where a quotient would be cut.
+fn average_holds(sum: Decimal, count: u32, comparison: Comparison) -> bool {
+    let scaled = |limit: Decimal| limit.checked_mul(Decimal::from(count)).unwrap_or(Decimal::MAX);
+    match comparison {
+        Comparison::Above(limit) => sum > scaled(limit),
+        Comparison::AtLeast(limit) => sum >= scaled(limit),
+        Comparison::Below(limit) => sum < scaled(limit),
+        Comparison::AtMost(limit) => sum <= scaled(limit),
+    }
+}
+
+fn remove_one<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}

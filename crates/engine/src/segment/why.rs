@@ -1,0 +1,219 @@
+//! Why somebody is in a segment or not: condition by condition, with the events or values behind it,
+//! and when the verdict may change.
+
+use crate::profile::Customer;
+use crate::segment::as_of::{Past, apply};
+use crate::segment::describe::describe;
+use crate::segment::plan::{Node, Plan};
+use crate::segment::verdict::Asked;
+use domain::{Condition, CustomerId, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Most events shown behind one condition, the latest ones.
+const SHOWN: usize = 5;
+/// Most steps of the search for the instant at which a verdict differs.
+const SEARCH: usize = 10_000;
+
+/// The answer to "why in, why not".
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Why {
+    /// Whether the customer belongs.
+    pub member: bool,
+    /// The first later instant at which that would differ if nothing arrived; none: never.
+    #[serde(serialize_with = "instant")]
+    pub until: Option<Timestamp>,
+    /// Since when, in history; none for those who do not belong.
+    #[serde(serialize_with = "instant")]
+    pub since: Option<Timestamp>,
+    /// The rule's conditions.
+    pub conditions: Vec<Reason>,
+}
+
+/// One condition with its verdict.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Reason {
+    /// In plain words.
+    pub condition: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// The first later instant at which that would differ; none: never.
+    #[serde(serialize_with = "instant")]
+    pub until: Option<Timestamp>,
+    /// The events or values behind it.
+    pub because: Vec<Evidence>,
+    /// Conditions inside a group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Reason>,
+}
+
+/// An event or a value behind a verdict.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Evidence {
+    /// When it happened, or since when the value holds.
+    #[serde(serialize_with = "instant")]
+    pub time: Option<Timestamp>,
+    /// What it is.
+    pub what: String,
+}
+
+fn instant<S: serde::Serializer>(at: &Option<Timestamp>, s: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => s.collect_str(at),
+        None => s.serialize_none(),
+    }
+}
+
+/// Explains a rule for a customer at an instant, from their history in order. O(history · conditions).
+pub fn why(plan: &Plan, rule: (&Condition, &Node), id: CustomerId, history: &[Past], now: Timestamp) -> Why {
+    let past: Vec<&Past> = history.iter().filter(|past| past.call.timestamp <= now).collect();
+    let Some(first) = past.first() else {
+        return Why { member: false, until: None, since: None, conditions: Vec::new() };
+    };
+    let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
+    for past in &past {
+        apply(plan, &mut customer, &past.call, past.position, now, &|_| None);
+    }
+    let asked = Asked { plan, id, customer: &customer, now, floor: None };
+    let member = asked.verdict(rule.1).holds;
+    let conditions = match reason(&asked, rule.0, rule.1, &past) {
+        Reason { conditions, .. } if matches!(rule.0, Condition::All(_)) && !conditions.is_empty() => conditions,
+        whole => vec![whole],
+    };
+    Why {
+        member,
+        until: differs_at(&asked, rule.1),
+        since: if member { since(plan, rule.1, id, &past, now) } else { None },
+        conditions,
+    }
+}
+
+fn reason(asked: &Asked<'_>, condition: &Condition, node: &Node, past: &[&Past]) -> Reason {
+    let inner: Vec<(&Condition, &Node)> = match (condition, node) {
+        (Condition::All(conditions), Node::All(nodes))
+        | (Condition::Any(conditions), Node::Any(nodes))
+        | (Condition::None(conditions), Node::None(nodes)) => conditions.iter().zip(nodes).collect(),
+        (Condition::Not(condition), Node::Not(node)) => vec![(condition.as_ref(), node.as_ref())],
+        _ => Vec::new(),
+    };
+    Reason {
+        condition: describe(condition),
+        holds: asked.verdict(node).holds,
+        until: differs_at(asked, node),
+        because: evidence(asked, condition, node, past),
+        conditions: inner.into_iter().map(|(condition, node)| reason(asked, condition, node, past)).collect(),
+    }
+}
+
+/// The first later instant at which the verdict of a rule would differ if nothing arrived.
+pub fn differs_at(asked: &Asked<'_>, rule: &Node) -> Option<Timestamp> {
+    let start = asked.verdict(rule);
+    let mut check = start.check?;
+    for _ in 0..SEARCH {
+        let verdict = Asked { now: check, ..*asked }.verdict(rule);
+        if verdict.holds != start.holds {
+            return Some(check);
+        }
+        check = verdict.check?;
+    }
+    // Beyond so many turns the next one is still a true lower bound.
+    Some(check)
+}
+
+/// The instant of history at which the present membership began.
+fn since(plan: &Plan, rule: &Node, id: CustomerId, past: &[&Past], now: Timestamp) -> Option<Timestamp> {
+    let first = past.first()?;
+    let exists = past.iter().map(|past| past.call.timestamp.min(past.call.received_at)).min()?;
+    let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
+    let mut began = None;
+    let mut next = past.iter().peekable();
+    let mut at = exists;
+    for _ in 0..SEARCH.max(past.len() * 4) {
+        while let Some(past) = next.next_if(|past| past.call.timestamp <= at) {
+            apply(plan, &mut customer, &past.call, past.position, at, &|_| None);
+        }
+        let verdict = Asked { plan, id, customer: &customer, now: at, floor: None }.verdict(rule);
+        began = match (verdict.holds, began) {
+            (true, None) => Some(at),
+            (true, began) => began,
+            (false, _) => None,
+        };
+        let event = next.peek().map(|past| past.call.timestamp);
+        match crate::segment::test::earlier(event, verdict.check) {
+            Some(turn) if turn <= now => at = turn,
+            _ => break,
+        }
+    }
+    began
+}
+
+fn evidence(asked: &Asked<'_>, condition: &Condition, node: &Node, past: &[&Past]) -> Vec<Evidence> {
+    match (condition, node) {
+        (Condition::Trait(path, _), _) => {
+            let value = asked.customer.traits.find(path, asked.now);
+            let since = asked.customer.traits.all(asked.now).1;
+            let since = since.iter().find(|(key, _)| Some(key.as_ref()) == path.first()).map(|(_, at)| *at);
+            vec![Evidence { time: since, what: format!("{path}: {}", value.map_or_else(|| "missing".to_owned(), short)) }]
+        }
+        (Condition::Did(did), Node::Did(node)) => {
+            let kept = asked.customer.streams.entries(node.stream);
+            let spec = &asked.plan.streams[node.stream as usize];
+            let zone = asked.zone();
+            let passes = |past: &&&Past| {
+                past.call.event.as_deref().is_some_and(|event| did.event.matches(event))
+                    && spec.filter.as_ref().is_none_or(|filter| filter.ask(&past.call.body_value(), asked.now, &zone).holds)
+            };
+            let mut found: Vec<Evidence> = past
+                .iter()
+                .rev()
+                .filter(passes)
+                .take(SHOWN)
+                .map(|past| Evidence { time: Some(past.call.timestamp), what: event_words(past) })
+                .collect();
+            if found.is_empty() && kept.is_empty() {
+                found.push(Evidence { time: None, what: format!("never did {}", did.event) });
+            }
+            found
+        }
+        (Condition::Consent(asked_for), _) => asked
+            .customer
+            .standing
+            .statements()
+            .iter()
+            .rev()
+            .filter(|statement| statement.purpose.as_ref() == asked_for.purpose.as_str() && statement.order.0 <= asked.now)
+            .take(1)
+            .map(|statement| Evidence {
+                time: Some(statement.order.0),
+                what: format!(
+                    "said {}{}",
+                    if statement.granted { "yes" } else { "no" },
+                    statement.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default()
+                ),
+            })
+            .collect(),
+        (Condition::KnownFor(_), _) => vec![Evidence { time: Some(asked.customer.first_seen), what: "first seen".to_owned() }],
+        _ => Vec::new(),
+    }
+}
+
+fn event_words(past: &Past) -> String {
+    let body = past.call.body_value();
+    let event = past.call.event.as_deref().unwrap_or(past.call.kind.word());
+    let detail = ["order_id", "name", "product_id", "subject", "url"].iter().find_map(|key| {
+        let value = body.get(key)?;
+        Some(short(value))
+    });
+    match detail {
+        Some(detail) => format!("{event} ({detail})"),
+        None => event.to_owned(),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.chars().count() > 80 { format!("{}…", text.chars().take(79).collect::<String>()) } else { text }
+}

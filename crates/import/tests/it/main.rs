@@ -1,0 +1,8 @@
+//! The tests of `import` that need files: stories, hostile input, the shipped mappings on the shared data.
+
+#![allow(clippy::unwrap_used)]
+
+mod desk;
+mod hostile;
+mod shipped;
+mod stories;

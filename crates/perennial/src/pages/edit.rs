@@ -1,0 +1,129 @@
+//! The editor of a definition: its YAML, what it would do if saved, what is wrong with it and where.
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::links::{Link, Place};
+use super::text::{Count, Prose};
+
+/// What one can write on a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Definition {
+    /// A segment.
+    Segment,
+    /// A campaign.
+    Campaign,
+}
+
+impl Definition {
+    /// The word, in addresses too.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Definition::Segment => "segment",
+            Definition::Campaign => "campaign",
+        }
+    }
+
+    /// The definition of a word.
+    pub fn of_word(word: &str) -> Option<Definition> {
+        [Definition::Segment, Definition::Campaign].into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// The page of a definition.
+    pub fn place(&self, name: &str) -> Place {
+        match self {
+            Definition::Segment => Place::Segment(name.to_owned()),
+            Definition::Campaign => Place::Campaign(name.to_owned()),
+        }
+    }
+
+    /// The page that lists its kind.
+    pub fn list(&self) -> Place {
+        match self {
+            Definition::Segment => Place::Segments,
+            Definition::Campaign => Place::Campaigns,
+        }
+    }
+
+    /// The editor for it: of an existing one, or empty.
+    pub fn editor(&self, name: Option<&str>) -> Place {
+        match (self, name) {
+            (Definition::Segment, None) => Place::NewSegment,
+            (Definition::Campaign, None) => Place::NewCampaign,
+            (Definition::Segment, Some(name)) => Place::EditSegment(name.to_owned()),
+            (Definition::Campaign, Some(name)) => Place::EditCampaign(name.to_owned()),
+        }
+    }
+}
+
+/// What an editor starts with.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The name of what is edited; none for a new one.
+    pub name: Option<String>,
+    /// The version that the edit starts from; none for a new one. It comes back with the save, so that nobody
+    /// overwrites what somebody else has saved meanwhile.
+    pub version: Option<u64>,
+    /// The text as last written; for a new one a small example.
+    pub yaml: String,
+}
+
+/// What a definition would do if it were saved now.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The definition in one plain sentence.
+    pub sentence: String,
+    /// "412 customers now, 30 enter, 4 leave", with numbers strong.
+    pub effect: Prose,
+    /// Whom it would touch, a handful.
+    pub sample: Vec<Link>,
+    /// What is odd but allowed.
+    pub warnings: Vec<String>,
+}
+
+/// Something wrong in a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `where.all[1].within`; empty for the whole.
+    pub path: String,
+    /// The line in the text, from 1, where it is known.
+    pub line: Option<usize>,
+    /// What is wrong and what one can write instead.
+    pub message: String,
+}
+
+/// A check of a text: what it would do, or what is wrong; never empty-handed.
+pub type Check = Result<Preview, Vec<Problem>>;
+
+#[derive(Template)]
+#[template(path = "edit.html")]
+pub(super) struct EditPage {
+    pub(super) frame: Frame,
+    pub(super) kind: Definition,
+    pub(super) draft: Draft,
+    pub(super) check: Option<Check>,
+}
+
+impl EditPage {
+    fn back(&self) -> Place {
+        self.draft.name.as_deref().map_or_else(|| self.kind.list(), |name| self.kind.place(name))
+    }
+
+    fn preview(&self) -> PreviewPart<'_> {
+        PreviewPart { check: self.check.as_ref() }
+    }
+
+    /// A text area of the right height: short definitions without a hole, long ones without a scroll in a scroll.
+    fn rows(&self) -> Count {
+        Count::from((self.draft.yaml.lines().count() + 2).clamp(16, 40))
+    }
+}
+
+/// The part beside the text; htmx fetches it alone while one types.
+#[derive(Template)]
+#[template(path = "preview.html")]
+pub(super) struct PreviewPart<'a> {
+    pub(super) check: Option<&'a Check>,
+}
+
+impl askama::filters::HtmlSafe for PreviewPart<'_> {}

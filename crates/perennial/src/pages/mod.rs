@@ -1,0 +1,59 @@
+//! The pages: server-rendered HTML over view models that the engine fills through [`Views`].
+//! Each page has its file with its view model and its template; `routes` is the menu, `guard` the door, `session` who is in.
+//! No page decides anything: numbers, sentences and reasons come from the engine, the pages say how they look.
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+
+mod assets;
+pub mod campaign;
+pub mod campaigns;
+pub mod chart;
+pub mod customer;
+pub mod customers;
+pub mod edit;
+pub mod filter;
+pub mod frame;
+pub mod guard;
+pub mod home;
+pub mod ingest;
+pub mod links;
+mod login;
+pub mod message;
+pub mod outbox;
+pub mod outcome;
+mod routes;
+pub mod segment;
+pub mod segments;
+pub mod session;
+pub mod text;
+mod views;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
+pub use guard::Site;
+pub use session::Sessions;
+pub use views::{Order, PageError, Views};
+
+/// Pages read at once; more wait their turn, so that a burst of reloads leaves threads for ingest.
+const READS_AT_ONCE: usize = 16;
+
+/// What every handler needs.
+#[derive(Clone)]
+struct Pages {
+    views: Arc<dyn Views>,
+    sessions: Arc<Sessions>,
+    site: Arc<Site>,
+    reads: Arc<Semaphore>,
+}
+
+/// The pages as a router, to be merged beside `/v1` and `/api`. It brings its own guard and headers, for its routes only.
+pub fn router(views: Arc<dyn Views>, sessions: Arc<Sessions>, site: Site) -> Router {
+    let reads = Arc::new(Semaphore::new(READS_AT_ONCE));
+    routes::router(Pages { views, sessions, site: Arc::new(site), reads })
+}

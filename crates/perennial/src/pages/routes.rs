@@ -1,0 +1,588 @@
+//! The menu of the pages: which address shows what, and what each button does. Looking never changes anything.
+
+use askama::Template;
+use axum::extract::{DefaultBodyLimit, Form, Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use serde::Deserialize;
+
+use super::campaign::CampaignPage;
+use super::campaigns::CampaignsPage;
+use super::customer::CustomerPage;
+use super::customers::{CustomerSearch, CustomersPage};
+use super::edit::{Definition, Draft, EditPage, PreviewPart};
+use super::filter::{Filter, FilterQuery};
+use super::frame::{Frame, Nav};
+use super::guard::{self, Asked, Posted, Signed};
+use super::home::HomePage;
+use super::ingest::IngestPage;
+use super::links::Place;
+use super::login::{BareTroublePage, LinkPage, LoginPage, SessionsPage, Trouble, TroublePage};
+use super::message::MessagePage;
+use super::outbox::OutboxPage;
+use super::segment::SegmentPage;
+use super::segments::SegmentsPage;
+use super::session::{LoginError, Notice, Visit, random_token};
+use super::views::{Order, PageError, Views};
+use super::{Pages, assets};
+
+/// A definition of 200 nodes is a few dozen kilobytes; a megabyte is beyond any that would be accepted.
+const FORM_BYTES: usize = 1024 * 1024;
+
+pub(super) fn router(pages: Pages) -> Router {
+    let inside = Router::new()
+        .route("/", get(home))
+        .route("/customers", get(customers))
+        .route("/customers/{id}", get(customer))
+        .route("/customers/{id}/merge", post(merge))
+        .route("/customers/{id}/dismiss", post(dismiss))
+        .route("/customers/{id}/unmerge", post(unmerge))
+        .route("/customers/{id}/lift", post(lift))
+        .route("/segments", get(segments))
+        .route("/segments/{name}", get(segment))
+        .route("/campaigns", get(campaigns))
+        .route("/campaigns/{name}", get(campaign))
+        .route("/campaigns/{name}/pause", post(pause))
+        .route("/campaigns/{name}/resume", post(resume))
+        .route("/campaigns/{name}/stop", post(stop))
+        .route("/messages", get(messages))
+        .route("/messages/{id}", get(message))
+        .route("/messages/{id}/body", get(message_body))
+        .route("/messages/{id}/seen", post(seen))
+        .route("/sources", get(ingest))
+        .route("/sources/replay", post(replay))
+        .route("/edit/{kind}", get(edit).post(save))
+        .route("/edit/{kind}/preview", post(preview))
+        .route("/sessions", get(sessions))
+        .route("/logout", post(log_out))
+        .fallback(nowhere)
+        .layer(from_fn_with_state(pages.clone(), guard::be_logged_in));
+    Router::new()
+        .route("/login", get(login).post(log_in))
+        .route("/login/{token}", get(link))
+        .route("/assets/{file}", get(assets::asset))
+        .merge(inside)
+        .layer(DefaultBodyLimit::max(FORM_BYTES))
+        .layer(from_fn(guard::be_the_same_site))
+        .layer(from_fn_with_state(pages.clone(), guard::be_the_right_host))
+        .layer(middleware::from_fn(guard::be_strict))
+        .with_state(pages)
+}
+
+async fn home(State(pages): State<Pages>, visit: Visit) -> Response {
+    pages.show(visit, Nav::Today, |views| views.home(), |frame, view| HomePage { frame, view }).await
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct SearchQuery {
+    q: String,
+    after: Option<String>,
+}
+
+/// A name or an address is shorter; what is longer finds nothing and costs time.
+const QUERY_CHARACTERS: usize = 400;
+
+async fn customers(State(pages): State<Pages>, visit: Visit, Asked(query): Asked<SearchQuery>) -> Response {
+    let after = query.after.filter(|cursor| !cursor.is_empty());
+    let search = CustomerSearch { query: query.q.chars().take(QUERY_CHARACTERS).collect(), after };
+    let asked = search.clone();
+    pages
+        .show(
+            visit,
+            Nav::Customers,
+            move |views| views.customers(&asked),
+            move |frame, view| CustomersPage { frame, search, view },
+        )
+        .await
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct PageQuery {
+    before: Option<String>,
+    after: Option<String>,
+}
+
+async fn customer(
+    State(pages): State<Pages>,
+    visit: Visit,
+    Path(id): Path<String>,
+    Asked(query): Asked<PageQuery>,
+) -> Response {
+    let before = query.before;
+    pages
+        .show(
+            visit,
+            Nav::Customers,
+            move |views| views.customer(&id, before.as_deref()),
+            |frame, view| CustomerPage { frame, view },
+        )
+        .await
+}
+
+async fn segments(State(pages): State<Pages>, visit: Visit) -> Response {
+    pages.show(visit, Nav::Segments, |views| views.segments(), |frame, view| SegmentsPage { frame, view }).await
+}
+
+async fn segment(
+    State(pages): State<Pages>,
+    visit: Visit,
+    Path(name): Path<String>,
+    Asked(query): Asked<PageQuery>,
+) -> Response {
+    let after = query.after;
+    let is_first_page = after.is_none();
+    pages
+        .show(
+            visit,
+            Nav::Segments,
+            move |views| views.segment(&name, after.as_deref()),
+            move |frame, view| SegmentPage { frame, view, is_first_page },
+        )
+        .await
+}
+
+async fn campaigns(State(pages): State<Pages>, visit: Visit) -> Response {
+    pages.show(visit, Nav::Campaigns, |views| views.campaigns(), |frame, view| CampaignsPage { frame, view }).await
+}
+
+async fn campaign(
+    State(pages): State<Pages>,
+    visit: Visit,
+    Path(name): Path<String>,
+    Asked(query): Asked<FilterQuery>,
+) -> Response {
+    let filter = Filter::from(query);
+    let asked = filter.clone();
+    pages
+        .show(
+            visit,
+            Nav::Campaigns,
+            move |views| views.campaign(&name, &asked),
+            move |frame, view| CampaignPage { frame, view, filter },
+        )
+        .await
+}
+
+async fn messages(State(pages): State<Pages>, visit: Visit, Asked(query): Asked<FilterQuery>) -> Response {
+    let filter = Filter::from(query);
+    let asked = filter.clone();
+    pages
+        .show(
+            visit,
+            Nav::Messages,
+            move |views| views.messages(&asked),
+            move |frame, view| OutboxPage { frame, view, filter },
+        )
+        .await
+}
+
+async fn message(State(pages): State<Pages>, visit: Visit, Path(id): Path<String>) -> Response {
+    pages
+        .show(visit, Nav::Messages, move |views| views.message(&id), |frame, view| MessagePage { frame, view })
+        .await
+}
+
+/// The mail alone, for the frame on its page: no script, no form, no link out, no picture from elsewhere.
+async fn message_body(State(pages): State<Pages>, Path(id): Path<String>) -> Response {
+    const SANDBOX: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                           frame-ancestors 'self'; base-uri 'none'; form-action 'none'";
+    match pages.ask(move |views| views.message_body(&id)).await {
+        Ok(body) => ([(header::CONTENT_SECURITY_POLICY, SANDBOX)], Html(body)).into_response(),
+        Err(error) => {
+            let (status, trouble) = told(&error);
+            bare_trouble(status, trouble)
+        }
+    }
+}
+
+async fn ingest(State(pages): State<Pages>, visit: Visit) -> Response {
+    pages.show(visit, Nav::Sources, |views| views.ingest(), |frame, view| IngestPage { frame, view }).await
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct EditQuery {
+    name: Option<String>,
+}
+
+async fn edit(
+    State(pages): State<Pages>,
+    visit: Visit,
+    Path(kind): Path<String>,
+    Asked(query): Asked<EditQuery>,
+) -> Response {
+    let Some(kind) = Definition::of_word(&kind) else { return nowhere(State(pages), visit).await };
+    let name = query.name;
+    pages
+        .show(
+            visit,
+            nav_of(kind),
+            move |views| {
+                let draft = views.draft(kind, name.as_deref())?;
+                let check = views.check(kind, &draft)?;
+                Ok((draft, check))
+            },
+            move |frame, (draft, check)| EditPage { frame, kind, draft, check: Some(check) },
+        )
+        .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DraftForm {
+    csrf: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    version: String,
+    yaml: String,
+    /// "check" from those who read without JavaScript.
+    #[serde(default)]
+    then: String,
+}
+
+impl DraftForm {
+    fn draft(self) -> Draft {
+        Draft {
+            name: Some(self.name).filter(|name| !name.is_empty()),
+            version: self.version.parse().ok(),
+            // Browsers end the lines of a form with CR LF, whatever the text had.
+            yaml: self.yaml.replace("\r\n", "\n"),
+        }
+    }
+}
+
+async fn preview(
+    State(pages): State<Pages>,
+    Path(kind): Path<String>,
+    Posted(visit, form): Posted<DraftForm>,
+) -> Response {
+    let Some(kind) = Definition::of_word(&kind) else { return nowhere(State(pages), visit).await };
+    let draft = form.draft();
+    match pages.ask(move |views| views.check(kind, &draft)).await {
+        Ok(check) => html(StatusCode::OK, &PreviewPart { check: Some(&check) }),
+        Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
+    }
+}
+
+async fn save(State(pages): State<Pages>, Path(kind): Path<String>, Posted(visit, form): Posted<DraftForm>) -> Response {
+    let Some(kind) = Definition::of_word(&kind) else { return nowhere(State(pages), visit).await };
+    let only_check = form.then == "check";
+    let draft = form.draft();
+    let tried = draft.clone();
+    let outcome = pages
+        .ask(move |views| {
+            if only_check {
+                return Ok(Err(views.check(kind, &tried)?));
+            }
+            Ok(views.save(kind, &tried)?.map_err(Err))
+        })
+        .await;
+    match outcome {
+        Ok(Ok(name)) => {
+            let text = format!("Saved. The {} counts from now on.", kind.word());
+            pages.sessions.tell(&visit, Notice::done(text));
+            see(&kind.place(&name))
+        }
+        Ok(Err(check)) => {
+            let status = if check.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+            let page = |frame| EditPage { frame, kind, draft, check: Some(check) };
+            match pages.frame(visit.clone(), nav_of(kind)).await {
+                Ok(frame) => html(status, &page(frame)),
+                Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
+            }
+        }
+        Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
+    }
+}
+
+fn nav_of(kind: Definition) -> Nav {
+    match kind {
+        Definition::Segment => Nav::Segments,
+        Definition::Campaign => Nav::Campaigns,
+    }
+}
+
+/// A button without fields.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Button {
+    csrf: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtherForm {
+    csrf: String,
+    other: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityForm {
+    csrf: String,
+    identity: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddressForm {
+    csrf: String,
+    address: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReasonForm {
+    csrf: String,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogoutForm {
+    csrf: String,
+    #[serde(default)]
+    everywhere: String,
+}
+
+macro_rules! signed {
+    ($($form:ty),*) => {
+        $(impl Signed for $form {
+            fn csrf(&self) -> &str {
+                &self.csrf
+            }
+        })*
+    };
+}
+
+signed!(DraftForm, Button, OtherForm, IdentityForm, AddressForm, ReasonForm, LogoutForm);
+
+async fn merge(
+    State(pages): State<Pages>,
+    Path(customer): Path<String>,
+    Posted(visit, form): Posted<OtherForm>,
+) -> Response {
+    let back = Place::Customer(customer.clone());
+    pages.carry_out(visit, Order::Merge { customer, other: form.other }, back).await
+}
+
+async fn dismiss(
+    State(pages): State<Pages>,
+    Path(customer): Path<String>,
+    Posted(visit, form): Posted<OtherForm>,
+) -> Response {
+    let back = Place::Customer(customer.clone());
+    pages.carry_out(visit, Order::DismissMerge { customer, other: form.other }, back).await
+}
+
+async fn unmerge(
+    State(pages): State<Pages>,
+    Path(customer): Path<String>,
+    Posted(visit, form): Posted<IdentityForm>,
+) -> Response {
+    let back = Place::Customer(customer.clone());
+    pages.carry_out(visit, Order::Unmerge { customer, identity: form.identity }, back).await
+}
+
+async fn lift(
+    State(pages): State<Pages>,
+    Path(customer): Path<String>,
+    Posted(visit, form): Posted<AddressForm>,
+) -> Response {
+    let back = Place::Customer(customer.clone());
+    pages.carry_out(visit, Order::LiftSuppression { customer, address: form.address }, back).await
+}
+
+async fn pause(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::PauseCampaign(name.clone()), Place::Campaign(name)).await
+}
+
+async fn resume(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::ResumeCampaign(name.clone()), Place::Campaign(name)).await
+}
+
+async fn stop(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::StopCampaign(name.clone()), Place::Campaign(name)).await
+}
+
+async fn seen(State(pages): State<Pages>, Path(id): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::MarkSeen(id.clone()), Place::Message(id)).await
+}
+
+async fn replay(State(pages): State<Pages>, Posted(visit, form): Posted<ReasonForm>) -> Response {
+    pages.carry_out(visit, Order::Replay { reason: form.reason }, Place::Sources).await
+}
+
+async fn login() -> Response {
+    html(StatusCode::OK, &LoginPage { trouble: None })
+}
+
+/// Shows the button that uses a link. The link itself is not looked at: a mail scanner may open it as often as it likes.
+async fn link(Path(token): Path<String>) -> Response {
+    html(StatusCode::OK, &LinkPage { token })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkForm {
+    token: String,
+}
+
+async fn log_in(State(pages): State<Pages>, Form(form): Form<LinkForm>) -> Response {
+    match pages.sessions.log_in(&form.token, (pages.site.clock)()) {
+        Ok(token) => {
+            let cookie = AppendHeaders([(header::SET_COOKIE, pages.site.cookie_for(&token))]);
+            (cookie, see(&Place::Home)).into_response()
+        }
+        Err(error) => {
+            let status = match error {
+                LoginError::WrongLink => StatusCode::UNAUTHORIZED,
+                LoginError::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            };
+            let mut response = html(status, &LoginPage { trouble: Some(capitalised(&error.to_string())) });
+            if error == LoginError::TooMany {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+            }
+            response
+        }
+    }
+}
+
+async fn sessions(State(pages): State<Pages>, visit: Visit) -> Response {
+    let sessions = pages.sessions.list(&visit, (pages.site.clock)());
+    pages.show(visit, Nav::Elsewhere, |_| Ok(()), |frame, ()| SessionsPage { frame, sessions }).await
+}
+
+async fn log_out(State(pages): State<Pages>, Posted(visit, form): Posted<LogoutForm>) -> Response {
+    if form.everywhere.is_empty() {
+        pages.sessions.log_out(&visit);
+    } else {
+        pages.sessions.log_out_everywhere();
+    }
+    let cookie = AppendHeaders([(header::SET_COOKIE, pages.site.cookie_gone())]);
+    (cookie, Redirect::to("/login")).into_response()
+}
+
+async fn nowhere(State(pages): State<Pages>, visit: Visit) -> Response {
+    pages.trouble(visit, Nav::Elsewhere, &PageError::NotFound("page at this address".to_owned())).await
+}
+
+impl Pages {
+    /// Reads a view and shows it in the frame.
+    async fn show<View, Page>(
+        &self,
+        visit: Visit,
+        nav: Nav,
+        read: impl FnOnce(&dyn Views) -> Result<View, PageError> + Send + 'static,
+        page: impl FnOnce(Frame, View) -> Page,
+    ) -> Response
+    where
+        View: Send + 'static,
+        Page: Template,
+    {
+        let read = self.ask(move |views| Ok((views.workspace()?, read(views)?))).await;
+        match read {
+            Ok((workspace, view)) => {
+                let notice = self.sessions.take_notice(&visit);
+                let frame = Frame { workspace, current: nav, csrf: visit.csrf, notice };
+                html(StatusCode::OK, &page(frame, view))
+            }
+            Err(error) => self.trouble(visit, nav, &error).await,
+        }
+    }
+
+    /// Does what a button says and goes back to the page, which tells what was done.
+    async fn carry_out(&self, visit: Visit, order: Order, back: Place) -> Response {
+        match self.ask(move |views| views.carry_out(&order)).await {
+            Ok(notice) => {
+                self.sessions.tell(&visit, notice);
+                see(&back)
+            }
+            Err(PageError::Refused(why)) => {
+                self.sessions.tell(&visit, Notice::not_done(capitalised(&why)));
+                see(&back)
+            }
+            Err(error) => self.trouble(visit, Nav::Elsewhere, &error).await,
+        }
+    }
+
+    /// Asks the views on a thread that may block.
+    async fn ask<Answer: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Views) -> Result<Answer, PageError> + Send + 'static,
+    ) -> Result<Answer, PageError> {
+        let turn = self.reads.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let views = self.views.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer = question(&*views);
+            drop(turn);
+            answer
+        });
+        // A panic in a view is a broken page, not a broken server. Its words may hold a customer's, so they are not repeated.
+        answer.await.unwrap_or_else(|_| Err(PageError::Broken("the view panicked".to_owned())))
+    }
+
+    async fn frame(&self, visit: Visit, nav: Nav) -> Result<Frame, PageError> {
+        let workspace = self.ask(|views| views.workspace()).await?;
+        let notice = self.sessions.take_notice(&visit);
+        Ok(Frame { workspace, current: nav, csrf: visit.csrf, notice })
+    }
+
+    /// Says what could not be done, in the frame if that at least can be made.
+    async fn trouble(&self, visit: Visit, nav: Nav, error: &PageError) -> Response {
+        let (status, trouble) = told(error);
+        match self.frame(visit, nav).await {
+            Ok(frame) => html(status, &TroublePage { frame, trouble }),
+            Err(_) => bare_trouble(status, trouble),
+        }
+    }
+}
+
+/// What a person is told about an error. The cause of a broken page goes to the log, its number to the page.
+fn told(error: &PageError) -> (StatusCode, Trouble) {
+    match error {
+        PageError::NotFound(what) => {
+            let text = "It may have been joined with another, renamed or deleted.";
+            (StatusCode::NOT_FOUND, Trouble::new(&format!("There is no {what}"), text))
+        }
+        PageError::Refused(why) => (StatusCode::CONFLICT, Trouble::new("That cannot be done", capitalised(why))),
+        PageError::Broken(cause) => {
+            let number = &random_token()[..8];
+            tracing::error!(request.number = number, cause, "a page could not be shown");
+            let text = format!("The cause is in the log under number {number}. Nothing was changed by looking.");
+            (StatusCode::INTERNAL_SERVER_ERROR, Trouble::new("This page could not be made", text))
+        }
+    }
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut characters = sentence.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
+
+fn see(place: &Place) -> Response {
+    Redirect::to(&place.to_string()).into_response()
+}
+
+pub(super) fn bare_trouble(status: StatusCode, trouble: Trouble) -> Response {
+    html(status, &BareTroublePage { trouble })
+}
+
+pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(page) => (status, Html(page)).into_response(),
+        // Rendering into a string fails only if a `Display` does, and none of ours can.
+        Err(error) => {
+            tracing::error!(cause = %error, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The seam between pages and engine: what pages ask for, and what a person can do on them.
+
+use super::campaign::CampaignView;
+use super::campaigns::CampaignsView;
+use super::customer::CustomerView;
+use super::customers::{CustomerSearch, CustomersView};
+use super::edit::{Check, Definition, Draft, Problem};
+use super::filter::Filter;
+use super::frame::Workspace;
+use super::home::HomeView;
+use super::ingest::IngestView;
+use super::message::MessageView;
+use super::outbox::OutboxView;
+use super::segment::SegmentView;
+use super::segments::SegmentsView;
+use super::session::Notice;
+
+/// Where pages get what they show. Calls block; the pages make them off the async threads, at most 16 at once.
+///
+/// Reading changes nothing. Cursors are opaque to the pages; one that cannot be read is the first page.
+pub trait Views: Send + Sync + 'static {
+    /// The shop and the counts around every page.
+    fn workspace(&self) -> Result<Workspace, PageError>;
+    /// What matters now.
+    fn home(&self) -> Result<HomeView, PageError>;
+    /// A page of customers.
+    fn customers(&self, search: &CustomerSearch) -> Result<CustomersView, PageError>;
+    /// A customer by internal id, any id they were ever known by, or name; the timeline before a cursor.
+    fn customer(&self, id: &str, before: Option<&str>) -> Result<CustomerView, PageError>;
+    /// All segments.
+    fn segments(&self) -> Result<SegmentsView, PageError>;
+    /// A segment by name; its members after a cursor.
+    fn segment(&self, name: &str, after: Option<&str>) -> Result<SegmentView, PageError>;
+    /// All campaigns.
+    fn campaigns(&self) -> Result<CampaignsView, PageError>;
+    /// A campaign by name; the decisions that the filter lets through.
+    fn campaign(&self, name: &str, decisions: &Filter) -> Result<CampaignView, PageError>;
+    /// A page of messages that the filter lets through.
+    fn messages(&self, filter: &Filter) -> Result<OutboxView, PageError>;
+    /// A message by id.
+    fn message(&self, id: &str) -> Result<MessageView, PageError>;
+    /// The HTML part of a message as it was or would be sent. It is shown in a sandbox and may hold anything.
+    fn message_body(&self, id: &str) -> Result<String, PageError>;
+    /// What came in.
+    fn ingest(&self) -> Result<IngestView, PageError>;
+    /// What the editor starts with; without a name, an example.
+    fn draft(&self, kind: Definition, name: Option<&str>) -> Result<Draft, PageError>;
+    /// What a text would do if it were saved, or what is wrong with it. Saves nothing.
+    fn check(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError>;
+    /// Saves a text; returns the name it is saved under. Problems include that somebody saved another version meanwhile.
+    fn save(&self, kind: Definition, draft: &Draft) -> Result<Result<String, Vec<Problem>>, PageError>;
+    /// Does what a button says; returns the sentence that tells what was done, or why not.
+    fn carry_out(&self, order: &Order) -> Result<Notice, PageError>;
+}
+
+/// What a person can do with a button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// These two are one person.
+    Merge {
+        /// The internal id on whose page it was said.
+        customer: String,
+        /// The internal id of the other.
+        other: String,
+    },
+    /// These two are not one person; do not ask again.
+    DismissMerge {
+        /// The internal id on whose page it was said.
+        customer: String,
+        /// The internal id of the other.
+        other: String,
+    },
+    /// Give every call back to the id that it named.
+    Unmerge {
+        /// The internal id of the joined person.
+        customer: String,
+        /// The id to part, as it was sent.
+        identity: String,
+    },
+    /// Write to this address again.
+    LiftSuppression {
+        /// The internal id.
+        customer: String,
+        /// The address as the view gave it.
+        address: String,
+    },
+    /// Nobody enters, nothing goes.
+    PauseCampaign(String),
+    /// Go on.
+    ResumeCampaign(String),
+    /// End it for good.
+    StopCampaign(String),
+    /// A person has looked at an uncertain message.
+    MarkSeen(String),
+    /// Try the refused calls of a reason again, or all.
+    Replay {
+        /// The reason's code; empty for all.
+        reason: String,
+    },
+}
+
+/// Why a page cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// There is no such thing; the words name it: "customer `u1`".
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// It is right that this is refused; the words say why and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// Something broke. The page shows a number only; the cause goes to the log.
+    #[error("{0}")]
+    Broken(String),
+}

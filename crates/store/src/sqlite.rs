@@ -1,0 +1,168 @@
+//! The store of one machine: SQLite in one data directory, one writer, readers beside it.
+//!
+//! A commit is one transaction, made durable by one fsync of the log (`synchronous=FULL`). A journal row
+//! is a batch of calls; there is no index over their ids, the engine finds duplicates beside the journal.
+
+mod columns;
+mod directory;
+mod error;
+mod format;
+mod read;
+mod recover;
+#[cfg(test)]
+mod tests;
+mod words;
+mod write;
+
+use crate::journal::RowWriter;
+use crate::{Commit, Reader, Recovered, Secrets, Store, StoreError};
+use directory::Directory;
+use error::Told;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::path::Path;
+use std::time::Duration;
+use write::WriteError;
+
+/// The oldest SQLite that may write here, as SQLite numbers itself: earlier ones can damage a database
+/// when a checkpoint and a commit race (fixed in 3.51.3).
+pub const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Statements that stay prepared: there are about 40 different ones.
+const STATEMENTS: usize = 64;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Secrets of the workspace; used only when the store is made, otherwise those it has are kept.
+    pub created: Secrets,
+    /// While fewer bytes are free on the disk, commits with calls are refused; those without still go
+    /// through, so that a customer can unsubscribe and a person can look at the pages.
+    pub reserve_bytes: u64,
+}
+
+impl Options {
+    /// The usual options: a reserve of 64 MB.
+    pub fn new(created: Secrets) -> Options {
+        Options { created, reserve_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// A store in a directory. The directory is held against other processes until it is dropped.
+pub struct SqliteStore {
+    // Dropped in this order: the lock goes last, when the database is closed.
+    connection: Connection,
+    rows: RowWriter,
+    reserve_bytes: u64,
+    directory: Directory,
+}
+
+impl SqliteStore {
+    /// Opens the store in `dir`, or makes it there.
+    ///
+    /// Errors: `Locked` if another process holds it; `Newer` if a newer version wrote it, with nothing
+    /// changed; `Full`, `Io` and `Damaged` if it cannot be read or made.
+    pub fn open(dir: &Path, options: Options) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_with(dir, options, format::STEPS)
+    }
+
+    fn open_with(dir: &Path, options: Options, steps: &[&str]) -> Result<SqliteStore, StoreError> {
+        let Options { created, reserve_bytes } = options;
+        check_sqlite()?;
+        let mut directory = Directory::hold(dir)?;
+        directory.make_database()?;
+        format::refuse_newer(dir, &directory.database_path(), steps.len())?;
+        let connection = open_for_writing(&directory.database_path())
+            .and_then(|mut connection| {
+                format::bring_up_to_date(&mut connection, steps, &created)?;
+                Ok(connection)
+            })
+            .map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
+        Ok(SqliteStore { connection, rows: RowWriter::new()?, reserve_bytes, directory })
+    }
+
+    fn write(&mut self, commit: &Commit) -> Result<(), WriteError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write::write(&transaction, &mut self.rows, commit)?;
+        // If anything failed before, dropping the transaction has undone all of it.
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+impl Store for SqliteStore {
+    fn recover(&self) -> Result<Recovered, StoreError> {
+        let told = Told { dir: self.directory.path(), doing: "read" };
+        recover::recover(&self.connection).map_err(|error| told.sqlite(&error))
+    }
+
+    fn may_append(&self) -> Result<(), StoreError> {
+        self.directory.check_presence()?;
+        self.directory.check_room(self.reserve_bytes)
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        if commit.calls.is_empty() {
+            self.directory.check_presence()?;
+        } else {
+            self.may_append()?;
+        }
+        self.write(commit).map_err(|error| match error {
+            WriteError::Store(error) => error,
+            WriteError::Sqlite(error) => Told { dir: self.directory.path(), doing: "written" }.sqlite(&error),
+        })
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        let dir = self.directory.path();
+        let connection = open_for_reading(&self.directory.database_path())
+            .map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
+        Ok(Box::new(read::SqliteReader::new(connection, dir.to_owned())?))
+    }
+}
+
+fn check_sqlite() -> Result<(), StoreError> {
+    if rusqlite::version_number() >= OLDEST_SQLITE {
+        return Ok(());
+    }
+    let reason = format!("SQLite {} can damage data, 3.51.3 or later is needed", rusqlite::version());
+    Err(StoreError::Io { doing: "opened", reason })
+}
+
+fn open_for_writing(database: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags)?;
+    set_common(&connection)?;
+    // The page size counts only before the first page is written.
+    connection.execute_batch("PRAGMA page_size = 8192;")?;
+    // Some file systems cannot do WAL; SQLite then stays silently with what it had.
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| match row.get::<_, String>(0)?.as_str() {
+        "wal" => Ok(()),
+        other => Err(rusqlite::Error::InvalidParameterName(format!("the log is `{other}` instead of `wal` here"))),
+    })?;
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA foreign_keys = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -65536;
+         PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    Ok(connection)
+}
+
+fn open_for_reading(database: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags)?;
+    set_common(&connection)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")?;
+    Ok(connection)
+}
+
+fn set_common(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(Duration::from_secs(5))?;
+    // A page that was damaged on the disk is found when it is read; memory maps would turn it into a crash.
+    connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;")
+}

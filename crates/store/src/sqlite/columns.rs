@@ -1,0 +1,236 @@
+//! How the rows of each fact are read: the columns and the function that takes them stand side by side.
+
+use super::words::{Columns, Names};
+use crate::{
+    Attempt, CampaignFacts, DefinitionVersion, Exposure, Journey, Key, MessageCount, Refused, Suppression, Tally, TallyKey,
+    Transition,
+};
+use domain::message::{Decision, Message, Written};
+use domain::{CustomerId, MessageId};
+use rusqlite::{Connection, Params, Result};
+use std::sync::Arc;
+
+/// Runs a query and reads every row of it.
+pub(super) fn read_all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: fn(&mut Columns<'_, '_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    visit_all(connection, sql, params, read, |fact| found.push(fact))?;
+    Ok(found)
+}
+
+/// Runs a query and hands on every row of it.
+pub(super) fn visit_all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: fn(&mut Columns<'_, '_>) -> Result<T>,
+    mut visit: impl FnMut(T),
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut names = Names::default();
+    while let Some(row) = rows.next()? {
+        visit(read(&mut Columns::of(row, &mut names))?);
+    }
+    Ok(())
+}
+
+pub(super) const DEFINITION: &str = "kind, name, version, at_ms, by, value";
+pub(super) fn definition(columns: &mut Columns<'_, '_>) -> Result<DefinitionVersion> {
+    Ok(DefinitionVersion {
+        kind: columns.word()?,
+        name: columns.name()?,
+        version: columns.take()?,
+        at: columns.instant()?,
+        by: columns.take()?,
+        value: columns.json_if_any()?,
+    })
+}
+
+pub(super) const CAMPAIGN: &str = "name, started_at_ms, draw, version, paused_at_ms, stopped_at_ms";
+pub(super) fn campaign(columns: &mut Columns<'_, '_>) -> Result<CampaignFacts> {
+    Ok(CampaignFacts {
+        name: columns.name()?,
+        started_at: columns.instant()?,
+        draw: columns.take()?,
+        version: columns.take()?,
+        paused_at: columns.instant_if_any()?,
+        stopped_at: columns.instant_if_any()?,
+    })
+}
+
+pub(super) const JOURNEY: &str = "id, campaign, customer, key, entered_at_ms, version, step, stage, until_ms, message, \
+    trigger, ended_at_ms";
+pub(super) fn journey(columns: &mut Columns<'_, '_>) -> Result<Journey> {
+    Ok(Journey {
+        id: columns.take()?,
+        campaign: columns.name()?,
+        customer: columns.take().map(CustomerId)?,
+        key: columns.take()?,
+        entered_at: columns.instant()?,
+        version: columns.take()?,
+        step: columns.take()?,
+        stage: columns.word()?,
+        until: columns.instant_if_any()?,
+        message: columns.take::<Option<Arc<str>>>()?.map(MessageId),
+        trigger: columns.take()?,
+        ended_at: columns.instant_if_any()?,
+    })
+}
+
+pub(super) const MESSAGE: &str = "id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms, \
+    outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail";
+/// Columns of `letters`, after those of `messages`.
+pub(super) const LETTER: &str = "to_address, to_name, subject, text, html, unsubscribe_path";
+/// Reads `MESSAGE`: a message without what was written.
+pub(super) fn message(columns: &mut Columns<'_, '_>) -> Result<Message> {
+    Ok(Message {
+        id: columns.take().map(MessageId)?,
+        customer: columns.take().map(CustomerId)?,
+        campaign: columns.name()?,
+        step: columns.take()?,
+        template: columns.name()?,
+        variant: columns.take()?,
+        channel: columns.word()?,
+        purpose: columns.name()?,
+        decided_at: columns.instant()?,
+        outcome: columns.word_if_any()?,
+        because: columns.word_if_any()?,
+        outcome_at: columns.instant_if_any()?,
+        attempts: columns.take()?,
+        phase: columns.word_if_any()?,
+        due: columns.instant_if_any()?,
+        expires: columns.instant()?,
+        detail: columns.take()?,
+        written: None,
+    })
+}
+
+/// Reads `MESSAGE` and `LETTER`: a message with what was written, if anything was.
+pub(super) fn message_with_letter(columns: &mut Columns<'_, '_>) -> Result<Message> {
+    let message = message(columns)?;
+    let Some(to) = columns.take()? else {
+        return Ok(message);
+    };
+    let written = Written {
+        to,
+        to_name: columns.take()?,
+        subject: columns.take()?,
+        text: columns.take()?,
+        html: columns.take()?,
+        unsubscribe_path: columns.take()?,
+    };
+    Ok(Message { written: Some(written), ..message })
+}
+
+pub(super) const ATTEMPT: &str = "message, number, started_at_ms, phase, ended_at_ms, result, reply";
+pub(super) fn attempt(columns: &mut Columns<'_, '_>) -> Result<Attempt> {
+    Ok(Attempt {
+        message: columns.take().map(MessageId)?,
+        number: columns.take()?,
+        started_at: columns.instant()?,
+        phase: columns.word()?,
+        ended_at: columns.instant_if_any()?,
+        result: columns.take()?,
+        reply: columns.take()?,
+    })
+}
+
+pub(super) const DECISION: &str = "number, message, customer, campaign, step, at_ms, outcome, because, detail, until_ms";
+pub(super) fn decision(columns: &mut Columns<'_, '_>) -> Result<(u64, Decision)> {
+    let number = columns.take()?;
+    let decision = Decision {
+        message: columns.take().map(MessageId)?,
+        customer: columns.take().map(CustomerId)?,
+        campaign: columns.name()?,
+        step: columns.take()?,
+        at: columns.instant()?,
+        outcome: columns.word()?,
+        because: columns.word_if_any()?,
+        detail: columns.take()?,
+        until: columns.instant_if_any()?,
+    };
+    Ok((number, decision))
+}
+
+pub(super) const TRANSITION: &str = "number, segment, customer, at_ms, entered";
+pub(super) fn transition(columns: &mut Columns<'_, '_>) -> Result<(u64, Transition)> {
+    let number = columns.take()?;
+    let transition = Transition {
+        segment: columns.name()?,
+        customer: columns.take().map(CustomerId)?,
+        at: columns.instant()?,
+        entered: columns.take()?,
+    };
+    Ok((number, transition))
+}
+
+pub(super) const EXPOSURE: &str = "journey, campaign, customer, arm, at_ms, until_ms, came_back_at_ms, goals, worth";
+pub(super) fn exposure(columns: &mut Columns<'_, '_>) -> Result<Exposure> {
+    Ok(Exposure {
+        journey: columns.take()?,
+        campaign: columns.name()?,
+        customer: columns.take().map(CustomerId)?,
+        arm: columns.word()?,
+        at: columns.instant()?,
+        until: columns.instant()?,
+        came_back_at: columns.instant_if_any()?,
+        goals: columns.take()?,
+        worth: columns.json_if_any()?.unwrap_or_default(),
+    })
+}
+
+pub(super) const SUPPRESSION: &str = "address, at_ms, reason";
+pub(super) fn suppression(columns: &mut Columns<'_, '_>) -> Result<Suppression> {
+    Ok(Suppression { address: columns.take()?, at: columns.instant()?, reason: columns.take()? })
+}
+
+pub(super) const REFUSED: &str = "id, at_ms, source, trust, reason, message, raw";
+pub(super) fn refused(columns: &mut Columns<'_, '_>) -> Result<Refused> {
+    Ok(Refused {
+        id: columns.take()?,
+        at: columns.instant()?,
+        source: columns.take()?,
+        trust: columns.word()?,
+        reason: columns.take()?,
+        message: columns.take()?,
+        raw: columns.take()?,
+    })
+}
+
+pub(super) const KEY: &str = "id, hash, trust, source, created_at_ms, revoked_at_ms";
+pub(super) fn key(columns: &mut Columns<'_, '_>) -> Result<Key> {
+    Ok(Key {
+        id: columns.take()?,
+        hash: columns.take()?,
+        trust: columns.word()?,
+        source: columns.take()?,
+        created_at: columns.instant()?,
+        revoked_at: columns.instant_if_any()?,
+    })
+}
+
+pub(super) const TALLY: &str = "day, source, reception, reason, count";
+pub(super) fn tally(columns: &mut Columns<'_, '_>) -> Result<Tally> {
+    let key = TallyKey {
+        day: columns.take()?,
+        source: columns.take()?,
+        reception: columns.word()?,
+        reason: columns.take::<String>().map(|reason| Some(reason).filter(|reason| !reason.is_empty()))?,
+    };
+    Ok(Tally { key, count: columns.take()? })
+}
+
+pub(super) const MESSAGE_COUNT: &str = "campaign, outcome, because, count(*)";
+pub(super) fn message_count(columns: &mut Columns<'_, '_>) -> Result<MessageCount> {
+    Ok(MessageCount {
+        campaign: columns.name()?,
+        outcome: columns.word_if_any()?,
+        because: columns.word_if_any()?,
+        count: columns.take()?,
+    })
+}

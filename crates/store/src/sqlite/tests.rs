@@ -1,0 +1,1 @@
+//! Stories of SQLite alone, seen from inside.

@@ -1,0 +1,334 @@
+//! Writes a commit, table by table, inside one transaction.
+
+use super::words::trust_word;
+use crate::journal::RowWriter;
+use crate::{
+    Attempt, CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, ROW_CALLS, Refused, RowId, StoreError,
+    SuppressionChange, TallyKey, Transition,
+};
+use domain::message::{Decision, Message, Written};
+use domain::{Position, Span, Timestamp};
+use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
+
+/// Refused calls are kept for a person to look at: so many of the newest …
+pub(super) const REFUSED_KEPT: u64 = 10_000;
+/// … and no longer than this.
+pub(super) const REFUSED_FOR: Span = Span::days(30);
+
+/// What can go wrong while writing: the database, or the commit itself.
+pub(super) enum WriteError {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        WriteError::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> Self {
+        WriteError::Store(error)
+    }
+}
+
+/// Writes all of it. The caller's transaction makes it durable, or undoes it.
+pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Commit) -> Result<(), WriteError> {
+    append_calls(connection, rows, commit)?;
+    add_transitions(connection, &commit.transitions)?;
+    add_decisions(connection, &commit.decisions)?;
+    put_messages(connection, &commit.messages)?;
+    put_attempts(connection, &commit.attempts)?;
+    put_journeys(connection, &commit.journeys)?;
+    put_exposures(connection, &commit.exposures)?;
+    put_campaigns(connection, &commit.campaigns)?;
+    add_definitions(connection, &commit.definitions)?;
+    change_suppressions(connection, &commit.suppressions)?;
+    add_refused(connection, &commit.refused, commit.clock)?;
+    remove_refused(connection, &commit.refused_gone)?;
+    put_keys(connection, &commit.keys)?;
+    add_tallies(connection, &commit.tallies)?;
+    Ok(())
+}
+
+fn append_calls(connection: &Connection, rows: &mut RowWriter, commit: &Commit) -> Result<(), WriteError> {
+    let (mut position, mut last_row) = connection
+        .prepare_cached("SELECT position, last_row FROM meta")?
+        .query_row([], |row| Ok((Position(row.get(0)?), RowId(row.get(1)?))))?;
+    commit.check_follows(position)?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO journal (row, first, count, min_time_ms, max_time_ms, size_bytes, checksum, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for calls in commit.calls.chunks(ROW_CALLS) {
+        last_row.0 += 1;
+        let row = rows.write(last_row, Position(position.0 + 1), calls)?;
+        insert.execute(params![
+            row.id.0,
+            row.first.0,
+            row.count,
+            row.min_time.0,
+            row.max_time.0,
+            row.size_bytes,
+            row.checksum,
+            row.body
+        ])?;
+        position.0 += row.count;
+    }
+    connection
+        .prepare_cached(
+            "UPDATE meta SET position = ?1, last_row = ?2, clock_ms = ?3, clock_offset_ms = coalesce(?4, clock_offset_ms)",
+        )?
+        .execute(params![position.0, last_row.0, commit.clock.0, commit.clock_offset_ms])?;
+    Ok(())
+}
+
+fn add_transitions(connection: &Connection, transitions: &[Transition]) -> rusqlite::Result<()> {
+    let mut insert =
+        connection.prepare_cached("INSERT INTO transitions (segment, customer, at_ms, entered) VALUES (?1, ?2, ?3, ?4)")?;
+    for transition in transitions {
+        let Transition { segment, customer, at, entered } = transition;
+        insert.execute(params![segment.as_str(), customer.0, at.0, entered])?;
+    }
+    Ok(())
+}
+
+fn add_decisions(connection: &Connection, decisions: &[Decision]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO decisions (message, customer, campaign, step, at_ms, outcome, because, detail, until_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for decision in decisions {
+        let Decision { message, customer, campaign, step, at, outcome, because, detail, until } = decision;
+        insert.execute(params![
+            &*message.0,
+            customer.0,
+            campaign.as_str(),
+            step,
+            at.0,
+            outcome.word(),
+            because.map(|because| because.word()),
+            detail,
+            millis(*until)
+        ])?;
+    }
+    Ok(())
+}
+
+fn put_messages(connection: &Connection, messages: &[Message]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO messages (id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms,
+             outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+         ON CONFLICT (id) DO UPDATE SET customer = ?2, campaign = ?3, step = ?4, template = ?5, variant = ?6,
+             channel = ?7, purpose = ?8, decided_at_ms = ?9, outcome = ?10, because = ?11, outcome_at_ms = ?12,
+             attempts = ?13, phase = ?14, due_ms = ?15, expires_ms = ?16, detail = ?17
+         RETURNING number",
+    )?;
+    // The parts sent are many times larger than the rest and almost never change: they are written once,
+    // and a message without them leaves them as they are.
+    let mut put_letter = connection.prepare_cached(
+        "INSERT INTO letters (message, to_address, to_name, subject, text, html, unsubscribe_path)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (message) DO UPDATE SET to_address = ?2, to_name = ?3, subject = ?4, text = ?5, html = ?6,
+             unsubscribe_path = ?7
+         WHERE (to_address, to_name, subject, text, html, unsubscribe_path) IS NOT (?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for message in messages {
+        let number: i64 = put.query_row(
+            params![
+                &*message.id.0,
+                message.customer.0,
+                message.campaign.as_str(),
+                message.step,
+                message.template.as_str(),
+                message.variant,
+                message.channel.word(),
+                message.purpose.as_str(),
+                message.decided_at.0,
+                message.outcome.map(|outcome| outcome.word()),
+                message.because.map(|because| because.word()),
+                millis(message.outcome_at),
+                message.attempts,
+                message.phase.map(|phase| phase.word()),
+                millis(message.due),
+                message.expires.0,
+                message.detail
+            ],
+            |row| row.get(0),
+        )?;
+        if let Some(Written { to, to_name, subject, text, html, unsubscribe_path }) = &message.written {
+            put_letter.execute(params![number, to, to_name, subject, text, html, unsubscribe_path])?;
+        }
+    }
+    Ok(())
+}
+
+fn put_attempts(connection: &Connection, attempts: &[Attempt]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO attempts (message, number, started_at_ms, phase, ended_at_ms, result, reply)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (message, number) DO UPDATE SET started_at_ms = ?3, phase = ?4, ended_at_ms = ?5, result = ?6,
+             reply = ?7",
+    )?;
+    for attempt in attempts {
+        let Attempt { message, number, started_at, phase, ended_at, result, reply } = attempt;
+        put.execute(params![&*message.0, number, started_at.0, phase.word(), millis(*ended_at), result, reply])?;
+    }
+    Ok(())
+}
+
+fn put_journeys(connection: &Connection, journeys: &[Journey]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO journeys (id, campaign, customer, key, entered_at_ms, version, step, stage, until_ms, message,
+             trigger, ended_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT (id) DO UPDATE SET campaign = ?2, customer = ?3, key = ?4, entered_at_ms = ?5, version = ?6,
+             step = ?7, stage = ?8, until_ms = ?9, message = ?10, trigger = ?11, ended_at_ms = ?12",
+    )?;
+    for journey in journeys {
+        put.execute(params![
+            &*journey.id,
+            journey.campaign.as_str(),
+            journey.customer.0,
+            journey.key,
+            journey.entered_at.0,
+            journey.version,
+            journey.step,
+            journey.stage.word(),
+            millis(journey.until),
+            journey.message.as_ref().map(|message| &*message.0),
+            journey.trigger,
+            millis(journey.ended_at)
+        ])?;
+    }
+    Ok(())
+}
+
+fn put_exposures(connection: &Connection, exposures: &[Exposure]) -> Result<(), WriteError> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO exposures (journey, campaign, customer, arm, at_ms, until_ms, came_back_at_ms, goals, worth)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (journey) DO UPDATE SET campaign = ?2, customer = ?3, arm = ?4, at_ms = ?5, until_ms = ?6,
+             came_back_at_ms = ?7, goals = ?8, worth = ?9",
+    )?;
+    for exposure in exposures {
+        let Exposure { journey, campaign, customer, arm, at, until, came_back_at, goals, worth } = exposure;
+        put.execute(params![
+            &**journey,
+            campaign.as_str(),
+            customer.0,
+            arm.word(),
+            at.0,
+            until.0,
+            millis(*came_back_at),
+            goals,
+            json(worth)?
+        ])?;
+    }
+    Ok(())
+}
+
+fn put_campaigns(connection: &Connection, campaigns: &[CampaignFacts]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO campaigns (name, started_at_ms, draw, version, paused_at_ms, stopped_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (name) DO UPDATE SET started_at_ms = ?2, draw = ?3, version = ?4, paused_at_ms = ?5,
+             stopped_at_ms = ?6",
+    )?;
+    for campaign in campaigns {
+        let CampaignFacts { name, started_at, draw, version, paused_at, stopped_at } = campaign;
+        put.execute(params![name.as_str(), started_at.0, draw, version, millis(*paused_at), millis(*stopped_at)])?;
+    }
+    Ok(())
+}
+
+fn add_definitions(connection: &Connection, definitions: &[DefinitionVersion]) -> Result<(), WriteError> {
+    let mut insert = connection
+        .prepare_cached("INSERT INTO definitions (kind, name, version, at_ms, by, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for definition in definitions {
+        let DefinitionVersion { kind, name, version, at, by, value } = definition;
+        let value = value.as_ref().map(json).transpose()?;
+        insert.execute(params![kind.word(), name.as_str(), version, at.0, by, value])?;
+    }
+    Ok(())
+}
+
+fn change_suppressions(connection: &Connection, changes: &[SuppressionChange]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO suppressions (address, at_ms, reason) VALUES (?1, ?2, ?3)
+         ON CONFLICT (address) DO UPDATE SET at_ms = ?2, reason = ?3",
+    )?;
+    let mut lift = connection.prepare_cached("DELETE FROM suppressions WHERE address = ?1")?;
+    for change in changes {
+        match change {
+            SuppressionChange::Add(suppression) => {
+                put.execute(params![suppression.address, suppression.at.0, suppression.reason])?;
+            }
+            SuppressionChange::Lift(address) => {
+                lift.execute([address])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_refused(connection: &Connection, refused: &[Refused], clock: Timestamp) -> rusqlite::Result<()> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO refused (at_ms, source, trust, reason, message, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for call in refused {
+        let Refused { id: _, at, source, trust, reason, message, raw } = call;
+        insert.execute(params![at.0, source, trust_word(*trust), reason, message, raw])?;
+    }
+    // Counted by number: those that were replayed or dismissed leave gaps, so it may be fewer, never more.
+    connection
+        .prepare_cached("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?1")?
+        .execute([REFUSED_KEPT])?;
+    connection.prepare_cached("DELETE FROM refused WHERE at_ms < ?1")?.execute([clock.minus(REFUSED_FOR).0])?;
+    Ok(())
+}
+
+fn remove_refused(connection: &Connection, gone: &[u64]) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare_cached("DELETE FROM refused WHERE id = ?1")?;
+    for id in gone {
+        delete.execute([id])?;
+    }
+    Ok(())
+}
+
+fn put_keys(connection: &Connection, keys: &[Key]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO keys (id, hash, trust, source, created_at_ms, revoked_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (id) DO UPDATE SET hash = ?2, trust = ?3, source = ?4, created_at_ms = ?5, revoked_at_ms = ?6",
+    )?;
+    for key in keys {
+        let Key { id, hash, trust, source, created_at, revoked_at } = key;
+        put.execute(params![id, hash, trust_word(*trust), source, created_at.0, millis(*revoked_at)])?;
+    }
+    Ok(())
+}
+
+fn add_tallies(connection: &Connection, tallies: &BTreeMap<TallyKey, u64>) -> rusqlite::Result<()> {
+    let mut add = connection.prepare_cached(
+        "INSERT INTO tallies (day, source, reception, reason, count) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (day, source, reception, reason) DO UPDATE SET count = count + ?5",
+    )?;
+    for (TallyKey { day, source, reception, reason }, count) in tallies {
+        add.execute(params![day, &**source, reception.word(), reason.as_deref().unwrap_or(""), count])?;
+    }
+    Ok(())
+}
+
+fn millis(instant: Option<Timestamp>) -> Option<i64> {
+    instant.map(|instant| instant.0)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Io { doing: "written", reason: error.to_string() })
+}
