@@ -1,5 +1,19 @@
 //! The life of a customer, step by step: ingest → profile → segment → decide → deliver → outcome → report.
 //! Pure: no clock, no randomness, no HTTP, no SQL. Time, ids and the store are passed in.
 
+pub mod decide;
+pub mod dedupe;
+pub mod define;
+pub mod deliver;
+pub mod ingest;
+pub mod outcome;
 pub mod profile;
+pub mod report;
+pub mod run;
 pub mod segment;
+pub mod state;
+#[path = "/tmp/wstub/mod.rs"]
+pub mod write;
+
+pub use run::Receipt;
+pub use state::{Engine, Options};

@@ -21,6 +21,8 @@ const MOST_RESTARTS: u32 = 1_000;
 pub(crate) struct CsvRows {
     chunks: Chunks,
     grammar: Grammar,
+    /// The delimiter, where there is one character.
+    delimiter: u8,
     encoding: Encoding,
     limits: Limits,
     line: u64,
@@ -33,22 +35,45 @@ pub(crate) struct CsvRows {
     empty: Vec<String>,
 }
 
+/// How much of a row was looked at when it was given up.
+#[derive(Clone, Copy)]
+enum Scanned {
+    /// All of it: another row begins behind so many bytes.
+    Whole(usize),
+    /// So many bytes, and it goes on.
+    Partly(usize),
+}
+
 enum Grammar {
     Quoted(Box<csv_core::Reader>),
     Whitespace,
 }
 
 impl CsvRows {
-    pub(crate) fn new(chunks: Chunks, delimiter: Delimiter, quote: bool, encoding: Encoding, limits: Limits) -> CsvRows {
+    pub(crate) fn new(
+        chunks: Chunks,
+        delimiter: Delimiter,
+        quote: bool,
+        encoding: Encoding,
+        limits: Limits,
+    ) -> CsvRows {
         let grammar = match delimiter {
-            Delimiter::Character(byte) => {
-                Grammar::Quoted(Box::new(csv_core::ReaderBuilder::new().delimiter(byte).quoting(quote).build()))
-            }
+            Delimiter::Character(byte) => Grammar::Quoted(Box::new(
+                csv_core::ReaderBuilder::new()
+                    .delimiter(byte)
+                    .quoting(quote)
+                    .build(),
+            )),
             Delimiter::Whitespace => Grammar::Whitespace,
+        };
+        let delimiter = match delimiter {
+            Delimiter::Character(byte) => byte,
+            Delimiter::Whitespace => b' ',
         };
         CsvRows {
             chunks,
             grammar,
+            delimiter,
             encoding,
             limits,
             line: 1,
@@ -84,13 +109,15 @@ impl CsvRows {
     fn next_record(&mut self, row: &mut Row) -> io::Result<Next> {
         self.skip_blank_lines()?;
         row.begin(self.line);
-        let Grammar::Quoted(grammar) = &mut self.grammar else { return Ok(Next::End) };
+        let Grammar::Quoted(grammar) = &mut self.grammar else {
+            return Ok(Next::End);
+        };
         let (mut scanned, mut written, mut columns) = (0, 0, 0);
         loop {
             let input = &self.chunks.unread()[scanned..];
             if input.is_empty() && !self.chunks.is_at_end() {
                 if scanned > self.limits.row_bytes {
-                    return self.restart(row, RefusalReason::RowTooLong, scanned);
+                    return self.restart(row, RefusalReason::RowTooLong, Scanned::Partly(scanned));
                 }
                 self.chunks.fill()?;
                 continue;
@@ -101,8 +128,11 @@ impl CsvRows {
             }
             // A line end instead of the end of the file: within quotes it ends nothing, and so gives them away.
             let input = if is_last { b"\n" } else { input };
-            let (result, read, wrote, ended) =
-                grammar.read_record(input, &mut self.fields[written..], &mut self.ends[columns..]);
+            let (result, read, wrote, ended) = grammar.read_record(
+                input,
+                &mut self.fields[written..],
+                &mut self.ends[columns..],
+            );
             if !is_last {
                 scanned += read;
             }
@@ -110,15 +140,23 @@ impl CsvRows {
             columns += ended;
             match result {
                 ReadRecordResult::InputEmpty if is_last => {
-                    return self.restart(row, RefusalReason::UnclosedQuote, scanned);
+                    return self.restart(
+                        row,
+                        RefusalReason::UnclosedQuote,
+                        Scanned::Whole(scanned),
+                    );
                 }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull if written > self.limits.row_bytes => {
-                    return self.restart(row, RefusalReason::RowTooLong, scanned);
+                    return self.restart(row, RefusalReason::RowTooLong, Scanned::Partly(scanned));
                 }
                 ReadRecordResult::OutputFull => self.fields.resize(self.fields.len() * 2, 0),
                 ReadRecordResult::OutputEndsFull if columns > self.limits.columns => {
-                    return self.restart(row, RefusalReason::TooManyColumns, scanned);
+                    return self.restart(
+                        row,
+                        RefusalReason::TooManyColumns,
+                        Scanned::Partly(scanned),
+                    );
                 }
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::Record => break,
@@ -128,15 +166,22 @@ impl CsvRows {
         self.take_record(row, scanned, written, columns)
     }
 
-    fn take_record(&mut self, row: &mut Row, scanned: usize, written: usize, columns: usize) -> io::Result<Next> {
+    fn take_record(
+        &mut self,
+        row: &mut Row,
+        scanned: usize,
+        written: usize,
+        columns: usize,
+    ) -> io::Result<Next> {
         let raw = &self.chunks.unread()[..scanned];
         let spans_lines = raw.trim_ascii_end().contains(&b'\n');
         let has_right_width = self.width.is_none_or(|width| width == columns);
-        if spans_lines && !has_right_width {
+        if spans_lines && !(has_right_width && self.closes_its_quotes(raw)) {
             // An opened quote swallowed the lines up to the next one.
-            return self.restart(row, RefusalReason::UnclosedQuote, scanned);
+            return self.restart(row, RefusalReason::UnclosedQuote, Scanned::Whole(scanned));
         }
-        row.raw.extend_from_slice(&raw[..raw.len().min(self.limits.row_bytes)]);
+        row.raw
+            .extend_from_slice(&raw[..raw.len().min(self.limits.row_bytes)]);
         self.use_up(scanned);
         if scanned > self.limits.row_bytes {
             return Ok(Next::Refused(RefusalReason::RowTooLong));
@@ -167,7 +212,9 @@ impl CsvRows {
         row.begin(self.line);
         let (content, whole) = match self.chunks.next_line(self.limits.row_bytes)? {
             NextLine::End => return Ok(Next::End),
-            NextLine::TooLong => return self.restart(row, RefusalReason::RowTooLong, 0),
+            NextLine::TooLong => {
+                return self.restart(row, RefusalReason::RowTooLong, Scanned::Partly(0));
+            }
             NextLine::Line { content, whole } => (content, whole),
         };
         row.raw.extend_from_slice(&self.chunks.unread()[..content]);
@@ -189,22 +236,61 @@ impl CsvRows {
         Ok(Next::Row)
     }
 
-    /// Refuses a row whose end cannot be trusted and goes on with the line after its first.
-    fn restart(&mut self, row: &mut Row, reason: RefusalReason, scanned: usize) -> io::Result<Next> {
-        let first_line = self.chunks.unread().split(|byte| *byte == b'\n').next().unwrap_or_default();
-        row.raw.extend_from_slice(&first_line[..first_line.len().min(self.limits.row_bytes)]);
-        self.restarts += 1;
-        if self.restarts > MOST_RESTARTS {
-            self.use_up(scanned);
+    /// Whether every quoted field ends at a delimiter or line end. `csv-core` forgives other endings, and would put
+    /// the rows between two broken quotes into one value without a word.
+    fn closes_its_quotes(&self, raw: &[u8]) -> bool {
+        let ends_field = |byte: u8| byte == self.delimiter || matches!(byte, b'\n' | b'\r');
+        let mut bytes = raw.iter().copied().peekable();
+        let mut at_field_start = true;
+        while let Some(byte) = bytes.next() {
+            if !(at_field_start && byte == b'"') {
+                at_field_start = ends_field(byte);
+                continue;
+            }
+            loop {
+                match (bytes.next(), bytes.peek().copied()) {
+                    (None, _) => return false,
+                    (Some(b'"'), Some(b'"')) => drop(bytes.next()),
+                    (Some(b'"'), Some(next)) if !ends_field(next) => return false,
+                    (Some(b'"'), _) => break,
+                    _ => {}
+                }
+            }
+            at_field_start = false;
         }
+        true
+    }
+
+    /// Refuses a row whose end cannot be trusted and goes on with the line after its first. After too many of them
+    /// it goes on behind what was scanned, and the lines in between are refused as one row.
+    fn restart(
+        &mut self,
+        row: &mut Row,
+        reason: RefusalReason,
+        scanned: Scanned,
+    ) -> io::Result<Next> {
+        let first_line = self
+            .chunks
+            .unread()
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        row.raw
+            .extend_from_slice(&first_line[..first_line.len().min(self.limits.row_bytes)]);
         if let Grammar::Quoted(grammar) = &mut self.grammar {
             grammar.reset();
         }
-        let is_line_begun = self.restarts <= MOST_RESTARTS || !self.chunks.unread().is_empty();
-        if is_line_begun {
-            self.chunks.skip_line()?;
-            self.line += 1;
+        self.restarts += 1;
+        let may_go_back = self.restarts <= MOST_RESTARTS;
+        if let (Scanned::Whole(bytes), false) = (scanned, may_go_back) {
+            self.use_up(bytes);
+            return Ok(Next::Refused(reason));
         }
+        if let (Scanned::Partly(bytes), false) = (scanned, may_go_back) {
+            self.use_up(bytes);
+        }
+        self.chunks.skip_line()?;
+        self.line += 1;
         Ok(Next::Refused(reason))
     }
 
@@ -212,7 +298,12 @@ impl CsvRows {
     fn skip_blank_lines(&mut self) -> io::Result<()> {
         loop {
             let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-            let blank = self.chunks.unread().iter().take_while(|byte| is_break(byte)).count();
+            let blank = self
+                .chunks
+                .unread()
+                .iter()
+                .take_while(|byte| is_break(byte))
+                .count();
             self.use_up(blank);
             if !self.chunks.unread().is_empty() || self.chunks.is_at_end() {
                 return Ok(());
@@ -222,7 +313,10 @@ impl CsvRows {
     }
 
     fn use_up(&mut self, bytes: usize) {
-        let lines = self.chunks.unread()[..bytes].iter().filter(|byte| **byte == b'\n').count();
+        let lines = self.chunks.unread()[..bytes]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
         self.line += lines as u64;
         self.chunks.consume(bytes);
     }
@@ -231,8 +325,9 @@ impl CsvRows {
 /// Decodes windows-1252 as browsers do: every byte is some character.
 pub(crate) fn windows_1252(bytes: &[u8]) -> String {
     const FROM_0X80: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
-        '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
     ];
     let decode = |byte: &u8| match byte {
         0x80..=0x9F => FROM_0X80[usize::from(byte - 0x80)],
@@ -251,7 +346,10 @@ mod tests {
 
     #[test]
     fn windows_1252_reads_as_browsers_read_it() {
-        assert_eq!(windows_1252(b"Caf\xe9 \x80 5 \x96 \x93ok\x94"), "Café € 5 – “ok”");
+        assert_eq!(
+            windows_1252(b"Caf\xe9 \x80 5 \x96 \x93ok\x94"),
+            "Café € 5 – “ok”"
+        );
         assert_eq!(windows_1252("Café".as_bytes()), "Café");
     }
 }

@@ -33,8 +33,18 @@ impl JsonRows {
         columns: &[String],
         empty: Vec<String>,
     ) -> JsonRows {
-        let paths = columns.iter().map(|column| column.split('.').map(str::to_owned).collect()).collect();
-        JsonRows { chunks, encoding, limits, line: 1, paths, empty }
+        let paths = columns
+            .iter()
+            .map(|column| column.split('.').map(str::to_owned).collect())
+            .collect();
+        JsonRows {
+            chunks,
+            encoding,
+            limits,
+            line: 1,
+            paths,
+            empty,
+        }
     }
 
     /// Reads the next row.
@@ -45,7 +55,8 @@ impl JsonRows {
                 NextLine::End => return Ok(Next::End),
                 NextLine::TooLong => {
                     let begin = self.chunks.unread();
-                    row.raw.extend_from_slice(&begin[..begin.len().min(self.limits.row_bytes)]);
+                    row.raw
+                        .extend_from_slice(&begin[..begin.len().min(self.limits.row_bytes)]);
                     self.chunks.skip_line()?;
                     self.line += 1;
                     return Ok(Next::Refused(RefusalReason::RowTooLong));
@@ -68,7 +79,9 @@ impl JsonRows {
             Err(_) if self.encoding == Encoding::Windows1252 => crate::csv::windows_1252(&row.raw),
             Err(_) => return Next::Refused(RefusalReason::NotUtf8),
         };
-        let Some(object) = read_object(&line) else { return Next::Refused(RefusalReason::BadJson) };
+        let Some(object) = read_object(&line) else {
+            return Next::Refused(RefusalReason::BadJson);
+        };
         for path in &self.paths {
             match find(&object, path) {
                 Ok(Some(found)) => push_json_cell(row, &found, &self.empty),
@@ -87,7 +100,10 @@ pub(crate) struct Object<'a> {
 
 impl<'a> Object<'a> {
     pub(crate) fn find(&self, key: &str) -> Option<&'a RawValue> {
-        self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
+        self.entries
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| *value)
     }
 
     /// The text under a key; nothing if it is missing, empty or no text.
@@ -136,13 +152,17 @@ pub(crate) fn read_object(line: &str) -> Option<Object<'_>> {
 }
 
 fn find<'a>(object: &Object<'a>, path: &[String]) -> serde_json::Result<Option<Cow<'a, str>>> {
-    let Some((key, rest)) = path.split_first() else { return Ok(None) };
+    let Some((key, rest)) = path.split_first() else {
+        return Ok(None);
+    };
     // A key with dots in it is found under its whole name.
     if let Some(value) = object.find(&path.join(".")) {
         return Ok(Some(Cow::Borrowed(value.get())));
     }
     match object.find(key) {
-        Some(value) if value.get().starts_with('{') => find(&serde_json::from_str(value.get())?, rest),
+        Some(value) if value.get().starts_with('{') => {
+            find(&serde_json::from_str(value.get())?, rest)
+        }
         _ => Ok(None),
     }
 }

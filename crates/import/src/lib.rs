@@ -26,7 +26,7 @@ mod times;
 pub use calls::Call;
 pub use mapping::Mapping;
 pub use preview::{ColumnPreview, Preview, preview, sniff};
-pub use refused::{Refused, RefusedWriter, RefusalReason};
+pub use refused::{RefusalReason, Refused, RefusedWriter};
 pub use source::{Checkpoint, ImportError, Item, Limits, Progress, Source};
 pub use strict::MappingError;
 pub use summary::Summary;

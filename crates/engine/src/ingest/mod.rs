@@ -1,6 +1,7 @@
-//! The door: bytes of one request body become checked calls. Each call is accepted or refused with
-//! a reason of its own. No HTTP, no clock, no I/O and no randomness here; duplicates and identities
-//! are the profile's matter.
+//! The door: bytes of one request body become checked calls, each accepted or refused with a reason.
+//!
+//! No HTTP, no clock, no I/O and no randomness here. Duplicates and identities are the profile's matter.
+//! Of two equal keys in properties the later holds; of the call's own fields each may stand once.
 
 mod check;
 mod read;
@@ -12,7 +13,7 @@ mod when;
 use check::Fault;
 use domain::call::{Call, CallKind, Source, Trust, events};
 use domain::time::{Span, Timestamp};
-use read::{Field, Fields};
+use read::{Field, FieldSet, Fields};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -27,7 +28,7 @@ pub const RAW_LIMIT: usize = 16 * 1024;
 pub const ORIGINAL_TIMESTAMP: &str = "perennial_original_timestamp";
 
 /// The fields of each call, whatever its kind.
-const COMMON: [Field; 9] = [
+const COMMON: FieldSet = FieldSet::of(&[
     Field::Type,
     Field::UserId,
     Field::AnonymousId,
@@ -37,7 +38,10 @@ const COMMON: [Field; 9] = [
     Field::SentAt,
     Field::Context,
     Field::WriteKey,
-];
+]);
+/// The fields beside a batch. Rudder's SDK repeats `sentAt` as `timestamp` there.
+const BESIDE_A_BATCH: FieldSet =
+    FieldSet::of(&[Field::Batch, Field::SentAt, Field::WriteKey, Field::Timestamp]);
 
 /// What kind of call the address of a request names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,11 +160,7 @@ fn read_one(text: &str, kind: Option<CallKind>, door: &Door<'_>) -> Result<Readi
 }
 
 fn read_batch(text: &str, door: &Door<'_>) -> Result<Reading, Fault> {
-    let body = read::fields(text)?;
-    let Some(list) = body.value(Field::Batch) else {
-        return Err(Fault::at("batch", "bad_shape", "the list of calls is missing; send {\"batch\": [call, …]}"));
-    };
-    let items = read::items(list).map_err(|fault| fault.under("batch"))?;
+    let (body, items) = read::batch(text)?;
     if items.len() > BATCH_LIMIT {
         let message = format!("{} calls are more than {BATCH_LIMIT}; send several batches", items.len());
         return Err(Fault::at("batch", "too_many_calls", message));
@@ -172,8 +172,7 @@ fn read_batch(text: &str, door: &Door<'_>) -> Result<Reading, Fault> {
         reader.item(item, index).map_err(in_batch)
     });
     let items = items.collect();
-    // Rudder's SDK repeats `sentAt` as `timestamp` beside the batch.
-    reader.note_unread(&body, &[Field::Batch, Field::SentAt, Field::WriteKey, Field::Timestamp], "a batch", 0);
+    reader.note_unread(&body, BESIDE_A_BATCH, "a batch", 0);
     Ok(Reading {
         write_key: body.text(Field::WriteKey).map(Cow::into_owned),
         sent_at,
@@ -349,13 +348,16 @@ impl<'b, 'd> Reader<'b, 'd> {
         check::own(format!("{{{}}}", free.join(",")))
     }
 
-    fn note_unread(&mut self, fields: &Fields<'_>, read: &[Field], of: &str, index: usize) {
+    fn note_unread(&mut self, fields: &Fields<'_>, read: FieldSet, of: &str, index: usize) {
         let names = fields.unread(read);
         if names.is_empty() {
             return;
         }
         let shown: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
-        let note = format!("{} {of} is not read; put what belongs to it into its properties, traits, attributes or context", shown.join(", ") + " of");
+        let note = format!(
+            "{of} has no field {}; it was left out: what belongs to the call goes into its properties, traits, attributes or context",
+            shown.join(", ")
+        );
         let told = self.set_aside.iter().rev().take(NOTES_COMPARED).any(|(_, told)| *told == note);
         if !told {
             self.set_aside.push((index, note));
@@ -464,11 +466,11 @@ fn with_name_and_category(body: Arc<RawValue>, fields: &Fields<'_>) -> Result<Ar
     let mut entries = None;
     for field in [Field::Name, Field::Category] {
         let Some(raw) = fields.raw(field).filter(|raw| *raw != "\"\"") else { continue };
-        let Some(text) = fields.text(field).filter(|text| !text.contains('\0')) else {
-            let message = format!("expected text without NUL, found {}", check::kind_of(raw));
+        let is_clean = fields.text(field).is_some_and(|text| !text.contains('\0'));
+        if !is_clean {
+            let message = format!("expected text of whole characters without NUL, found {}", check::kind_of(raw));
             return Err(Fault::at(field.word(), "bad_name", message));
-        };
-        drop(text);
+        }
         let entries = entries.get_or_insert_with(|| read::entries(&body));
         let is_there = entries.iter().any(|(key, _)| check::decode(key).is_ok_and(|key| key == field.word()));
         if !is_there {
@@ -491,31 +493,23 @@ fn with_entries(object: Option<&RawValue>, added: &str) -> Result<Arc<RawValue>,
     check::own(format!("{{{inner}{added}}}"))
 }
 
-fn fields_of(kind: CallKind) -> &'static [Field] {
-    const fn with<const N: usize>(own: [Field; 5]) -> [Field; N] {
-        let mut all = [Field::Type; N];
-        let mut at = 0;
-        while at < N {
-            all[at] = if at < COMMON.len() { COMMON[at] } else { own[at - COMMON.len()] };
-            at += 1;
+fn fields_of(kind: CallKind) -> FieldSet {
+    COMMON.and(match kind {
+        CallKind::Track => FieldSet::of(&[Field::Event, Field::Properties]),
+        CallKind::Page | CallKind::Screen => {
+            FieldSet::of(&[Field::Name, Field::Category, Field::Properties])
         }
-        all
-    }
-    use Field::{Attributes, Category, Deleted, Event, GroupId, Kind, Left, Name, PreviousId, Properties, RecordId, Traits, Type};
-    static TRACK: [Field; 11] = with([Event, Properties, Type, Type, Type]);
-    static PAGE: [Field; 12] = with([Name, Category, Properties, Type, Type]);
-    static IDENTIFY: [Field; 10] = with([Traits, Type, Type, Type, Type]);
-    static GROUP: [Field; 11] = with([GroupId, Traits, Type, Type, Type]);
-    static ALIAS: [Field; 10] = with([PreviousId, Type, Type, Type, Type]);
-    static RECORD: [Field; 14] = with([Kind, RecordId, Deleted, Left, Attributes]);
-    match kind {
-        CallKind::Track => &TRACK,
-        CallKind::Page | CallKind::Screen => &PAGE,
-        CallKind::Identify => &IDENTIFY,
-        CallKind::Group => &GROUP,
-        CallKind::Alias => &ALIAS,
-        CallKind::Record => &RECORD,
-    }
+        CallKind::Identify => FieldSet::of(&[Field::Traits]),
+        CallKind::Group => FieldSet::of(&[Field::GroupId, Field::Traits]),
+        CallKind::Alias => FieldSet::of(&[Field::PreviousId]),
+        CallKind::Record => FieldSet::of(&[
+            Field::Kind,
+            Field::RecordId,
+            Field::Deleted,
+            Field::Left,
+            Field::Attributes,
+        ]),
+    })
 }
 
 fn word_with_article(kind: CallKind) -> &'static str {

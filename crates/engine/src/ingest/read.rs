@@ -2,7 +2,7 @@
 //! What a field may hold is `check.rs`.
 
 use super::check::{Fault, decode, kind_of};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -25,10 +25,14 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Fault> {
 
 /// The fields of a JSON object, each as its raw text.
 pub(super) fn fields(text: &str) -> Result<Fields<'_>, Fault> {
-    if text.trim_start().starts_with(['[', '"']) {
+    let is_other_json = || serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if !text.trim_start().starts_with('{') && is_other_json() {
         return Err(Fault::here(
             "bad_shape",
-            format!("expected an object {{…}}, found {}; a list of calls goes to /v1/batch as {{\"batch\": […]}}", kind_of(text)),
+            format!(
+                "expected a call as an object {{…}}, found {}; a list of calls goes to /v1/batch as {{\"batch\": […]}}",
+                kind_of(text)
+            ),
         ));
     }
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| bad_json(text, &error))?;
@@ -48,11 +52,27 @@ pub(super) fn fields(text: &str) -> Result<Fields<'_>, Fault> {
     Ok(fields)
 }
 
-/// The items of a list, each as its raw text.
-pub(super) fn items(list: &RawValue) -> Result<Vec<&RawValue>, Fault> {
-    serde_json::from_str(list.get()).map_err(|_| {
-        Fault::here("bad_shape", format!("expected a list of calls, found {}", kind_of(list.get())))
-    })
+/// The fields of a batch's body, and its items as raw text.
+pub(super) fn batch(text: &str) -> Result<(Fields<'_>, Vec<&RawValue>), Fault> {
+    // One pass over what is most of all bytes. Where it fails, the slow way says why.
+    if let Ok(Body { fields, items: Some(items) }) = serde_json::from_str(text)
+        && fields.twice.is_none()
+        && fields.count <= KEYS_LIMIT
+    {
+        return Ok((fields, items));
+    }
+    let fields = fields(text)?;
+    let Some(list) = fields.raw(Field::Batch) else {
+        return Err(Fault::at(
+            "batch",
+            "bad_shape",
+            "the list of calls is missing; send {\"batch\": [call, …]}",
+        ));
+    };
+    let items = serde_json::from_str(list).map_err(|_| {
+        Fault::at("batch", "bad_shape", format!("expected a list of calls, found {}", kind_of(list)))
+    })?;
+    Ok((fields, items))
 }
 
 fn bad_json(text: &str, error: &serde_json::Error) -> Fault {
@@ -102,6 +122,39 @@ fields! {
     RecordId "recordId", Deleted "deleted", Left "left", Batch "batch",
 }
 
+/// Some of the fields.
+#[derive(Clone, Copy, Default)]
+pub(super) struct FieldSet(u32);
+
+impl FieldSet {
+    /// These fields.
+    pub(super) const fn of(fields: &[Field]) -> FieldSet {
+        let (mut bits, mut at) = (0, 0);
+        while at < fields.len() {
+            bits |= 1 << fields[at] as u32;
+            at += 1;
+        }
+        FieldSet(bits)
+    }
+
+    /// Both together.
+    pub(super) const fn and(self, other: FieldSet) -> FieldSet {
+        FieldSet(self.0 | other.0)
+    }
+
+    fn without(self, other: FieldSet) -> FieldSet {
+        FieldSet(self.0 & !other.0)
+    }
+
+    fn has(self, field: Field) -> bool {
+        FieldSet::of(&[field]).without(self).is_empty()
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// Fields that SDKs send and that say nothing about the customer: which destinations to use, how the
 /// SDK was loaded, when someone else received the call.
 fn is_of_no_use(word: &str) -> bool {
@@ -115,6 +168,7 @@ fn is_of_no_use(word: &str) -> bool {
 #[derive(Default)]
 pub(super) struct Fields<'b> {
     found: [Option<&'b RawValue>; Field::ALL.len()],
+    present: FieldSet,
     twice: Option<Field>,
     count: usize,
     unread: Vec<Cow<'b, str>>,
@@ -136,11 +190,13 @@ impl<'b> Fields<'b> {
         self.raw(field).filter(|raw| raw.starts_with('"')).and_then(|raw| decode(raw).ok())
     }
 
-    /// Fields that are there with a value, and are not among `read`: their names.
-    pub(super) fn unread(&self, read: &[Field]) -> Vec<Cow<'b, str>> {
-        let elsewhere = Field::ALL.iter().filter(|field| {
-            !read.contains(field) && self.raw(**field).is_some_and(|raw| raw != "{}" && raw != "\"\"")
-        });
+    /// The names of fields that say something and are not among `read`.
+    pub(super) fn unread(&self, read: FieldSet) -> Vec<Cow<'b, str>> {
+        if self.unread.is_empty() && self.present.without(read).is_empty() {
+            return Vec::new();
+        }
+        let says_something = |field: &Field| self.raw(*field).is_some_and(|raw| raw != "{}" && raw != "\"\"");
+        let elsewhere = Field::ALL.iter().filter(|field| !read.has(**field)).filter(|field| says_something(field));
         elsewhere.map(|field| Cow::Borrowed(field.word())).chain(self.unread.iter().cloned()).collect()
     }
 
@@ -151,9 +207,10 @@ impl<'b> Fields<'b> {
 
     fn take(&mut self, key: &'b RawValue, value: &'b RawValue) {
         self.count += 1;
-        let word = decode(key.get()).unwrap_or(Cow::Borrowed(key.get()));
+        let word = word_of(key);
         match Field::find(&word) {
             Some(field) => {
+                self.present = self.present.and(FieldSet::of(&[field]));
                 if self.found[field as usize].replace(value).is_some() {
                     self.twice = Some(field);
                 }
@@ -162,6 +219,42 @@ impl<'b> Fields<'b> {
             None if self.unread.len() < UNREAD_LIMIT => self.unread.push(word),
             None => {}
         }
+    }
+}
+
+fn word_of(key: &RawValue) -> Cow<'_, str> {
+    decode(key.get()).unwrap_or(Cow::Borrowed(key.get()))
+}
+
+/// A batch's body: `batch` itself is not among the fields.
+struct Body<'b> {
+    fields: Fields<'b>,
+    items: Option<Vec<&'b RawValue>>,
+}
+
+impl<'de> Deserialize<'de> for Body<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Body<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object {…}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body<'de>, A::Error> {
+                let mut body = Body { fields: Fields::default(), items: None };
+                while let Some(key) = map.next_key::<&RawValue>()? {
+                    if word_of(key) != Field::Batch.word() {
+                        body.fields.take(key, map.next_value()?);
+                    } else if body.items.replace(map.next_value()?).is_some() {
+                        body.fields.twice = Some(Field::Batch);
+                    }
+                }
+                Ok(body)
+            }
+        }
+        deserializer.deserialize_map(Object)
     }
 }
 

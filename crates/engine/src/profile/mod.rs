@@ -2,6 +2,7 @@
 
 pub mod customer;
 pub mod identity;
+pub mod joining;
 pub mod standing;
 
 pub use customer::Customer;

@@ -5,6 +5,7 @@
 pub mod as_of;
 pub mod describe;
 pub mod feature;
+pub mod live;
 pub mod plan;
 pub mod test;
 pub mod verdict;

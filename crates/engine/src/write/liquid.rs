@@ -283,39 +283,29 @@ fn find_opening(text: &str) -> Option<usize> {
     (0..bytes.len().saturating_sub(1)).find(|at| bytes[*at] == b'{' && matches!(bytes[at + 1], b'{' | b'%'))
 }
 
-/// Where the closing mark stands, outside of strings and of `${…}`. An apostrophe alone (`{% # don't %}`)
-/// opens no string: then the first mark counts.
+/// Where the closing mark stands, outside of strings and of `${…}`. In remarks (`{% # don't %}`) and in
+/// `{% liquid %}`, whose lines may be remarks, an apostrophe opens no string.
 fn find_closing(text: &str, closing: &str) -> Option<usize> {
+    let content = text.strip_prefix('-').unwrap_or(text).trim_start();
+    if closing == "%}" && (content.starts_with('#') || content.starts_with("liquid")) {
+        return text.find(closing);
+    }
     let bytes = text.as_bytes();
-    let mark = closing.as_bytes();
     let mut at = 0;
-    // Beyond the first mark without a string open there is nothing to look for.
     while at + 1 < bytes.len() {
-        match bytes[at] {
-            quote @ (b'\'' | b'"') => match text[at + 1..].find(char::from(quote)) {
-                Some(end) => at += end + 2,
-                None => break,
-            },
-            b'$' if bytes[at + 1] == b'{' => match text[at..].find('}') {
-                Some(end) => at += end + 1,
-                None => break,
-            },
-            _ if bytes[at..].starts_with(mark) => {
-                // A string that began in another tag's apostrophe would swallow text: take the nearer mark
-                // when the stretch so far holds a line break inside a string.
-                return Some(nearer(text, at, closing));
-            }
-            _ => at += 1,
+        let end_of_quoted = match bytes[at] {
+            quote @ (b'\'' | b'"') => text[at + 1..].find(char::from(quote)).map(|length| at + length + 2),
+            b'$' if bytes[at + 1] == b'{' => text[at..].find('}').map(|length| at + length + 1),
+            _ if bytes[at..].starts_with(closing.as_bytes()) => return Some(at),
+            _ => Some(at + 1),
+        };
+        match end_of_quoted {
+            Some(end) => at = end,
+            // A quote that never ends: the nearest mark gives the better error.
+            None => break,
         }
     }
     text.find(closing)
-}
-
-fn nearer(text: &str, found: usize, closing: &str) -> usize {
-    match text.find(closing) {
-        Some(first) if first < found && text[first..found].contains(['\n', '{']) && !text[..first].contains("${") => first,
-        _ => found,
-    }
 }
 
 struct EndTag {

@@ -104,21 +104,70 @@ impl Frame {
 
     pub(super) fn items(&self) -> [NavItem; 6] {
         let shop = &self.workspace;
-        let item = |nav, word, to, count, picture| NavItem { nav, word, to, count, tone: Tone::Plain, picture };
-        let today = item(Nav::Today, "Today", Place::Home, shop.attention, "M10 3v2M10 15v2M3 10h2M15 10h2M5 5l1.4 1.4M13.600 13.600 15 15M15 5l-1.400 1.400M6.400 13.600 5 15M10 7a3 3 0 1 0 0 6 3 3 0 0 0 0-6Z");
-        let customers = item(Nav::Customers, "Customers", Place::Customers(String::new()), shop.customers, "M10 4a3 3 0 1 0 0 6 3 3 0 0 0 0-6ZM4 17c.5-3.500 3-5 6-5s5.500 1.500 6 5");
-        let segments = item(Nav::Segments, "Segments", Place::Segments, shop.segments, "M8 4a5 5 0 1 0 0 10A5 5 0 0 0 8 4ZM12 6.500a5 5 0 1 1-5 7");
-        let campaigns = item(Nav::Campaigns, "Campaigns", Place::Campaigns, shop.campaigns, "M15.500 9A6 6 0 1 0 15 13M16 4.500V9h-4.500");
-        let messages = item(Nav::Messages, "Messages", Place::Messages(String::new()), shop.uncertain, "M3 5h14v10H3ZM3 5.500l7 5.500 7-5.500");
-        let sources = item(Nav::Sources, "Sources", Place::Sources, shop.refused, "M10 3v8M6.500 8 10 11.500 13.500 8M4 12v4h12v-4");
+        let item = |nav, word, to, count, picture| NavItem {
+            nav,
+            word,
+            to,
+            count,
+            tone: Tone::Plain,
+            picture,
+        };
+        let today = item(
+            Nav::Today,
+            "Today",
+            Place::Home,
+            shop.attention,
+            "M10 3v2M10 15v2M3 10h2M15 10h2M5 5l1.4 1.4M13.600 13.600 15 15M15 5l-1.400 1.400M6.400 13.600 5 15M10 7a3 3 0 1 0 0 6 3 3 0 0 0 0-6Z",
+        );
+        let customers = item(
+            Nav::Customers,
+            "Customers",
+            Place::Customers(String::new()),
+            shop.customers,
+            "M10 4a3 3 0 1 0 0 6 3 3 0 0 0 0-6ZM4 17c.5-3.500 3-5 6-5s5.500 1.500 6 5",
+        );
+        let segments = item(
+            Nav::Segments,
+            "Segments",
+            Place::Segments,
+            shop.segments,
+            "M8 4a5 5 0 1 0 0 10A5 5 0 0 0 8 4ZM12 6.500a5 5 0 1 1-5 7",
+        );
+        let campaigns = item(
+            Nav::Campaigns,
+            "Campaigns",
+            Place::Campaigns,
+            shop.campaigns,
+            "M15.500 9A6 6 0 1 0 15 13M16 4.500V9h-4.500",
+        );
+        let messages = item(
+            Nav::Messages,
+            "Messages",
+            Place::Messages(String::new()),
+            shop.uncertain,
+            "M3 5h14v10H3ZM3 5.500l7 5.500 7-5.500",
+        );
+        let sources = item(
+            Nav::Sources,
+            "Sources",
+            Place::Sources,
+            shop.refused,
+            "M10 3v8M6.500 8 10 11.500 13.500 8M4 12v4h12v-4",
+        );
         [
             today,
             customers,
             segments,
             campaigns,
             // What is uncertain or refused waits for a person, so these two counts are said to be so.
-            NavItem { tone: Tone::Rose, ..messages },
-            NavItem { tone: Tone::Sun, ..sources },
+            NavItem {
+                tone: Tone::Rose,
+                ..messages
+            },
+            NavItem {
+                tone: Tone::Sun,
+                ..sources
+            },
         ]
     }
 

@@ -1,4 +1,5 @@
 //! The pages: server-rendered HTML over view models that the engine fills through [`Views`].
+//!
 //! Each page has its file with its view model and its template; `routes` is the menu, `guard` the door, `session` who is in.
 //! No page decides anything: numbers, sentences and reasons come from the engine, the pages say how they look.
 
@@ -32,7 +33,7 @@ pub mod text;
 mod views;
 
 #[cfg(test)]
-mod fixtures;
+pub mod fixtures;
 #[cfg(test)]
 mod tests;
 
@@ -55,5 +56,10 @@ struct Pages {
 /// The pages as a router, to be merged beside `/v1` and `/api`. It brings its own guard and headers, for its routes only.
 pub fn router(views: Arc<dyn Views>, sessions: Arc<Sessions>, site: Site) -> Router {
     let reads = Arc::new(Semaphore::new(READS_AT_ONCE));
-    routes::router(Pages { views, sessions, site: Arc::new(site), reads })
+    routes::router(Pages {
+        views,
+        sessions,
+        site: Arc::new(site),
+        reads,
+    })
 }

@@ -47,7 +47,9 @@ impl Outcome {
 
     /// The outcome of a word, if it is one.
     pub fn of_code(code: &str) -> Option<Outcome> {
-        Outcome::ALL.into_iter().find(|outcome| outcome.code() == code)
+        Outcome::ALL
+            .into_iter()
+            .find(|outcome| outcome.code() == code)
     }
 
     /// The word on a page.
@@ -91,12 +93,18 @@ impl HtmlSafe for Verdict {}
 impl Verdict {
     /// A message that went out.
     pub fn sent() -> Verdict {
-        Verdict { outcome: Outcome::Sent, because: None }
+        Verdict {
+            outcome: Outcome::Sent,
+            because: None,
+        }
     }
 
     /// Any other outcome with its reason.
     pub fn because(outcome: Outcome, code: &str) -> Verdict {
-        Verdict { outcome, because: Some(code.to_owned()) }
+        Verdict {
+            outcome,
+            because: Some(code.to_owned()),
+        }
     }
 }
 

@@ -34,11 +34,14 @@ impl SqliteReader {
     /// The row of this number. Each is read for itself: a statement left open while the engine works
     /// through it would keep the log from being taken over.
     fn row(&self, id: RowId) -> Result<Option<JournalRow>, StoreError> {
+        let Some(number) = within_sqlite(id.0) else {
+            return Ok(None);
+        };
         let found = (|| {
             let mut statement = self.connection.prepare_cached(
                 "SELECT first, count, min_time_ms, max_time_ms, size_bytes, checksum, body FROM journal WHERE row = ?1",
             )?;
-            let mut found = statement.query([id.0])?;
+            let mut found = statement.query([number])?;
             let Some(row) = found.next()? else {
                 return Ok(None);
             };
@@ -172,8 +175,11 @@ impl Reader for SqliteReader {
     }
 
     fn refused_call(&self, id: u64) -> Result<Option<Refused>, StoreError> {
+        let Some(number) = within_sqlite(id) else {
+            return Ok(None);
+        };
         let sql = format!("SELECT {} FROM refused WHERE id = ?1", columns::REFUSED);
-        Ok(self.told(read_all(&self.connection, &sql, [id], columns::refused))?.pop())
+        Ok(self.told(read_all(&self.connection, &sql, [number], columns::refused))?.pop())
     }
 
     fn tallies(&self, days: u32) -> Result<Vec<Tally>, StoreError> {
@@ -199,6 +205,11 @@ impl Reader for SqliteReader {
         }
         Ok(bytes)
     }
+}
+
+/// SQLite's numbers end at 2^63 - 1; what is beyond cannot be in a table.
+pub(super) fn within_sqlite(number: u64) -> Option<i64> {
+    i64::try_from(number).ok()
 }
 
 /// A query made of the filters that are set.
@@ -231,7 +242,7 @@ impl Select {
     fn page(mut self, order: &str, page: Page) -> (String, Vec<Value>) {
         let at = self.params.len();
         self.params.push(i64::from(page.limit).into());
-        self.params.push(i64::try_from(page.skip).unwrap_or(i64::MAX).into());
+        self.params.push(within_sqlite(page.skip).unwrap_or(i64::MAX).into());
         (format!("{} ORDER BY {order} LIMIT ?{} OFFSET ?{}", self.sql, at + 1, at + 2), self.params)
     }
 }

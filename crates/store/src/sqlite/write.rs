@@ -296,7 +296,7 @@ fn add_refused(connection: &Connection, refused: &[Refused], clock: Timestamp) -
 
 fn remove_refused(connection: &Connection, gone: &[u64]) -> rusqlite::Result<()> {
     let mut delete = connection.prepare_cached("DELETE FROM refused WHERE id = ?1")?;
-    for id in gone {
+    for id in gone.iter().copied().filter_map(super::read::within_sqlite) {
         delete.execute([id])?;
     }
     Ok(())

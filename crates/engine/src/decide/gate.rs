@@ -1,0 +1,394 @@
+//! The gate: what every message passes before anything reaches a customer, in the order of the spec,
+//! the same for those who will be held out. Each refusal is written down.
+
+use crate::decide::limits::{Asking, CapAnswer, ask_cap, quiet_until};
+use crate::segment::test::earlier;
+use crate::state::{Engine, Timer};
+use domain::campaign::{Action, Campaign, State, Step};
+use domain::message::{Because, Channel, Decision, Message, Outcome, Written};
+use domain::segment::ConsentState;
+use domain::workspace::service;
+use domain::{CustomerId, MessageId, Timestamp};
+use models::assignment;
+use store::Arm;
+
+/// What the gate says.
+#[derive(Clone, PartialEq, Debug)]
+enum Answer {
+    Go { variant: Option<String>, written: Box<Written> },
+    Hold { because: Because, until: Option<Timestamp>, detail: Option<String> },
+    Skip(Because),
+    Withhold(Because),
+}
+
+impl Engine {
+    /// Walks the gate with every message that is due for it, the higher priority first, then the older campaign.
+    pub(crate) fn settle_gate(&mut self) {
+        for customer in std::mem::take(&mut self.work.held_of) {
+            self.requeue_held(customer);
+        }
+        let mut queue: Vec<(i32, Timestamp, MessageId)> = Vec::new();
+        for id in std::mem::take(&mut self.work.gate) {
+            if let Some(message) = self.messages.get(&id)
+                && let Some(campaigning) = self.campaigns.get(&message.campaign)
+            {
+                queue.push((-campaigning.current.campaign.priority, campaigning.facts.started_at, id));
+            }
+        }
+        queue.sort();
+        for (_, _, id) in queue {
+            self.walk_gate(&id);
+        }
+    }
+
+    /// Something happened to a customer: whatever is held of theirs is asked again.
+    fn requeue_held(&mut self, customer: CustomerId) {
+        for journey in self.journeys_of.get(&customer).into_iter().flatten() {
+            let Some(id) = self.journeys.get(journey).and_then(|journey| journey.message.clone()) else { continue };
+            if self.messages.get(&id).is_some_and(|message| message.outcome == Some(Outcome::Held)) {
+                self.work.gate.insert(id);
+            }
+        }
+    }
+
+    fn walk_gate(&mut self, id: &MessageId) {
+        let Some(message) = self.messages.get(id) else { return };
+        // Queued or under way: the gate is behind it; the attempt asks again what may have changed.
+        if message.phase.is_some() || (message.outcome.is_none() && message.written.is_some()) {
+            return;
+        }
+        let message = message.clone();
+        if message.expires <= self.clock {
+            let gave_up = message.because == Some(Because::PutOff);
+            let (outcome, because) = if gave_up { (Outcome::Failed, Because::GaveUp) } else { (Outcome::Skipped, Because::Expired) };
+            self.conclude(id, outcome, Some(because), None);
+            return;
+        }
+        match self.ask_gate(&message) {
+            Answer::Go { variant, written } => self.let_through(id, variant, *written),
+            Answer::Hold { because, until, detail } => self.hold(id, because, until, detail),
+            Answer::Skip(because) => self.conclude(id, Outcome::Skipped, Some(because), None),
+            Answer::Withhold(because) => {
+                if because == Because::Holdout {
+                    self.expose(&message, Arm::HeldOut);
+                }
+                self.mark(&message, self.clock, true);
+                self.conclude(id, Outcome::WouldHaveSent, Some(because), None);
+            }
+        }
+    }
+
+    fn ask_gate(&self, message: &Message) -> Answer {
+        let person = self.person(message.customer);
+        let Some(campaigning) = self.campaigns.get(&message.campaign) else {
+            return Answer::Skip(Because::Exited);
+        };
+        let state = campaigning.current.campaign.state;
+        let Some(journey) = self.journey_of_message(message).and_then(|id| self.journeys.get(&id)) else {
+            return Answer::Skip(Because::Exited);
+        };
+        if state == State::Stopped {
+            return Answer::Skip(Because::Exited);
+        }
+        let prepared = campaigning.version(journey.version).clone();
+        let Some(step) = prepared.campaign.steps.iter().find(|step| step.id == message.step) else {
+            return Answer::Skip(Because::Exited);
+        };
+        if let Err(because) = self.ask_permission(message, person) {
+            return Answer::Skip(because);
+        }
+        if state == State::Paused {
+            return hold(Because::Paused, None);
+        }
+        if let Some(held) = self.ask_talks(message, person) {
+            return held;
+        }
+        // The variant is part of the draw, a hash known at any time; it decides what is written.
+        let variant = self.draw_variant(&prepared.campaign, campaigning.facts.draw, step, person);
+        let written = match &message.written {
+            Some(written) => written.clone(),
+            None => match self.write(message, variant.as_deref(), journey) {
+                Ok(written) => written,
+                Err(detail) => return Answer::Hold { because: Because::MissingValue, until: None, detail: Some(detail) },
+            },
+        };
+        if matches!(step.action, Action::Message { approve: true, .. }) {
+            return hold(Because::NeedsApproval, None);
+        }
+        if let Some(held) = self.ask_limits(message, &prepared.campaign, person) {
+            return held;
+        }
+        if let Some(rest) = self.rests.get(&message.channel).and_then(|rest| rest.until).filter(|until| *until > self.clock) {
+            return hold(Because::ChannelDown, Some(rest));
+        }
+        // A message that was put off has passed the draw before.
+        if message.written.is_none()
+            && let Some(because) = self.draw_holdout(&prepared.campaign, campaigning.facts.draw, person)
+        {
+            return Answer::Withhold(because);
+        }
+        Answer::Go { variant, written: Box::new(written) }
+    }
+
+    /// Consent for purpose and channel, suppression, an address. Asked here and again when the attempt is recorded.
+    pub(crate) fn ask_permission(&self, message: &Message, person: CustomerId) -> Result<String, Because> {
+        if message.purpose != service() {
+            let granted = self.definitions.purposes.get(&message.purpose).zip(self.customers.get(&person)).is_some_and(|(purpose, customer)| {
+                customer.standing.consent(purpose, message.channel.word(), self.clock) == ConsentState::Granted
+            });
+            if !granted {
+                return Err(Because::NoConsent);
+            }
+        }
+        let Some(address) = self.address_of(person, message.channel) else {
+            return Err(Because::NoAddress);
+        };
+        if self.suppressions.contains_key(&address) {
+            return Err(Because::Suppressed);
+        }
+        let place = (message.campaign.clone(), message.step.clone(), address.clone());
+        match self.addressed.get(&place) {
+            Some(other) if self.person(*other) != person => Err(Because::DuplicateAddress),
+            _ => Ok(address),
+        }
+    }
+
+    /// The customer's address on a channel, normalised: the domain of an e-mail address in lower case.
+    pub(crate) fn address_of(&self, person: CustomerId, channel: Channel) -> Option<String> {
+        let key = match channel {
+            Channel::Email => "email",
+            Channel::Sms => "phone",
+            // These reach a customer by who they are.
+            Channel::Webhook | Channel::Push | Channel::InApp => return Some(self.people.name_of(person).to_string()),
+        };
+        let value = self.customers.get(&person)?.traits.get(key, self.clock)?;
+        let text = value.as_str()?;
+        match channel {
+            Channel::Email => normal_email(text),
+            _ => (!text.trim().is_empty() && text.len() <= 40 && !text.chars().any(char::is_control)).then(|| text.to_owned()),
+        }
+    }
+
+    fn ask_talks(&self, message: &Message, person: CustomerId) -> Option<Answer> {
+        if message.purpose == service() {
+            return None;
+        }
+        let standing = &self.customers.get(&person)?.standing;
+        let (talking, silent_at) = standing.is_talking(self.clock);
+        if talking {
+            return Some(hold(Because::PersonTalking, silent_at));
+        }
+        standing.has_open_complaint(self.clock).then(|| hold(Because::ComplaintOpen, None))
+    }
+
+    /// Caps, then quiet hours.
+    fn ask_limits(&self, message: &Message, campaign: &Campaign, person: CustomerId) -> Option<Answer> {
+        let settings = &self.definitions.settings;
+        let zone = self.zone_of(person);
+        let marks: Vec<_> = self.marks.get(&person).into_iter().flatten().filter(|mark| mark.message != message.id).cloned().collect();
+        let asking = Asking { campaign: &campaign.name, purpose: &message.purpose, channel: message.channel, zone: &zone, now: self.clock };
+        let own = campaign.cap.iter().map(|cap| (cap, true));
+        let mut full: Option<(Timestamp, bool)> = None;
+        for (cap, own) in settings.caps.iter().map(|cap| (cap, false)).chain(own) {
+            if let CapAnswer::Full { until, by_others_now } = ask_cap(cap, own, &marks, asking) {
+                let (latest, all_by_others) = full.unwrap_or((until, true));
+                full = Some((latest.max(until), all_by_others && by_others_now));
+            }
+        }
+        if let Some((until, by_others_now)) = full {
+            let because = if by_others_now { Because::LowerPriority } else { Because::FrequencyCap };
+            return Some(hold(because, Some(until)));
+        }
+        let quiet = settings.quiet_hours.as_ref()?;
+        let until = quiet_until(quiet, &message.purpose, &zone, self.clock)?;
+        Some(hold(Because::QuietHours, Some(until)))
+    }
+
+    /// The draw of the comparison groups, by the canonical id: global first, then the campaign's.
+    fn draw_holdout(&self, campaign: &Campaign, draw: u32, person: CustomerId) -> Option<Because> {
+        #[cfg(feature = "planted-bugs")]
+        if self.has_bug(crate::state::PlantedBug::HoldoutGetsMessages) {
+            return None;
+        }
+        if campaign.purpose == service() {
+            return None;
+        }
+        let id = person.to_string();
+        let global = self.definitions.settings.global_holdout.as_ref();
+        if global.is_some_and(|holdout| assignment::bucket(&holdout.seed, &id) < holdout.percent.buckets()) {
+            return Some(Because::GlobalHoldout);
+        }
+        let seed = format!("{}:{draw}", campaign.name);
+        (assignment::bucket(&seed, &id) < campaign.holdout.buckets()).then_some(Because::Holdout)
+    }
+
+    fn draw_variant(&self, campaign: &Campaign, draw: u32, step: &Step, person: CustomerId) -> Option<String> {
+        let Action::Message { variants, .. } = &step.action else {
+            return None;
+        };
+        let weights: Vec<u32> = variants.iter().map(|(_, weight)| *weight).collect();
+        let seed = format!("{}:{draw}{}", campaign.name, step.id);
+        let index = assignment::choose(assignment::bucket(&seed, &person.to_string()), &weights)?;
+        Some(variants[index].0.clone())
+    }
+
+    /// The gate is open: the message is queued for its channel, or kept in the outbox at once.
+    fn let_through(&mut self, id: &MessageId, variant: Option<String>, written: Written) {
+        let now = self.clock;
+        let Some(message) = self.messages.get_mut(id) else { return };
+        message.variant = variant;
+        let place = (message.campaign.clone(), message.step.clone(), normal_address(&written.to, message.channel));
+        message.written = Some(written);
+        message.outcome = None;
+        message.because = None;
+        message.outcome_at = None;
+        message.due = Some(now);
+        let message = message.clone();
+        self.addressed.insert(place, message.customer);
+        self.mark(&message, now, false);
+        self.expose(&message, Arm::Messaged);
+        self.pending.messages.push(message.clone());
+        if self.options.real_channels.contains(&message.channel) {
+            self.outbox.insert((now, id.clone()));
+        } else {
+            self.keep_in_outbox(id);
+        }
+    }
+
+    /// Holds a message. The same reason again writes nothing; another one writes a new decision.
+    pub(crate) fn hold(&mut self, id: &MessageId, because: Because, until: Option<Timestamp>, detail: Option<String>) {
+        let now = self.clock;
+        let Some(message) = self.messages.get(id) else { return };
+        let expires_after = self.campaigns.get(&message.campaign).map(|campaigning| campaigning.current.campaign.expires_after);
+        let Some(message) = self.messages.get_mut(id) else { return };
+        if message.expires == domain::time::LATEST
+            && let Some(span) = expires_after
+        {
+            message.expires = now.plus(span);
+        }
+        let again = earlier(until, Some(message.expires)).filter(|at| *at > now);
+        let repeated = message.outcome == Some(Outcome::Held) && message.because == Some(because);
+        let moved = message.due != until;
+        message.due = until;
+        message.detail.clone_from(&detail);
+        if let Some(again) = again {
+            self.timers.insert((again, Timer::Message(id.clone())));
+        }
+        if repeated {
+            if moved {
+                self.pending.messages.push(message.clone());
+            }
+            return;
+        }
+        message.outcome = Some(Outcome::Held);
+        message.because = Some(because);
+        message.outcome_at = Some(now);
+        let message = message.clone();
+        self.decide(&message, Outcome::Held, Some(because), detail, until);
+        self.pending.messages.push(message);
+    }
+
+    /// Ends a message with a final outcome and goes on with its journey.
+    pub(crate) fn conclude(&mut self, id: &MessageId, outcome: Outcome, because: Option<Because>, detail: Option<String>) {
+        let now = self.clock;
+        let Some(mut message) = self.messages.remove(id) else { return };
+        if let Some(due) = message.due {
+            self.outbox.remove(&(due, id.clone()));
+        }
+        message.outcome = Some(outcome);
+        message.because = because;
+        message.outcome_at = Some(now);
+        message.due = None;
+        message.phase = None;
+        if detail.is_some() {
+            message.detail.clone_from(&detail);
+        }
+        match outcome {
+            Outcome::Sent | Outcome::Uncertain => self.mark(&message, now, false),
+            Outcome::WouldHaveSent => {}
+            // A place in the caps that was taken while it waited is free again.
+            _ => {
+                let person = self.person(message.customer);
+                if let Some(marks) = self.marks.get_mut(&person) {
+                    marks.retain(|mark| mark.message != *id);
+                }
+            }
+        }
+        self.decide(&message, outcome, because, detail, None);
+        self.pending.messages.push(message.clone());
+        self.after_message(&message, outcome, because);
+    }
+
+    /// Drops a message without a decision: the journey it belonged to never was.
+    pub(crate) fn drop_message(&mut self, id: &MessageId) {
+        if let Some(mut message) = self.messages.remove(id) {
+            if let Some(due) = message.due {
+                self.outbox.remove(&(due, id.clone()));
+            }
+            if message.outcome.is_some() || message.written.is_some() {
+                message.outcome = Some(Outcome::Skipped);
+                message.because = Some(Because::Exited);
+                message.outcome_at = Some(self.clock);
+                message.due = None;
+                self.pending.messages.push(message);
+            }
+        }
+    }
+
+    /// Writes a decision down, in the ledger and in the customer's history.
+    fn decide(&mut self, message: &Message, outcome: Outcome, because: Option<Because>, detail: Option<String>, until: Option<Timestamp>) {
+        self.pending.decisions.push(Decision {
+            message: message.id.clone(),
+            customer: message.customer,
+            campaign: message.campaign.clone(),
+            step: message.step.clone(),
+            at: self.clock,
+            outcome,
+            because,
+            detail,
+            until,
+        });
+        let event = match outcome {
+            Outcome::Sent => "Message Sent",
+            Outcome::Held => "Message Held",
+            Outcome::Skipped => "Message Skipped",
+            Outcome::WouldHaveSent => "Message Withheld",
+            Outcome::Failed => "Message Failed",
+            Outcome::Uncertain => "Message Uncertain",
+        };
+        let mut properties = serde_json::json!({
+            "campaign": message.campaign,
+            "step": message.step,
+            "template": message.template,
+            "channel": message.channel,
+            "message_id": message.id,
+        });
+        if let Some(variant) = &message.variant {
+            properties["variant"] = variant.as_str().into();
+        }
+        if let Some(because) = because {
+            properties["because"] = because.word().into();
+        }
+        self.happen(self.person(message.customer), event, &properties, &message.id.0);
+    }
+}
+
+fn hold(because: Because, until: Option<Timestamp>) -> Answer {
+    Answer::Hold { because, until: until.filter(|at| *at != domain::time::LATEST), detail: None }
+}
+
+/// An e-mail address as it is compared: trimmed of nothing, its domain in lower case. None for what is no address.
+pub fn normal_email(text: &str) -> Option<String> {
+    let (local, domain) = text.rsplit_once('@')?;
+    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '(' | ')' | '@');
+    let ok = !local.is_empty() && local.len() <= 64 && !domain.is_empty() && domain.len() <= 250 && !local.contains(bad) && !domain.contains(bad);
+    ok.then(|| format!("{local}@{}", domain.to_lowercase()))
+}
+
+fn normal_address(text: &str, channel: Channel) -> String {
+    match channel {
+        Channel::Email => normal_email(text).unwrap_or_else(|| text.to_owned()),
+        _ => text.to_owned(),
+    }
+}
+

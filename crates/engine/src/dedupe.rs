@@ -1,0 +1,92 @@
+//! Which messageIds were accepted: 128-bit keyed hashes in memory, rebuilt from the journal at start.
+//! About 40 bytes an event; kept for ever, which is more than the thirty days that are promised.
+
+use domain::Call;
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::collections::HashMap;
+use std::hash::Hasher;
+
+/// What is known of a messageId.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// Never seen.
+    No,
+    /// Accepted before with the same content.
+    Same,
+    /// Accepted before with other content: the first counts.
+    Differs,
+}
+
+/// The ids accepted so far.
+#[derive(Clone, Default, Debug)]
+pub struct Seen {
+    key: [u8; 16],
+    ids: HashMap<u128, u32>,
+}
+
+impl Seen {
+    /// An empty set. The key is secret, so that nobody can make two ids collide.
+    pub fn new(key: [u8; 16]) -> Seen {
+        Seen { key, ids: HashMap::new() }
+    }
+
+    /// Whether an id was accepted.
+    pub fn ask(&self, call: &Call) -> Known {
+        match self.ids.get(&self.id_hash(&call.message_id)) {
+            None => Known::No,
+            Some(content) if *content == self.content_hash(call) => Known::Same,
+            Some(_) => Known::Differs,
+        }
+    }
+
+    /// Remembers an accepted call.
+    pub fn add(&mut self, call: &Call) {
+        let (id, content) = (self.id_hash(&call.message_id), self.content_hash(call));
+        self.ids.entry(id).or_insert(content);
+    }
+
+    /// Number of ids.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// A keyed hash of some words, as 26 characters of `a-z 2-7`: for ids made from what they are about.
+    pub fn id_of(&self, words: &[&str]) -> String {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        for word in words {
+            hasher.write_u64(word.len() as u64);
+            hasher.write(word.as_bytes());
+        }
+        let mut rest = hasher.finish128().as_u128();
+        let mut text = String::with_capacity(26);
+        for _ in 0..26 {
+            let digit = u8::try_from(rest & 31).expect("five bits fit");
+            text.push(char::from(if digit < 26 { b'a' + digit } else { b'2' + digit - 26 }));
+            rest >>= 5;
+        }
+        text
+    }
+
+    fn id_hash(&self, id: &str) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(id.as_bytes());
+        hasher.finish128().as_u128()
+    }
+
+    // 32 bits tell a changed content apart well enough to be counted.
+    fn content_hash(&self, call: &Call) -> u32 {
+        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.key);
+        hasher.write(call.kind.word().as_bytes());
+        for part in [&call.user_id, &call.anonymous_id, &call.other_id, &call.event] {
+            hasher.write(part.as_deref().unwrap_or("").as_bytes());
+            hasher.write_u8(0xff);
+        }
+        hasher.write(call.body.get().as_bytes());
+        u32::try_from(hasher.finish() & 0xffff_ffff).expect("the low half fits")
+    }
+}

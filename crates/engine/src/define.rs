@@ -1,0 +1,456 @@
+//! Definitions taking effect: checked together, compiled, and back-filled from history.
+
+use crate::decide::prepared::Prepared;
+use crate::segment::as_of::apply;
+use crate::segment::{Plan, Touch};
+use crate::state::{Campaigning, Engine, Triggered};
+use domain::campaign::{State, Trigger};
+use domain::definition::{Defined, Definition, DefinitionError, Definitions};
+use domain::shape::ShapeError;
+use domain::{CustomerId, DefinitionKind, Name, Position, Timestamp};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use store::{CampaignFacts, DefinitionVersion, Journey, Recovered, RowId, Stage, StoreError};
+
+/// Why definitions did not take effect.
+#[derive(Debug, thiserror::Error)]
+pub enum DefineError {
+    /// One of them cannot be used; none took effect.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// There is no such definition.
+    #[error("there is no {kind} `{name}`")]
+    Unknown {
+        /// Which kind.
+        kind: &'static str,
+        /// Which name.
+        name: Name,
+    },
+    /// Something else refers to it.
+    #[error("{kind} `{name}` is in use: {by}; change or delete that first")]
+    InUse {
+        /// Which kind.
+        kind: &'static str,
+        /// Which name.
+        name: Name,
+        /// Who uses it.
+        by: String,
+    },
+    /// History could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of one definition.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Change {
+    /// Its kind.
+    pub kind: DefinitionKind,
+    /// Its name.
+    pub name: Name,
+    /// `created`, `changed`, `unchanged` or `deleted`.
+    pub action: &'static str,
+    /// People who entered by it: into the segment, or the campaign.
+    pub enter: u64,
+    /// People who left by it.
+    pub leave: u64,
+}
+
+impl Engine {
+    /// The definitions in force.
+    pub fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    /// The latest version of a definition.
+    pub fn version(&self, kind: DefinitionKind, name: &Name) -> Option<&DefinitionVersion> {
+        self.versions.get(&(kind, name.clone()))
+    }
+
+    /// Compiles recovered definitions, with the older versions that journeys still follow.
+    pub(crate) fn recover_definitions(&mut self, recovered: &Recovered) -> Result<(), StoreError> {
+        for version in &recovered.definitions {
+            let Some(value) = &version.value else { continue };
+            self.definitions.put(read_stored(version, value)?);
+            self.versions.insert((version.kind, version.name.clone()), version.clone());
+        }
+        let mut needed: BTreeMap<Name, Vec<u32>> = BTreeMap::new();
+        for journey in recovered.journeys.iter().filter(|journey| journey.stage.is_inside()) {
+            needed.entry(journey.campaign.clone()).or_default().push(journey.version);
+        }
+        for exposure in &recovered.exposures {
+            if let Some(journey) = recovered.journeys.iter().find(|journey| journey.id == exposure.journey) {
+                needed.entry(journey.campaign.clone()).or_default().push(journey.version);
+            }
+        }
+        let mut older: BTreeMap<(Name, u32), domain::Campaign> = BTreeMap::new();
+        for (name, numbers) in needed {
+            for version in self.reader.versions(DefinitionKind::Campaign, &name)? {
+                if numbers.contains(&version.version)
+                    && let Some(value) = &version.value
+                    && let Definition::Campaign(campaign) = read_stored(&version, value)?
+                {
+                    older.insert((name.clone(), version.version), *campaign);
+                }
+            }
+        }
+        let facts = recovered.campaigns.iter().map(|facts| (facts.name.clone(), facts.clone())).collect();
+        self.compile(&facts, &older);
+        Ok(())
+    }
+
+    /// Compiles all definitions into a new plan. `older`: versions of campaigns that somebody still follows.
+    fn compile(&mut self, facts: &HashMap<Name, CampaignFacts>, older: &BTreeMap<(Name, u32), domain::Campaign>) {
+        let mut plan = Plan::new(&self.definitions);
+        let mut campaigns = BTreeMap::new();
+        for campaign in self.definitions.campaigns.values() {
+            let Some(facts) = facts.get(&campaign.name) else { continue };
+            let current = Arc::new(Prepared::new(campaign, facts.version, &mut plan, &self.definitions));
+            let older = older
+                .iter()
+                .filter(|((name, version), _)| *name == campaign.name && *version != facts.version)
+                .map(|((_, version), campaign)| (*version, Arc::new(Prepared::new(campaign, *version, &mut plan, &self.definitions))))
+                .collect();
+            campaigns.insert(campaign.name.clone(), Campaigning { facts: facts.clone(), current, older });
+        }
+        self.plan = plan;
+        self.campaigns = campaigns;
+    }
+
+    /// Takes the recovered facts into the live state. Customers exist already.
+    pub(crate) fn recover_facts(&mut self, recovered: Recovered) {
+        for suppression in recovered.suppressions {
+            self.suppressions.insert(suppression.address.clone(), suppression);
+        }
+        for key in recovered.keys {
+            self.keys.insert(key.id.clone(), key);
+        }
+        for exposure in recovered.exposures {
+            let person = self.person(exposure.customer);
+            self.exposures.entry(person).or_default().push(exposure);
+        }
+        for journey in recovered.journeys {
+            self.restore_journey(journey);
+        }
+        for message in recovered.messages {
+            #[cfg(feature = "planted-bugs")]
+            if self.has_bug(crate::state::PlantedBug::CapsAreForgottenAtRestart) && matches!(message.outcome, Some(domain::message::Outcome::Sent)) {
+                continue;
+            }
+            self.restore_message(message);
+        }
+    }
+
+    fn restore_journey(&mut self, journey: Journey) {
+        let person = self.person(journey.customer);
+        let last = self.entries.entry((journey.campaign.clone(), person, journey.key.clone())).or_insert(journey.entered_at);
+        *last = (*last).max(journey.entered_at);
+        let watched = self.exposures.get(&person).into_iter().flatten().find(|exposure| exposure.journey == journey.id).map(|exposure| exposure.until);
+        if !journey.stage.is_inside() && watched.is_none() {
+            return;
+        }
+        if let Some(until) = watched {
+            self.timers.insert((until.plus(domain::Span(1)), crate::state::Timer::Journey(journey.id.clone())));
+        }
+        match (journey.stage, journey.until) {
+            (Stage::Waiting, Some(until)) => {
+                self.timers.insert((until, crate::state::Timer::Journey(journey.id.clone())));
+            }
+            (Stage::Due, _) => {
+                self.timers.insert((self.clock, crate::state::Timer::Journey(journey.id.clone())));
+            }
+            _ => {}
+        }
+        self.journeys_of.entry(person).or_default().insert(journey.id.clone());
+        self.journeys.insert(journey.id.clone(), journey);
+    }
+
+    /// Puts definitions in force, all or none. Everything they lead to at this instant is done: people enter
+    /// and leave redefined segments, present members enter campaigns that start.
+    ///
+    /// O(history) when they ask about events that no definition asked about before, else O(customers).
+    pub fn define(&mut self, defined: Vec<Defined>, by: &str, now: Timestamp) -> Result<Vec<Change>, DefineError> {
+        let mut definitions = self.definitions.clone();
+        let mut changes = Vec::new();
+        let mut versions = Vec::new();
+        for one in defined {
+            let (kind, name) = (one.definition.kind(), one.definition.name());
+            let old = self.versions.get(&(kind, name.clone()));
+            let same = old.is_some_and(|old| old.value.as_ref() == Some(&one.value));
+            let action = match (old, same) {
+                (None, _) => "created",
+                (_, true) => "unchanged",
+                _ => "changed",
+            };
+            changes.push(Change { kind, name: name.clone(), action, enter: 0, leave: 0 });
+            if let Definition::Template(template) = &one.definition {
+                crate::write::check_template(template).map_err(|message| definition_error(kind, &name, "body", message))?;
+            }
+            if let Definition::Workspace(settings) = &one.definition
+                && settings.sender.as_ref().is_some_and(|sender| crate::decide::gate::normal_email(&sender.address).is_none())
+            {
+                return Err(definition_error(kind, &name, "sender.address", "is no e-mail address".to_owned()).into());
+            }
+            if !same {
+                let number = self.latest_version(kind, &name)? + 1;
+                versions.push(DefinitionVersion { kind, name, version: number, at: now.max(self.clock), by: by.to_owned(), value: Some(one.value) });
+            }
+            definitions.put(one.definition);
+        }
+        definitions.check()?;
+        let count = definitions.segments.len() + definitions.campaigns.len() + definitions.templates.len();
+        if count > domain::definition::DEFINITION_LIMIT {
+            let limit = domain::definition::DEFINITION_LIMIT;
+            return Err(definition_error(DefinitionKind::Workspace, &settings_name(), "", format!("{count} definitions, more than {limit}")).into());
+        }
+        if versions.is_empty() {
+            return Ok(changes);
+        }
+        self.reach(now);
+        self.switch(definitions, versions)?;
+        self.count_changes(&mut changes);
+        Ok(changes)
+    }
+
+    // A name that was deleted and is used again must not repeat a version's number.
+    fn latest_version(&self, kind: DefinitionKind, name: &Name) -> Result<u32, StoreError> {
+        if let Some(version) = self.versions.get(&(kind, name.clone())) {
+            return Ok(version.version);
+        }
+        Ok(self.reader.versions(kind, name)?.first().map_or(0, |version| version.version))
+    }
+
+    /// Deletes a definition that nothing refers to.
+    pub fn delete_definition(&mut self, kind: DefinitionKind, name: &Name, by: &str, now: Timestamp) -> Result<Change, DefineError> {
+        let Some(old) = self.versions.get(&(kind, name.clone())) else {
+            return Err(DefineError::Unknown { kind: kind.word(), name: name.clone() });
+        };
+        let version = old.version + 1;
+        let mut definitions = self.definitions.clone();
+        match kind {
+            DefinitionKind::Segment => {
+                definitions.segments.remove(name);
+            }
+            DefinitionKind::Template => {
+                definitions.templates.remove(name);
+            }
+            DefinitionKind::Campaign => {
+                definitions.campaigns.remove(name);
+            }
+            DefinitionKind::Purpose => {
+                definitions.purposes.remove(name);
+                let fresh = Definitions::new();
+                if let Some(standing) = fresh.purposes.get(name) {
+                    definitions.purposes.insert(name.clone(), standing.clone());
+                }
+            }
+            DefinitionKind::Workspace => definitions.settings = domain::Settings::default(),
+        }
+        if let Err(error) = definitions.check() {
+            return Err(DefineError::InUse { kind: kind.word(), name: name.clone(), by: error.definition });
+        }
+        self.reach(now);
+        if kind == DefinitionKind::Campaign {
+            self.end_campaign(name);
+        }
+        let version = DefinitionVersion { kind, name: name.clone(), version, at: self.clock, by: by.to_owned(), value: None };
+        self.switch(definitions, vec![version])?;
+        Ok(Change { kind, name: name.clone(), action: "deleted", enter: 0, leave: 0 })
+    }
+
+    /// Switches to new definitions at the present instant.
+    fn switch(&mut self, definitions: Definitions, versions: Vec<DefinitionVersion>) -> Result<(), StoreError> {
+        let old_plan = self.plan.clone();
+        let mut facts: HashMap<Name, CampaignFacts> = self.campaigns.values().map(|campaigning| (campaigning.facts.name.clone(), campaigning.facts.clone())).collect();
+        let mut older: BTreeMap<(Name, u32), domain::Campaign> = BTreeMap::new();
+        for campaigning in self.campaigns.values() {
+            for prepared in campaigning.older.values().chain([&campaigning.current]) {
+                let followed = self.journeys.values().any(|journey| journey.campaign == prepared.campaign.name && journey.version == prepared.version);
+                if followed {
+                    older.insert((prepared.campaign.name.clone(), prepared.version), prepared.campaign.clone());
+                }
+            }
+        }
+        let mut started = Vec::new();
+        for version in &versions {
+            if version.kind == DefinitionKind::Campaign && version.value.is_some() {
+                let is_new = !facts.contains_key(&version.name);
+                let state = definitions.campaigns.get(&version.name).map_or(State::Running, |campaign| campaign.state);
+                let own = facts.entry(version.name.clone()).or_insert_with(|| CampaignFacts {
+                    name: version.name.clone(),
+                    started_at: self.clock,
+                    draw: 1,
+                    version: version.version,
+                    paused_at: None,
+                    stopped_at: None,
+                });
+                own.version = version.version;
+                own.paused_at = (state == State::Paused).then(|| own.paused_at.unwrap_or(self.clock));
+                own.stopped_at = (state == State::Stopped).then(|| own.stopped_at.unwrap_or(self.clock));
+                self.pending.campaigns.push(own.clone());
+                if is_new {
+                    started.push(version.name.clone());
+                }
+            }
+        }
+        self.definitions = definitions;
+        self.compile(&facts, &older);
+        for version in versions {
+            let place = (version.kind, version.name.clone());
+            match version.value {
+                Some(_) => self.versions.insert(place, version.clone()),
+                None => self.versions.remove(&place),
+            };
+            self.pending.definitions.push(version);
+        }
+        self.carry_over(&old_plan)?;
+        let stopped: Vec<Name> = self.campaigns.values().filter(|campaigning| campaigning.current.campaign.state == State::Stopped).map(|campaigning| campaigning.facts.name.clone()).collect();
+        for campaign in stopped {
+            self.end_campaign(&campaign);
+        }
+        self.release_held();
+        for campaign in started {
+            self.start_campaign(&campaign);
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Gives every customer what the new plan keeps, and asks every rule again. Members of segments that go on
+    /// stay members until asked.
+    fn carry_over(&mut self, old: &Plan) -> Result<(), StoreError> {
+        let same_streams = self.plan.has_same_streams(old);
+        if !same_streams {
+            self.rebuild_customers()?;
+        }
+        let places: Vec<Option<usize>> = old.segments.iter().map(|segment| self.plan.segment(&segment.name)).collect();
+        let everyone: Vec<CustomerId> = self.customers.keys().copied().collect();
+        for id in everyone {
+            if let Some(customer) = self.customers.get_mut(&id) {
+                let was: Vec<usize> = (0..places.len()).filter(|index| customer.is_member(*index)).collect();
+                customer.members.clear();
+                for index in was {
+                    if let Some(place) = places[index] {
+                        customer.set_member(place, true);
+                    }
+                }
+            }
+            self.work.touched.entry(id).or_default().add(Touch::all());
+        }
+        Ok(())
+    }
+
+    /// Builds what the plan's streams keep from all of history. O(calls).
+    fn rebuild_customers(&mut self) -> Result<(), StoreError> {
+        let now = self.clock;
+        let mut rebuilt: HashMap<CustomerId, crate::profile::Customer> = HashMap::new();
+        let (plan, people) = (&self.plan, &self.people);
+        let mut take = |call: &domain::Call, position: Position| {
+            if let Some(owner) = people.owner(call, position) {
+                let customer = rebuilt.entry(owner).or_insert_with(|| crate::profile::Customer::new(call.timestamp.min(call.received_at)));
+                apply(plan, customer, call, position, now, &|_| None);
+            }
+        };
+        self.reader.replay(RowId(0), &mut |row| {
+            for (offset, call) in (0_u64..).zip(&row.calls) {
+                take(call, Position(row.first.0 + offset));
+            }
+            Ok(())
+        })?;
+        let committed = self.position.0 - self.pending.calls.len() as u64;
+        for (offset, call) in (1_u64..).zip(&self.pending.calls) {
+            take(call, Position(committed + offset));
+        }
+        for (id, customer) in &mut self.customers {
+            if let Some(fresh) = rebuilt.remove(id) {
+                customer.streams = fresh.streams;
+            }
+        }
+        Ok(())
+    }
+
+    /// When a campaign starts on `enters`, present members enter once.
+    fn start_campaign(&mut self, name: &Name) {
+        // Memberships first: whoever enters by the definition itself is no present member twice.
+        self.settle_memberships();
+        let Some(campaigning) = self.campaigns.get(name) else { return };
+        let Trigger::Enters(segment) = &campaigning.current.campaign.enter.on else { return };
+        let Some(index) = self.plan.segment(segment) else { return };
+        let mut present: Vec<CustomerId> = self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect();
+        present.sort_unstable();
+        self.work.triggers.retain(|triggered| triggered.campaign != *name);
+        for customer in present {
+            self.work.triggers.push(Triggered { campaign: name.clone(), customer, event: None });
+        }
+    }
+
+    /// Everybody inside leaves; held messages end with them.
+    fn end_campaign(&mut self, name: &Name) {
+        let inside: Vec<Arc<str>> = self.journeys.values().filter(|journey| journey.campaign == *name && journey.stage.is_inside()).map(|journey| journey.id.clone()).collect();
+        for journey in inside {
+            self.leave(&journey, Stage::Exited);
+        }
+    }
+
+    /// New definitions may lift holds and let people go on who stood still in a pause.
+    fn release_held(&mut self) {
+        let mut due = Vec::new();
+        for journey in self.journeys.values().filter(|journey| journey.stage.is_inside()) {
+            self.work.held_of.insert(self.person(journey.customer));
+            let waits = journey.stage == Stage::Waiting && journey.until.is_some_and(|until| until > self.clock);
+            if journey.stage != Stage::Messaging && !waits {
+                due.push(journey.id.clone());
+            }
+        }
+        self.work.steps.extend(due);
+    }
+
+    fn count_changes(&self, changes: &mut [Change]) {
+        for change in changes {
+            match change.kind {
+                DefinitionKind::Segment => {
+                    for transition in self.pending.transitions.iter().filter(|transition| transition.segment == change.name) {
+                        if transition.entered { change.enter += 1 } else { change.leave += 1 }
+                    }
+                }
+                DefinitionKind::Campaign => {
+                    let own = self.pending.journeys.iter().filter(|journey| journey.campaign == change.name);
+                    let ids: std::collections::BTreeSet<_> = own.filter(|journey| journey.entered_at == self.clock).map(|journey| &journey.id).collect();
+                    change.enter = ids.len() as u64;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Starts, pauses or stops a campaign: a new version with another `state`.
+    pub fn set_campaign_state(&mut self, name: &Name, state: State, by: &str, now: Timestamp) -> Result<Vec<Change>, DefineError> {
+        let Some(version) = self.versions.get(&(DefinitionKind::Campaign, name.clone())) else {
+            return Err(DefineError::Unknown { kind: "campaign", name: name.clone() });
+        };
+        let mut value = version.value.clone().unwrap_or_default();
+        value["state"] = state.word().into();
+        let definition = Definition::read(&value).map_err(|error| definition_error(DefinitionKind::Campaign, name, &error.path, error.message.clone()))?;
+        self.define(vec![Defined { definition, value }], by, now)
+    }
+}
+
+fn settings_name() -> Name {
+    Name::parse("settings").expect("a literal that fits the grammar")
+}
+
+fn definition_error(kind: DefinitionKind, name: &Name, path: &str, message: String) -> DefinitionError {
+    DefinitionError {
+        origin: "definitions".to_owned(),
+        definition: format!("{} `{name}`", kind.word()),
+        error: ShapeError { path: path.to_owned(), message },
+    }
+}
+
+fn read_stored(version: &DefinitionVersion, value: &serde_json::Value) -> Result<Definition, StoreError> {
+    Definition::read(value).map_err(|error| StoreError::Damaged {
+        place: format!("{} `{}`, version {}", version.kind.word(), version.name, version.version),
+        reason: error.to_string(),
+    })
+}

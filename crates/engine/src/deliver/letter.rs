@@ -1,0 +1,76 @@
+//! What a message says to one customer: the template written with what is known of them.
+
+use crate::state::Engine;
+use crate::write::{Letter, Links, WriteError, render};
+use domain::message::{Channel, Message, Written};
+use serde_json::{Map, Value, json};
+use store::Journey;
+
+impl Engine {
+    /// Writes a message. The error is the reason why it must be held: a value that is missing, or a template that fails.
+    pub(crate) fn write(&self, message: &Message, variant: Option<&str>, journey: &Journey) -> Result<Written, String> {
+        let person = self.person(message.customer);
+        let Some(template) = self.definitions.templates.get(&message.template) else {
+            return Err(format!("there is no template `{}`", message.template));
+        };
+        let Some(to) = self.address_of(person, message.channel) else {
+            return Err("the customer has no address".to_owned());
+        };
+        let traits = self.customers.get(&person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default();
+        let to_name = full_name(&traits);
+        let customer = Value::Object(traits);
+        let event = journey.trigger.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
+        let signer = self.signer();
+        let unsubscribe_path = format!("/u/{}", signer.unsubscribe_token(&message.id));
+        let url = &self.options.public_url;
+        let links = Links {
+            unsubscribe: format!("{url}{unsubscribe_path}"),
+            preferences: format!("{url}/p/{}", signer.preferences_token(&message.id)),
+            view: format!("{url}/v/{}", signer.view_token(&message.id)),
+        };
+        let campaign = json!({ "name": message.campaign, "step": message.step });
+        let track = |target: &str| format!("{url}/c/{}", signer.click_token(&message.id, target));
+        let zone = self.zone_of(person);
+        let letter = Letter {
+            template,
+            variant,
+            customer: &customer,
+            event: &event,
+            record: &Value::Object(Map::new()),
+            campaign: &campaign,
+            links: &links,
+            sender: self.definitions.settings.sender.as_ref(),
+            now: self.clock,
+            zone: &zone,
+            track_clicks: (message.channel == Channel::Email).then_some(&track),
+        };
+        // A template is written by a person and filled by strangers: should the library below panic all the same,
+        // only this message is held.
+        let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| render(&letter)));
+        let rendered = match written {
+            Ok(Ok(rendered)) => rendered,
+            Ok(Err(WriteError::Missing { path })) => return Err(format!("{path} is missing")),
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err("the template could not be written".to_owned()),
+        };
+        Ok(Written { to, to_name, subject: rendered.subject, text: rendered.text, html: Some(rendered.html), unsubscribe_path })
+    }
+
+    /// Signs and checks links in messages.
+    pub fn signer(&self) -> crate::write::links::Signer {
+        crate::write::links::Signer::new(self.secrets.link_key)
+    }
+}
+
+/// First and last name from the traits that shops use for them.
+pub fn full_name(traits: &Map<String, Value>) -> Option<String> {
+    let text = |keys: &[&str]| keys.iter().find_map(|key| traits.get(*key)?.as_str()).map(str::trim).filter(|text| !text.is_empty());
+    let whole = text(&["name", "fullName", "full_name"]);
+    let first = text(&["first_name", "firstName"]);
+    let last = text(&["last_name", "lastName"]);
+    match (whole, first, last) {
+        (_, Some(first), Some(last)) => Some(format!("{first} {last}")),
+        (Some(whole), ..) => Some(whole.to_owned()),
+        (None, one, None) | (None, None, one) => one.map(str::to_owned),
+    }
+}

@@ -1,0 +1,395 @@
+//! From a decision to the customer: the outbox with its ledger of attempts.
+//!
+//! decided → attempt recorded (`started`) → about to go out (`data`) → sent, put off, rejected or uncertain.
+//! Each arrow is durable before the next begins. Policy is here; the wire is in `channels`.
+
+pub mod letter;
+
+use crate::state::{Engine, Rest, Timer};
+use domain::message::{Because, Channel, Message, Outcome, Phase, Written};
+use domain::workspace::service;
+use domain::{Call, CallKind, CustomerId, MessageId, Span, Timestamp, Trust};
+use store::{Attempt, Suppression, SuppressionChange};
+
+/// Failures of different addresses in a row after which a channel rests.
+const FAILURES_BEFORE_REST: usize = 5;
+/// How long it rests before it is tried again.
+const REST: Span = Span::minutes(5);
+/// Most attempts of a service message whose fate is unknown.
+const UNCERTAIN_RETRIES: u32 = 3;
+
+/// An attempt to make: recorded, and to be carried out once its record is durable.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Order {
+    /// The message.
+    pub message: MessageId,
+    /// 1 for the first attempt.
+    pub number: u32,
+    /// On which channel.
+    pub channel: Channel,
+    /// What goes out: the same bytes at every attempt.
+    pub written: Written,
+    /// When it was decided: the date in its header, so that a repetition is the same to the byte.
+    pub decided_at: Timestamp,
+    /// Its campaign.
+    pub campaign: domain::Name,
+    /// Marketing, which carries the unsubscribe headers.
+    pub is_marketing: bool,
+}
+
+/// How an attempt ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum End {
+    /// The channel accepted it.
+    Sent {
+        /// Its words.
+        reply: String,
+    },
+    /// To be tried again later; nothing went out.
+    PutOff {
+        /// Why.
+        reply: String,
+        /// The receiver cannot be reached, rather than this address.
+        unreachable: bool,
+    },
+    /// Refused for good.
+    Rejected {
+        /// Its words.
+        reply: String,
+        /// The recipient is refused: the address is suppressed.
+        of_recipient: bool,
+    },
+    /// The body went out and no reply came.
+    NoReply {
+        /// What is known.
+        detail: String,
+    },
+}
+
+impl Engine {
+    /// Records attempts for messages that are due on a channel. The orders may be carried out only after
+    /// the commit that holds them is durable.
+    pub fn order_attempts(&mut self, channel: Channel, now: Timestamp, at_most: usize) -> Vec<Order> {
+        self.tick(now);
+        let now = self.clock;
+        let due: Vec<(Timestamp, MessageId)> = self
+            .outbox
+            .iter()
+            .take_while(|(due, _)| *due <= now)
+            .filter(|(_, id)| self.messages.get(id).is_some_and(|message| message.channel == channel))
+            .take(at_most)
+            .cloned()
+            .collect();
+        let mut orders = Vec::new();
+        for entry in due {
+            self.outbox.remove(&entry);
+            orders.extend(self.begin_attempt(&entry.1));
+        }
+        self.settle();
+        orders
+    }
+
+    /// Asks consent, suppression and exit once more, and quiet hours and caps, since time may have passed;
+    /// then records the attempt in the same step.
+    fn begin_attempt(&mut self, id: &MessageId) -> Option<Order> {
+        let message = self.messages.get(id)?.clone();
+        let person = self.person(message.customer);
+        if let Err(because) = self.ask_permission_again(&message, person) {
+            self.conclude(id, Outcome::Skipped, Some(because), None);
+            return None;
+        }
+        let journey_over = self.journey_of_message(&message).is_none() && message.attempts == 0;
+        if journey_over {
+            self.conclude(id, Outcome::Skipped, Some(Because::Exited), None);
+            return None;
+        }
+        if let Some(until) = self.rests.get(&message.channel).and_then(|rest| rest.until).filter(|until| *until > self.clock) {
+            self.hold(id, Because::ChannelDown, Some(until), None);
+            return None;
+        }
+        let now = self.clock;
+        let is_marketing = message.purpose != service();
+        let message = self.messages.get_mut(id)?;
+        let written = message.written.clone()?;
+        message.attempts += 1;
+        message.phase = Some(Phase::Started);
+        message.due = None;
+        let message = message.clone();
+        self.pending.attempts.push(Attempt {
+            message: id.clone(),
+            number: message.attempts,
+            started_at: now,
+            phase: Phase::Started,
+            ended_at: None,
+            result: None,
+            reply: None,
+        });
+        let order = Order {
+            message: id.clone(),
+            number: message.attempts,
+            channel: message.channel,
+            written,
+            decided_at: message.decided_at,
+            campaign: message.campaign.clone(),
+            is_marketing,
+        };
+        self.pending.messages.push(message);
+        Some(order)
+    }
+
+    fn ask_permission_again(&self, message: &Message, person: CustomerId) -> Result<(), Because> {
+        #[cfg(feature = "planted-bugs")]
+        if self.has_bug(crate::state::PlantedBug::ConsentIsNotAskedAgain) {
+            return Ok(());
+        }
+        self.ask_permission(message, person).map(|_| ())
+    }
+
+    /// Records that the body of a message is about to go out. Durable before it does.
+    /// Returns whether it may still go: not if the attempt is no longer the present one.
+    pub fn attempt_sends_data(&mut self, id: &MessageId, number: u32, now: Timestamp) -> bool {
+        self.reach(now);
+        let Some(message) = self.messages.get_mut(id) else { return false };
+        if message.phase != Some(Phase::Started) || message.attempts != number {
+            return false;
+        }
+        message.phase = Some(Phase::Data);
+        let message = message.clone();
+        self.pending.attempts.push(attempt_row(&message, self.clock, Phase::Data, None, None));
+        self.pending.messages.push(message);
+        true
+    }
+
+    /// Records how an attempt ended, and what follows from it.
+    pub fn attempt_ended(&mut self, id: &MessageId, number: u32, end: End, now: Timestamp) {
+        let now = self.reach(now);
+        let Some(message) = self.messages.get(id) else { return };
+        if message.phase.is_none() || message.attempts != number {
+            return;
+        }
+        let message = message.clone();
+        let (result, reply) = match &end {
+            End::Sent { reply } => ("sent", reply),
+            End::PutOff { reply, .. } => ("put_off", reply),
+            End::Rejected { reply, .. } => ("rejected", reply),
+            End::NoReply { detail } => ("no_reply", detail),
+        };
+        self.pending.attempts.push(attempt_row(&message, now, Phase::Done, Some(result), Some(bounded(reply))));
+        let address = message.written.as_ref().map(|written| written.to.clone()).unwrap_or_default();
+        self.note_health(message.channel, &address, &end);
+        match end {
+            End::Sent { reply } => self.conclude(id, Outcome::Sent, None, Some(bounded(&reply))),
+            End::Rejected { reply, of_recipient } => {
+                if of_recipient {
+                    self.suppress(&address, &reply);
+                    self.happen(self.person(message.customer), domain::call::events::EMAIL_BOUNCED, &serde_json::json!({
+                        "campaign": message.campaign, "message_id": message.id, "template": message.template, "reason": bounded(&reply),
+                    }), &format!("{}:bounce", message.id));
+                }
+                self.conclude(id, Outcome::Failed, Some(Because::Rejected), Some(bounded(&reply)));
+            }
+            End::PutOff { reply, .. } => self.put_off(id, &reply),
+            End::NoReply { detail } => self.leave_uncertain(id, &detail),
+        }
+        self.settle();
+    }
+
+    /// 4xx: tried again after 1 m, 5 m, 15 m, 1 h, 4 h, then every 8 h, until it expires.
+    fn put_off(&mut self, id: &MessageId, reply: &str) {
+        let now = self.clock;
+        let Some(message) = self.messages.get_mut(id) else { return };
+        message.phase = None;
+        let delay = match message.attempts {
+            0 | 1 => Span::minutes(1),
+            2 => Span::minutes(5),
+            3 => Span::minutes(15),
+            4 => Span::hours(1),
+            5 => Span::hours(4),
+            _ => Span::hours(8),
+        };
+        let again = now.plus(delay);
+        if message.expires != domain::time::LATEST && again > message.expires {
+            self.conclude(id, Outcome::Failed, Some(Because::GaveUp), Some(bounded(reply)));
+            return;
+        }
+        let resting = self.rests.get(&message.channel).and_then(|rest| rest.until).filter(|until| *until > now);
+        match resting {
+            Some(until) => self.hold(id, Because::ChannelDown, Some(until.max(again)), Some(bounded(reply))),
+            None => self.hold(id, Because::PutOff, Some(again), Some(bounded(reply))),
+        }
+    }
+
+    /// Marketing is never repeated. Service is, byte for byte, a few times before its usefulness ends.
+    fn leave_uncertain(&mut self, id: &MessageId, detail: &str) {
+        let now = self.clock;
+        let Some(message) = self.messages.get(id).cloned() else { return };
+        #[cfg(feature = "planted-bugs")]
+        let repeats = message.purpose == service() || self.has_bug(crate::state::PlantedBug::UncertainIsRepeated);
+        #[cfg(not(feature = "planted-bugs"))]
+        let repeats = message.purpose == service();
+        let expires = if message.expires == domain::time::LATEST { message.decided_at.plus(Span::days(3)) } else { message.expires };
+        let again = now.plus(Span::minutes(1));
+        if !repeats || message.attempts > UNCERTAIN_RETRIES || again > expires {
+            self.conclude(id, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)));
+            return;
+        }
+        let Some(message) = self.messages.get_mut(id) else { return };
+        message.phase = None;
+        message.due = Some(again);
+        message.detail = Some(bounded(detail));
+        let message = message.clone();
+        self.outbox.insert((again, id.clone()));
+        self.pending.messages.push(message);
+    }
+
+    /// The built-in outbox: nothing leaves the machine, the message counts as sent.
+    pub(crate) fn keep_in_outbox(&mut self, id: &MessageId) {
+        let now = self.clock;
+        let Some(message) = self.messages.get_mut(id) else { return };
+        message.attempts += 1;
+        message.phase = Some(Phase::Done);
+        let message = message.clone();
+        let mut row = attempt_row(&message, now, Phase::Done, Some("sent"), Some("kept in the outbox; nothing left this machine".to_owned()));
+        row.started_at = now;
+        self.pending.attempts.push(row);
+        self.conclude(id, Outcome::Sent, None, None);
+    }
+
+    fn note_health(&mut self, channel: Channel, address: &str, end: &End) {
+        let now = self.clock;
+        let rest = self.rests.entry(channel).or_insert_with(Rest::default);
+        match end {
+            End::Sent { .. } => *rest = Rest::default(),
+            // A refused recipient says nothing about the channel's health, nor does a greylisted one.
+            End::PutOff { unreachable: true, .. } => {
+                rest.failed.insert(address.to_owned());
+                if rest.failed.len() >= FAILURES_BEFORE_REST {
+                    rest.failed.clear();
+                    rest.until = Some(now.plus(REST));
+                    tracing::warn!(channel = %channel, "the channel rests for five minutes after failures in a row");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// From now on nothing is sent to an address, whatever the purpose, until a person lifts it.
+    pub fn suppress(&mut self, address: &str, reason: &str) {
+        let Some(address) = crate::decide::gate::normal_email(address) else { return };
+        let suppression = Suppression { address: address.clone(), at: self.clock, reason: bounded(reason) };
+        self.pending.suppressions.push(SuppressionChange::Add(suppression.clone()));
+        self.suppressions.insert(address, suppression);
+    }
+
+    /// A person lifts a suppression. Returns whether there was one.
+    pub fn lift_suppression(&mut self, address: &str, now: Timestamp) -> bool {
+        self.reach(now);
+        let Some(address) = crate::decide::gate::normal_email(address) else { return false };
+        let was = self.suppressions.remove(&address).is_some();
+        if was {
+            self.pending.suppressions.push(SuppressionChange::Lift(address));
+        }
+        was
+    }
+
+    /// Something of Perennial's own happens to a customer: an event in their history.
+    /// `about` makes its messageId, with a number where the same happens again.
+    pub(crate) fn happen(&mut self, customer: CustomerId, event: &str, properties: &serde_json::Value, about: &str) {
+        let name = self.people.name_of(customer);
+        let known = self.people.is_known(customer);
+        let message_id = format!("perennial:{}", self.seen.id_of(&[about, event, &self.clock.0.to_string(), &self.position.0.to_string()]));
+        let call = Call {
+            kind: CallKind::Track,
+            message_id: message_id.into(),
+            user_id: known.then(|| name.clone()),
+            anonymous_id: (!known).then(|| name.clone()),
+            other_id: None,
+            event: Some(event.into()),
+            timestamp: self.clock,
+            received_at: self.clock,
+            source: "perennial".into(),
+            trust: Trust::Perennial,
+            record: None,
+            body: crate::profile::joining::raw(properties.to_string()),
+            context: None,
+        };
+        self.append(call);
+    }
+
+    /// What follows from attempts that were under way when the process stopped: those whose body had not
+    /// begun to go out are tried again; of the others nobody knows.
+    pub fn resume_deliveries(&mut self) {
+        let interrupted: Vec<Message> = self.messages.values().filter(|message| message.phase.is_some()).cloned().collect();
+        for message in interrupted {
+            let in_doubt = message.phase == Some(Phase::Data);
+            let words = if in_doubt { "stopped while the message was going out" } else { "stopped before the message went out" };
+            let result = if in_doubt { "no_reply" } else { "put_off" };
+            self.pending.attempts.push(attempt_row(&message, self.clock, Phase::Done, Some(result), Some(words.to_owned())));
+            if in_doubt {
+                self.leave_uncertain(&message.id, words);
+            } else if let Some(open) = self.messages.get_mut(&message.id) {
+                open.phase = None;
+                open.due = Some(self.clock);
+                let open = open.clone();
+                self.outbox.insert((self.clock, message.id.clone()));
+                self.pending.messages.push(open);
+            }
+        }
+        self.settle();
+    }
+
+    /// When the next message may be tried on a channel.
+    pub fn next_attempt(&self) -> Option<Timestamp> {
+        self.outbox.first().map(|(due, _)| *due)
+    }
+
+    pub(crate) fn restore_message(&mut self, message: Message) {
+        let id = message.id.clone();
+        let final_already = !matches!(message.outcome, None | Some(Outcome::Held));
+        if let Some(written) = &message.written {
+            let address = crate::decide::gate::normal_email(&written.to).unwrap_or_else(|| written.to.clone());
+            self.addressed.insert((message.campaign.clone(), message.step.clone(), address), message.customer);
+        }
+        match message.outcome {
+            Some(Outcome::Sent | Outcome::Uncertain) => {
+                self.mark(&message, message.outcome_at.unwrap_or(message.decided_at), false);
+            }
+            Some(Outcome::WouldHaveSent) => {
+                self.mark(&message, message.outcome_at.unwrap_or(message.decided_at), true);
+            }
+            None if message.written.is_some() => self.mark(&message, message.due.unwrap_or(message.decided_at), false),
+            _ => {}
+        }
+        if final_already {
+            return;
+        }
+        match (message.outcome, message.due, message.phase) {
+            (None, due, None) => {
+                self.outbox.insert((due.unwrap_or(self.clock), id.clone()));
+            }
+            (Some(Outcome::Held), due, _) => {
+                let again = crate::segment::test::earlier(due, Some(message.expires)).unwrap_or(message.expires);
+                self.timers.insert((again.max(self.clock), Timer::Message(id.clone())));
+            }
+            _ => {}
+        }
+        self.messages.insert(id, message);
+    }
+}
+
+fn attempt_row(message: &Message, now: Timestamp, phase: Phase, result: Option<&str>, reply: Option<String>) -> Attempt {
+    Attempt {
+        message: message.id.clone(),
+        number: message.attempts,
+        started_at: now,
+        phase,
+        ended_at: result.map(|_| now),
+        result: result.map(str::to_owned),
+        reply,
+    }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
+}
+

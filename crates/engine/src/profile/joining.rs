@@ -1,0 +1,179 @@
+//! What happens to live state when two people turn out to be one, or one to be two.
+
+use crate::profile::Customer;
+use crate::profile::identity::NodeId;
+use crate::segment::Touch;
+use crate::segment::as_of::{Past, apply, history};
+use crate::state::Engine;
+use domain::{Call, CallKind, CustomerId, Position, Timestamp, Trust};
+use std::sync::Arc;
+use store::StoreError;
+
+/// Why two people could not be joined or parted.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// A name nobody bears.
+    #[error("nobody is called `{0}`")]
+    Unknown(String),
+    /// They are one already.
+    #[error("`{0}` and `{1}` are one person already")]
+    OneAlready(String, String),
+    /// They are two already.
+    #[error("`{0}` and `{1}` are two people already")]
+    TwoAlready(String, String),
+    /// History could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Joins two people by hand, for all of history. Can be undone with `unmerge`.
+    pub fn merge(&mut self, a: &str, b: &str, now: Timestamp) -> Result<CustomerId, JoinError> {
+        let (x, y) = (self.find_customer(a)?, self.find_customer(b)?);
+        if x == y {
+            return Err(JoinError::OneAlready(a.to_owned(), b.to_owned()));
+        }
+        self.reach(now);
+        self.append(self.by_hand(&self.people.node(x.0).name.clone(), x.0, y.0, true));
+        self.settle();
+        Ok(self.person(x))
+    }
+
+    /// Parts two names that were joined: every call goes back to the id that it named.
+    pub fn unmerge(&mut self, a: &str, b: &str, now: Timestamp) -> Result<(), JoinError> {
+        let node = |name: &str| {
+            let by_id = || name.parse::<CustomerId>().ok().filter(|id| (1..=self.people.node_count()).contains(&(id.0 as usize))).map(|id| id.0);
+            self.people.look_up_node(name).or_else(by_id).ok_or_else(|| JoinError::Unknown(name.to_owned()))
+        };
+        let (x, y) = (node(a)?, node(b)?);
+        if self.people.person(x) != self.people.person(y) || x == y {
+            return Err(JoinError::TwoAlready(a.to_owned(), b.to_owned()));
+        }
+        self.reach(now);
+        self.append(self.by_hand(&self.people.node(x).name.clone(), x, y, false));
+        self.rebuild_parted()?;
+        self.settle();
+        Ok(())
+    }
+
+    fn find_customer(&self, name: &str) -> Result<CustomerId, JoinError> {
+        self.people.look_up(name).ok_or_else(|| JoinError::Unknown(name.to_owned()))
+    }
+
+    /// The journal's note of a join or parting by hand. It is no event and belongs to nobody.
+    fn by_hand(&self, name: &Arc<str>, a: NodeId, b: NodeId, joined: bool) -> Call {
+        let what = if joined { "merge" } else { "unmerge" };
+        let body = format!("{{\"by_hand\":\"{what}\",\"a\":{a},\"b\":{b}}}");
+        let id = self.seen.id_of(&["by_hand", what, &a.to_string(), &b.to_string(), &self.position.0.to_string()]);
+        Call {
+            kind: CallKind::Alias,
+            message_id: id.into(),
+            user_id: Some(name.clone()),
+            anonymous_id: None,
+            other_id: None,
+            event: None,
+            timestamp: self.clock,
+            received_at: self.clock,
+            source: "perennial".into(),
+            trust: Trust::Perennial,
+            record: None,
+            body: raw(body),
+            context: None,
+        }
+    }
+
+    /// Carries out a note of a join or parting by hand. Returns whether the call was one.
+    pub(crate) fn take_by_hand(&mut self, call: &Call) -> bool {
+        if call.kind != CallKind::Alias || call.trust != Trust::Perennial {
+            return false;
+        }
+        let body = call.body_value();
+        let node = |key: &str| body.get(key)?.as_u64().and_then(|node| NodeId::try_from(node).ok());
+        let (Some(a), Some(b)) = (node("a"), node("b")) else {
+            return false;
+        };
+        let known = 1..=self.people.node_count();
+        if !known.contains(&(a as usize)) || !known.contains(&(b as usize)) {
+            return false;
+        }
+        if body.get("by_hand").and_then(|word| word.as_str()) == Some("merge") {
+            let (x, y) = (self.people.person(a), self.people.person(b));
+            if let Some((stays, goes)) = self.people.merge(CustomerId(x), CustomerId(y)) {
+                self.absorb(stays, goes);
+            }
+        } else if let Some(parts) = self.people.unmerge(a, b) {
+            // Their history is read once the calls that follow are in: the journal may be replaying.
+            self.parted.extend(parts);
+        }
+        true
+    }
+
+    /// Gives the state of one person to another.
+    pub(crate) fn absorb(&mut self, stays: CustomerId, goes: CustomerId) {
+        if let Some(gone) = self.customers.remove(&goes) {
+            let now = self.clock;
+            if let Some(due) = gone.due {
+                self.timers.remove(&(due, crate::state::Timer::Customer(goes)));
+            }
+            match self.customers.get_mut(&stays) {
+                Some(customer) => customer.absorb(gone, &self.plan, now),
+                None => {
+                    let mut customer = gone;
+                    customer.due = None;
+                    customer.members.clear();
+                    self.customers.insert(stays, customer);
+                }
+            }
+        }
+        let touch = self.work.touched.remove(&goes).unwrap_or_default();
+        let whole = self.work.touched.entry(stays).or_default();
+        whole.add(touch);
+        whole.add(Touch::all());
+        self.rejoin_campaigns(stays, goes);
+    }
+
+    /// Gives each part of people that were parted their own history again. O(their calls).
+    pub(crate) fn rebuild_parted(&mut self) -> Result<(), StoreError> {
+        let parts: std::collections::BTreeSet<CustomerId> = std::mem::take(&mut self.parted).into_iter().map(|part| self.person(part)).collect();
+        let now = self.clock;
+        for part in parts {
+            let past = self.history(part)?;
+            if let Some(old) = self.customers.remove(&part)
+                && let Some(due) = old.due
+            {
+                self.timers.remove(&(due, crate::state::Timer::Customer(part)));
+            }
+            let Some(first) = past.iter().min_by_key(|past| past.position) else { continue };
+            let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
+            for past in &past {
+                apply(&self.plan, &mut customer, &past.call, past.position, now, &|_| None);
+            }
+            self.customers.insert(part, customer);
+            self.work.touched.entry(part).or_default().add(Touch::all());
+        }
+        self.repart_campaigns();
+        Ok(())
+    }
+
+    /// The history of one person, what waits for the commit included.
+    pub fn history(&self, customer: CustomerId) -> Result<Vec<Past>, StoreError> {
+        let mut past = history(self.reader.as_ref(), &self.people, customer)?;
+        let committed = self.position.0 - self.pending.calls.len() as u64;
+        for (offset, call) in (1_u64..).zip(&self.pending.calls) {
+            let position = Position(committed + offset);
+            if self.people.owner(call, position) == Some(customer) {
+                past.push(Past { position, call: call.clone() });
+            }
+        }
+        past.sort_by_key(|past| (past.call.timestamp, past.position));
+        Ok(past)
+    }
+}
+
+/// Raw JSON of a text that was just made as JSON.
+pub(crate) fn raw(json: String) -> Arc<serde_json::value::RawValue> {
+    let raw = serde_json::value::RawValue::from_string(json).unwrap_or_else(|_| {
+        serde_json::value::RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
+    });
+    Arc::from(raw)
+}

@@ -1,0 +1,60 @@
+//! Stands in for the reader while the engine lends it to a walk over the journal.
+
+use domain::message::{Decision, Message};
+use domain::{DefinitionKind, MessageId, Name};
+use store::{
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter, Page, Reader,
+    Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
+};
+
+/// A reader that has nothing.
+pub(crate) struct NoReader;
+
+fn none<T>() -> Result<T, StoreError> {
+    Err(StoreError::Io { doing: "read", reason: "the journal is being walked".to_owned() })
+}
+
+impl Reader for NoReader {
+    fn replay(&self, _: RowId, _: &mut dyn FnMut(JournalRow) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        none()
+    }
+    fn rows(&self, _: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
+        none()
+    }
+    fn decisions(&self, _: &DecisionFilter, _: Page) -> Result<Vec<(u64, Decision)>, StoreError> {
+        none()
+    }
+    fn messages(&self, _: &MessageFilter, _: Page) -> Result<Vec<Message>, StoreError> {
+        none()
+    }
+    fn message(&self, _: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
+        none()
+    }
+    fn message_counts(&self, _: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
+        none()
+    }
+    fn transitions(&self, _: &TransitionFilter, _: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
+        none()
+    }
+    fn exposures(&self, _: &Name) -> Result<Vec<Exposure>, StoreError> {
+        none()
+    }
+    fn journey_counts(&self, _: &Name) -> Result<(u64, u64), StoreError> {
+        none()
+    }
+    fn versions(&self, _: DefinitionKind, _: &Name) -> Result<Vec<DefinitionVersion>, StoreError> {
+        none()
+    }
+    fn refused(&self, _: Page) -> Result<Vec<Refused>, StoreError> {
+        none()
+    }
+    fn refused_call(&self, _: u64) -> Result<Option<Refused>, StoreError> {
+        none()
+    }
+    fn tallies(&self, _: u32) -> Result<Vec<Tally>, StoreError> {
+        none()
+    }
+    fn size_bytes(&self) -> Result<u64, StoreError> {
+        none()
+    }
+}

@@ -1,0 +1,99 @@
+//! Live membership: who enters and leaves, by event and by time alone.
+
+use crate::segment::Touch;
+use crate::segment::test::earlier;
+use crate::segment::verdict::Asked;
+use crate::state::{Engine, Timer, Triggered};
+use domain::campaign::{State, Trigger};
+use domain::{CustomerId, Timestamp};
+use store::Transition;
+
+impl Engine {
+    /// Asks the rules that something touched, for every customer of whom something was touched.
+    pub(crate) fn settle_memberships(&mut self) {
+        let touched = std::mem::take(&mut self.work.touched);
+        for (id, touch) in touched {
+            let changes = self.judge(id, &touch);
+            for (segment, entered) in changes {
+                self.pending.transitions.push(Transition {
+                    segment: self.plan.segments[segment].name.clone(),
+                    customer: id,
+                    at: self.clock,
+                    entered,
+                });
+                self.trigger_by_membership(segment, id, entered);
+            }
+            self.watch_exits(id);
+            self.work.held_of.insert(id);
+        }
+    }
+
+    /// Asks the segments that `touch` concerns. Sets the customer's timer. Returns what changed.
+    fn judge(&mut self, id: CustomerId, touch: &Touch) -> Vec<(usize, bool)> {
+        let now = self.clock;
+        let Some(customer) = self.customers.get(&id) else {
+            return Vec::new();
+        };
+        let asked = Asked { plan: &self.plan, id, customer, now, floor: None };
+        // Only everything asked anew tells the next instant; otherwise the old one may still be ahead.
+        let mut due = if touch.everything { None } else { customer.due };
+        let mut verdicts = Vec::new();
+        for (index, segment) in self.plan.segments.iter().enumerate() {
+            if segment.uses.is_touched(touch) {
+                let verdict = asked.verdict(&segment.rule);
+                due = earlier(due, verdict.check);
+                if verdict.holds != customer.is_member(index) {
+                    verdicts.push((index, verdict.holds));
+                }
+            }
+        }
+        due = earlier(due, self.journeys_due(id, &asked));
+        self.set_due(id, due);
+        let Some(customer) = self.customers.get_mut(&id) else {
+            return Vec::new();
+        };
+        verdicts.retain(|(index, holds)| customer.set_member(*index, *holds));
+        verdicts
+    }
+
+    /// Sets memberships and timer from scratch, without transitions: at start.
+    pub(crate) fn reset_memberships(&mut self, id: CustomerId) {
+        #[cfg(feature = "planted-bugs")]
+        let forgets = self.has_bug(crate::state::PlantedBug::TimersNotRebuilt);
+        #[cfg(not(feature = "planted-bugs"))]
+        let forgets = false;
+        self.judge(id, &Touch::all());
+        if forgets {
+            self.set_due(id, None);
+        }
+    }
+
+    fn set_due(&mut self, id: CustomerId, due: Option<Timestamp>) {
+        let Some(customer) = self.customers.get_mut(&id) else { return };
+        if customer.due == due {
+            return;
+        }
+        if let Some(old) = customer.due {
+            self.timers.remove(&(old, Timer::Customer(id)));
+        }
+        customer.due = due;
+        if let Some(due) = due {
+            self.timers.insert((due, Timer::Customer(id)));
+        }
+    }
+
+    /// Notes which campaigns a change of membership lets somebody into.
+    fn trigger_by_membership(&mut self, segment: usize, id: CustomerId, entered: bool) {
+        let name = &self.plan.segments[segment].name;
+        for (campaign, campaigning) in &self.campaigns {
+            let lets_in = match &campaigning.current.campaign.enter.on {
+                Trigger::Enters(target) => entered && target == name,
+                Trigger::Leaves(target) => !entered && target == name,
+                Trigger::Did { .. } => false,
+            };
+            if lets_in && campaigning.current.campaign.state == State::Running {
+                self.work.triggers.push(Triggered { campaign: campaign.clone(), customer: id, event: None });
+            }
+        }
+    }
+}

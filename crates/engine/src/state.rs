@@ -1,0 +1,191 @@
+//! The live state of a workspace: a cache of its history and facts, owned by one thread.
+//! Each step of the engine is an `impl Engine` in its own module; `run` is the table of contents.
+
+use crate::decide::limits::Mark;
+use crate::decide::prepared::Prepared;
+use crate::dedupe::Seen;
+use crate::profile::{Customer, People};
+use crate::segment::{Plan, Touch};
+use domain::definition::Definitions;
+use domain::message::{Channel, Message};
+use domain::{Call, CustomerId, DefinitionKind, MessageId, Name, Position, Timestamp};
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use store::{CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, Reader, Secrets, Suppression};
+
+/// How a workspace is run; passed in at start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where links in messages lead, without a slash at the end.
+    pub public_url: String,
+    /// Channels that really send; on all others messages are kept in the outbox and count as sent.
+    pub real_channels: BTreeSet<Channel>,
+    /// A bug that the simulation plants to test its oracles.
+    #[cfg(feature = "planted-bugs")]
+    pub planted: Option<PlantedBug>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            public_url: "http://127.0.0.1:7700".to_owned(),
+            real_channels: BTreeSet::new(),
+            #[cfg(feature = "planted-bugs")]
+            planted: None,
+        }
+    }
+}
+
+/// Bugs that exist only to be found: the tests of the tests.
+#[cfg(feature = "planted-bugs")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "named after what goes wrong")]
+pub enum PlantedBug {
+    NoDedupe,
+    TimersNotRebuilt,
+    CheckpointAtFetch,
+    SendBeforeCommit,
+    AcknowledgeBeforeCommit,
+    HoldoutGetsMessages,
+    UncertainIsRepeated,
+    ConsentIsNotAskedAgain,
+    CapsAreForgottenAtRestart,
+}
+
+/// Everything the engine knows between inputs.
+pub struct Engine {
+    pub(crate) reader: Box<dyn Reader>,
+    pub(crate) options: Options,
+    pub(crate) secrets: Secrets,
+    pub(crate) clock: Timestamp,
+    pub(crate) position: Position,
+    /// The number of the journal row that the next commit begins.
+    pub(crate) next_row: u32,
+    pub(crate) seen: Seen,
+    pub(crate) people: People,
+    pub(crate) customers: HashMap<CustomerId, Customer>,
+    pub(crate) definitions: Definitions,
+    pub(crate) versions: BTreeMap<(DefinitionKind, Name), DefinitionVersion>,
+    pub(crate) plan: Plan,
+    pub(crate) campaigns: BTreeMap<Name, Campaigning>,
+    pub(crate) journeys: BTreeMap<Arc<str>, Journey>,
+    pub(crate) journeys_of: HashMap<CustomerId, BTreeSet<Arc<str>>>,
+    /// When somebody last entered a campaign, by key.
+    pub(crate) entries: HashMap<(Name, CustomerId, Option<String>), Timestamp>,
+    /// Messages without a final outcome.
+    pub(crate) messages: BTreeMap<MessageId, Message>,
+    /// Messages that may be tried, by when.
+    pub(crate) outbox: BTreeSet<(Timestamp, MessageId)>,
+    pub(crate) marks: HashMap<CustomerId, Vec<Mark>>,
+    /// Who got a step at an address, so that a second customer with it does not.
+    pub(crate) addressed: HashMap<(Name, String, String), CustomerId>,
+    pub(crate) exposures: HashMap<CustomerId, Vec<Exposure>>,
+    pub(crate) suppressions: BTreeMap<String, Suppression>,
+    pub(crate) keys: BTreeMap<String, Key>,
+    pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
+    /// Events dated ahead, waiting for their time.
+    pub(crate) ahead: BTreeMap<(Timestamp, Position), Arc<Call>>,
+    /// People that were parted and whose state must be built again from history.
+    pub(crate) parted: BTreeSet<CustomerId>,
+    pub(crate) work: Work,
+    pub(crate) rests: HashMap<Channel, Rest>,
+    pub(crate) catalogue: crate::report::catalogue::Catalogue,
+    /// What the next commit makes durable.
+    pub(crate) pending: Commit,
+}
+
+/// A campaign with all versions that somebody still follows.
+#[derive(Clone, Debug)]
+pub(crate) struct Campaigning {
+    pub(crate) facts: CampaignFacts,
+    pub(crate) current: Arc<Prepared>,
+    pub(crate) older: BTreeMap<u32, Arc<Prepared>>,
+}
+
+impl Campaigning {
+    /// The version a journey follows.
+    pub(crate) fn version(&self, version: u32) -> &Arc<Prepared> {
+        self.older.get(&version).unwrap_or(&self.current)
+    }
+}
+
+/// Something that is due at an instant. The order is that of one instant: events, memberships, journeys, messages.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    Event(Position),
+    Customer(CustomerId),
+    Journey(Arc<str>),
+    Message(MessageId),
+}
+
+/// What is left to do at the present instant.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub(crate) touched: BTreeMap<CustomerId, Touch>,
+    pub(crate) triggers: Vec<Triggered>,
+    pub(crate) goals: Vec<GoalEvent>,
+    pub(crate) steps: BTreeSet<Arc<str>>,
+    pub(crate) gate: BTreeSet<MessageId>,
+    /// Tasks that a new definition or a new member may release.
+    pub(crate) held_of: HashSet<CustomerId>,
+}
+
+impl Work {
+    pub(crate) fn is_done(&self) -> bool {
+        self.touched.is_empty()
+            && self.triggers.is_empty()
+            && self.goals.is_empty()
+            && self.steps.is_empty()
+            && self.gate.is_empty()
+            && self.held_of.is_empty()
+    }
+}
+
+/// Somebody may enter a campaign.
+pub(crate) struct Triggered {
+    pub(crate) campaign: Name,
+    pub(crate) customer: CustomerId,
+    pub(crate) event: Option<Arc<Call>>,
+}
+
+/// An event that is the goal of some journey.
+pub(crate) struct GoalEvent {
+    pub(crate) journey: Arc<str>,
+    pub(crate) at: Timestamp,
+    pub(crate) worth: Option<(Decimal, Option<String>)>,
+}
+
+/// A channel that rests after failures of different addresses in a row.
+#[derive(Default, Clone, Debug)]
+pub(crate) struct Rest {
+    pub(crate) failed: BTreeSet<String>,
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Engine {
+    /// The last instant that was fully processed.
+    pub fn clock(&self) -> Timestamp {
+        self.clock
+    }
+
+    /// Calls accepted so far, those that wait for the commit included.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// How the workspace is run.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The person that a stored customer id means today.
+    pub(crate) fn person(&self, id: CustomerId) -> CustomerId {
+        CustomerId(self.people.person(id.0))
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn has_bug(&self, bug: PlantedBug) -> bool {
+        self.options.planted == Some(bug)
+    }
+}

@@ -1,0 +1,495 @@
+//! A store in memory that survives simulated crashes, and fails when told to.
+//!
+//! `MemoryDisk` is what outlasts a crash; a `MemoryStore` is one run of the process on it. A commit costs
+//! what is in it, not what is there already: a simulation makes thousands.
+
+use domain::message::{Decision, Message, Outcome};
+use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{
+    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, JournalRow, Journey, Key,
+    MessageCount, MessageFilter, Page, ROW_CALLS, Reader, Recovered, Refused, RowId, Secrets, Store, StoreError,
+    Suppression, SuppressionChange, Tally, TallyKey, Transition, TransitionFilter,
+};
+
+/// What goes wrong at a commit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Fault {
+    /// An I/O error; nothing is durable, and the process goes on.
+    CommitFails,
+    /// The process dies before the commit is durable. The store answers nothing more until it is opened again.
+    CommitLost,
+    /// The commit is durable, but an error is returned: the caller does not know. The process goes on.
+    CommitUnacknowledged,
+    /// The disk is full: commits with calls are refused, nothing is durable. A commit without calls goes
+    /// through and leaves the fault for the next one with calls.
+    Full,
+}
+
+/// Refused calls that are kept: so many of the newest.
+const REFUSED_KEPT: u64 = 10_000;
+/// And no longer than this.
+const REFUSED_FOR: domain::Span = domain::Span::days(30);
+
+/// The durable part: what is there after a crash. Clones share it.
+#[derive(Clone, Default)]
+pub struct MemoryDisk(Arc<Mutex<Disk>>);
+
+#[derive(Default)]
+struct Disk {
+    secrets: Option<Secrets>,
+    clock: Timestamp,
+    clock_offset_ms: i64,
+    position: Position,
+    rows: Vec<JournalRow>,
+    definitions: BTreeMap<(&'static str, Name), Vec<DefinitionVersion>>,
+    campaigns: BTreeMap<Name, CampaignFacts>,
+    journeys: Listed<Arc<str>, Journey>,
+    messages: Listed<MessageId, Message>,
+    attempts: HashMap<MessageId, BTreeMap<u32, Attempt>>,
+    decisions: Vec<Decision>,
+    transitions: Vec<Transition>,
+    exposures: Listed<Arc<str>, Exposure>,
+    suppressions: BTreeMap<String, Suppression>,
+    refused: BTreeMap<u64, Refused>,
+    refused_ever: u64,
+    keys: BTreeMap<String, Key>,
+    tallies: BTreeMap<TallyKey, u64>,
+    fault: Option<Fault>,
+    crash_at: Option<u64>,
+    crash_points: u64,
+    full: bool,
+}
+
+/// Things found by their id, in the order in which they were first put.
+struct Listed<I, T> {
+    places: HashMap<I, usize>,
+    items: Vec<T>,
+}
+
+impl<I, T> Default for Listed<I, T> {
+    fn default() -> Self {
+        Listed { places: HashMap::new(), items: Vec::new() }
+    }
+}
+
+impl<I: std::hash::Hash + Eq, T> Listed<I, T> {
+    fn get(&self, id: &I) -> Option<&T> {
+        self.places.get(id).map(|place| &self.items[*place])
+    }
+
+    fn put(&mut self, id: I, item: T) {
+        match self.places.get(&id) {
+            Some(place) => self.items[*place] = item,
+            None => {
+                self.places.insert(id, self.items.len());
+                self.items.push(item);
+            }
+        }
+    }
+}
+
+impl MemoryDisk {
+    /// An empty disk.
+    pub fn new() -> MemoryDisk {
+        MemoryDisk::default()
+    }
+
+    /// The next commit meets this fault.
+    pub fn fail_next(&self, fault: Fault) {
+        self.lock().fault = Some(fault);
+    }
+
+    /// Until further notice, commits with calls are refused with `Full`.
+    pub fn set_full(&self, full: bool) {
+        self.lock().full = full;
+    }
+
+    /// The process dies at the crash point of this number, counted from 1 over the life of the disk.
+    ///
+    /// Each commit has two: before it is durable, and after it, before it is acknowledged. To try every
+    /// crash of a run, repeat it with 1, 2, 3 … until it ends with fewer `crash_points`.
+    pub fn crash_at(&self, point: u64) {
+        self.lock().crash_at = Some(point);
+    }
+
+    /// Crash points passed so far.
+    pub fn crash_points(&self) -> u64 {
+        self.lock().crash_points
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Disk> {
+        // A test that panicked with the lock held has failed already; others may go on looking.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One run of a process on a disk. Clones are the same run.
+#[derive(Clone)]
+pub struct MemoryStore {
+    disk: MemoryDisk,
+    dead: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl MemoryStore {
+    /// Opens the disk, as after a start. Secrets are those of `open_with`, else all zeros.
+    pub fn open(disk: MemoryDisk) -> MemoryStore {
+        MemoryStore::open_with(disk, Secrets::default())
+    }
+
+    /// Opens the disk; the secrets are used only when it is new.
+    pub fn open_with(disk: MemoryDisk, created: Secrets) -> MemoryStore {
+        disk.lock().secrets.get_or_insert(created);
+        MemoryStore { disk, dead: Arc::default() }
+    }
+
+    fn check_alive(&self) -> Result<(), StoreError> {
+        if self.dead.load(std::sync::atomic::Ordering::Relaxed) { Err(crashed()) } else { Ok(()) }
+    }
+
+    fn die(&self) -> StoreError {
+        self.dead.store(true, std::sync::atomic::Ordering::Relaxed);
+        crashed()
+    }
+}
+
+fn crashed() -> StoreError {
+    StoreError::Io { doing: "written", reason: "the simulated process crashed; open the disk again".to_owned() }
+}
+
+fn failed(reason: &str) -> StoreError {
+    StoreError::Io { doing: "written", reason: reason.to_owned() }
+}
+
+fn full() -> StoreError {
+    StoreError::Full { place: "memory".to_owned() }
+}
+
+impl Store for MemoryStore {
+    fn recover(&self) -> Result<Recovered, StoreError> {
+        self.check_alive()?;
+        Ok(self.disk.lock().recover())
+    }
+
+    fn may_append(&self) -> Result<(), StoreError> {
+        self.check_alive()?;
+        let disk = self.disk.lock();
+        if disk.full || disk.fault == Some(Fault::Full) { Err(full()) } else { Ok(()) }
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.check_alive()?;
+        let mut disk = self.disk.lock();
+        if disk.passes_crash_point() {
+            return Err(self.die());
+        }
+        let is_refused_when_full = !commit.calls.is_empty();
+        let fault = disk.fault.take_if(|fault| *fault != Fault::Full || is_refused_when_full);
+        match fault {
+            Some(Fault::CommitFails) => return Err(failed("a simulated I/O error")),
+            Some(Fault::CommitLost) => return Err(self.die()),
+            Some(Fault::Full) => return Err(full()),
+            Some(Fault::CommitUnacknowledged) | None => {}
+        }
+        if disk.full && is_refused_when_full {
+            return Err(full());
+        }
+        disk.check(commit)?;
+        disk.apply(commit);
+        if disk.passes_crash_point() {
+            return Err(self.die());
+        }
+        match fault {
+            Some(_) => Err(failed("a simulated error after the commit was durable")),
+            None => Ok(()),
+        }
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.check_alive()?;
+        Ok(Box::new(MemoryReader(self.disk.clone())))
+    }
+}
+
+impl Disk {
+    fn passes_crash_point(&mut self) -> bool {
+        self.crash_points += 1;
+        self.crash_at.take_if(|point| *point == self.crash_points).is_some()
+    }
+
+    /// Finds what would make the commit fail, before anything of it is done.
+    fn check(&self, commit: &Commit) -> Result<(), StoreError> {
+        commit.check_follows(self.position)?;
+        let mut new = HashSet::new();
+        for definition in &commit.definitions {
+            let of = (definition.kind.word(), definition.name.clone());
+            let is_known = self.definitions.get(&of).is_some_and(|versions| versions.iter().any(|it| it.version == definition.version));
+            if is_known || !new.insert((of, definition.version)) {
+                return Err(failed(&format!("version {} of `{}` exists already", definition.version, definition.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, commit: &Commit) {
+        for calls in commit.calls.chunks(ROW_CALLS) {
+            let id = RowId(self.rows.len() as u64 + 1);
+            self.rows.push(JournalRow { id, first: Position(self.position.0 + 1), calls: calls.to_vec() });
+            self.position.0 += calls.len() as u64;
+        }
+        self.clock = commit.clock;
+        self.clock_offset_ms = commit.clock_offset_ms.unwrap_or(self.clock_offset_ms);
+        self.transitions.extend_from_slice(&commit.transitions);
+        self.decisions.extend_from_slice(&commit.decisions);
+        self.apply_sending(commit);
+        for journey in &commit.journeys {
+            self.journeys.put(journey.id.clone(), journey.clone());
+        }
+        for exposure in &commit.exposures {
+            self.exposures.put(exposure.journey.clone(), exposure.clone());
+        }
+        self.campaigns.extend(commit.campaigns.iter().map(|campaign| (campaign.name.clone(), campaign.clone())));
+        for definition in &commit.definitions {
+            let of = (definition.kind.word(), definition.name.clone());
+            let versions = self.definitions.entry(of).or_default();
+            versions.push(definition.clone());
+            versions.sort_by_key(|it| it.version);
+        }
+        self.apply_door(commit);
+        self.keys.extend(commit.keys.iter().map(|key| (key.id.clone(), key.clone())));
+        for (key, count) in &commit.tallies {
+            *self.tallies.entry(key.clone()).or_default() += count;
+        }
+    }
+
+    fn apply_sending(&mut self, commit: &Commit) {
+        for message in &commit.messages {
+            let mut message = message.clone();
+            if message.written.is_none() {
+                message.written = self.messages.get(&message.id).and_then(|known| known.written.clone());
+            }
+            self.messages.put(message.id.clone(), message);
+        }
+        for attempt in &commit.attempts {
+            self.attempts.entry(attempt.message.clone()).or_default().insert(attempt.number, attempt.clone());
+        }
+        for change in &commit.suppressions {
+            match change {
+                SuppressionChange::Add(suppression) => {
+                    self.suppressions.insert(suppression.address.clone(), suppression.clone());
+                }
+                SuppressionChange::Lift(address) => {
+                    self.suppressions.remove(address);
+                }
+            }
+        }
+    }
+
+    fn apply_door(&mut self, commit: &Commit) {
+        for refused in &commit.refused {
+            self.refused_ever += 1;
+            self.refused.insert(self.refused_ever, Refused { id: self.refused_ever, ..refused.clone() });
+        }
+        if !commit.refused.is_empty() {
+            let oldest = self.refused_ever.saturating_sub(REFUSED_KEPT) + 1;
+            self.refused = self.refused.split_off(&oldest);
+            let since = commit.clock.minus(REFUSED_FOR);
+            self.refused.retain(|_, refused| refused.at >= since);
+        }
+        for id in &commit.refused_gone {
+            self.refused.remove(id);
+        }
+    }
+
+    fn recover(&self) -> Recovered {
+        let exposures: Vec<Exposure> =
+            self.exposures.items.iter().filter(|exposure| exposure.until >= self.clock).cloned().collect();
+        Recovered {
+            clock: self.clock,
+            position: self.position,
+            secrets: self.secrets.clone().unwrap_or_default(),
+            clock_offset_ms: self.clock_offset_ms,
+            definitions: self
+                .definitions
+                .values()
+                .filter_map(|versions| versions.last())
+                .filter(|latest| latest.value.is_some())
+                .cloned()
+                .collect(),
+            campaigns: self.campaigns.values().cloned().collect(),
+            journeys: self.recover_journeys(&exposures),
+            messages: self.recover_messages(),
+            exposures,
+            suppressions: self.suppressions.values().cloned().collect(),
+            keys: self.keys.values().cloned().collect(),
+        }
+    }
+
+    fn recover_journeys(&self, exposures: &[Exposure]) -> Vec<Journey> {
+        let watched: HashSet<&str> = exposures.iter().map(|exposure| &*exposure.journey).collect();
+        let mut last: HashMap<_, &Journey> = HashMap::new();
+        for journey in self.journeys.items.iter().filter(|journey| !journey.stage.is_inside()) {
+            let newest = last.entry((&journey.campaign, journey.customer, &journey.key)).or_insert(journey);
+            if journey.entered_at >= newest.entered_at {
+                *newest = journey;
+            }
+        }
+        let last: HashSet<&str> = last.into_values().map(|journey| &*journey.id).collect();
+        let is_needed =
+            |journey: &&Journey| journey.stage.is_inside() || watched.contains(&*journey.id) || last.contains(&*journey.id);
+        self.journeys.items.iter().filter(is_needed).cloned().collect()
+    }
+
+    fn recover_messages(&self) -> Vec<Message> {
+        let since = self.clock.minus(CAPS_LOOK_BACK);
+        let is_open = |message: &&Message| matches!(message.outcome, None | Some(Outcome::Held));
+        let counts = |message: &&Message| {
+            matches!(message.outcome, Some(Outcome::Sent | Outcome::Uncertain))
+                && message.outcome_at.is_some_and(|at| at >= since)
+        };
+        let without_letter = |message: &Message| Message { written: None, ..message.clone() };
+        let open = self.messages.items.iter().filter(is_open).cloned();
+        open.chain(self.messages.items.iter().filter(counts).map(without_letter)).collect()
+    }
+}
+
+/// Looks at a disk. It goes on working after a crash, as a look at the files would.
+struct MemoryReader(MemoryDisk);
+
+fn is_wanted<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+    wanted.is_none() || wanted == found
+}
+
+fn paged<T: Clone>(items: impl Iterator<Item = T>, page: Page) -> Vec<T> {
+    items.skip(usize::try_from(page.skip).unwrap_or(usize::MAX)).take(page.limit as usize).collect()
+}
+
+/// Their numbers are from 1 in the order of the list.
+fn newest_first<T>(items: &[T]) -> impl Iterator<Item = (u64, &T)> {
+    (1..=items.len() as u64).rev().zip(items.iter().rev())
+}
+
+impl Reader for MemoryReader {
+    fn replay(
+        &self,
+        after: RowId,
+        visit: &mut dyn FnMut(JournalRow) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let end = self.0.lock().rows.len();
+        for at in usize::try_from(after.0).unwrap_or(usize::MAX)..end {
+            // Visited without the lock: the visitor may look at the disk too.
+            let row = self.0.lock().rows[at].clone();
+            visit(row)?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
+        let wanted: std::collections::BTreeSet<RowId> = rows.iter().copied().collect();
+        let disk = self.0.lock();
+        let row = |id: &RowId| disk.rows.get(usize::try_from(id.0.checked_sub(1)?).ok()?).cloned();
+        Ok(wanted.iter().filter_map(row).collect())
+    }
+
+    fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, Decision)>, StoreError> {
+        let disk = self.0.lock();
+        let found = newest_first(&disk.decisions).filter(|(_, it)| {
+            is_wanted(filter.customer.as_ref(), Some(&it.customer))
+                && is_wanted(filter.campaign.as_ref(), Some(&it.campaign))
+                && is_wanted(filter.outcome.as_ref(), Some(&it.outcome))
+                && is_wanted(filter.because.as_ref(), it.because.as_ref())
+                && is_wanted(filter.message.as_ref(), Some(&it.message))
+        });
+        Ok(paged(found.map(|(number, it)| (number, it.clone())), page))
+    }
+
+    fn messages(&self, filter: &MessageFilter, page: Page) -> Result<Vec<Message>, StoreError> {
+        let disk = self.0.lock();
+        let mut found: Vec<(u64, &Message)> = newest_first(&disk.messages.items)
+            .filter(|(_, it)| {
+                is_wanted(filter.customer.as_ref(), Some(&it.customer))
+                    && is_wanted(filter.campaign.as_ref(), Some(&it.campaign))
+                    && is_wanted(filter.outcome.as_ref(), it.outcome.as_ref())
+                    && is_wanted(filter.because.as_ref(), it.because.as_ref())
+                    && (!filter.waiting || it.outcome.is_none())
+            })
+            .collect();
+        let latest = |it: &Message| match (it.outcome, it.outcome_at) {
+            (None, _) => i64::MAX,
+            (Some(_), Some(at)) => at.0,
+            (Some(_), None) => i64::MIN,
+        };
+        found.sort_by_key(|(number, it)| std::cmp::Reverse((latest(it), *number)));
+        Ok(paged(found.into_iter().map(|(_, it)| it.clone()), page))
+    }
+
+    fn message(&self, id: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
+        let disk = self.0.lock();
+        let attempts = || disk.attempts.get(id).map(|attempts| attempts.values().cloned().collect()).unwrap_or_default();
+        Ok(disk.messages.get(id).map(|message| (message.clone(), attempts())))
+    }
+
+    fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
+        let disk = self.0.lock();
+        let mut counts = BTreeMap::new();
+        for message in disk.messages.items.iter().filter(|it| is_wanted(campaign, Some(&it.campaign))) {
+            let words = (message.outcome.map(Outcome::word), message.because.map(|because| because.word()));
+            let (_, count) = counts
+                .entry((message.campaign.clone(), words))
+                .or_insert(((message.outcome, message.because), 0));
+            *count += 1;
+        }
+        let count = |((campaign, _), ((outcome, because), count))| MessageCount { campaign, outcome, because, count };
+        Ok(counts.into_iter().map(count).collect())
+    }
+
+    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
+        let disk = self.0.lock();
+        let found = newest_first(&disk.transitions).filter(|(_, it)| {
+            is_wanted(filter.segment.as_ref(), Some(&it.segment)) && is_wanted(filter.customer.as_ref(), Some(&it.customer))
+        });
+        Ok(paged(found.map(|(number, it)| (number, it.clone())), page))
+    }
+
+    fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {
+        let disk = self.0.lock();
+        let mut found: Vec<Exposure> = disk.exposures.items.iter().filter(|it| it.campaign == *campaign).cloned().collect();
+        found.sort_by_key(|exposure| exposure.at);
+        Ok(found)
+    }
+
+    fn journey_counts(&self, campaign: &Name) -> Result<(u64, u64), StoreError> {
+        let disk = self.0.lock();
+        let of_campaign = || disk.journeys.items.iter().filter(|it| it.campaign == *campaign);
+        let inside = of_campaign().filter(|journey| journey.stage.is_inside()).count();
+        Ok((of_campaign().count() as u64, inside as u64))
+    }
+
+    fn versions(&self, kind: DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError> {
+        let disk = self.0.lock();
+        let versions = disk.definitions.get(&(kind.word(), name.clone()));
+        Ok(versions.map(|versions| versions.iter().rev().cloned().collect()).unwrap_or_default())
+    }
+
+    fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {
+        Ok(paged(self.0.lock().refused.values().rev().cloned(), page))
+    }
+
+    fn refused_call(&self, id: u64) -> Result<Option<Refused>, StoreError> {
+        Ok(self.0.lock().refused.get(&id).cloned())
+    }
+
+    fn tallies(&self, days: u32) -> Result<Vec<Tally>, StoreError> {
+        let disk = self.0.lock();
+        let mut by_day: BTreeMap<i32, Vec<Tally>> = BTreeMap::new();
+        for (key, count) in &disk.tallies {
+            by_day.entry(key.day).or_default().push(Tally { key: key.clone(), count: *count });
+        }
+        Ok(by_day.into_values().rev().take(days as usize).flatten().collect())
+    }
+
+    fn size_bytes(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}

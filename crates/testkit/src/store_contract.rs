@@ -1,0 +1,828 @@
+//! Stories that every `Store` must pass: `store_contract!(make)` makes a test of each.
+
+use domain::message::{Because, Channel, Decision, Message, Outcome, Phase, Written};
+use domain::{Call, CallKind, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Span, Timestamp, Trust};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use store::{
+    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, JournalRow, Journey, Key,
+    MessageFilter, Page, ROW_CALLS, Reception, Refused, RowId, Stage, Store, StoreError, Suppression,
+    SuppressionChange, TallyKey, Transition, TransitionFilter,
+};
+
+/// Where a store keeps its data: opened again, it has what was committed.
+pub trait Place {
+    /// Opens the store. What was opened before has been dropped.
+    fn open(&self) -> Box<dyn Store>;
+}
+
+/// Makes a test of every story. `make` is a path to a function that gives a new, empty `Place`.
+#[macro_export]
+macro_rules! store_contract {
+    ($make:path) => {
+        $crate::store_contract!($make:
+            a_new_store_is_empty_and_keeps_its_secrets
+            what_was_committed_is_there_after_reopening
+            calls_come_back_as_they_were_in_rows_of_a_thousand
+            a_replay_goes_on_after_any_row
+            a_failed_commit_leaves_no_trace
+            a_commit_that_does_not_follow_is_refused
+            a_reader_sees_each_commit_once_it_is_done
+            pages_follow_each_other
+            lists_are_filtered_by_what_is_asked
+            waiting_messages_come_first_then_the_latest_outcome
+            what_was_written_stays_when_a_message_changes
+            recover_brings_back_open_journeys_and_the_last_entry
+            recover_brings_back_open_messages_and_a_year_of_those_sent
+            recover_brings_back_exposures_until_their_window_closes
+            the_latest_version_counts_and_deleted_definitions_are_gone
+            a_suppression_holds_until_it_is_lifted
+            a_revoked_key_stays_known
+            tallies_add_up_and_show_the_newest_days
+            refused_calls_are_numbered_and_go_when_dismissed
+            old_and_too_many_refused_calls_are_forgotten
+        );
+    };
+    ($make:path: $($story:ident)+) => {
+        $(
+            #[test]
+            fn $story() {
+                $crate::store_contract::$story(&$make());
+            }
+        )+
+    };
+}
+
+/// A store that holds nothing answers with nothing.
+pub fn a_new_store_is_empty_and_keeps_its_secrets(place: &dyn Place) {
+    let first = place.open().recover().unwrap();
+    assert_eq!(first.position, Position(0));
+    assert_eq!(first.clock, Timestamp(0));
+    assert!(first.messages.is_empty() && first.journeys.is_empty() && first.definitions.is_empty());
+    let store = place.open();
+    assert!(store.recover().unwrap().secrets == first.secrets, "secrets are made once");
+    assert!(rows_of(&*store).is_empty());
+    assert!(store.reader().unwrap().rows(&[RowId(0), RowId(1), RowId(u64::MAX)]).unwrap().is_empty());
+    assert!(store.reader().unwrap().message(&message_id(1)).unwrap().is_none());
+}
+
+/// One of everything, and again after opening the store anew.
+pub fn what_was_committed_is_there_after_reopening(place: &dyn Place) {
+    let mut store = place.open();
+    let commit = one_of_everything();
+    store.commit(&commit).unwrap();
+    let before = describe(&*store);
+    let recovered = store.recover().unwrap();
+    drop(store);
+
+    let store = place.open();
+    assert_eq!(describe(&*store), before);
+    assert_eq!(recovered.position, commit.position);
+    assert_eq!(recovered.clock, commit.clock);
+    assert_eq!(recovered.clock_offset_ms, 7);
+    assert_eq!(recovered.definitions, commit.definitions);
+    assert_eq!(recovered.campaigns, commit.campaigns);
+    assert_eq!(recovered.journeys, commit.journeys);
+    assert_eq!(recovered.messages, commit.messages);
+    assert_eq!(recovered.exposures, commit.exposures);
+    assert_eq!(recovered.keys, commit.keys);
+    assert_eq!(recovered.suppressions.len(), 1);
+    let reader = store.reader().unwrap();
+    let (found, attempts) = reader.message(&message_id(1)).unwrap().unwrap();
+    assert_eq!((&found, &attempts), (&commit.messages[0], &commit.attempts));
+    assert_eq!(reader.decisions(&DecisionFilter::default(), ALL).unwrap(), [(1, commit.decisions[0].clone())]);
+    assert_eq!(reader.transitions(&TransitionFilter::default(), ALL).unwrap(), [(1, commit.transitions[0].clone())]);
+}
+
+/// Ids, text of any kind and the bytes of a body are those of the call; rows are numbered from 1.
+pub fn calls_come_back_as_they_were_in_rows_of_a_thousand(place: &dyn Place) {
+    let mut store = place.open();
+    let mut calls: Vec<Arc<Call>> = (1..=2 * ROW_CALLS as u64 + 1).map(call).collect();
+    calls[3] = Arc::new(Call {
+        body: raw("{\n  \"note\": \"line\\nfeed, \\u00e9, 🍵\",\n  \"price\": 12.50, \"big\": 12345678901234567890123\n}"),
+        context: Some(raw("{ }")),
+        event: Some("Tëa \u{2028} \"drunk\"\\".into()),
+        ..(*calls[3]).clone()
+    });
+    append(&mut *store, &calls[..5]);
+    append(&mut *store, &calls[5..]);
+    drop(store);
+
+    let rows = rows_of(&*place.open());
+    let shape: Vec<_> = rows.iter().map(|row| (row.id.0, row.first.0, row.calls.len())).collect();
+    assert_eq!(shape, [(1, 1, 5), (2, 6, ROW_CALLS), (3, 6 + ROW_CALLS as u64, ROW_CALLS - 4)]);
+    let found: Vec<String> = rows.iter().flat_map(|row| &row.calls).map(|call| format!("{call:?}")).collect();
+    let expected: Vec<String> = calls.iter().map(|call| format!("{call:?}")).collect();
+    assert_eq!(found, expected);
+    assert_eq!(rows[0].calls[3].body.get(), calls[3].body.get(), "white space of a body is kept");
+}
+
+/// From the beginning, from the middle, from the end; an error of the visitor stops it.
+pub fn a_replay_goes_on_after_any_row(place: &dyn Place) {
+    let mut store = place.open();
+    for number in 1..=4 {
+        append(&mut *store, &[call(number)]);
+    }
+    let reader = store.reader().unwrap();
+    let after = |row| {
+        let mut seen = Vec::new();
+        reader.replay(RowId(row), &mut |row| Ok(seen.push(row.id.0))).unwrap();
+        seen
+    };
+    assert_eq!(after(0), [1, 2, 3, 4]);
+    assert_eq!(after(2), [3, 4]);
+    assert!(after(4).is_empty() && after(99).is_empty() && after(u64::MAX).is_empty());
+    let rows = reader.rows(&[RowId(4), RowId(2), RowId(77), RowId(2)]).unwrap();
+    assert_eq!(rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [2, 4]);
+    let mut visits = 0;
+    let stop = reader.replay(RowId(0), &mut |_| {
+        visits += 1;
+        Err(StoreError::Io { doing: "read", reason: "enough".to_owned() })
+    });
+    assert!(stop.is_err() && visits == 1);
+}
+
+/// A commit whose last part cannot be done takes its first parts back.
+pub fn a_failed_commit_leaves_no_trace(place: &dyn Place) {
+    let mut store = place.open();
+    store.commit(&one_of_everything()).unwrap();
+    let before = describe(&*store);
+    let mut commit = one_of_everything();
+    commit.calls = (4..=6).map(call).collect();
+    commit.position = Position(6);
+    commit.messages = vec![message(9)];
+    // Version 1 was committed: calls, messages and all that is written before must not stay.
+    assert!(store.commit(&commit).is_err());
+    assert_eq!(describe(&*store), before);
+    drop(store);
+
+    let mut store = place.open();
+    assert_eq!(describe(&*store), before);
+    commit.definitions.clear();
+    store.commit(&commit).unwrap();
+    assert_eq!(store.recover().unwrap().position, Position(6), "the store goes on after a failure");
+}
+
+/// Calls are counted without gaps, so that a position names one call for ever.
+pub fn a_commit_that_does_not_follow_is_refused(place: &dyn Place) {
+    let mut store = place.open();
+    append(&mut *store, &[call(1), call(2)]);
+    let before = describe(&*store);
+    for position in [0, 1, 2, 4, u64::MAX] {
+        let commit = Commit { calls: vec![call(3)], position: Position(position), ..Commit::default() };
+        assert!(store.commit(&commit).is_err(), "{position}");
+    }
+    assert!(store.commit(&Commit { position: Position(3), ..Commit::default() }).is_err());
+    assert_eq!(describe(&*store), before);
+}
+
+/// Readers opened before a commit see it as soon as it is done.
+pub fn a_reader_sees_each_commit_once_it_is_done(place: &dyn Place) {
+    let mut store = place.open();
+    let reader = store.reader().unwrap();
+    for number in 1..=3 {
+        append(&mut *store, &[call(number)]);
+        let mut seen = 0;
+        reader.replay(RowId(0), &mut |row| Ok(seen += row.calls.len() as u64)).unwrap();
+        assert_eq!(seen, number);
+        assert_eq!(store.recover().unwrap().position, Position(number));
+    }
+}
+
+/// Pages together hold each row once, newest first.
+pub fn pages_follow_each_other(place: &dyn Place) {
+    let mut store = place.open();
+    let commit = Commit {
+        transitions: (1..=25).map(|number| transition("regulars", number)).collect(),
+        decisions: (1..=25).map(|number| decision(number, Outcome::Sent)).collect(),
+        messages: (1..=25).map(message).collect(),
+        refused: (1..=25).map(|number| refused(number, NOW)).collect(),
+        clock: NOW,
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    let reader = store.reader().unwrap();
+    let pages = [Page { skip: 0, limit: 10 }, Page { skip: 10, limit: 10 }, Page { skip: 20, limit: 10 }];
+    let newest_first: Vec<u64> = (1..=25).rev().collect();
+    let numbers = |of: &dyn Fn(Page) -> Vec<u64>| pages.into_iter().flat_map(of).collect::<Vec<u64>>();
+    let of = |(number, _): &(u64, Transition)| *number;
+    assert_eq!(
+        numbers(&|page| reader.transitions(&TransitionFilter::default(), page).unwrap().iter().map(of).collect()),
+        newest_first
+    );
+    let of = |(number, _): &(u64, Decision)| *number;
+    assert_eq!(
+        numbers(&|page| reader.decisions(&DecisionFilter::default(), page).unwrap().iter().map(of).collect()),
+        newest_first
+    );
+    assert_eq!(numbers(&|page| reader.refused(page).unwrap().iter().map(|it| it.id).collect()), newest_first);
+    let ids: Vec<_> =
+        pages.into_iter().flat_map(|page| reader.messages(&MessageFilter::default(), page).unwrap()).map(|it| it.id).collect();
+    assert_eq!(ids, newest_first.iter().map(|number| message_id(*number)).collect::<Vec<_>>());
+    assert!(reader.refused(Page { skip: 25, limit: 10 }).unwrap().is_empty());
+    assert!(reader.refused(Page { skip: u64::MAX, limit: 10 }).unwrap().is_empty());
+}
+
+/// Each filter alone and together.
+pub fn lists_are_filtered_by_what_is_asked(place: &dyn Place) {
+    let mut store = place.open();
+    let held = |number| Decision { because: Some(Because::QuietHours), ..decision(number, Outcome::Held) };
+    let other = |number| Message { campaign: name("reorder"), ..message(number) };
+    let commit = Commit {
+        transitions: vec![transition("regulars", 1), transition("regulars", 2), transition("lapsed", 1)],
+        decisions: vec![decision(1, Outcome::Sent), held(2), held(1)],
+        messages: vec![message(1), Message { outcome: None, outcome_at: None, ..other(2) }, other(3)],
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    let reader = store.reader().unwrap();
+    let transitions = |segment: Option<&str>, customer: Option<u32>| {
+        let filter = TransitionFilter { segment: segment.map(name), customer: customer.map(CustomerId) };
+        reader.transitions(&filter, ALL).unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>()
+    };
+    assert_eq!(transitions(Some("regulars"), None), [2, 1]);
+    assert_eq!(transitions(None, Some(1)), [3, 1]);
+    assert_eq!(transitions(Some("lapsed"), Some(1)), [3]);
+    assert!(transitions(Some("lapsed"), Some(2)).is_empty());
+
+    let decisions = |filter| reader.decisions(&filter, ALL).unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+    let any = DecisionFilter::default;
+    assert_eq!(decisions(DecisionFilter { message: Some(message_id(1)), ..any() }), [3, 1]);
+    assert_eq!(decisions(DecisionFilter { customer: Some(CustomerId(2)), ..any() }), [2]);
+    assert_eq!(decisions(DecisionFilter { outcome: Some(Outcome::Held), ..any() }), [3, 2]);
+    assert_eq!(decisions(DecisionFilter { because: Some(Because::Paused), ..any() }), [0_u64; 0]);
+    assert_eq!(
+        decisions(DecisionFilter {
+            customer: Some(CustomerId(1)),
+            campaign: Some(name("win-back")),
+            because: Some(Because::QuietHours),
+            ..any()
+        }),
+        [3]
+    );
+
+    let messages = |filter| reader.messages(&filter, ALL).unwrap().into_iter().map(|it| it.id).collect::<Vec<_>>();
+    let any = MessageFilter::default;
+    assert_eq!(messages(MessageFilter { campaign: Some(name("reorder")), ..any() }), [message_id(2), message_id(3)]);
+    assert_eq!(messages(MessageFilter { waiting: true, ..any() }), [message_id(2)]);
+    assert_eq!(messages(MessageFilter { customer: Some(CustomerId(3)), outcome: Some(Outcome::Sent), ..any() }), [message_id(3)]);
+    assert_eq!(reader.journey_counts(&name("reorder")).unwrap(), (0, 0));
+    let counts: Vec<_> =
+        reader.message_counts(Some(&name("reorder"))).unwrap().into_iter().map(|it| (it.outcome, it.count)).collect();
+    assert_eq!(counts, [(None, 1), (Some(Outcome::Sent), 1)]);
+    assert_eq!(reader.message_counts(None).unwrap().len(), 3);
+}
+
+/// The outbox stands before what is over.
+pub fn waiting_messages_come_first_then_the_latest_outcome(place: &dyn Place) {
+    let mut store = place.open();
+    let at = |number, outcome, days| Message {
+        outcome,
+        outcome_at: outcome.map(|_| NOW.minus(Span::days(days))),
+        ..message(number)
+    };
+    let commit = Commit {
+        messages: vec![at(1, Some(Outcome::Sent), 3), at(2, None, 0), at(3, Some(Outcome::Failed), 1), at(4, None, 0)],
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    // A hold that is lifted waits again.
+    store.commit(&Commit { messages: vec![at(1, None, 0)], ..Commit::default() }).unwrap();
+    let found = store.reader().unwrap().messages(&MessageFilter::default(), ALL).unwrap();
+    let ids: Vec<_> = found.into_iter().map(|it| it.id).collect();
+    assert_eq!(ids, [message_id(4), message_id(2), message_id(1), message_id(3)]);
+}
+
+/// The parts sent survive changes that do not carry them, and follow those that do.
+pub fn what_was_written_stays_when_a_message_changes(place: &dyn Place) {
+    let mut store = place.open();
+    let read = |store: &dyn Store| store.reader().unwrap().message(&message_id(1)).unwrap().unwrap().0;
+    store.commit(&Commit { messages: vec![message(1)], ..Commit::default() }).unwrap();
+    let failed = Message { written: None, outcome: Some(Outcome::Failed), ..message(1) };
+    store.commit(&Commit { messages: vec![failed.clone()], ..Commit::default() }).unwrap();
+    assert_eq!(read(&*store), Message { written: message(1).written, ..failed });
+    let mut again = message(1);
+    again.written.as_mut().unwrap().html = None;
+    store.commit(&Commit { messages: vec![again.clone()], ..Commit::default() }).unwrap();
+    assert_eq!(read(&*store), again);
+    let unwritten = Message { written: None, ..message(2) };
+    store.commit(&Commit { messages: vec![unwritten.clone()], ..Commit::default() }).unwrap();
+    assert_eq!(store.reader().unwrap().message(&message_id(2)).unwrap().unwrap(), (unwritten, Vec::new()));
+}
+
+/// Those inside, those watched, and for `again` the last entry for each key.
+pub fn recover_brings_back_open_journeys_and_the_last_entry(place: &dyn Place) {
+    let mut store = place.open();
+    let over = |number, days| Journey { stage: Stage::Finished, entered_at: NOW.minus(Span::days(days)), ..journey(number) };
+    let commit = Commit {
+        clock: NOW,
+        journeys: vec![
+            journey(1),
+            Journey { customer: CustomerId(1), ..over(2, 30) },
+            Journey { customer: CustomerId(1), ..over(3, 10) },
+            Journey { customer: CustomerId(1), ..over(4, 20) },
+            Journey { customer: CustomerId(1), key: Some("order-9".to_owned()), ..over(5, 90) },
+            Journey { customer: CustomerId(1), ..over(6, 40) },
+            Journey { stage: Stage::Waiting, ..journey(7) },
+        ],
+        exposures: vec![Exposure { journey: journey_id(6), until: NOW, ..exposure(6) }],
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    // Journey 7 ends later, and is then the only one of customer 7.
+    store.commit(&Commit { clock: NOW, journeys: vec![over(7, 0)], ..Commit::default() }).unwrap();
+    drop(store);
+    let store = place.open();
+    let ids: Vec<_> = store.recover().unwrap().journeys.into_iter().map(|it| it.id).collect();
+    let expected = [1, 3, 5, 6, 7].map(journey_id);
+    assert_eq!(ids, expected, "2 and 4 are over, not watched, and not the last entry");
+    assert_eq!(store.reader().unwrap().journey_counts(&name("win-back")).unwrap(), (7, 1));
+}
+
+/// Those that are final and old, or never went out, stay on disk.
+pub fn recover_brings_back_open_messages_and_a_year_of_those_sent(place: &dyn Place) {
+    let mut store = place.open();
+    let at = |number, outcome, days| Message {
+        outcome,
+        outcome_at: outcome.map(|_| NOW.minus(Span::days(days))),
+        ..message(number)
+    };
+    let commit = Commit {
+        clock: NOW,
+        messages: vec![
+            at(1, None, 0),
+            at(2, Some(Outcome::Held), 400),
+            at(3, Some(Outcome::Sent), 366),
+            at(4, Some(Outcome::Sent), 367),
+            at(5, Some(Outcome::Uncertain), 1),
+            at(6, Some(Outcome::Skipped), 1),
+            at(7, Some(Outcome::Failed), 1),
+        ],
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    drop(store);
+    let messages = place.open().recover().unwrap().messages;
+    let ids: Vec<_> = messages.iter().map(|it| it.id.clone()).collect();
+    assert_eq!(ids, [1, 2, 3, 5].map(message_id));
+    assert_eq!(messages[1], commit.messages[1], "an open one comes with what was written");
+    assert!(messages[2].written.is_none(), "one that went out comes without");
+}
+
+/// The last instant of the window belongs to it.
+pub fn recover_brings_back_exposures_until_their_window_closes(place: &dyn Place) {
+    let mut store = place.open();
+    let exposures = vec![Exposure { until: NOW, ..exposure(1) }, Exposure { until: NOW.plus(Span::DAY), ..exposure(2) }];
+    store.commit(&Commit { clock: NOW, exposures: exposures.clone(), ..Commit::default() }).unwrap();
+    assert_eq!(store.recover().unwrap().exposures, exposures);
+    let came_back = Exposure { goals: 2, came_back_at: Some(NOW), worth: vec![pounds(1_250)], ..exposures[0].clone() };
+    let later = Commit { clock: NOW.plus(Span(1)), exposures: vec![came_back.clone()], ..Commit::default() };
+    store.commit(&later).unwrap();
+    assert_eq!(store.recover().unwrap().exposures, exposures[1..]);
+    let all = store.reader().unwrap().exposures(&name("win-back")).unwrap();
+    assert_eq!(all, [came_back, exposures[1].clone()]);
+    assert!(store.reader().unwrap().exposures(&name("reorder")).unwrap().is_empty());
+}
+
+/// Deleting is a version too; the history stays.
+pub fn the_latest_version_counts_and_deleted_definitions_are_gone(place: &dyn Place) {
+    let mut store = place.open();
+    let deleted = DefinitionVersion { value: None, ..definition("lapsed", 2) };
+    let commit = Commit {
+        definitions: vec![definition("regulars", 1), definition("regulars", 2), definition("lapsed", 1), deleted],
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    assert_eq!(store.recover().unwrap().definitions, [definition("regulars", 2)]);
+    let versions = |named| -> Vec<_> {
+        let found = store.reader().unwrap().versions(DefinitionKind::Segment, &name(named)).unwrap();
+        found.into_iter().map(|it| (it.version, it.value.is_some())).collect()
+    };
+    assert_eq!(versions("lapsed"), [(2, false), (1, true)]);
+    assert_eq!(versions("regulars"), [(2, true), (1, true)]);
+    assert!(store.reader().unwrap().versions(DefinitionKind::Campaign, &name("regulars")).unwrap().is_empty());
+    store.commit(&Commit { definitions: vec![definition("lapsed", 3)], ..Commit::default() }).unwrap();
+    assert_eq!(store.recover().unwrap().definitions.len(), 2, "a definition may come back");
+}
+
+/// Changes of one commit are done in their order.
+pub fn a_suppression_holds_until_it_is_lifted(place: &dyn Place) {
+    let mut store = place.open();
+    let add = |address: &str| SuppressionChange::Add(suppression(address));
+    let lift = |address: &str| SuppressionChange::Lift(address.to_owned());
+    let suppressions = vec![add("b@x.test"), add("a@x.test"), lift("b@x.test"), lift("unknown@x.test"), add("c@x.test")];
+    store.commit(&Commit { suppressions, ..Commit::default() }).unwrap();
+    let found = || store.recover().unwrap().suppressions;
+    assert_eq!(found(), [suppression("a@x.test"), suppression("c@x.test")]);
+    store.commit(&Commit { suppressions: vec![lift("a@x.test"), add("b@x.test")], ..Commit::default() }).unwrap();
+    drop(store);
+    assert_eq!(place.open().recover().unwrap().suppressions, [suppression("b@x.test"), suppression("c@x.test")]);
+}
+
+/// A key changes in place.
+pub fn a_revoked_key_stays_known(place: &dyn Place) {
+    let mut store = place.open();
+    store.commit(&Commit { keys: vec![key("k2"), key("k1")], ..Commit::default() }).unwrap();
+    let revoked = Key { revoked_at: Some(NOW), ..key("k2") };
+    store.commit(&Commit { keys: vec![revoked.clone()], ..Commit::default() }).unwrap();
+    drop(store);
+    assert_eq!(place.open().recover().unwrap().keys, [key("k1"), revoked]);
+}
+
+/// Counts of several commits are sums.
+pub fn tallies_add_up_and_show_the_newest_days(place: &dyn Place) {
+    let mut store = place.open();
+    let key = |day, reception, reason: Option<&str>| TallyKey {
+        day,
+        source: "shop".into(),
+        reception,
+        reason: reason.map(str::to_owned),
+    };
+    for _ in 0..2 {
+        let tallies = BTreeMap::from([
+            (key(1, Reception::Accepted, None), 5),
+            (key(3, Reception::Refused, Some("no_customer")), 1),
+            (key(3, Reception::Accepted, None), 10),
+            (key(9, Reception::DuplicateDiffers, None), 2),
+        ]);
+        store.commit(&Commit { tallies, ..Commit::default() }).unwrap();
+    }
+    let reader = store.reader().unwrap();
+    let found: Vec<_> = reader.tallies(2).unwrap().into_iter().map(|it| (it.key, it.count)).collect();
+    let expected = [
+        (key(9, Reception::DuplicateDiffers, None), 4),
+        (key(3, Reception::Accepted, None), 20),
+        (key(3, Reception::Refused, Some("no_customer")), 2),
+    ];
+    assert_eq!(found, expected, "the two newest days that have any");
+    assert_eq!(reader.tallies(30).unwrap().len(), 4);
+    assert!(reader.tallies(0).unwrap().is_empty());
+}
+
+/// Numbers are never used again.
+pub fn refused_calls_are_numbered_and_go_when_dismissed(place: &dyn Place) {
+    let mut store = place.open();
+    store.commit(&Commit { clock: NOW, refused: vec![refused(0, NOW), refused(0, NOW)], ..Commit::default() }).unwrap();
+    store.commit(&Commit { clock: NOW, refused_gone: vec![2, 17, u64::MAX], ..Commit::default() }).unwrap();
+    drop(store);
+    let mut store = place.open();
+    store.commit(&Commit { clock: NOW, refused: vec![refused(0, NOW)], ..Commit::default() }).unwrap();
+    let reader = store.reader().unwrap();
+    let ids: Vec<_> = reader.refused(ALL).unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(ids, [3, 1]);
+    assert_eq!(reader.refused_call(1).unwrap(), Some(refused(1, NOW)));
+    assert_eq!(reader.refused_call(2).unwrap(), None);
+    assert_eq!(reader.refused_call(u64::MAX).unwrap(), None);
+}
+
+/// Nobody can fill the disk with nonsense.
+pub fn old_and_too_many_refused_calls_are_forgotten(place: &dyn Place) {
+    let mut store = place.open();
+    let many = (0..10_001).map(|_| refused(0, NOW)).collect();
+    store.commit(&Commit { clock: NOW, refused: many, ..Commit::default() }).unwrap();
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.refused_call(1).unwrap(), None);
+    assert_eq!(reader.refused(Page { skip: 9_999, limit: 10 }).unwrap().len(), 1, "10,000 are kept");
+    let later = NOW.plus(Span::days(30)).plus(Span(1));
+    store.commit(&Commit { clock: later, refused: vec![refused(0, later)], ..Commit::default() }).unwrap();
+    let ids: Vec<_> = reader.refused(ALL).unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(ids, [10_002], "after 30 days they are forgotten");
+}
+
+/// A page long enough for any of these stories.
+pub const ALL: Page = Page { skip: 0, limit: 1_000 };
+
+/// The present of these stories: 2026-01-01T00:00:00Z.
+pub const NOW: Timestamp = Timestamp(1_767_225_600_000);
+
+/// Everything that can be seen of a store, as text, to compare one with another.
+pub fn describe(store: &dyn Store) -> String {
+    let recovered = store.recover().unwrap();
+    let reader = store.reader().unwrap();
+    let mut seen = format!("{recovered:#?}\n");
+    for row in rows_of(store) {
+        writeln!(seen, "{row:?}").expect("a String takes everything");
+    }
+    writeln!(
+        seen,
+        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
+        reader.decisions(&DecisionFilter::default(), ALL).unwrap(),
+        reader.transitions(&TransitionFilter::default(), ALL).unwrap(),
+        reader.messages(&MessageFilter::default(), ALL).unwrap(),
+        reader.message_counts(None).unwrap(),
+        reader.refused(ALL).unwrap(),
+        reader.tallies(1_000).unwrap(),
+    )
+    .expect("a String takes everything");
+    for message in reader.messages(&MessageFilter::default(), ALL).unwrap() {
+        writeln!(seen, "{:?}", reader.message(&message.id).unwrap()).expect("a String takes everything");
+    }
+    for campaign in ["win-back", "reorder"].map(name) {
+        let (exposures, journeys) = (reader.exposures(&campaign).unwrap(), reader.journey_counts(&campaign).unwrap());
+        writeln!(seen, "{exposures:?} {journeys:?}").expect("a String takes everything");
+    }
+    for segment in ["regulars", "lapsed"].map(name) {
+        writeln!(seen, "{:?}", reader.versions(DefinitionKind::Segment, &segment).unwrap()).expect("a String takes everything");
+    }
+    seen
+}
+
+/// All journal rows.
+pub fn rows_of(store: &dyn Store) -> Vec<JournalRow> {
+    let mut rows = Vec::new();
+    store.reader().unwrap().replay(RowId(0), &mut |row| Ok(rows.push(row))).unwrap();
+    rows
+}
+
+fn append(store: &mut dyn Store, calls: &[Arc<Call>]) {
+    let position = Position(store.recover().unwrap().position.0 + calls.len() as u64);
+    store.commit(&Commit { calls: calls.to_vec(), position, ..Commit::default() }).unwrap();
+}
+
+/// A commit with one of everything and three calls, the first of a store.
+pub fn one_of_everything() -> Commit {
+    let tally = TallyKey { day: 20_454, source: "shop".into(), reception: Reception::Accepted, reason: None };
+    Commit {
+        calls: (1..=3).map(call).collect(),
+        position: Position(3),
+        clock: NOW,
+        clock_offset_ms: Some(7),
+        transitions: vec![transition("regulars", 1)],
+        decisions: vec![decision(1, Outcome::Held)],
+        messages: vec![Message { outcome: Some(Outcome::Held), because: Some(Because::PutOff), ..message(1) }],
+        attempts: vec![attempt(1, 1), attempt(1, 2)],
+        journeys: vec![journey(1)],
+        exposures: vec![exposure(1)],
+        campaigns: vec![campaign("win-back")],
+        definitions: vec![definition("regulars", 1)],
+        suppressions: vec![SuppressionChange::Add(suppression("gone@x.test"))],
+        refused: vec![refused(0, NOW)],
+        refused_gone: Vec::new(),
+        keys: vec![key("k1")],
+        tallies: BTreeMap::from([(tally, 3)]),
+    }
+}
+
+/// A name that fits the grammar.
+pub fn name(text: &str) -> Name {
+    Name::parse(text).expect("the stories use names that fit the grammar")
+}
+
+fn raw(json: &str) -> Arc<RawValue> {
+    RawValue::from_string(json.to_owned()).expect("the stories use valid JSON").into()
+}
+
+fn pounds(minor: i64) -> Money {
+    Money { minor, currency: domain::Currency::GBP }
+}
+
+/// Call number `number`: an order, a page or a record.
+pub fn call(number: u64) -> Arc<Call> {
+    let is_record = number % 7 == 3;
+    let record = domain::call::RecordPart {
+        kind: "pass".into(),
+        id: format!("pass-{number}").into(),
+        deleted: number % 2 == 0,
+        left: number % 3 == 0,
+    };
+    let days = i64::try_from(number % 400).expect("a number below 400");
+    Arc::new(Call {
+        kind: if is_record { CallKind::Record } else { CallKind::Track },
+        message_id: format!("message-{number}").into(),
+        user_id: (number % 3 != 0).then(|| format!("user-{}", number % 10).into()),
+        anonymous_id: (number % 3 == 0).then(|| format!("visitor-{number}").into()),
+        other_id: None,
+        event: (!is_record).then(|| "Order Completed".into()),
+        timestamp: NOW.minus(Span::days(days)),
+        received_at: NOW,
+        source: "shop".into(),
+        trust: Trust::Server,
+        record: is_record.then_some(record),
+        body: raw(&format!("{{\"order_id\":\"o-{number}\",\"revenue\":{number}.50}}")),
+        context: number.is_multiple_of(2).then(|| raw("{\"ip\":\"203.0.113.7\"}")),
+    })
+}
+
+fn customer(number: u64) -> CustomerId {
+    CustomerId(u32::try_from(number).expect("the stories have few customers"))
+}
+
+/// The id of message `number`.
+pub fn message_id(number: u64) -> MessageId {
+    MessageId(format!("m_{number:026}").into())
+}
+
+fn journey_id(number: u64) -> Arc<str> {
+    format!("j_{number}").into()
+}
+
+/// Message `number`, sent to customer `number` by `win-back`.
+pub fn message(number: u64) -> Message {
+    Message {
+        id: message_id(number),
+        customer: customer(number),
+        campaign: name("win-back"),
+        step: "1".to_owned(),
+        template: name("hello-again"),
+        variant: Some("short".to_owned()),
+        channel: Channel::Email,
+        purpose: name("marketing"),
+        decided_at: NOW,
+        outcome: Some(Outcome::Sent),
+        because: None,
+        outcome_at: Some(NOW),
+        attempts: 2,
+        phase: Some(Phase::Done),
+        due: Some(NOW.plus(Span::DAY)),
+        expires: NOW.plus(Span::days(3)),
+        written: Some(Written {
+            to: format!("c{number}@x.test"),
+            to_name: Some("Ana".to_owned()),
+            subject: "We miss you".to_owned(),
+            text: "Hello Ana".to_owned(),
+            html: Some("<p>Hello Ana</p>".to_owned()),
+            unsubscribe_path: "/u/1".to_owned(),
+        }),
+        detail: Some("450 later".to_owned()),
+    }
+}
+
+/// Attempt `attempt` at message `number`.
+pub fn attempt(number: u64, attempt: u32) -> Attempt {
+    Attempt {
+        message: message_id(number),
+        number: attempt,
+        started_at: NOW,
+        phase: Phase::Done,
+        ended_at: Some(NOW),
+        result: Some("put_off".to_owned()),
+        reply: Some("450 later".to_owned()),
+    }
+}
+
+/// An outcome of message `number`.
+pub fn decision(number: u64, outcome: Outcome) -> Decision {
+    Decision {
+        message: message_id(number),
+        customer: customer(number),
+        campaign: name("win-back"),
+        step: "1".to_owned(),
+        at: NOW,
+        outcome,
+        because: None,
+        detail: Some("why".to_owned()),
+        until: Some(NOW.plus(Span::DAY)),
+    }
+}
+
+/// Customer `number` entered the segment.
+pub fn transition(segment: &str, number: u64) -> Transition {
+    Transition { segment: name(segment), customer: customer(number), at: NOW, entered: number % 2 == 1 }
+}
+
+/// Journey `number`: customer `number` is inside `win-back`.
+pub fn journey(number: u64) -> Journey {
+    Journey {
+        id: journey_id(number),
+        campaign: name("win-back"),
+        customer: customer(number),
+        key: None,
+        entered_at: NOW,
+        version: 1,
+        step: 0,
+        stage: Stage::Due,
+        until: Some(NOW.plus(Span::DAY)),
+        message: Some(message_id(number)),
+        trigger: Some("{\"order_id\":\"o-1\"}".to_owned()),
+        ended_at: None,
+    }
+}
+
+/// The exposure of journey `number`.
+pub fn exposure(number: u64) -> Exposure {
+    Exposure {
+        journey: journey_id(number),
+        campaign: name("win-back"),
+        customer: customer(number),
+        arm: if number.is_multiple_of(2) { Arm::HeldOut } else { Arm::Messaged },
+        at: NOW,
+        until: NOW.plus(Span::days(14)),
+        came_back_at: None,
+        goals: 0,
+        worth: Vec::new(),
+    }
+}
+
+/// Facts of a campaign.
+pub fn campaign(named: &str) -> CampaignFacts {
+    CampaignFacts { name: name(named), started_at: NOW, draw: 1, version: 1, paused_at: Some(NOW), stopped_at: None }
+}
+
+/// A version of a segment.
+pub fn definition(named: &str, version: u32) -> DefinitionVersion {
+    DefinitionVersion {
+        kind: DefinitionKind::Segment,
+        name: name(named),
+        version,
+        at: NOW,
+        by: "demo".to_owned(),
+        value: Some(serde_json::json!({ "segment": named, "who": { "did": "Order Completed", "at_least": version } })),
+    }
+}
+
+/// An address that bounced.
+pub fn suppression(address: &str) -> Suppression {
+    Suppression { address: address.to_owned(), at: NOW, reason: "550 no such person".to_owned() }
+}
+
+/// A refused call with this number.
+pub fn refused(id: u64, at: Timestamp) -> Refused {
+    Refused {
+        id,
+        at,
+        source: "shop".to_owned(),
+        trust: Trust::Browser,
+        reason: "no_customer".to_owned(),
+        message: "write userId or anonymousId".to_owned(),
+        raw: "{\"type\":\"track\"}".to_owned(),
+    }
+}
+
+/// A key that works.
+pub fn key(id: &str) -> Key {
+    Key {
+        id: id.to_owned(),
+        hash: vec![1; 32],
+        trust: Trust::File,
+        source: "import".to_owned(),
+        created_at: NOW,
+        revoked_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+    use crate::memory_store::{Fault, MemoryDisk, MemoryStore};
+    use store::{Store, StoreError};
+
+    impl Place for MemoryDisk {
+        fn open(&self) -> Box<dyn Store> {
+            Box::new(MemoryStore::open(self.clone()))
+        }
+    }
+
+    crate::store_contract!(MemoryDisk::new);
+
+    #[test]
+    fn a_lost_commit_is_gone_and_an_unacknowledged_one_is_there() {
+        let disk = MemoryDisk::new();
+        let mut store = MemoryStore::open(disk.clone());
+        let commit = super::one_of_everything();
+        disk.fail_next(Fault::CommitFails);
+        assert!(store.commit(&commit).is_err());
+        assert_eq!(store.recover().unwrap().position.0, 0, "the process goes on");
+        disk.fail_next(Fault::CommitLost);
+        assert!(store.commit(&commit).is_err());
+        assert!(store.recover().is_err() && store.commit(&commit).is_err(), "a dead process answers nothing");
+        let mut store = MemoryStore::open(disk.clone());
+        assert_eq!(store.recover().unwrap().position.0, 0);
+        disk.fail_next(Fault::CommitUnacknowledged);
+        assert!(store.commit(&commit).is_err());
+        assert_eq!(store.recover().unwrap().position.0, 3);
+    }
+
+    #[test]
+    fn a_full_disk_refuses_calls_and_takes_the_rest() {
+        let disk = MemoryDisk::new();
+        let mut store = MemoryStore::open(disk.clone());
+        let commit = super::one_of_everything();
+        let without_calls = store::Commit { keys: commit.keys.clone(), ..store::Commit::default() };
+        disk.fail_next(Fault::Full);
+        store.commit(&without_calls).unwrap();
+        assert!(matches!(store.commit(&commit), Err(StoreError::Full { .. })));
+        disk.set_full(true);
+        assert!(matches!(store.may_append(), Err(StoreError::Full { .. })));
+        assert!(matches!(store.commit(&commit), Err(StoreError::Full { .. })));
+        disk.set_full(false);
+        store.commit(&commit).unwrap();
+    }
+
+    #[test]
+    fn every_crash_point_of_a_run_can_be_reached() {
+        let mut positions = Vec::new();
+        for point in 1.. {
+            let disk = MemoryDisk::new();
+            disk.crash_at(point);
+            let run = MemoryStore::open(disk.clone()).commit(&super::one_of_everything());
+            if run.is_ok() {
+                assert_eq!(disk.crash_points(), 2);
+                break;
+            }
+            positions.push(MemoryStore::open(disk).recover().unwrap().position.0);
+        }
+        assert_eq!(positions, [0, 3], "before it was durable, and after");
+    }
+}
