@@ -185,7 +185,7 @@ impl Engine {
             };
             changes.push(Change { kind, name: name.clone(), action, enter: 0, leave: 0 });
             if let Definition::Template(template) = &one.definition {
-                crate::write::check_template(template).map_err(|message| definition_error(kind, &name, "body", message))?;
+                crate::write::check_template(template).map_err(|message| definition_error(kind, &name, "", message))?;
             }
             if let Definition::Workspace(settings) = &one.definition
                 && settings.sender.as_ref().is_some_and(|sender| crate::decide::gate::normal_email(&sender.address).is_none())

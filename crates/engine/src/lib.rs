@@ -6,13 +6,14 @@ pub mod dedupe;
 pub mod define;
 pub mod deliver;
 pub mod ingest;
+pub mod keys;
+pub mod look;
 pub mod outcome;
 pub mod profile;
 pub mod report;
 pub mod run;
 pub mod segment;
 pub mod state;
-#[path = "/tmp/wstub/mod.rs"]
 pub mod write;
 
 pub use run::Receipt;

@@ -39,7 +39,7 @@ impl Engine {
     pub fn open(store: &dyn Store, options: Options) -> Result<Engine, StoreError> {
         let recovered = store.recover()?;
         let mut engine = Engine {
-            reader: store.reader()?,
+            reader: Box::new(crate::report::SharedReader::new(store.reader()?)),
             options,
             seen: Seen::new(recovered.secrets.dedupe_key),
             secrets: recovered.secrets.clone(),

@@ -55,7 +55,7 @@ pub enum PlantedBug {
 
 /// Everything the engine knows between inputs.
 pub struct Engine {
-    pub(crate) reader: Box<dyn Reader>,
+    pub(crate) reader: Box<dyn Reader + Sync>,
     pub(crate) options: Options,
     pub(crate) secrets: Secrets,
     pub(crate) clock: Timestamp,

@@ -1,7 +1,9 @@
 //! Facts that are kept beside the journal, as the engine sees them.
 
-use domain::message::{Because, Outcome, Phase};
-use domain::{Call, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Timestamp, Trust};
+use domain::message::{Because, Outcome, Phase, Written};
+use domain::{
+    Call, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Timestamp, Trust,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -68,6 +70,23 @@ pub struct Attempt {
     pub result: Option<String>,
     /// The receiver's words, at most 500 characters.
     pub reply: Option<String>,
+}
+
+/// What `Recovered` holds of a letter that went out: to whom, with all parts empty.
+pub fn address_alone(written: &Written) -> Written {
+    Written {
+        to: written.to.clone(),
+        to_name: written.to_name.clone(),
+        subject: String::new(),
+        text: String::new(),
+        html: None,
+        unsubscribe_path: String::new(),
+    }
+}
+
+/// Whether a letter is such an address, whose parts are only on disk.
+pub fn is_address_alone(written: &Written) -> bool {
+    *written == address_alone(written)
 }
 
 /// Somebody's way through a campaign.
@@ -137,7 +156,16 @@ impl Stage {
 
     /// Finds it by its word.
     pub fn find(word: &str) -> Option<Stage> {
-        [Stage::Due, Stage::Waiting, Stage::Messaging, Stage::Finished, Stage::Exited, Stage::Converted].into_iter().find(|it| it.word() == word)
+        [
+            Stage::Due,
+            Stage::Waiting,
+            Stage::Messaging,
+            Stage::Finished,
+            Stage::Exited,
+            Stage::Converted,
+        ]
+        .into_iter()
+        .find(|it| it.word() == word)
     }
 }
 
@@ -162,7 +190,9 @@ impl Arm {
 
     /// Finds it by its word.
     pub fn find(word: &str) -> Option<Arm> {
-        [Arm::Messaged, Arm::HeldOut].into_iter().find(|it| it.word() == word)
+        [Arm::Messaged, Arm::HeldOut]
+            .into_iter()
+            .find(|it| it.word() == word)
     }
 }
 
@@ -306,7 +336,14 @@ impl Reception {
 
     /// Finds it by its word.
     pub fn find(word: &str) -> Option<Reception> {
-        [Reception::Accepted, Reception::Duplicate, Reception::DuplicateDiffers, Reception::Refused].into_iter().find(|it| it.word() == word)
+        [
+            Reception::Accepted,
+            Reception::Duplicate,
+            Reception::DuplicateDiffers,
+            Reception::Refused,
+        ]
+        .into_iter()
+        .find(|it| it.word() == word)
     }
 }
 

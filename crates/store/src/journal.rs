@@ -57,24 +57,44 @@ pub(crate) struct RowWriter {
 impl RowWriter {
     /// A writer with empty buffers.
     pub(crate) fn new() -> Result<RowWriter, StoreError> {
-        let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(|error| not_written(&error))?;
-        Ok(RowWriter { compressor, json: Vec::new(), body: Vec::new() })
+        let compressor =
+            zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(|error| not_written(&error))?;
+        Ok(RowWriter {
+            compressor,
+            json: Vec::new(),
+            body: Vec::new(),
+        })
     }
 
     /// Makes a row of calls. Errors: none that a caller can bring about, except calls of more than `ROW_BYTES`.
-    pub(crate) fn write(&mut self, id: RowId, first: Position, calls: &[Arc<Call>]) -> Result<StoredRow<'_>, StoreError> {
+    pub(crate) fn write(
+        &mut self,
+        id: RowId,
+        first: Position,
+        calls: &[Arc<Call>],
+    ) -> Result<StoredRow<'_>, StoreError> {
         self.json.clear();
         for call in calls {
             serde_json::to_writer(&mut self.json, call).map_err(|error| not_written(&error))?;
             self.json.push(b'\n');
         }
         if self.json.len() > ROW_BYTES {
-            let reason = format!("{} calls take {} bytes, more than {ROW_BYTES}", calls.len(), self.json.len());
-            return Err(StoreError::Io { doing: "written", reason });
+            let reason = format!(
+                "{} calls take {} bytes, more than {ROW_BYTES}",
+                calls.len(),
+                self.json.len()
+            );
+            return Err(StoreError::Io {
+                doing: "written",
+                reason,
+            });
         }
         self.body.clear();
-        self.body.reserve(zstd::zstd_safe::compress_bound(self.json.len()));
-        self.compressor.compress_to_buffer(&self.json, &mut self.body).map_err(|error| not_written(&error))?;
+        self.body
+            .reserve(zstd::zstd_safe::compress_bound(self.json.len()));
+        self.compressor
+            .compress_to_buffer(&self.json, &mut self.body)
+            .map_err(|error| not_written(&error))?;
         let times = || calls.iter().map(|call| call.timestamp);
         let mut row = StoredRow {
             id,
@@ -92,7 +112,10 @@ impl RowWriter {
 }
 
 fn not_written(error: &dyn std::error::Error) -> StoreError {
-    StoreError::Io { doing: "written", reason: error.to_string() }
+    StoreError::Io {
+        doing: "written",
+        reason: error.to_string(),
+    }
 }
 
 /// Reads rows; keeps its buffer and decompressor from one to the next.
@@ -104,9 +127,14 @@ pub(crate) struct RowReader {
 impl RowReader {
     /// A reader with an empty buffer.
     pub(crate) fn new() -> Result<RowReader, StoreError> {
-        let decompressor = zstd::bulk::Decompressor::new()
-            .map_err(|error| StoreError::Io { doing: "read", reason: error.to_string() })?;
-        Ok(RowReader { decompressor, json: Vec::new() })
+        let decompressor = zstd::bulk::Decompressor::new().map_err(|error| StoreError::Io {
+            doing: "read",
+            reason: error.to_string(),
+        })?;
+        Ok(RowReader {
+            decompressor,
+            json: Vec::new(),
+        })
     }
 
     /// Reads a row back. Errors: `Damaged`, with the row's number.
@@ -115,13 +143,20 @@ impl RowReader {
         if row.sum() != row.checksum {
             return Err(damaged("the checksum differs".to_owned()));
         }
-        let size = usize::try_from(row.size_bytes).ok().filter(|size| *size <= ROW_BYTES);
+        let size = usize::try_from(row.size_bytes)
+            .ok()
+            .filter(|size| *size <= ROW_BYTES);
         let Some(size) = size else {
-            return Err(damaged(format!("it claims {} bytes, more than {ROW_BYTES}", row.size_bytes)));
+            return Err(damaged(format!(
+                "it claims {} bytes, more than {ROW_BYTES}",
+                row.size_bytes
+            )));
         };
         self.json.clear();
         self.json.reserve(size);
-        self.decompressor.decompress_to_buffer(row.body, &mut self.json).map_err(|error| damaged(error.to_string()))?;
+        self.decompressor
+            .decompress_to_buffer(row.body, &mut self.json)
+            .map_err(|error| damaged(error.to_string()))?;
         let json = std::str::from_utf8(&self.json).map_err(|error| damaged(error.to_string()))?;
         // A body may hold line feeds of its own, so values are read one after the other, not line by line.
         let calls = serde_json::Deserializer::from_str(json)
@@ -130,13 +165,24 @@ impl RowReader {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| damaged(error.to_string()))?;
         if calls.len() as u64 != row.count {
-            return Err(damaged(format!("it holds {} calls instead of {}", calls.len(), row.count)));
+            return Err(damaged(format!(
+                "it holds {} calls instead of {}",
+                calls.len(),
+                row.count
+            )));
         }
-        Ok(JournalRow { id: row.id, first: row.first, calls })
+        Ok(JournalRow {
+            id: row.id,
+            first: row.first,
+            calls,
+        })
     }
 }
 
 /// The error for a row that cannot be what was written.
 pub(crate) fn damaged_row(id: RowId, reason: String) -> StoreError {
-    StoreError::Damaged { place: format!("journal row {}", id.0), reason }
+    StoreError::Damaged {
+        place: format!("journal row {}", id.0),
+        reason,
+    }
 }

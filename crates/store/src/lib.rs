@@ -50,19 +50,47 @@ pub trait Reader: Send {
     fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError>;
 
     /// Decisions, newest first.
-    fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, domain::message::Decision)>, StoreError>;
+    fn decisions(
+        &self,
+        filter: &DecisionFilter,
+        page: Page,
+    ) -> Result<Vec<(u64, domain::message::Decision)>, StoreError>;
+
+    /// Number of decisions that the filter lets through. As it stands here it reads them all; a store that can
+    /// count does better.
+    fn decision_count(&self, filter: &DecisionFilter) -> Result<u64, StoreError> {
+        let (mut count, limit) = (0, 1_000);
+        loop {
+            let page = self.decisions(filter, Page { skip: count, limit })?.len();
+            count += page as u64;
+            if page < limit as usize {
+                return Ok(count);
+            }
+        }
+    }
 
     /// Messages, the latest outcome first; those that wait to be sent before all.
-    fn messages(&self, filter: &MessageFilter, page: Page) -> Result<Vec<domain::message::Message>, StoreError>;
+    fn messages(
+        &self,
+        filter: &MessageFilter,
+        page: Page,
+    ) -> Result<Vec<domain::message::Message>, StoreError>;
 
     /// One message with its attempts, oldest first.
-    fn message(&self, id: &MessageId) -> Result<Option<(domain::message::Message, Vec<Attempt>)>, StoreError>;
+    fn message(
+        &self,
+        id: &MessageId,
+    ) -> Result<Option<(domain::message::Message, Vec<Attempt>)>, StoreError>;
 
     /// Number of messages by campaign and latest outcome (None: waiting) and reason.
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError>;
 
     /// Entries and exits of a segment, newest first.
-    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError>;
+    fn transitions(
+        &self,
+        filter: &TransitionFilter,
+        page: Page,
+    ) -> Result<Vec<(u64, Transition)>, StoreError>;
 
     /// Exposures of a campaign, oldest first.
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError>;
@@ -71,10 +99,32 @@ pub trait Reader: Send {
     fn journey_counts(&self, campaign: &Name) -> Result<(u64, u64), StoreError>;
 
     /// Versions of a definition, newest first.
-    fn versions(&self, kind: domain::DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError>;
+    fn versions(
+        &self,
+        kind: domain::DefinitionKind,
+        name: &Name,
+    ) -> Result<Vec<DefinitionVersion>, StoreError>;
 
     /// Refused calls, newest first.
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError>;
+
+    /// Number of refused calls that are kept, by reason, in no particular order. As it stands here it reads them
+    /// all; a store that can count does better.
+    fn refused_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        let (mut skip, limit) = (0, 200);
+        loop {
+            let page = self.refused(Page { skip, limit })?;
+            let is_last = page.len() < limit as usize;
+            skip += page.len() as u64;
+            for refused in page {
+                *counts.entry(refused.reason).or_default() += 1;
+            }
+            if is_last {
+                return Ok(counts.into_iter().collect());
+            }
+        }
+    }
 
     /// One refused call.
     fn refused_call(&self, id: u64) -> Result<Option<Refused>, StoreError>;
@@ -90,7 +140,9 @@ pub trait Reader: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process holds the data directory.
-    #[error("another Perennial is using {place} (process {holder}); stop it, or use another --data-dir")]
+    #[error(
+        "another Perennial is using {place} (process {holder}); stop it, or use another --data-dir"
+    )]
     Locked {
         /// The directory.
         place: String,
@@ -98,7 +150,9 @@ pub enum StoreError {
         holder: String,
     },
     /// The data was written by a newer version.
-    #[error("the data in {place} has format {found}, this version knows up to {known}; run the newer Perennial, migrations do not go down")]
+    #[error(
+        "the data in {place} has format {found}, this version knows up to {known}; run the newer Perennial, migrations do not go down"
+    )]
     Newer {
         /// The directory.
         place: String,
@@ -108,7 +162,9 @@ pub enum StoreError {
         known: u32,
     },
     /// The disk is full, or nearly so.
-    #[error("the disk that holds {place} is full; free some space, new events are refused until then")]
+    #[error(
+        "the disk that holds {place} is full; free some space, new events are refused until then"
+    )]
     Full {
         /// The directory.
         place: String,
@@ -149,8 +205,9 @@ pub struct Recovered {
     /// Journeys that are not over: inside, or watched for their goal. And for `again`, the last entry
     /// of those that are over.
     pub journeys: Vec<Journey>,
-    /// Messages without a final outcome, and those sent or uncertain in the last 366 days (for caps). The
-    /// latter come without what was written: a year of letters would not fit in memory.
+    /// Messages without a final outcome, and those sent, uncertain or withheld as `would_have_sent` in the
+    /// last 366 days (for caps). Of what was written the latter carry the `address_alone`: a year of letters
+    /// would not fit in memory.
     pub messages: Vec<domain::message::Message>,
     /// Exposures whose goal window is open.
     pub exposures: Vec<Exposure>,
@@ -176,7 +233,8 @@ pub struct Commit {
     pub transitions: Vec<Transition>,
     /// Outcomes reached.
     pub decisions: Vec<domain::message::Decision>,
-    /// Messages new or changed, by id. One without `written` leaves what was written as it is.
+    /// Messages new or changed, by id. One without `written`, or with the `address_alone`, leaves what was
+    /// written as it is.
     pub messages: Vec<domain::message::Message>,
     /// Attempts new or changed, by message and number.
     pub attempts: Vec<Attempt>,
@@ -207,8 +265,14 @@ impl Commit {
         if position.0.checked_add(count) == Some(self.position.0) {
             return Ok(());
         }
-        let reason = format!("a commit of {count} calls up to position {} does not follow position {}", self.position.0, position.0);
-        Err(StoreError::Io { doing: "written", reason })
+        let reason = format!(
+            "a commit of {count} calls up to position {} does not follow position {}",
+            self.position.0, position.0
+        );
+        Err(StoreError::Io {
+            doing: "written",
+            reason,
+        })
     }
 
     /// Whether nothing is in it that would have to be written. The clock alone is not worth a commit.

@@ -1,5 +1,10 @@
 //! What happens to a data directory: two processes, power cuts, flipped bits, missing rights.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed, and the line says where"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,7 +16,10 @@ use testkit::store_contract::{self as scene, ALL, rows_of};
 const DATABASE: &str = "perennial.sqlite";
 
 fn options() -> Options {
-    Options::new(Secrets { link_key: [7; 32], dedupe_key: [8; 16] })
+    Options::new(Secrets {
+        link_key: [7; 32],
+        dedupe_key: [8; 16],
+    })
 }
 
 fn open(dir: &Path) -> SqliteStore {
@@ -26,7 +34,10 @@ fn next_commit(store: &SqliteStore, count: u64) -> Commit {
         calls: (first..first + count).map(scene::call).collect(),
         position: domain::Position(first + count - 1),
         clock: recovered.clock.plus(domain::Span(1)),
-        transitions: vec![scene::transition("regulars", recovered.clock.0.unsigned_abs() % 1_000 + 1)],
+        transitions: vec![scene::transition(
+            "regulars",
+            recovered.clock.0.unsigned_abs() % 1_000 + 1,
+        )],
         ..Commit::default()
     }
 }
@@ -38,8 +49,14 @@ fn a_second_process_is_turned_away_by_name() {
     let refused = SqliteStore::open(dir.path(), options()).err().unwrap();
     assert!(matches!(refused, StoreError::Locked { .. }));
     let message = refused.to_string();
-    assert!(message.contains(&dir.path().display().to_string()), "{message}");
-    assert!(message.contains(&std::process::id().to_string()), "{message}");
+    assert!(
+        message.contains(&dir.path().display().to_string()),
+        "{message}"
+    );
+    assert!(
+        message.contains(&std::process::id().to_string()),
+        "{message}"
+    );
     drop(store);
     open(dir.path());
 }
@@ -55,7 +72,12 @@ fn a_new_directory_belongs_to_its_owner_alone() {
     store.commit(&commit).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
-    for file in [DATABASE, "perennial.sqlite-wal", "perennial.sqlite-shm", "lock"] {
+    for file in [
+        DATABASE,
+        "perennial.sqlite-wal",
+        "perennial.sqlite-shm",
+        "lock",
+    ] {
         assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
     }
     assert!(store.reader().unwrap().size_bytes().unwrap() > 8_192);
@@ -66,8 +88,14 @@ fn a_place_that_cannot_be_written_is_named_in_the_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "not a directory").unwrap();
-    let refused = SqliteStore::open(&file, options()).err().unwrap().to_string();
-    assert!(refused.contains("could not be opened") && refused.contains("file"), "{refused}");
+    let refused = SqliteStore::open(&file, options())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        refused.contains("could not be opened") && refused.contains("file"),
+        "{refused}"
+    );
 }
 
 #[cfg(unix)]
@@ -80,14 +108,39 @@ fn a_read_only_directory_is_a_clear_error_and_no_partial_start() {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
     match opened {
         Err(refused) => {
-            assert!(matches!(refused, StoreError::Io { doing: "opened", .. }), "{refused}");
-            assert!(refused.to_string().contains(&dir.path().display().to_string()), "{refused}");
+            assert!(
+                matches!(
+                    refused,
+                    StoreError::Io {
+                        doing: "opened",
+                        ..
+                    }
+                ),
+                "{refused}"
+            );
+            assert!(
+                refused
+                    .to_string()
+                    .contains(&dir.path().display().to_string()),
+                "{refused}"
+            );
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         }
         // Root may write anywhere; for it there is a place where nobody can.
         Ok(_) if cfg!(target_os = "linux") => {
-            let refused = SqliteStore::open(Path::new("/proc/self"), options()).err().unwrap();
-            assert!(matches!(refused, StoreError::Io { doing: "opened", .. }), "{refused}");
+            let refused = SqliteStore::open(Path::new("/proc/self"), options())
+                .err()
+                .unwrap();
+            assert!(
+                matches!(
+                    refused,
+                    StoreError::Io {
+                        doing: "opened",
+                        ..
+                    }
+                ),
+                "{refused}"
+            );
             assert!(refused.to_string().contains("/proc/self"), "{refused}");
         }
         Ok(_) => {}
@@ -97,14 +150,28 @@ fn a_read_only_directory_is_a_clear_error_and_no_partial_start() {
 #[test]
 fn below_the_reserve_calls_are_refused_and_the_rest_goes_through() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = SqliteStore::open(dir.path(), Options { reserve_bytes: u64::MAX, ..options() }).unwrap();
+    let mut store = SqliteStore::open(
+        dir.path(),
+        Options {
+            reserve_bytes: u64::MAX,
+            ..options()
+        },
+    )
+    .unwrap();
     let commit = next_commit(&store, 3);
     for refused in [store.may_append(), store.commit(&commit)] {
         let refused = refused.unwrap_err();
         assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
-        assert!(refused.to_string().contains(&dir.path().display().to_string()));
+        assert!(
+            refused
+                .to_string()
+                .contains(&dir.path().display().to_string())
+        );
     }
-    let unsubscribed = Commit { suppressions: vec![SuppressionChange::Add(scene::suppression("ana@x.test"))], ..Commit::default() };
+    let unsubscribed = Commit {
+        suppressions: vec![SuppressionChange::Add(scene::suppression("ana@x.test"))],
+        ..Commit::default()
+    };
     store.commit(&unsubscribed).unwrap();
     assert_eq!(store.recover().unwrap().suppressions.len(), 1);
     drop(store);
@@ -132,7 +199,10 @@ fn something_else_in_the_place_of_the_database_is_left_alone() {
     fs::write(dir.path().join(DATABASE), "x".repeat(10_000)).unwrap();
     let refused = SqliteStore::open(dir.path(), options()).err().unwrap();
     assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
-    assert_eq!(fs::read_to_string(dir.path().join(DATABASE)).unwrap(), "x".repeat(10_000));
+    assert_eq!(
+        fs::read_to_string(dir.path().join(DATABASE)).unwrap(),
+        "x".repeat(10_000)
+    );
 }
 
 #[test]
@@ -158,17 +228,45 @@ fn a_flipped_bit_in_a_row_is_found_and_the_row_named() {
         };
         assert_eq!(changed.unwrap(), 1);
     };
-    let numbers = ["first", "count", "min_time_ms", "max_time_ms", "size_bytes", "checksum"];
-    let cases = numbers.into_iter().map(|column| (column, 4)).chain((0..200).map(|i| ("body", i * 37)));
+    let numbers = [
+        "first",
+        "count",
+        "min_time_ms",
+        "max_time_ms",
+        "size_bytes",
+        "checksum",
+    ];
+    let cases = numbers
+        .into_iter()
+        .map(|column| (column, 4))
+        .chain((0..200).map(|i| ("body", i * 37)));
     for (column, bit) in cases {
         flip(column, bit);
         let store = open(dir.path());
         let mut whole = Vec::new();
-        let found = store.reader().unwrap().replay(RowId(0), &mut |row| Ok(whole.push(row.id.0))).unwrap_err();
-        assert!(matches!(&found, StoreError::Damaged { place, .. } if place == "journal row 2"), "{column} {bit}: {found}");
+        let found = store
+            .reader()
+            .unwrap()
+            .replay(RowId(0), &mut |row| {
+                whole.push(row.id.0);
+                Ok(())
+            })
+            .unwrap_err();
+        assert!(
+            matches!(&found, StoreError::Damaged { place, .. } if place == "journal row 2"),
+            "{column} {bit}: {found}"
+        );
         assert_eq!(whole, [1]);
         assert!(store.reader().unwrap().rows(&[RowId(1), RowId(2)]).is_err());
-        assert_eq!(store.reader().unwrap().rows(&[RowId(1), RowId(3)]).unwrap().len(), 2);
+        assert_eq!(
+            store
+                .reader()
+                .unwrap()
+                .rows(&[RowId(1), RowId(3)])
+                .unwrap()
+                .len(),
+            2
+        );
         drop(store);
         flip(column, bit);
     }
@@ -185,10 +283,22 @@ fn a_missing_row_is_found() {
     }
     drop(store);
     for row in [3, 2] {
-        rusqlite::Connection::open(dir.path().join(DATABASE)).unwrap().execute("DELETE FROM journal WHERE row = ?1", [row]).unwrap();
+        rusqlite::Connection::open(dir.path().join(DATABASE))
+            .unwrap()
+            .execute("DELETE FROM journal WHERE row = ?1", [row])
+            .unwrap();
         let store = open(dir.path());
-        let found = store.reader().unwrap().replay(RowId(0), &mut |_| Ok(())).unwrap_err();
-        assert!(found.to_string().contains(&format!("journal row {row}: it is missing")), "{found}");
+        let found = store
+            .reader()
+            .unwrap()
+            .replay(RowId(0), &mut |_| Ok(()))
+            .unwrap_err();
+        assert!(
+            found
+                .to_string()
+                .contains(&format!("journal row {row}: it is missing")),
+            "{found}"
+        );
     }
 }
 
@@ -213,12 +323,19 @@ fn a_flipped_bit_anywhere_in_the_file_never_changes_the_calls_in_silence() {
         fs::write(copy.path().join(DATABASE), bad).unwrap();
         let read = SqliteStore::open(copy.path(), options()).and_then(|store| {
             let mut rows = Vec::new();
-            store.reader()?.replay(RowId(0), &mut |row| Ok(rows.push(row)))?;
+            store.reader()?.replay(RowId(0), &mut |row| {
+                rows.push(row);
+                Ok(())
+            })?;
             Ok(rows)
         });
         match read {
             Ok(rows) => {
-                assert_eq!(format!("{rows:?}"), expected, "a bit at {at} changed the calls in silence");
+                assert_eq!(
+                    format!("{rows:?}"),
+                    expected,
+                    "a bit at {at} changed the calls in silence"
+                );
                 harmless += 1;
             }
             Err(_) => found += 1,
@@ -236,7 +353,11 @@ fn a_torn_log_is_cut_at_the_last_whole_commit() {
     for _ in 0..8 {
         let commit = next_commit(&store, 40);
         store.commit(&commit).unwrap();
-        log_bytes.push(fs::metadata(dir.path().join("perennial.sqlite-wal")).unwrap().len());
+        log_bytes.push(
+            fs::metadata(dir.path().join("perennial.sqlite-wal"))
+                .unwrap()
+                .len(),
+        );
     }
     let database = fs::read(dir.path().join(DATABASE)).unwrap();
     let log = fs::read(dir.path().join("perennial.sqlite-wal")).unwrap();
@@ -270,7 +391,12 @@ fn child_that_commits_until_it_is_killed() {
         let commit = next_commit(&store, round % 5 * 300 + 1);
         store.commit(&commit).unwrap();
         let mut out = std::io::stdout().lock();
-        writeln!(out, "\nacknowledged {} {}", commit.position.0, commit.clock.0).unwrap();
+        writeln!(
+            out,
+            "\nacknowledged {} {}",
+            commit.position.0, commit.clock.0
+        )
+        .unwrap();
         out.flush().unwrap();
     }
 }
@@ -281,7 +407,11 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
     let mut acknowledged = (0, 0);
     for round in 0..20_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["child_that_commits_until_it_is_killed", "--exact", "--nocapture"])
+            .args([
+                "child_that_commits_until_it_is_killed",
+                "--exact",
+                "--nocapture",
+            ])
             .env("STORE_TEST_CHILD_DIR", dir.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -290,14 +420,19 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
         let mut said = 0;
         for line in lines {
             let line = line.unwrap_or_default();
-            let Some((position, clock)) = line.strip_prefix("acknowledged ").and_then(|rest| rest.split_once(' ')) else {
+            let Some((position, clock)) = line
+                .strip_prefix("acknowledged ")
+                .and_then(|rest| rest.split_once(' '))
+            else {
                 continue;
             };
             acknowledged = (position.parse().unwrap(), clock.parse().unwrap());
             said += 1;
             if said == round % 7 + 1 {
                 // The moment differs from round to round; the child goes on meanwhile.
-                (0..round * 40_000).for_each(|spin| { std::hint::black_box(spin); });
+                (0..round * 40_000).for_each(|spin| {
+                    std::hint::black_box(spin);
+                });
                 child.kill().unwrap();
             }
         }
@@ -306,11 +441,22 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
 
         let store = open(dir.path());
         let recovered = store.recover().unwrap();
-        assert!(recovered.position.0 >= acknowledged.0, "round {round}: {acknowledged:?} was acknowledged");
+        assert!(
+            recovered.position.0 >= acknowledged.0,
+            "round {round}: {acknowledged:?} was acknowledged"
+        );
         assert!(recovered.clock.0 >= acknowledged.1);
         let calls: usize = rows_of(&store).iter().map(|row| row.calls.len()).sum();
         assert_eq!(calls as u64, recovered.position.0, "rows are whole");
-        let newest = store.reader().unwrap().transitions(&TransitionFilter::default(), Page { limit: 1, ..ALL }).unwrap();
-        assert_eq!(newest[0].0, recovered.clock.0.unsigned_abs(), "facts and position go together");
+        let newest = store
+            .reader()
+            .unwrap()
+            .transitions(&TransitionFilter::default(), Page { limit: 1, ..ALL })
+            .unwrap();
+        assert_eq!(
+            newest[0].0,
+            recovered.clock.0.unsigned_abs(),
+            "facts and position go together"
+        );
     }
 }

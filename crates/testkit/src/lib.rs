@@ -1,4 +1,11 @@
-//! What tests stand on: a store that crashes and the stories every store must pass. Never part of the product.
+//! What tests stand on: a clock to turn, channels that remember, a store that crashes, actors for stories, and
+//! a simulation with its oracles. Never part of the product.
 
+pub mod actors;
+pub mod channels;
+pub mod clock;
 pub mod memory_store;
+pub mod scenario;
 pub mod store_contract;
+
+pub use actors::{Customer, Keeps, Post, Shop, Told};

@@ -205,7 +205,7 @@ impl Engine {
     }
 
     /// The draw of the comparison groups, by the canonical id: global first, then the campaign's.
-    fn draw_holdout(&self, campaign: &Campaign, draw: u32, person: CustomerId) -> Option<Because> {
+    pub(crate) fn draw_holdout(&self, campaign: &Campaign, draw: u32, person: CustomerId) -> Option<Because> {
         #[cfg(feature = "planted-bugs")]
         if self.has_bug(crate::state::PlantedBug::HoldoutGetsMessages) {
             return None;

@@ -54,15 +54,41 @@ pub struct Asking<'a> {
 
 /// Asks one cap. `own`: it is the campaign's own. A workspace's cap without purpose means marketing.
 pub fn ask_cap(cap: &Cap, own: bool, marks: &[Mark], asking: Asking<'_>) -> CapAnswer {
+    if !concerns(cap, own, asking) {
+        return CapAnswer::Free;
+    }
+    let inside = counted(cap, own, marks, asking);
+    let limit = cap.at_most as usize;
+    if inside.len() < limit {
+        return CapAnswer::Free;
+    }
+    let now_only = inside.iter().filter(|at| **at == asking.now).count();
+    // Room comes back when so many have left that one more fits; with a cap of none it never does.
+    let until = match limit.checked_sub(1) {
+        Some(_) => inside.get(inside.len() - limit).map_or(domain::time::LATEST, |at| leaves(cap, *at, asking.zone)),
+        None => domain::time::LATEST,
+    };
+    CapAnswer::Full { until, by_others_now: limit > 0 && inside.len() - now_only < limit }
+}
+
+/// Whether a cap is asked about the message at all.
+pub fn concerns(cap: &Cap, own: bool, asking: Asking<'_>) -> bool {
+    let other_purpose = match (&cap.purpose, own) {
+        (Some(purpose), _) => purpose != asking.purpose,
+        (None, true) => false,
+        (None, false) => *asking.purpose != marketing(),
+    };
+    !other_purpose && cap.channel.is_none_or(|channel| channel == asking.channel)
+}
+
+/// When the messages went that count for a cap now, ascending.
+pub fn counted(cap: &Cap, own: bool, marks: &[Mark], asking: Asking<'_>) -> Vec<Timestamp> {
     let default = marketing();
     let purpose = match (&cap.purpose, own) {
         (Some(purpose), _) => Some(purpose),
         (None, true) => None,
         (None, false) => Some(&default),
     };
-    if purpose.is_some_and(|purpose| purpose != asking.purpose) || cap.channel.is_some_and(|channel| channel != asking.channel) {
-        return CapAnswer::Free;
-    }
     let counts = |mark: &&Mark| {
         let meant = if own {
             mark.campaign == *asking.campaign
@@ -71,23 +97,18 @@ pub fn ask_cap(cap: &Cap, own: bool, marks: &[Mark], asking: Asking<'_>) -> CapA
         };
         meant && cap.channel.is_none_or(|channel| channel == mark.channel) && mark.at <= asking.now
     };
-    let leaves = |at: Timestamp| match cap.window {
-        CapWindow::Per(span) => at.plus(span),
-        CapWindow::PerDays(days) => asking.zone.start_of_day(add_days(asking.zone.date(at), i64::from(days))),
-    };
-    let mut inside: Vec<Timestamp> = marks.iter().filter(counts).map(|mark| mark.at).filter(|at| leaves(*at) > asking.now).collect();
+    let mut inside: Vec<Timestamp> =
+        marks.iter().filter(counts).map(|mark| mark.at).filter(|at| leaves(cap, *at, asking.zone) > asking.now).collect();
     inside.sort_unstable();
-    let limit = cap.at_most as usize;
-    if inside.len() < limit {
-        return CapAnswer::Free;
+    inside
+}
+
+/// When a message that went at an instant no longer counts.
+fn leaves(cap: &Cap, at: Timestamp, zone: &Zone) -> Timestamp {
+    match cap.window {
+        CapWindow::Per(span) => at.plus(span),
+        CapWindow::PerDays(days) => zone.start_of_day(add_days(zone.date(at), i64::from(days))),
     }
-    let now_only = inside.iter().filter(|at| **at == asking.now).count();
-    // Room comes back when so many have left that one more fits; with a cap of none it never does.
-    let until = match limit.checked_sub(1) {
-        Some(_) => inside.get(inside.len() - limit).map_or(domain::time::LATEST, |at| leaves(*at)),
-        None => domain::time::LATEST,
-    };
-    CapAnswer::Full { until, by_others_now: limit > 0 && inside.len() - now_only < limit }
 }
 
 /// When quiet hours end, if they hold for the purpose at this instant in the customer's zone.

@@ -1,7 +1,7 @@
 //! What a message says to one customer: the template written with what is known of them.
 
 use crate::state::Engine;
-use crate::write::{Letter, Links, WriteError, render};
+use crate::write::{Footer, Letter, Links, WriteError, render};
 use domain::message::{Channel, Message, Written};
 use serde_json::{Map, Value, json};
 use store::Journey;
@@ -31,6 +31,8 @@ impl Engine {
         let campaign = json!({ "name": message.campaign, "step": message.step });
         let track = |target: &str| format!("{url}/c/{}", signer.click_token(&message.id, target));
         let zone = self.zone_of(person);
+        let is_letter = message.channel == Channel::Email;
+        let footer = if is_letter && message.purpose != domain::workspace::service() { Footer::Marketing } else { Footer::Service };
         let letter = Letter {
             template,
             variant,
@@ -42,7 +44,9 @@ impl Engine {
             sender: self.definitions.settings.sender.as_ref(),
             now: self.clock,
             zone: &zone,
-            track_clicks: (message.channel == Channel::Email).then_some(&track),
+            currency: self.definitions.settings.currency,
+            footer,
+            track_clicks: is_letter.then_some(&track),
         };
         // A template is written by a person and filled by strangers: should the library below panic all the same,
         // only this message is held.
@@ -53,7 +57,7 @@ impl Engine {
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err("the template could not be written".to_owned()),
         };
-        Ok(Written { to, to_name, subject: rendered.subject, text: rendered.text, html: Some(rendered.html), unsubscribe_path })
+        Ok(Written { to, to_name, subject: rendered.subject, text: rendered.text, html: is_letter.then_some(rendered.html), unsubscribe_path })
     }
 
     /// Signs and checks links in messages.

@@ -3,6 +3,7 @@
 //! decided → attempt recorded (`started`) → about to go out (`data`) → sent, put off, rejected or uncertain.
 //! Each arrow is durable before the next begins. Policy is here; the wire is in `channels`.
 
+pub mod answers;
 pub mod letter;
 
 use crate::state::{Engine, Rest, Timer};

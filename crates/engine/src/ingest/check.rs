@@ -88,10 +88,7 @@ pub(super) struct Checked {
 pub(super) fn object(raw: &RawValue, before: usize) -> Result<Checked, Fault> {
     let text = raw.get();
     if !text.starts_with('{') {
-        return Err(Fault::here(
-            "bad_shape",
-            format!("expected an object {{…}}, found {}", kind_of(text)),
-        ));
+        return Err(Fault::here("bad_shape", format!("expected an object {{…}}, found {}", kind_of(text))));
     }
     let mut walk = Walk { text, at: 0, values: before, holds_nul: false, spans_lines: false };
     // The call itself is the first level.
@@ -101,11 +98,7 @@ pub(super) fn object(raw: &RawValue, before: usize) -> Result<Checked, Fault> {
 
 /// The text to keep of an object that was checked: as sent, unless it holds NUL or spans lines.
 pub(super) fn to_keep(raw: &RawValue, checked: &Checked) -> Result<Arc<RawValue>, Fault> {
-    if checked.holds_nul || checked.spans_lines {
-        own(compact(raw.get()))
-    } else {
-        Ok(raw.to_owned().into())
-    }
+    if checked.holds_nul || checked.spans_lines { own(compact(raw.get())) } else { Ok(raw.to_owned().into()) }
 }
 
 /// Makes raw JSON of a text that we put together.
@@ -335,7 +328,9 @@ impl<'t> Walk<'t> {
 fn lone_surrogate(unit: u16) -> Fault {
     Fault::here(
         "bad_text",
-        format!("`\\u{unit:04x}` is half a character; cut texts between characters, not between UTF-16 units"),
+        format!(
+            "`\\u{unit:04x}` is half a character; cut texts between characters, not between UTF-16 units"
+        ),
     )
 }
 
@@ -422,7 +417,9 @@ pub(super) fn id(raw: Option<&str>, path: &'static str) -> Result<Option<Arc<str
         return Err(Fault::at(
             path,
             "bad_id",
-            format!("`{id}` is what a program prints for a missing value; leave the field out where there is no id"),
+            format!(
+                "`{id}` is what a program prints for a missing value; leave the field out where there is no id"
+            ),
         ));
     }
     Ok(Some(id.into()))
@@ -476,23 +473,16 @@ pub(super) fn record(
     let Some(id) = self::id(id, "recordId")? else {
         return Err(Fault::at("recordId", "no_id", "a record call names its record; send `recordId`"));
     };
-    Ok(RecordPart {
-        kind: name.into(),
-        id,
-        deleted: flag(deleted, "deleted")?,
-        left: flag(left, "left")?,
-    })
+    Ok(RecordPart { kind: name.into(), id, deleted: flag(deleted, "deleted")?, left: flag(left, "left")? })
 }
 
 fn flag(raw: Option<&str>, path: &'static str) -> Result<bool, Fault> {
     match raw {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(Fault::at(
-            path,
-            "bad_shape",
-            format!("expected true or false, found {}", kind_of(other)),
-        )),
+        Some(other) => {
+            Err(Fault::at(path, "bad_shape", format!("expected true or false, found {}", kind_of(other))))
+        }
     }
 }
 
@@ -510,11 +500,7 @@ fn text_or_whole<'t>(
         check_number(raw, true).map_err(|fault| fault.under(path))?;
         Ok(Some(Cow::Borrowed(raw)))
     } else {
-        Err(Fault::at(
-            path,
-            reason,
-            format!("expected text, found {}; send it in quotes", kind_of(raw)),
-        ))
+        Err(Fault::at(path, reason, format!("expected text, found {}; send it in quotes", kind_of(raw))))
     }
 }
 

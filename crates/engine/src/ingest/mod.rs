@@ -395,14 +395,18 @@ impl Ids {
             _ => None,
         };
         let missing = match kind {
-            CallKind::Alias if user.is_none() => Some(("userId", "an alias names the customer; send `userId`")),
+            CallKind::Alias if user.is_none() => {
+                Some(("userId", "an alias names the customer; send `userId`"))
+            }
             CallKind::Alias if other.is_none() => {
                 Some(("previousId", "an alias names the id that is joined; send `previousId`"))
             }
             _ if user.is_none() && anonymous.is_none() => {
                 Some(("", "the call names nobody; send `userId` or `anonymousId`"))
             }
-            CallKind::Group if other.is_none() => Some(("groupId", "a group call names its group; send `groupId`")),
+            CallKind::Group if other.is_none() => {
+                Some(("groupId", "a group call names its group; send `groupId`"))
+            }
             _ => None,
         };
         let Some((path, message)) = missing else { return Ok(Ids { user, anonymous, other }) };
@@ -423,7 +427,8 @@ fn kind_of_call(fields: &Fields<'_>, expected: Option<CallKind>) -> Result<CallK
     let refuse = |message: String| Err(Fault::at("type", "bad_type", message));
     let kinds = "track, page, screen, identify, group, alias or record";
     let Some(raw) = fields.raw(Field::Type) else {
-        return expected.map_or_else(|| refuse(format!("the kind of call is missing; send `type`: {kinds}")), Ok);
+        return expected
+            .map_or_else(|| refuse(format!("the kind of call is missing; send `type`: {kinds}")), Ok);
     };
     let word = fields.text(Field::Type);
     let found = word.as_deref().and_then(CallKind::find);
@@ -436,7 +441,8 @@ fn kind_of_call(fields: &Fields<'_>, expected: Option<CallKind>) -> Result<CallK
         )),
         (Some(found), _) => Ok(found),
         (None, _) => {
-            let word = word.map_or_else(|| check::kind_of(raw).to_owned(), |word| format!("`{}`", shown(&word)));
+            let word =
+                word.map_or_else(|| check::kind_of(raw).to_owned(), |word| format!("`{}`", shown(&word)));
             refuse(format!("{word} is no kind of call; send {kinds}"))
         }
     }
@@ -468,7 +474,8 @@ fn with_name_and_category(body: Arc<RawValue>, fields: &Fields<'_>) -> Result<Ar
         let Some(raw) = fields.raw(field).filter(|raw| *raw != "\"\"") else { continue };
         let is_clean = fields.text(field).is_some_and(|text| !text.contains('\0'));
         if !is_clean {
-            let message = format!("expected text of whole characters without NUL, found {}", check::kind_of(raw));
+            let message =
+                format!("expected text of whole characters without NUL, found {}", check::kind_of(raw));
             return Err(Fault::at(field.word(), "bad_name", message));
         }
         let entries = entries.get_or_insert_with(|| read::entries(&body));
@@ -496,19 +503,13 @@ fn with_entries(object: Option<&RawValue>, added: &str) -> Result<Arc<RawValue>,
 fn fields_of(kind: CallKind) -> FieldSet {
     COMMON.and(match kind {
         CallKind::Track => FieldSet::of(&[Field::Event, Field::Properties]),
-        CallKind::Page | CallKind::Screen => {
-            FieldSet::of(&[Field::Name, Field::Category, Field::Properties])
-        }
+        CallKind::Page | CallKind::Screen => FieldSet::of(&[Field::Name, Field::Category, Field::Properties]),
         CallKind::Identify => FieldSet::of(&[Field::Traits]),
         CallKind::Group => FieldSet::of(&[Field::GroupId, Field::Traits]),
         CallKind::Alias => FieldSet::of(&[Field::PreviousId]),
-        CallKind::Record => FieldSet::of(&[
-            Field::Kind,
-            Field::RecordId,
-            Field::Deleted,
-            Field::Left,
-            Field::Attributes,
-        ]),
+        CallKind::Record => {
+            FieldSet::of(&[Field::Kind, Field::RecordId, Field::Deleted, Field::Left, Field::Attributes])
+        }
     })
 }
 

@@ -160,7 +160,14 @@ impl FieldSet {
 fn is_of_no_use(word: &str) -> bool {
     matches!(
         word,
-        "integrations" | "_metadata" | "channel" | "version" | "receivedAt" | "options" | "projectId" | "rudderId"
+        "integrations"
+            | "_metadata"
+            | "channel"
+            | "version"
+            | "receivedAt"
+            | "options"
+            | "projectId"
+            | "rudderId"
     )
 }
 
@@ -196,7 +203,8 @@ impl<'b> Fields<'b> {
             return Vec::new();
         }
         let says_something = |field: &Field| self.raw(*field).is_some_and(|raw| raw != "{}" && raw != "\"\"");
-        let elsewhere = Field::ALL.iter().filter(|field| !read.has(**field)).filter(|field| says_something(field));
+        let elsewhere =
+            Field::ALL.iter().filter(|field| !read.has(**field)).filter(|field| says_something(field));
         elsewhere.map(|field| Cow::Borrowed(field.word())).chain(self.unread.iter().cloned()).collect()
     }
 

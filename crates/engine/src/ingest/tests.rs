@@ -133,7 +133,9 @@ fn the_key_is_found_in_the_body_wherever_it_stands() {
     assert_eq!(find_write_key(RUDDER_NODE.as_bytes()), None);
     let inner = r#"{"properties":{"writeKey":"theirs"},"note":"\"writeKey\":\"no\"","writeKey":"our\u0073"}"#;
     assert_eq!(find_write_key(inner.as_bytes()).as_deref(), Some("ours"));
-    for broken in ["", "{", "[[[", "}", r#"{"writeKey"#, r#"{"writeKey":"x"#, r#"{"writeKey":7}"#, "\\", "\"\\"] {
+    for broken in
+        ["", "{", "[[[", "}", r#"{"writeKey"#, r#"{"writeKey":"x"#, r#"{"writeKey":7}"#, "\\", "\"\\"]
+    {
         assert_eq!(find_write_key(broken.as_bytes()), None, "{broken}");
     }
     let reading = server().read(Endpoint::Batch, SEGMENT_NODE).unwrap();
@@ -147,7 +149,10 @@ fn the_address_decides_the_kind_where_the_call_does_not_and_both_must_agree() {
     let reading = server().read(Endpoint::One(CallKind::Page), call).unwrap();
     assert_eq!(calls(&reading)[0].kind, CallKind::Page);
     let other = server().read(Endpoint::One(CallKind::Page), r#"{"type":"track","userId":"u","event":"E"}"#);
-    assert_eq!(refused(other).message, "at `type`: the address is for page calls, the call says track; send it to /v1/track or to /v1/batch");
+    assert_eq!(
+        refused(other).message,
+        "at `type`: the address is for page calls, the call says track; send it to /v1/track or to /v1/batch"
+    );
     assert_eq!(refused(server().read(Endpoint::Any, call)).reason, "bad_type");
     assert_eq!(reason(server().sends(&json!({"type": "Track", "userId": "u", "event": "E"}))), "bad_type");
 }
@@ -183,8 +188,12 @@ fn a_batch_is_taken_or_refused_call_by_call() {
         json!({"type": "track", "userId": "u1", "event": "Viewed", "properties": {"products": [{"price": 1}, {"price": 99_007_199_254_740_993_u64}]}}),
         track(&json!({})),
     ]);
-    let outcomes: Vec<&str> = reading.items.iter().map(|item| item.as_ref().map_or_else(|r| r.reason, |_| "ok")).collect();
-    assert_eq!(outcomes, ["ok", "bad_shape", "no_id", "bad_name", "bad_shape", "bad_shape", "bad_number", "ok"]);
+    let outcomes: Vec<&str> =
+        reading.items.iter().map(|item| item.as_ref().map_or_else(|r| r.reason, |_| "ok")).collect();
+    assert_eq!(
+        outcomes,
+        ["ok", "bad_shape", "no_id", "bad_name", "bad_shape", "bad_shape", "bad_number", "ok"]
+    );
     let nobody = reading.items[2].as_ref().unwrap_err();
     assert_eq!((nobody.index, nobody.message_id.as_deref()), (2, Some("m-2")));
     assert_eq!(nobody.message, "at `batch[2]`: the call names nobody; send `userId` or `anonymousId`");
@@ -221,7 +230,8 @@ fn a_body_that_is_no_batch_is_refused_as_a_whole_with_the_reason() {
 
 #[test]
 fn what_nobody_reads_is_told_once() {
-    let odd = json!({"type": "track", "userId": "u1", "event": "Paid", "revenue": 5, "traits": {"vip": true}});
+    let odd =
+        json!({"type": "track", "userId": "u1", "event": "Paid", "revenue": 5, "traits": {"vip": true}});
     let reading = server().batch(&[odd.clone(), odd]);
     assert_eq!(calls(&reading).len(), 2);
     assert_eq!(
@@ -229,14 +239,20 @@ fn what_nobody_reads_is_told_once() {
         [(0, "a track call has no field `traits`, `revenue`; it was left out: what belongs to the call goes into its properties, traits, attributes or context".to_owned())]
     );
     let misspelt = server().sends(&json!({"type": "track", "user_id": "u1", "event": "Paid"})).unwrap_err();
-    assert_eq!(misspelt.message, "the call names nobody; send `userId` or `anonymousId`; `user_id` is not read");
+    assert_eq!(
+        misspelt.message,
+        "the call names nobody; send `userId` or `anonymousId`; `user_id` is not read"
+    );
 }
 
 #[test]
 fn a_field_of_the_call_that_stands_twice_is_refused_and_of_two_properties_the_later_holds() {
     let twice = r#"{"type":"track","userId":"u1","event":"E","user\u0049d":"u2"}"#;
     let refusal = refused(server().read(Endpoint::Any, twice));
-    assert_eq!((refusal.reason, refusal.message.as_str()), ("duplicate_key", "at `userId`: `userId` stands twice; send it once"));
+    assert_eq!(
+        (refusal.reason, refusal.message.as_str()),
+        ("duplicate_key", "at `userId`: `userId` stands twice; send it once")
+    );
     let reading = server().read(Endpoint::Any, raw_track(r#"{"a":1,"a":2}"#)).unwrap();
     assert_eq!(calls(&reading)[0].body_value(), json!({"a": 2}));
 }
@@ -255,7 +271,10 @@ fn each_kind_says_whom_it_needs() {
         (json!({"type": "record", "userId": "u", "kind": "pass"}), "no_id"),
         (json!({"type": "record", "userId": "u", "kind": "Pass!", "recordId": "p"}), "bad_name"),
         (json!({"type": "record", "kind": "pass", "recordId": "p"}), "no_id"),
-        (json!({"type": "record", "userId": "u", "kind": "pass", "recordId": "p", "left": "yes"}), "bad_shape"),
+        (
+            json!({"type": "record", "userId": "u", "kind": "pass", "recordId": "p", "left": "yes"}),
+            "bad_shape",
+        ),
     ];
     for (call, expected) in kinds {
         assert_eq!(reason(server().sends(&call)), expected, "{call}");
@@ -273,11 +292,24 @@ fn each_kind_says_whom_it_needs() {
 #[test]
 fn ids_are_text_or_whole_numbers_and_neither_trimmed_nor_cleaned() {
     let id = |id: Value| server().sends(&json!({"type": "page", "userId": id}));
-    for (given, kept) in [(json!(" A "), " A "), (json!(42), "42"), (json!("ß漢"), "ß漢"), (json!("__proto__"), "__proto__")] {
+    for (given, kept) in
+        [(json!(" A "), " A "), (json!(42), "42"), (json!("ß漢"), "ß漢"), (json!("__proto__"), "__proto__")]
+    {
         assert_eq!(id(given).unwrap().user_id.as_deref(), Some(kept));
     }
     assert!(id(json!("é".repeat(256))).is_ok());
-    for bad in [json!("é".repeat(257)), json!(1.5), json!(true), json!({}), json!(["u"]), json!("a\u{0}b"), json!("a\nb"), json!("a\u{7f}"), json!("undefined"), json!("null")] {
+    for bad in [
+        json!("é".repeat(257)),
+        json!(1.5),
+        json!(true),
+        json!({}),
+        json!(["u"]),
+        json!("a\u{0}b"),
+        json!("a\nb"),
+        json!("a\u{7f}"),
+        json!("undefined"),
+        json!("null"),
+    ] {
         assert_eq!(reason(id(bad.clone())), "bad_id", "{bad}");
     }
     assert_eq!(reason(id(json!(9_007_199_254_740_993_u64))), "bad_number");
@@ -337,8 +369,18 @@ fn a_time_that_was_given_stays_exact_to_the_millisecond() {
 #[test]
 fn a_malformed_time_is_refused_with_advice_and_further_digits_are_cut() {
     for field in ["timestamp", "originalTimestamp", "sentAt"] {
-        for bad in [json!("yesterday"), json!("2026-02-30T00:00:00Z"), json!("2026-01-15"), json!("2026-01-15T09:30:00"), json!(""),
-            json!("10000-01-01T00:00:00Z"), json!("0000-01-01T00:00:00Z"), json!(1_768_469_400), json!({}), json!(true)] {
+        for bad in [
+            json!("yesterday"),
+            json!("2026-02-30T00:00:00Z"),
+            json!("2026-01-15"),
+            json!("2026-01-15T09:30:00"),
+            json!(""),
+            json!("10000-01-01T00:00:00Z"),
+            json!("0000-01-01T00:00:00Z"),
+            json!(1_768_469_400),
+            json!({}),
+            json!(true),
+        ] {
             let refusal = server().sends(&timed(&json!({field: bad}))).unwrap_err();
             assert_eq!(refusal.reason, "bad_time", "{field}: {bad}");
             assert!(refusal.message.starts_with(&format!("at `{field}`: ")), "{}", refusal.message);
@@ -404,7 +446,9 @@ fn nul_is_refused_in_ids_and_names_and_taken_out_of_values() {
     ] {
         assert!(server().sends(&call).is_err(), "{call}");
     }
-    let reading = server().read(Endpoint::Any, raw_track(r#"{"a":"x\u0000y","b":"\\u0000 \" ","c":["\u0000"]}"#)).unwrap();
+    let reading = server()
+        .read(Endpoint::Any, raw_track(r#"{"a":"x\u0000y","b":"\\u0000 \" ","c":["\u0000"]}"#))
+        .unwrap();
     assert_eq!(calls(&reading)[0].body.get(), r#"{"a":"xy","b":"\\u0000 \" ","c":[""]}"#);
     assert_eq!(reading.set_aside, [(0, "`\\u0000` was taken out of texts in `properties`".to_owned())]);
     assert_eq!(refused(server().read(Endpoint::Any, raw_track("{\"a\":\"\u{0}\"}"))).reason, "bad_json");
@@ -413,16 +457,40 @@ fn nul_is_refused_in_ids_and_names_and_taken_out_of_values() {
 #[test]
 fn numbers_that_would_change_are_refused_with_their_path() {
     // T6.
-    for bad in ["12345678901234567890123", "9007199254740993", "-9007199254740993", "1e999", "-1e999", "1e-400", &"1".repeat(5000)] {
+    for bad in [
+        "12345678901234567890123",
+        "9007199254740993",
+        "-9007199254740993",
+        "1e999",
+        "-1e999",
+        "1e-400",
+        &"1".repeat(5000),
+    ] {
         let refusal = refused(server().read(Endpoint::Any, raw_track(&format!("{{\"n\":{bad}}}"))));
         assert_eq!(refusal.reason, "bad_number", "{bad}");
         assert!(refusal.message.starts_with("at `properties.n`: "), "{}", refusal.message);
     }
-    for good in ["9007199254740992", "-9007199254740992", "0", "-0", "0e-400", "0.1", "1e300", "33.25", "1.7976931348623157e308"] {
-        assert!(server().read(Endpoint::Any, raw_track(&format!("{{\"n\":{good}}}"))).unwrap().items[0].is_ok(), "{good}");
+    for good in [
+        "9007199254740992",
+        "-9007199254740992",
+        "0",
+        "-0",
+        "0e-400",
+        "0.1",
+        "1e300",
+        "33.25",
+        "1.7976931348623157e308",
+    ] {
+        assert!(
+            server().read(Endpoint::Any, raw_track(&format!("{{\"n\":{good}}}"))).unwrap().items[0].is_ok(),
+            "{good}"
+        );
     }
     for no_json in ["NaN", "Infinity", "-Infinity", "01", "1.", "+1", ".5"] {
-        assert_eq!(refused(server().read(Endpoint::Any, raw_track(&format!("{{\"n\":{no_json}}}")))).reason, "bad_json");
+        assert_eq!(
+            refused(server().read(Endpoint::Any, raw_track(&format!("{{\"n\":{no_json}}}")))).reason,
+            "bad_json"
+        );
     }
 }
 
@@ -445,7 +513,14 @@ fn strange_keys_are_plain_data_and_empty_long_or_unprintable_ones_are_refused() 
     let strange = json!({"__proto__": {"admin": true}, "constructor": 1, "a.b": 2, "$set": 3, "ключ": 4, "with space": 5});
     assert_eq!(server().sends(&track(&strange)).unwrap().body_value(), strange);
     assert!(server().sends(&track(&json!({"é".repeat(128): 1}))).is_ok());
-    for bad in [String::new(), "é".repeat(129), "k".repeat(10_000), "a\nb".to_owned(), "a\u{7f}".to_owned(), "\u{85}".to_owned()] {
+    for bad in [
+        String::new(),
+        "é".repeat(129),
+        "k".repeat(10_000),
+        "a\nb".to_owned(),
+        "a\u{7f}".to_owned(),
+        "\u{85}".to_owned(),
+    ] {
         let refusal = server().sends(&track(&json!({"list": [{bad.clone(): 1}]}))).unwrap_err();
         assert_eq!(refusal.reason, "bad_name", "{bad}");
         assert!(refusal.message.starts_with("at `properties.list[0][\""), "{}", refusal.message);
@@ -470,10 +545,21 @@ fn what_is_too_much_is_refused_and_the_rest_of_the_batch_kept() {
         json!({"type": "track", "userId": "u", "event": "e".repeat(201)}),
         track(&json!({})),
     ]);
-    let outcomes: Vec<&str> = reading.items.iter().map(|item| item.as_ref().map_or_else(|r| r.reason, |_| "ok")).collect();
+    let outcomes: Vec<&str> =
+        reading.items.iter().map(|item| item.as_ref().map_or_else(|r| r.reason, |_| "ok")).collect();
     assert_eq!(
         outcomes,
-        ["ok", "too_many_properties", "ok", "too_many_values", "ok", "too_large", "too_many_values", "bad_name", "ok"]
+        [
+            "ok",
+            "too_many_properties",
+            "ok",
+            "too_many_values",
+            "ok",
+            "too_large",
+            "too_many_values",
+            "bad_name",
+            "ok"
+        ]
     );
     assert_eq!(reading.items[5].as_ref().unwrap_err().raw.len(), RAW_LIMIT);
     let fields: Value = Value::Object((0..501).map(|i| (format!("k{i}"), json!(i))).collect());
@@ -485,18 +571,20 @@ fn what_is_too_much_is_refused_and_the_rest_of_the_batch_kept() {
 
 #[test]
 fn what_is_kept_stands_on_one_line() {
-    let reading = server().read(Endpoint::Any, raw_track("{\n  \"a b\" : [ 1 ,\r\n\t\"x \\\" \\\\\" ]\n}")).unwrap();
+    let reading =
+        server().read(Endpoint::Any, raw_track("{\n  \"a b\" : [ 1 ,\r\n\t\"x \\\" \\\\\" ]\n}")).unwrap();
     assert_eq!(calls(&reading)[0].body.get(), r#"{"a b":[1,"x \" \\"]}"#);
 }
 
 #[test]
 fn the_name_and_category_of_a_page_are_properties_unless_the_sender_set_them() {
-    let page = |properties: Value| {
-        json!({"type": "page", "userId": "u", "name": "Tea \"Earl\"", "category": "Shop", "properties": properties})
-    };
+    let page = |properties: Value| json!({"type": "page", "userId": "u", "name": "Tea \"Earl\"", "category": "Shop", "properties": properties});
     let body = |call: &Value| server().sends(call).unwrap().body_value();
     assert_eq!(body(&page(json!(null))), json!({"name": "Tea \"Earl\"", "category": "Shop"}));
-    assert_eq!(body(&page(json!({"a": 1, "name": "mine"}))), json!({"a": 1, "name": "mine", "category": "Shop"}));
+    assert_eq!(
+        body(&page(json!({"a": 1, "name": "mine"}))),
+        json!({"a": 1, "name": "mine", "category": "Shop"})
+    );
     assert_eq!(reason(server().sends(&json!({"type": "page", "userId": "u", "name": 7}))), "bad_name");
 }
 
@@ -506,9 +594,24 @@ fn the_name_and_category_of_a_page_are_properties_unless_the_sender_set_them() {
 fn a_browser_may_not_send_what_is_worth_money_or_permission() {
     // T17.
     for event in [
-        "Order Completed", "Order Refunded", "Order Updated", "Order Cancelled", "Consent Changed", "List Changed",
-        "Conversation Opened", "Conversation Closed", "Complaint Opened", "Complaint Resolved", "Task Completed",
-        "Message Sent", "Email Opened", "Email Marked as Spam", "Unsubscribed", "Points Earned", "Reward Redeemed", "Voucher Issued",
+        "Order Completed",
+        "Order Refunded",
+        "Order Updated",
+        "Order Cancelled",
+        "Consent Changed",
+        "List Changed",
+        "Conversation Opened",
+        "Conversation Closed",
+        "Complaint Opened",
+        "Complaint Resolved",
+        "Task Completed",
+        "Message Sent",
+        "Email Opened",
+        "Email Marked as Spam",
+        "Unsubscribed",
+        "Points Earned",
+        "Reward Redeemed",
+        "Voucher Issued",
     ] {
         let call = json!({"type": "track", "anonymousId": "a", "event": event});
         let refusal = browser().sends(&call).unwrap_err();
@@ -542,7 +645,10 @@ fn a_browser_does_not_set_the_address_of_a_known_customer() {
     let reading = browser().read(Endpoint::Any, known.to_string()).unwrap();
     assert_eq!(calls(&reading)[0].body_value(), json!({"plan": "x", "firstName": "Eve"}));
     assert_eq!(reading.set_aside.len(), 5);
-    assert_eq!(reading.set_aside[0].1, "the trait \"email\" of a known customer is not taken from a browser's key; send it with a server key");
+    assert_eq!(
+        reading.set_aside[0].1,
+        "the trait \"email\" of a known customer is not taken from a browser's key; send it with a server key"
+    );
     let hidden = r#"{"type":"identify","userId":"v","traits":{"em\u0061il":"e@x","n":1}}"#;
     assert_eq!(calls(&browser().read(Endpoint::Any, hidden).unwrap())[0].body.get(), r#"{"n":1}"#);
 
@@ -551,7 +657,10 @@ fn a_browser_does_not_set_the_address_of_a_known_customer() {
     assert_eq!(server().sends(&known).unwrap().body_value(), traits);
     let mut trusting = browser();
     trusting.options.browser_traits = vec!["email".to_owned()];
-    assert_eq!(trusting.sends(&known).unwrap().body_value(), json!({"email": "eve@example.com", "plan": "x", "firstName": "Eve"}));
+    assert_eq!(
+        trusting.sends(&known).unwrap().body_value(),
+        json!({"email": "eve@example.com", "plan": "x", "firstName": "Eve"})
+    );
 }
 
 // Whatever comes.
@@ -580,7 +689,10 @@ fn check_reading(body: &[u8], outcome: Result<Reading, Refusal>) {
                     assert!(serde_json::from_str::<Value>(context.get()).unwrap().is_object());
                 }
                 let line = serde_json::to_string(call).unwrap();
-                assert!(!line.contains('\n') && !line.contains("\\u0000") || body.windows(2).any(|w| w == b"\\\\"));
+                assert!(
+                    !line.contains('\n') && !line.contains("\\u0000")
+                        || body.windows(2).any(|w| w == b"\\\\")
+                );
                 assert_eq!(serde_json::from_str::<Call>(&line).unwrap().message_id, call.message_id);
             }
             Err(refusal) => {
@@ -593,7 +705,9 @@ fn check_reading(body: &[u8], outcome: Result<Reading, Refusal>) {
 
 fn read_every_way(body: &[u8]) {
     let _ = find_write_key(body);
-    for endpoint in [Endpoint::Any, Endpoint::Batch, Endpoint::One(CallKind::Page), Endpoint::One(CallKind::Record)] {
+    for endpoint in
+        [Endpoint::Any, Endpoint::Batch, Endpoint::One(CallKind::Page), Endpoint::One(CallKind::Record)]
+    {
         check_reading(body, server().read(endpoint, body));
         check_reading(body, browser().read(endpoint, body));
     }
@@ -611,7 +725,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((".{0,6}", inner), 0..6).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            prop::collection::vec((".{0,6}", inner), 0..6)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
         ]
     })
 }
@@ -619,8 +734,25 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn any_call() -> impl Strategy<Value = Value> {
     let kind = prop::sample::select(vec!["track", "page", "screen", "identify", "group", "alias", "record"]);
     let fields = prop::sample::subsequence(
-        vec!["userId", "anonymousId", "previousId", "groupId", "event", "name", "properties", "traits", "attributes", "context",
-            "messageId", "timestamp", "originalTimestamp", "sentAt", "recordId", "deleted", "other"],
+        vec![
+            "userId",
+            "anonymousId",
+            "previousId",
+            "groupId",
+            "event",
+            "name",
+            "properties",
+            "traits",
+            "attributes",
+            "context",
+            "messageId",
+            "timestamp",
+            "originalTimestamp",
+            "sentAt",
+            "recordId",
+            "deleted",
+            "other",
+        ],
         0..8,
     );
     (kind, fields, prop::collection::vec(any_json(), 8)).prop_map(|(kind, fields, values)| {
@@ -691,10 +823,14 @@ fn the_cost_of_a_call() {
         )
     };
     let calls: Vec<String> = (0..1_000).map(call).collect();
-    let body = format!("{{\"batch\":[{}],\"writeKey\":\"wk\",\"sentAt\":\"2026-11-22T06:00:30.000Z\"}}", calls.join(","));
+    let body = format!(
+        "{{\"batch\":[{}],\"writeKey\":\"wk\",\"sentAt\":\"2026-11-22T06:00:30.000Z\"}}",
+        calls.join(",")
+    );
     let (visit, rounds) = (server(), 300);
     let start = std::time::Instant::now();
-    let taken: usize = (0..rounds).map(|_| visit.read(Endpoint::Batch, &body).unwrap().items.iter().flatten().count()).sum();
+    let taken: usize =
+        (0..rounds).map(|_| visit.read(Endpoint::Batch, &body).unwrap().items.iter().flatten().count()).sum();
     let batch = start.elapsed().as_nanos() / taken as u128;
     let start = std::time::Instant::now();
     let taken: usize = (0..rounds)

@@ -45,7 +45,9 @@ fn needs_server_key(path: &str, what: &str) -> Fault {
     Fault::at(
         path,
         "needs_server_key",
-        format!("{what} are not taken from a browser's key, which anybody can read; send them from your server with a server key"),
+        format!(
+            "{what} are not taken from a browser's key, which anybody can read; send them from your server with a server key"
+        ),
     )
 }
 

@@ -66,7 +66,10 @@ pub(super) fn instant(fields: &Fields<'_>, field: Field) -> Result<Option<Timest
         return Err(Fault::at(
             field.word(),
             "bad_time",
-            format!("expected RFC 3339 text such as \"2026-01-15T09:30:00Z\", found {}; numbers are no instants", kind_of(raw)),
+            format!(
+                "expected RFC 3339 text such as \"2026-01-15T09:30:00Z\", found {}; numbers are no instants",
+                kind_of(raw)
+            ),
         ));
     };
     match parse(&text) {

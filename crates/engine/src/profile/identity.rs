@@ -308,6 +308,15 @@ impl People {
         Some(CustomerId(self.node(node).person))
     }
 
+    /// The node to which a call at a position belongs. Unlike the owner it never changes.
+    pub fn node_at(&self, call: &Call, at: Position) -> Option<NodeId> {
+        match (&call.user_id, &call.anonymous_id) {
+            (Some(user), _) => self.find_at(NameKind::User, user, at),
+            (None, Some(visitor)) => self.find_at(NameKind::Visitor, visitor, at),
+            (None, None) => None,
+        }
+    }
+
     /// Finds a person by internal id, userId or anonymousId, in the order userId, anonymousId, id.
     pub fn look_up(&self, name: &str) -> Option<CustomerId> {
         let by_name = self.find(NameKind::User, name).or_else(|| self.find(NameKind::Visitor, name));

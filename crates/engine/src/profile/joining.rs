@@ -30,8 +30,20 @@ impl Engine {
     /// Joins two people by hand, for all of history. Can be undone with `unmerge`.
     pub fn merge(&mut self, a: &str, b: &str, now: Timestamp) -> Result<CustomerId, JoinError> {
         let (x, y) = (self.find_customer(a)?, self.find_customer(b)?);
+        self.merge_people(x, y, now)
+    }
+
+    /// Joins two people by their ids: a name may be another one's id, so pages never go by names.
+    pub fn merge_people(&mut self, a: CustomerId, b: CustomerId, now: Timestamp) -> Result<CustomerId, JoinError> {
+        let known = 1..=self.people.node_count();
+        for id in [a, b] {
+            if !known.contains(&(id.0 as usize)) {
+                return Err(JoinError::Unknown(id.to_string()));
+            }
+        }
+        let (x, y) = (self.person(a), self.person(b));
         if x == y {
-            return Err(JoinError::OneAlready(a.to_owned(), b.to_owned()));
+            return Err(JoinError::OneAlready(self.people.node(a.0).name.to_string(), self.people.node(b.0).name.to_string()));
         }
         self.reach(now);
         self.append(self.by_hand(&self.people.node(x.0).name.clone(), x.0, y.0, true));
@@ -46,8 +58,19 @@ impl Engine {
             self.people.look_up_node(name).or_else(by_id).ok_or_else(|| JoinError::Unknown(name.to_owned()))
         };
         let (x, y) = (node(a)?, node(b)?);
+        self.unmerge_names(x, y, now)
+    }
+
+    /// Parts two names by their numbers.
+    pub fn unmerge_names(&mut self, x: NodeId, y: NodeId, now: Timestamp) -> Result<(), JoinError> {
+        let known = 1..=self.people.node_count();
+        for node in [x, y] {
+            if !known.contains(&(node as usize)) {
+                return Err(JoinError::Unknown(CustomerId(node).to_string()));
+            }
+        }
         if self.people.person(x) != self.people.person(y) || x == y {
-            return Err(JoinError::TwoAlready(a.to_owned(), b.to_owned()));
+            return Err(JoinError::TwoAlready(self.people.node(x).name.to_string(), self.people.node(y).name.to_string()));
         }
         self.reach(now);
         self.append(self.by_hand(&self.people.node(x).name.clone(), x, y, false));

@@ -211,6 +211,13 @@ impl Standing {
         }
     }
 
+    /// Since when the oldest open conversation and the oldest open complaint wait, where there are some.
+    pub fn waits_since(&self, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+        let oldest = |about| self.open(about, now).into_iter().map(|order| order.0).min();
+        let talk = if self.is_talking(now).0 { oldest(Talk::Conversation) } else { None };
+        (talk, oldest(Talk::Complaint))
+    }
+
     /// Whether a complaint is open.
     pub fn has_open_complaint(&self, now: Timestamp) -> bool {
         !self.open(Talk::Complaint, now).is_empty()

@@ -7,6 +7,7 @@ pub mod describe;
 pub mod feature;
 pub mod live;
 pub mod plan;
+pub mod questions;
 pub mod test;
 pub mod verdict;
 pub mod why;

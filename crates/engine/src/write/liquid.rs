@@ -1,8 +1,8 @@
 //! Reads Liquid into a tree. How the tree runs is in `evaluate.rs`, what filters do in `filters.rs`.
 //!
-//! Our own reader, because the `liquid` crate's grammar has no `{% liquid %}`, no `${first_name}`
-//! and no `abort_message('…')`, and because a budget, locating what is missing and escaping would have replaced all
-//! of its tags, filters and conditions anyway.
+//! Our own, because the `liquid` crate (0.26) would have left us its grammar alone, and that has no `{% liquid %}`,
+//! no `${first_name}` and no `abort_message('…')`. Its loops have no budget, its filters make texts without bound and
+//! its arithmetic panics on overflow in our release build, so every tag and filter would have been replaced anyway.
 
 use super::filters;
 use std::sync::Arc;
@@ -28,12 +28,29 @@ pub(super) struct Node {
 pub(super) enum NodeKind {
     Text(Arc<str>),
     Print(Chain),
-    Assign { name: Arc<str>, chain: Chain },
-    Capture { name: Arc<str>, body: Vec<Node> },
-    If { branches: Vec<(Expr, Vec<Node>)>, otherwise: Vec<Node> },
-    Case { subject: Expr, whens: Vec<(Vec<Expr>, Vec<Node>)>, otherwise: Vec<Node> },
+    Assign {
+        name: Arc<str>,
+        chain: Chain,
+    },
+    Capture {
+        name: Arc<str>,
+        body: Vec<Node>,
+    },
+    If {
+        branches: Vec<(Expr, Vec<Node>)>,
+        otherwise: Vec<Node>,
+    },
+    Case {
+        subject: Expr,
+        whens: Vec<(Vec<Expr>, Vec<Node>)>,
+        otherwise: Vec<Node>,
+    },
     For(Box<Loop>),
-    Cycle { group: Option<Expr>, values: Vec<Expr>, key: Arc<str> },
+    Cycle {
+        group: Option<Expr>,
+        values: Vec<Expr>,
+        key: Arc<str>,
+    },
     Increment(Arc<str>),
     Decrement(Arc<str>),
     Break,
@@ -119,7 +136,13 @@ pub(super) enum Step {
 
 impl Path {
     fn of(keys: &[&str]) -> Path {
-        Path { root: keys[0].into(), steps: keys[1..].iter().map(|key| Step::Key((*key).into())).collect() }
+        Path {
+            root: keys[0].into(),
+            steps: keys[1..]
+                .iter()
+                .map(|key| Step::Key((*key).into()))
+                .collect(),
+        }
     }
 
     /// The path as a person writes it; computed indices as `[…]`.
@@ -140,11 +163,18 @@ impl Path {
 /// Reads a template. Errors name the line.
 pub(super) fn parse(source: &str) -> Result<Program, String> {
     let pieces = split(source)?;
-    let mut reader = Reader { pieces, at: 0, depth: 0 };
+    let mut reader = Reader {
+        pieces,
+        at: 0,
+        depth: 0,
+    };
     let (nodes, end) = reader.block(&[])?;
     match end {
         None => Ok(Program { nodes }),
-        Some(tag) => Err(at_line(tag.line, format!("`{}` without a beginning", tag.name))),
+        Some(tag) => Err(at_line(
+            tag.line,
+            format!("`{}` without a beginning", tag.name),
+        )),
     }
 }
 
@@ -187,7 +217,10 @@ fn split(source: &str) -> Result<Vec<Piece>, String> {
             shown = shown.trim_end();
         }
         if !shown.is_empty() {
-            pieces.push(Piece { line, kind: PieceKind::Text(shown.to_owned()) });
+            pieces.push(Piece {
+                line,
+                kind: PieceKind::Text(shown.to_owned()),
+            });
         }
         line += newlines(text);
         if markup.is_empty() {
@@ -196,7 +229,10 @@ fn split(source: &str) -> Result<Vec<Piece>, String> {
         let is_output = markup.starts_with("{{");
         let closing = if is_output { "}}" } else { "%}" };
         let Some(length) = find_closing(&markup[2..], closing) else {
-            return Err(at_line(line, format!("`{}` without `{closing}`", &markup[..2])));
+            return Err(at_line(
+                line,
+                format!("`{}` without `{closing}`", &markup[..2]),
+            ));
         };
         let inner = &markup[2..2 + length];
         rest = &markup[2 + length + 2..];
@@ -206,24 +242,38 @@ fn split(source: &str) -> Result<Vec<Piece>, String> {
         let begun = line;
         line += newlines(inner);
         if is_output {
-            pieces.push(Piece { line: begun, kind: PieceKind::Output(content.to_owned()) });
+            pieces.push(Piece {
+                line: begun,
+                kind: PieceKind::Output(content.to_owned()),
+            });
             continue;
         }
         let (name, arguments) = tag_name(content);
         match name {
             "" => {}
             "raw" | "comment" => {
-                let end = if name == "raw" { "endraw" } else { "endcomment" };
+                let end = if name == "raw" {
+                    "endraw"
+                } else {
+                    "endcomment"
+                };
                 let Some(found) = find_end_tag(rest, end) else {
                     return Err(at_line(begun, format!("`{name}` without `{end}`")));
                 };
                 let skipped = &rest[..found.begin];
                 if name == "raw" {
-                    let mut shown = if trim_next { skipped.trim_start() } else { skipped };
+                    let mut shown = if trim_next {
+                        skipped.trim_start()
+                    } else {
+                        skipped
+                    };
                     if found.trims_before {
                         shown = shown.trim_end();
                     }
-                    pieces.push(Piece { line, kind: PieceKind::Text(shown.to_owned()) });
+                    pieces.push(Piece {
+                        line,
+                        kind: PieceKind::Text(shown.to_owned()),
+                    });
                 }
                 line += newlines(&rest[..found.end]);
                 trim_next = found.trims_after;
@@ -241,7 +291,13 @@ fn newlines(text: &str) -> usize {
 }
 
 fn tag_piece(line: usize, name: &str, rest: &str) -> Piece {
-    Piece { line, kind: PieceKind::Tag { name: name.to_owned(), rest: rest.to_owned() } }
+    Piece {
+        line,
+        kind: PieceKind::Tag {
+            name: name.to_owned(),
+            rest: rest.to_owned(),
+        },
+    }
 }
 
 /// The lines of `{% liquid … %}`, each of them a tag.
@@ -255,12 +311,19 @@ fn split_lines(lines: &str, first_line: usize, pieces: &mut Vec<Piece>) -> Resul
             "" => {}
             _ if in_comment => {}
             "liquid" | "raw" => {
-                return Err(at_line(first_line + number, format!("`{name}` cannot stand inside `liquid`")));
+                return Err(at_line(
+                    first_line + number,
+                    format!("`{name}` cannot stand inside `liquid`"),
+                ));
             }
             _ => pieces.push(tag_piece(first_line + number, name, arguments)),
         }
     }
-    if in_comment { Err(at_line(first_line, "`comment` without `endcomment`")) } else { Ok(()) }
+    if in_comment {
+        Err(at_line(first_line, "`comment` without `endcomment`"))
+    } else {
+        Ok(())
+    }
 }
 
 /// The tag's name and the rest; an inline comment `# …` has no name.
@@ -273,14 +336,19 @@ fn tag_name(content: &str) -> (&str, &str) {
         .unwrap_or(content.len());
     if end == 0 {
         // Not a name at all: kept, so that the reader can refuse it by what is written.
-        return if content.is_empty() { ("", "") } else { (content, "") };
+        return if content.is_empty() {
+            ("", "")
+        } else {
+            (content, "")
+        };
     }
     (&content[..end], &content[end..])
 }
 
 fn find_opening(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    (0..bytes.len().saturating_sub(1)).find(|at| bytes[*at] == b'{' && matches!(bytes[at + 1], b'{' | b'%'))
+    (0..bytes.len().saturating_sub(1))
+        .find(|at| bytes[*at] == b'{' && matches!(bytes[at + 1], b'{' | b'%'))
 }
 
 /// Where the closing mark stands, outside of strings and of `${…}`. In remarks (`{% # don't %}`) and in
@@ -294,7 +362,9 @@ fn find_closing(text: &str, closing: &str) -> Option<usize> {
     let mut at = 0;
     while at + 1 < bytes.len() {
         let end_of_quoted = match bytes[at] {
-            quote @ (b'\'' | b'"') => text[at + 1..].find(char::from(quote)).map(|length| at + length + 2),
+            quote @ (b'\'' | b'"') => text[at + 1..]
+                .find(char::from(quote))
+                .map(|length| at + length + 2),
             b'$' if bytes[at + 1] == b'{' => text[at..].find('}').map(|length| at + length + 1),
             _ if bytes[at..].starts_with(closing.as_bytes()) => return Some(at),
             _ => Some(at + 1),
@@ -327,7 +397,12 @@ fn find_end_tag(text: &str, name: &str) -> Option<EndTag> {
             let trims_after = tail.starts_with('-');
             let tail = tail.strip_prefix('-').unwrap_or(tail);
             if let Some(remaining) = tail.strip_prefix("%}") {
-                return Some(EndTag { begin, end: text.len() - remaining.len(), trims_before, trims_after });
+                return Some(EndTag {
+                    begin,
+                    end: text.len() - remaining.len(),
+                    trims_before,
+                    trims_after,
+                });
             }
         }
         from = begin + 2;
@@ -357,12 +432,17 @@ impl Reader {
         let mut nodes = Vec::new();
         while let Some((line, kind)) = self.next() {
             if self.depth > DEPTH_LIMIT {
-                return Err(at_line(line, format!("more than {DEPTH_LIMIT} blocks inside each other")));
+                return Err(at_line(
+                    line,
+                    format!("more than {DEPTH_LIMIT} blocks inside each other"),
+                ));
             }
             let kind = match kind {
                 PieceKind::Text(text) => NodeKind::Text(text.into()),
                 PieceKind::Output(content) if content.is_empty() => continue,
-                PieceKind::Output(content) => NodeKind::Print(chain_of(&content).map_err(|error| at_line(line, error))?),
+                PieceKind::Output(content) => {
+                    NodeKind::Print(chain_of(&content).map_err(|error| at_line(line, error))?)
+                }
                 PieceKind::Tag { name, rest } => {
                     if ends.contains(&name.as_str()) || is_end(&name) {
                         self.depth -= 1;
@@ -385,9 +465,15 @@ impl Reader {
             Some(tag) if ends.contains(&tag.name.as_str()) => Ok((nodes, tag)),
             Some(tag) => Err(at_line(
                 tag.line,
-                format!("`{}` where `{expected}` of line {} was expected", tag.name, opened.line),
+                format!(
+                    "`{}` where `{expected}` of line {} was expected",
+                    tag.name, opened.line
+                ),
             )),
-            None => Err(at_line(opened.line, format!("`{}` without `{expected}`", opened.name))),
+            None => Err(at_line(
+                opened.line,
+                format!("`{}` without `{expected}`", opened.name),
+            )),
         }
     }
 
@@ -405,24 +491,39 @@ impl Reader {
             "case" => self.case(tag),
             "for" | "tablerow" => self.repeat(tag),
             "cycle" => cycle(&tag.rest).map_err(here),
-            "increment" => single_name(&tag.rest).map(NodeKind::Increment).map_err(here),
-            "decrement" => single_name(&tag.rest).map(NodeKind::Decrement).map_err(here),
+            "increment" => single_name(&tag.rest)
+                .map(NodeKind::Increment)
+                .map_err(here),
+            "decrement" => single_name(&tag.rest)
+                .map(NodeKind::Decrement)
+                .map_err(here),
             "break" => Ok(NodeKind::Break),
             "continue" => Ok(NodeKind::Continue),
             // Braze and Customer.io write their own links and their way out as tags.
             "abort_message" => Ok(NodeKind::Abort(abort_reason(&tag.rest).into())),
             "unsubscribe_url" => Ok(NodeKind::Print(Chain::path(&["links", "unsubscribe"]))),
             "view_in_browser_url" => Ok(NodeKind::Print(Chain::path(&["links", "view"]))),
-            "manage_subscription_preferences_url" => Ok(NodeKind::Print(Chain::path(&["links", "preferences"]))),
+            "manage_subscription_preferences_url" => {
+                Ok(NodeKind::Print(Chain::path(&["links", "preferences"])))
+            }
             "include" | "render" | "layout" | "block" | "section" => Err(at_line(
                 tag.line,
-                format!("`{}` needs another template, and templates cannot include others: write its text here", tag.name),
+                format!(
+                    "`{}` needs another template, and templates cannot include others: write its text here",
+                    tag.name
+                ),
             )),
             "connected_content" => Err(at_line(
                 tag.line,
                 "`connected_content` fetches from the network, which templates cannot do: send the value as a trait or property",
             )),
-            other => Err(at_line(tag.line, format!("unknown tag `{}`", other.chars().take(40).collect::<String>()))),
+            other => Err(at_line(
+                tag.line,
+                format!(
+                    "unknown tag `{}`",
+                    other.chars().take(40).collect::<String>()
+                ),
+            )),
         }
     }
 
@@ -431,20 +532,33 @@ impl Reader {
         let end = if is_unless { "endunless" } else { "endif" };
         let ends = ["elsif", "elseif", "else", end];
         let first = expression_of(&tag.rest).map_err(|error| at_line(tag.line, error))?;
-        let mut condition = if is_unless { Expr::Not(Box::new(first)) } else { first };
+        let mut condition = if is_unless {
+            Expr::Not(Box::new(first))
+        } else {
+            first
+        };
         let mut branches = Vec::new();
         loop {
             let (body, next) = self.closed(tag, &ends)?;
             branches.push((condition, body));
             match next.name.as_str() {
                 "elsif" | "elseif" => {
-                    condition = expression_of(&next.rest).map_err(|error| at_line(next.line, error))?;
+                    condition =
+                        expression_of(&next.rest).map_err(|error| at_line(next.line, error))?;
                 }
                 "else" => {
                     let (otherwise, _) = self.closed(tag, &[end])?;
-                    return Ok(NodeKind::If { branches, otherwise });
+                    return Ok(NodeKind::If {
+                        branches,
+                        otherwise,
+                    });
                 }
-                _ => return Ok(NodeKind::If { branches, otherwise: Vec::new() }),
+                _ => {
+                    return Ok(NodeKind::If {
+                        branches,
+                        otherwise: Vec::new(),
+                    });
+                }
             }
         }
     }
@@ -458,7 +572,8 @@ impl Reader {
         loop {
             match next.name.as_str() {
                 "when" => {
-                    let values = when_values(&next.rest).map_err(|error| at_line(next.line, error))?;
+                    let values =
+                        when_values(&next.rest).map_err(|error| at_line(next.line, error))?;
                     let (body, following) = self.closed(tag, &["when", "else", "endcase"])?;
                     whens.push((values, body));
                     next = following;
@@ -468,7 +583,13 @@ impl Reader {
                     otherwise = body;
                     next = following;
                 }
-                _ => return Ok(NodeKind::Case { subject, whens, otherwise }),
+                _ => {
+                    return Ok(NodeKind::Case {
+                        subject,
+                        whens,
+                        otherwise,
+                    });
+                }
             }
         }
     }
@@ -492,15 +613,27 @@ fn is_end(name: &str) -> bool {
 
 /// What stands in `abort_message('…')`.
 fn abort_reason(rest: &str) -> String {
-    let inner = rest.trim().trim_start_matches('(').trim_end_matches(')').trim();
-    inner.trim_matches(['\'', '"']).chars().filter(|c| !c.is_control()).take(200).collect()
+    let inner = rest
+        .trim()
+        .trim_start_matches('(')
+        .trim_end_matches(')')
+        .trim();
+    inner
+        .trim_matches(['\'', '"'])
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(200)
+        .collect()
 }
 
 // Inside a tag.
 
 impl Chain {
     fn path(keys: &[&str]) -> Chain {
-        Chain { base: Expr::Path(Path::of(keys)), filters: Vec::new() }
+        Chain {
+            base: Expr::Path(Path::of(keys)),
+            filters: Vec::new(),
+        }
     }
 }
 
@@ -540,7 +673,10 @@ fn assign(text: &str) -> Result<NodeKind, String> {
     }
     let chain = words.chain()?;
     words.finish()?;
-    Ok(NodeKind::Assign { name: name.into(), chain })
+    Ok(NodeKind::Assign {
+        name: name.into(),
+        chain,
+    })
 }
 
 fn when_values(text: &str) -> Result<Vec<Expr>, String> {
@@ -569,12 +705,17 @@ fn cycle(text: &str) -> Result<NodeKind, String> {
         values.push(words.operand()?);
     }
     words.finish()?;
-    Ok(NodeKind::Cycle { group, values, key: text.trim().into() })
+    Ok(NodeKind::Cycle {
+        group,
+        values,
+        key: text.trim().into(),
+    })
 }
 
 fn loop_head(text: &str, is_table: bool) -> Result<Loop, String> {
     let mut words = Words::of(text)?;
-    let (Some(Word::Name(variable)), Some(Word::Name(within))) = (words.next(), words.next()) else {
+    let (Some(Word::Name(variable)), Some(Word::Name(within))) = (words.next(), words.next())
+    else {
         return Err("write `for item in items`".to_owned());
     };
     if within != "in" {
@@ -582,7 +723,13 @@ fn loop_head(text: &str, is_table: bool) -> Result<Loop, String> {
     }
     let collection = words.operand()?;
     let mut head = Loop {
-        key: format!("{variable}-{}", text.split_once(" in ").map_or(text, |(_, rest)| rest).trim()).into(),
+        key: format!(
+            "{variable}-{}",
+            text.split_once(" in ")
+                .map_or(text, |(_, rest)| rest)
+                .trim()
+        )
+        .into(),
         variable: variable.into(),
         collection,
         limit: None,
@@ -602,7 +749,9 @@ fn loop_head(text: &str, is_table: bool) -> Result<Loop, String> {
             Some(Word::Name(option)) if option == "reversed" => head.reversed = true,
             Some(Word::Name(option)) if words.take(&Word::Colon) => match option.as_str() {
                 "limit" => head.limit = Some(words.operand()?),
-                "offset" if words.take(&Word::Name("continue".to_owned())) => head.offset = Some(Offset::Continue),
+                "offset" if words.take(&Word::Name("continue".to_owned())) => {
+                    head.offset = Some(Offset::Continue)
+                }
                 "offset" => head.offset = Some(Offset::At(words.operand()?)),
                 "cols" if is_table => head.table = Some(Some(words.operand()?)),
                 other => return Err(format!("unknown option `{other}` of a loop")),
@@ -665,7 +814,11 @@ struct Words {
 
 impl Words {
     fn of(text: &str) -> Result<Words, String> {
-        Ok(Words { words: lex(text)?, at: 0, depth: 0 })
+        Ok(Words {
+            words: lex(text)?,
+            at: 0,
+            depth: 0,
+        })
     }
 
     fn peek(&self) -> Option<&Word> {
@@ -707,7 +860,10 @@ impl Words {
         while self.take(&Word::Pipe) {
             calls.push(self.filter()?);
         }
-        Ok(Chain { base, filters: calls })
+        Ok(Chain {
+            base,
+            filters: calls,
+        })
     }
 
     fn filter(&mut self) -> Result<FilterCall, String> {
@@ -715,7 +871,11 @@ impl Words {
             return Err("a filter's name is missing after `|`".to_owned());
         };
         filters::check_name(&name)?;
-        let mut call = FilterCall { name: name.into(), args: Vec::new(), named: Vec::new() };
+        let mut call = FilterCall {
+            name: name.into(),
+            args: Vec::new(),
+            named: Vec::new(),
+        };
         if !self.take(&Word::Colon) {
             return Ok(call);
         }
@@ -751,7 +911,11 @@ impl Words {
         self.at += 1;
         let (left, right) = (Box::new(left), Box::new(self.expression()?));
         self.depth -= 1;
-        Ok(if is_and { Expr::And(left, right) } else { Expr::Or(left, right) })
+        Ok(if is_and {
+            Expr::And(left, right)
+        } else {
+            Expr::Or(left, right)
+        })
     }
 
     fn comparison(&mut self) -> Result<Expr, String> {
@@ -770,11 +934,17 @@ impl Words {
             Some(Word::Compare(">")) => Comparison::Greater,
             Some(Word::Compare(">=")) => Comparison::GreaterOrEqual,
             Some(Word::Name(name)) if name == "contains" => Comparison::Contains,
-            Some(Word::Assign) => return Err("unexpected `=`: comparing is written `==`".to_owned()),
+            Some(Word::Assign) => {
+                return Err("unexpected `=`: comparing is written `==`".to_owned());
+            }
             _ => return Ok(left),
         };
         self.at += 1;
-        Ok(Expr::Compare(comparison, Box::new(left), Box::new(self.operand()?)))
+        Ok(Expr::Compare(
+            comparison,
+            Box::new(left),
+            Box::new(self.operand()?),
+        ))
     }
 
     fn operand(&mut self) -> Result<Expr, String> {
@@ -793,14 +963,19 @@ impl Words {
             }
             Some(Word::Dollar(name)) => self.path("customer".into(), vec![Step::Key(name.into())]),
             Some(Word::Name(name)) => match (name.as_str(), self.peek()) {
-                ("content_blocks", Some(Word::Dot)) => Err(content_block(self.words.get(self.at + 1))),
+                ("content_blocks", Some(Word::Dot)) => {
+                    Err(content_block(self.words.get(self.at + 1)))
+                }
                 (_, Some(Word::Dot | Word::OpenBracket)) => self.path(name.into(), Vec::new()),
                 ("nil" | "null", _) => Ok(Expr::Nil),
                 ("true", _) => Ok(Expr::Bool(true)),
                 ("false", _) => Ok(Expr::Bool(false)),
                 ("empty", _) => Ok(Expr::Empty),
                 ("blank", _) => Ok(Expr::Blank),
-                _ => Ok(Expr::Path(Path { root: name.into(), steps: Vec::new() })),
+                _ => Ok(Expr::Path(Path {
+                    root: name.into(),
+                    steps: Vec::new(),
+                })),
             },
             Some(other) => Err(format!("expected a value, found {other}")),
             None => Err("a value is missing".to_owned()),
@@ -834,7 +1009,11 @@ impl Words {
         // Braze's names for what we call customer and event.
         let root = match root.as_ref() {
             "custom_attribute" if is_braze => "customer".into(),
-            "event_properties" | "api_trigger_properties" | "canvas_entry_properties" if is_braze => "event".into(),
+            "event_properties" | "api_trigger_properties" | "canvas_entry_properties"
+                if is_braze =>
+            {
+                "event".into()
+            }
             _ => root,
         };
         Ok(Expr::Path(Path { root, steps }))
@@ -843,7 +1022,9 @@ impl Words {
     fn deeper(&mut self) -> Result<(), String> {
         self.depth += 1;
         if self.depth > DEPTH_LIMIT {
-            return Err(format!("more than {DEPTH_LIMIT} brackets or conditions inside each other"));
+            return Err(format!(
+                "more than {DEPTH_LIMIT} brackets or conditions inside each other"
+            ));
         }
         Ok(())
     }
@@ -883,14 +1064,18 @@ fn lex(text: &str) -> Result<Vec<Word>, String> {
                 at = begin + end + 1;
                 Word::Dollar(inner)
             }
-            byte if byte.is_ascii_digit() || (byte == b'-' && next.is_some_and(|b| b.is_ascii_digit())) => {
+            byte if byte.is_ascii_digit()
+                || (byte == b'-' && next.is_some_and(|b| b.is_ascii_digit())) =>
+            {
                 let (word, end) = number(text, begin, words.last() == Some(&Word::Dot))?;
                 at = end;
                 word
             }
             byte if byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii() => {
                 let end = text[begin..]
-                    .find(|c: char| c.is_ascii() && !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '?')))
+                    .find(|c: char| {
+                        c.is_ascii() && !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '?'))
+                    })
                     .map_or(bytes.len(), |length| begin + length);
                 at = end;
                 Word::Name(text[begin..end].to_owned())
@@ -940,15 +1125,25 @@ fn lex(text: &str) -> Result<Vec<Word>, String> {
 /// A number from `begin` on and where it ends. After a dot (`items.0.name`) only whole ones.
 fn number(text: &str, begin: usize, after_dot: bool) -> Result<(Word, usize), String> {
     let bytes = text.as_bytes();
-    let digits_end = |from: usize| bytes[from..].iter().position(|b| !b.is_ascii_digit()).map_or(bytes.len(), |n| from + n);
+    let digits_end = |from: usize| {
+        bytes[from..]
+            .iter()
+            .position(|b| !b.is_ascii_digit())
+            .map_or(bytes.len(), |n| from + n)
+    };
     let mut end = digits_end(begin + 1);
-    let has_fraction =
-        !after_dot && bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+    let has_fraction = !after_dot
+        && bytes.get(end) == Some(&b'.')
+        && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
     if has_fraction {
         end = digits_end(end + 1);
     }
     let written = &text[begin..end];
-    let whole = if has_fraction { None } else { written.parse().ok() };
+    let whole = if has_fraction {
+        None
+    } else {
+        written.parse().ok()
+    };
     match (whole, written.parse::<f64>()) {
         (Some(number), _) => Ok((Word::Int(number), end)),
         (None, Ok(number)) => Ok((Word::Float(number), end)),

@@ -15,7 +15,7 @@ static SHEET_PATH: LazyLock<String> = LazyLock::new(|| address("perennial", SHEE
 static HTMX_PATH: LazyLock<String> = LazyLock::new(|| address("htmx", HTMX, "js"));
 
 /// The address of the sheet.
-pub(super) fn sheet() -> &'static str {
+pub(crate) fn sheet() -> &'static str {
     &SHEET_PATH
 }
 

@@ -61,6 +61,8 @@ pub struct Funnel {
     pub entered: Count,
     /// Messages that reached the gate.
     pub reached_gate: Count,
+    /// Through the gate and on their way.
+    pub waiting: Count,
     /// Held now, by reason.
     pub held: Vec<ReasonCount>,
     /// Skipped, by reason.
@@ -92,6 +94,8 @@ pub struct Arm {
     pub goals: Count,
     /// Their value; none where the goal has no value.
     pub revenue: Option<Money>,
+    /// Their value in other currencies, which are never added up with it.
+    pub also: Vec<Money>,
 }
 
 impl Arm {
@@ -190,6 +194,7 @@ impl CampaignPage {
         let mut rows = vec![
             plain("Entered", funnel.entered, Tone::Sky),
             plain("Reached the gate", funnel.reached_gate, Tone::Sky),
+            plain("On their way", funnel.waiting, Tone::Sky),
             self.row(Outcome::Held, &funnel.held, "Held now"),
             self.row(Outcome::Skipped, &funnel.skipped, "Skipped"),
             self.row(Outcome::Failed, &funnel.failed, "Failed"),
@@ -206,7 +211,7 @@ impl CampaignPage {
         ];
         // What never happened needs no row; what may happen to every campaign keeps its zero.
         rows.retain(|row| {
-            !row.count.is_zero() || !matches!(row.label.as_str(), "Failed" | "Uncertain")
+            !row.count.is_zero() || !matches!(row.label.as_str(), "Failed" | "Uncertain" | "On their way")
         });
         if self.view.goal.is_some() {
             rows.push(plain("Came back", funnel.came_back, Tone::Leaf));

@@ -712,6 +712,7 @@ impl Views for Shop {
         let funnel = Funnel {
             entered: self.count(5_601),
             reached_gate: self.count(5_590),
+            waiting: Count(0),
             held: vec![
                 reason("quiet_hours", 41),
                 reason("frequency_cap", 17),
@@ -779,6 +780,7 @@ impl Views for Shop {
                     came_back: self.count(922),
                     goals: self.count(1_101),
                     revenue: Some(self.money(3_031_240)),
+                    also: Vec::new(),
                 }
             },
             held_out: if fresh {
@@ -791,6 +793,7 @@ impl Views for Shop {
                     came_back: self.count(140),
                     goals: self.count(158),
                     revenue: Some(self.money(437_610)),
+                    also: Vec::new(),
                 }
             },
             holdout: "20 %".into(),
@@ -839,7 +842,7 @@ impl Views for Shop {
         };
         let row = self.message_row(place);
         let explanation = match row.verdict.outcome {
-            Outcome::Sent => "",
+            Outcome::Sent | Outcome::Waiting => "",
             Outcome::Held => {
                 "It waits until the quiet hours end at 08:00 in Leeds; then it goes through the gate again."
             }

@@ -26,7 +26,7 @@ pub struct HomeView {
     pub attention_total: Count,
     /// Running campaigns, a handful.
     pub campaigns: Vec<CampaignRow>,
-    /// Calls of the last 24 hours.
+    /// Calls of today, by UTC, as they are tallied.
     pub ingest: Totals,
     /// When the last call arrived.
     pub last_call: Option<Timestamp>,

@@ -10,7 +10,7 @@ use super::text::{Count, Share, Tag, Tone};
 /// Everything on the page of sources.
 #[derive(Debug, Clone, Default)]
 pub struct IngestView {
-    /// Calls of the last 24 hours.
+    /// Calls of today, by UTC, as they are tallied.
     pub day: Totals,
     /// Calls ever.
     pub ever: Totals,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::sync::Semaphore;
 
-mod assets;
+pub(crate) mod assets;
 pub mod campaign;
 pub mod campaigns;
 pub mod chart;

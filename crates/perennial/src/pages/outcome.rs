@@ -20,10 +20,12 @@ pub enum Outcome {
     Failed,
     /// Nobody knows whether it went out.
     Uncertain,
+    /// None yet: it is through the gate and on its way.
+    Waiting,
 }
 
 impl Outcome {
-    /// All outcomes, in the order in which pages list them.
+    /// All outcomes that a message can reach, in the order in which pages list them.
     pub const ALL: [Outcome; 6] = [
         Outcome::Sent,
         Outcome::Held,
@@ -42,6 +44,7 @@ impl Outcome {
             Outcome::WouldHaveSent => "would_have_sent",
             Outcome::Failed => "failed",
             Outcome::Uncertain => "uncertain",
+            Outcome::Waiting => "waiting",
         }
     }
 
@@ -61,6 +64,7 @@ impl Outcome {
             Outcome::WouldHaveSent => "Would have been sent",
             Outcome::Failed => "Failed",
             Outcome::Uncertain => "Uncertain",
+            Outcome::Waiting => "On its way",
         }
     }
 
@@ -69,6 +73,7 @@ impl Outcome {
         match self {
             Outcome::Sent => Tone::Leaf,
             Outcome::Held => Tone::Sun,
+            Outcome::Waiting => Tone::Sky,
             Outcome::Failed | Outcome::Uncertain => Tone::Rose,
             Outcome::Skipped | Outcome::WouldHaveSent => Tone::Plain,
         }

@@ -29,7 +29,7 @@ pub struct SegmentView {
     pub customers: Count,
     /// Size at the end of local days, oldest first, today last; at most 400.
     pub size: Vec<SizePoint>,
-    /// This page of members, newest first.
+    /// This page of members, by name.
     pub members: Vec<MemberRow>,
     /// The cursor of the next page of members.
     pub next: Option<String>,

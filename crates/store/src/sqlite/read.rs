@@ -4,8 +4,8 @@ use super::columns::{self, read_all};
 use super::error::Told;
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter, Page, Reader, Refused,
-    RowId, Stage, StoreError, Tally, Transition, TransitionFilter,
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter,
+    Page, Reader, Refused, RowId, Stage, StoreError, Tally, Transition, TransitionFilter,
 };
 use domain::message::{Decision, Message};
 use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
@@ -24,11 +24,21 @@ pub(super) struct SqliteReader {
 impl SqliteReader {
     /// Reads through `connection`, which was opened for reading.
     pub(super) fn new(connection: Connection, dir: PathBuf) -> Result<SqliteReader, StoreError> {
-        Ok(SqliteReader { connection, dir, rows: RefCell::new(RowReader::new()?) })
+        Ok(SqliteReader {
+            connection,
+            dir,
+            rows: RefCell::new(RowReader::new()?),
+        })
     }
 
     fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
-        result.map_err(|error| Told { dir: &self.dir, doing: "read" }.sqlite(&error))
+        result.map_err(|error| {
+            Told {
+                dir: &self.dir,
+                doing: "read",
+            }
+            .sqlite(&error)
+        })
     }
 
     /// The row of this number. Each is read for itself: a statement left open while the engine works
@@ -68,16 +78,24 @@ impl Reader for SqliteReader {
         visit: &mut dyn FnMut(JournalRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         // What is committed from here on is not visited: the end is fixed, however long the visits take.
-        let (last, position) = self.told(
-            self.connection
-                .query_row("SELECT last_row, position FROM meta", [], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))),
-        )?;
+        let (last, position) = self.told(self.connection.query_row(
+            "SELECT last_row, position FROM meta",
+            [],
+            |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)),
+        ))?;
         let mut expected = None;
         for id in (after.0.saturating_add(1)..=last).map(RowId) {
-            let row = self.row(id)?.ok_or_else(|| damaged_row(id, "it is missing".to_owned()))?;
+            let row = self
+                .row(id)?
+                .ok_or_else(|| damaged_row(id, "it is missing".to_owned()))?;
             let next = row.first.0 + row.calls.len() as u64;
-            if expected.is_some_and(|expected| expected != row.first.0) || (id.0 == last && next != position + 1) {
-                return Err(damaged_row(id, format!("its first call is at {}, out of step", row.first.0)));
+            if expected.is_some_and(|expected| expected != row.first.0)
+                || (id.0 == last && next != position + 1)
+            {
+                return Err(damaged_row(
+                    id,
+                    format!("its first call is at {}, out of step", row.first.0),
+                ));
             }
             expected = Some(next);
             visit(row)?;
@@ -89,33 +107,67 @@ impl Reader for SqliteReader {
         let mut ids = rows.to_vec();
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().filter_map(|id| self.row(id).transpose()).collect()
+        ids.into_iter()
+            .filter_map(|id| self.row(id).transpose())
+            .collect()
     }
 
-    fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, Decision)>, StoreError> {
-        let mut select = Select::new(columns::DECISION, "decisions");
-        select.only("message", filter.message.as_ref().map(|message| message.0.to_string()));
-        select.only("customer", filter.customer.map(|customer| customer.0));
-        select.only("campaign", filter.campaign.as_ref().map(|campaign| campaign.as_str().to_owned()));
-        select.only("outcome", filter.outcome.map(|outcome| outcome.word().to_owned()));
-        select.only("because", filter.because.map(|because| because.word().to_owned()));
+    fn decisions(
+        &self,
+        filter: &DecisionFilter,
+        page: Page,
+    ) -> Result<Vec<(u64, Decision)>, StoreError> {
+        let select = only_decisions(Select::new(columns::DECISION, "decisions"), filter);
         let (sql, params) = select.page("number DESC", page);
-        self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::decision))
+        self.told(read_all(
+            &self.connection,
+            &sql,
+            params_from_iter(params),
+            columns::decision,
+        ))
+    }
+
+    fn decision_count(&self, filter: &DecisionFilter) -> Result<u64, StoreError> {
+        let select = only_decisions(Select::new("count(*)", "decisions"), filter);
+        self.told(self.connection.query_row(
+            &select.sql,
+            params_from_iter(select.params),
+            |row| row.get(0),
+        ))
     }
 
     fn messages(&self, filter: &MessageFilter, page: Page) -> Result<Vec<Message>, StoreError> {
         let with_letter = format!("{}, {}", columns::MESSAGE, columns::LETTER);
-        let mut select =
-            Select::new(&with_letter, "messages LEFT JOIN letters ON letters.message = messages.number");
+        let mut select = Select::new(
+            &with_letter,
+            "messages LEFT JOIN letters ON letters.message = messages.number",
+        );
         select.only("customer", filter.customer.map(|customer| customer.0));
-        select.only("campaign", filter.campaign.as_ref().map(|campaign| campaign.as_str().to_owned()));
-        select.only("outcome", filter.outcome.map(|outcome| outcome.word().to_owned()));
-        select.only("because", filter.because.map(|because| because.word().to_owned()));
+        select.only(
+            "campaign",
+            filter
+                .campaign
+                .as_ref()
+                .map(|campaign| campaign.as_str().to_owned()),
+        );
+        select.only(
+            "outcome",
+            filter.outcome.map(|outcome| outcome.word().to_owned()),
+        );
+        select.only(
+            "because",
+            filter.because.map(|because| because.word().to_owned()),
+        );
         if filter.waiting {
             select.only_where("outcome IS NULL");
         }
         let (sql, params) = select.page("latest_ms DESC, number DESC", page);
-        self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::message_with_letter))
+        self.told(read_all(
+            &self.connection,
+            &sql,
+            params_from_iter(params),
+            columns::message_with_letter,
+        ))
     }
 
     fn message(&self, id: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
@@ -125,53 +177,126 @@ impl Reader for SqliteReader {
         );
         let attempts = format!("SELECT {attempt} FROM attempts WHERE message = ?1 ORDER BY number");
         // One transaction, so that the attempts are those of the message as it is seen.
-        let found = self.connection.unchecked_transaction().and_then(|transaction| {
-            let message = read_all(&transaction, &message, [&*id.0], columns::message_with_letter)?.pop();
-            let attempts = read_all(&transaction, &attempts, [&*id.0], columns::attempt)?;
-            Ok(message.map(|message| (message, attempts)))
-        });
+        let found = self
+            .connection
+            .unchecked_transaction()
+            .and_then(|transaction| {
+                let message = read_all(
+                    &transaction,
+                    &message,
+                    [&*id.0],
+                    columns::message_with_letter,
+                )?
+                .pop();
+                let attempts = read_all(&transaction, &attempts, [&*id.0], columns::attempt)?;
+                Ok(message.map(|message| (message, attempts)))
+            });
         self.told(found)
     }
 
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
         let mut select = Select::new(columns::MESSAGE_COUNT, "messages");
-        select.only("campaign", campaign.map(|campaign| campaign.as_str().to_owned()));
-        let sql = format!("{} GROUP BY campaign, outcome, because ORDER BY campaign, outcome, because", select.sql);
-        self.told(read_all(&self.connection, &sql, params_from_iter(select.params), columns::message_count))
+        select.only(
+            "campaign",
+            campaign.map(|campaign| campaign.as_str().to_owned()),
+        );
+        let sql = format!(
+            "{} GROUP BY campaign, outcome, because ORDER BY campaign, outcome, because",
+            select.sql
+        );
+        self.told(read_all(
+            &self.connection,
+            &sql,
+            params_from_iter(select.params),
+            columns::message_count,
+        ))
     }
 
-    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
+    fn transitions(
+        &self,
+        filter: &TransitionFilter,
+        page: Page,
+    ) -> Result<Vec<(u64, Transition)>, StoreError> {
         let mut select = Select::new(columns::TRANSITION, "transitions");
         select.only("customer", filter.customer.map(|customer| customer.0));
-        select.only("segment", filter.segment.as_ref().map(|segment| segment.as_str().to_owned()));
+        select.only(
+            "segment",
+            filter
+                .segment
+                .as_ref()
+                .map(|segment| segment.as_str().to_owned()),
+        );
         let (sql, params) = select.page("number DESC", page);
-        self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::transition))
+        self.told(read_all(
+            &self.connection,
+            &sql,
+            params_from_iter(params),
+            columns::transition,
+        ))
     }
 
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {
-        let sql = format!("SELECT {} FROM exposures WHERE campaign = ?1 ORDER BY at_ms, number", columns::EXPOSURE);
-        self.told(read_all(&self.connection, &sql, [campaign.as_str()], columns::exposure))
+        let sql = format!(
+            "SELECT {} FROM exposures WHERE campaign = ?1 ORDER BY at_ms, number",
+            columns::EXPOSURE
+        );
+        self.told(read_all(
+            &self.connection,
+            &sql,
+            [campaign.as_str()],
+            columns::exposure,
+        ))
     }
 
     fn journey_counts(&self, campaign: &Name) -> Result<(u64, u64), StoreError> {
         let sql = "SELECT stage, count(*) FROM journeys WHERE campaign = ?1 GROUP BY stage";
-        let by_stage = self.told(read_all(&self.connection, sql, [campaign.as_str()], |columns| {
-            Ok((columns.word::<Stage>()?, columns.take::<u64>()?))
-        }))?;
+        let by_stage = self.told(read_all(
+            &self.connection,
+            sql,
+            [campaign.as_str()],
+            |columns| Ok((columns.word::<Stage>()?, columns.take::<u64>()?)),
+        ))?;
         let ever = by_stage.iter().map(|(_, count)| count).sum();
-        let inside = by_stage.iter().filter(|(stage, _)| stage.is_inside()).map(|(_, count)| count).sum();
+        let inside = by_stage
+            .iter()
+            .filter(|(stage, _)| stage.is_inside())
+            .map(|(_, count)| count)
+            .sum();
         Ok((ever, inside))
     }
 
-    fn versions(&self, kind: DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError> {
-        let sql =
-            format!("SELECT {} FROM definitions WHERE kind = ?1 AND name = ?2 ORDER BY version DESC", columns::DEFINITION);
-        self.told(read_all(&self.connection, &sql, params![kind.word(), name.as_str()], columns::definition))
+    fn versions(
+        &self,
+        kind: DefinitionKind,
+        name: &Name,
+    ) -> Result<Vec<DefinitionVersion>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM definitions WHERE kind = ?1 AND name = ?2 ORDER BY version DESC",
+            columns::DEFINITION
+        );
+        self.told(read_all(
+            &self.connection,
+            &sql,
+            params![kind.word(), name.as_str()],
+            columns::definition,
+        ))
     }
 
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {
         let (sql, params) = Select::new(columns::REFUSED, "refused").page("id DESC", page);
-        self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::refused))
+        self.told(read_all(
+            &self.connection,
+            &sql,
+            params_from_iter(params),
+            columns::refused,
+        ))
+    }
+
+    fn refused_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let sql = "SELECT reason, count(*) FROM refused GROUP BY reason";
+        self.told(read_all(&self.connection, sql, [], |columns| {
+            Ok((columns.take::<String>()?, columns.take::<u64>()?))
+        }))
     }
 
     fn refused_call(&self, id: u64) -> Result<Option<Refused>, StoreError> {
@@ -179,7 +304,9 @@ impl Reader for SqliteReader {
             return Ok(None);
         };
         let sql = format!("SELECT {} FROM refused WHERE id = ?1", columns::REFUSED);
-        Ok(self.told(read_all(&self.connection, &sql, [number], columns::refused))?.pop())
+        Ok(self
+            .told(read_all(&self.connection, &sql, [number], columns::refused))?
+            .pop())
     }
 
     fn tallies(&self, days: u32) -> Result<Vec<Tally>, StoreError> {
@@ -192,7 +319,13 @@ impl Reader for SqliteReader {
     }
 
     fn size_bytes(&self) -> Result<u64, StoreError> {
-        let told = |error| Told { dir: &self.dir, doing: "read" }.system("", &error);
+        let told = |error| {
+            Told {
+                dir: &self.dir,
+                doing: "read",
+            }
+            .system("", &error)
+        };
         let mut bytes = 0;
         for entry in std::fs::read_dir(&self.dir).map_err(told)? {
             // The log may be taken away between being listed and being measured.
@@ -205,6 +338,31 @@ impl Reader for SqliteReader {
         }
         Ok(bytes)
     }
+}
+
+/// The query for the decisions that a filter lets through.
+fn only_decisions(mut select: Select, filter: &DecisionFilter) -> Select {
+    select.only(
+        "message",
+        filter.message.as_ref().map(|message| message.0.to_string()),
+    );
+    select.only("customer", filter.customer.map(|customer| customer.0));
+    select.only(
+        "campaign",
+        filter
+            .campaign
+            .as_ref()
+            .map(|campaign| campaign.as_str().to_owned()),
+    );
+    select.only(
+        "outcome",
+        filter.outcome.map(|outcome| outcome.word().to_owned()),
+    );
+    select.only(
+        "because",
+        filter.because.map(|because| because.word().to_owned()),
+    );
+    select
 }
 
 /// SQLite's numbers end at 2^63 - 1; what is beyond cannot be in a table.
@@ -220,7 +378,10 @@ struct Select {
 
 impl Select {
     fn new(columns: &str, tables: &str) -> Select {
-        Select { sql: format!("SELECT {columns} FROM {tables} WHERE TRUE"), params: Vec::new() }
+        Select {
+            sql: format!("SELECT {columns} FROM {tables} WHERE TRUE"),
+            params: Vec::new(),
+        }
     }
 
     /// Keeps rows with this value, if one is given. Call it for the most selective column first.
@@ -242,7 +403,16 @@ impl Select {
     fn page(mut self, order: &str, page: Page) -> (String, Vec<Value>) {
         let at = self.params.len();
         self.params.push(i64::from(page.limit).into());
-        self.params.push(within_sqlite(page.skip).unwrap_or(i64::MAX).into());
-        (format!("{} ORDER BY {order} LIMIT ?{} OFFSET ?{}", self.sql, at + 1, at + 2), self.params)
+        self.params
+            .push(within_sqlite(page.skip).unwrap_or(i64::MAX).into());
+        (
+            format!(
+                "{} ORDER BY {order} LIMIT ?{} OFFSET ?{}",
+                self.sql,
+                at + 1,
+                at + 2
+            ),
+            self.params,
+        )
     }
 }

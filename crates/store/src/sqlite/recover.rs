@@ -12,37 +12,63 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
     let transaction = connection.unchecked_transaction()?;
     let mut recovered = read_meta(&transaction)?;
     recovered.definitions = read_definitions(&transaction)?;
-    recovered.campaigns =
-        read_all(&transaction, &format!("SELECT {} FROM campaigns ORDER BY name", columns::CAMPAIGN), [], columns::campaign)?;
+    recovered.campaigns = read_all(
+        &transaction,
+        &format!("SELECT {} FROM campaigns ORDER BY name", columns::CAMPAIGN),
+        [],
+        columns::campaign,
+    )?;
     recovered.exposures = read_all(
         &transaction,
-        &format!("SELECT {} FROM exposures WHERE until_ms >= ?1 ORDER BY number", columns::EXPOSURE),
+        &format!(
+            "SELECT {} FROM exposures WHERE until_ms >= ?1 ORDER BY number",
+            columns::EXPOSURE
+        ),
         [recovered.clock.0],
         columns::exposure,
     )?;
-    let watched = recovered.exposures.iter().map(|exposure| &*exposure.journey).collect();
+    let watched = recovered
+        .exposures
+        .iter()
+        .map(|exposure| &*exposure.journey)
+        .collect();
     recovered.journeys = read_journeys(&transaction, &watched)?;
     recovered.messages = read_messages(&transaction, recovered.clock)?;
     recovered.suppressions = read_all(
         &transaction,
-        &format!("SELECT {} FROM suppressions ORDER BY address", columns::SUPPRESSION),
+        &format!(
+            "SELECT {} FROM suppressions ORDER BY address",
+            columns::SUPPRESSION
+        ),
         [],
         columns::suppression,
     )?;
-    recovered.keys = read_all(&transaction, &format!("SELECT {} FROM keys ORDER BY id", columns::KEY), [], columns::key)?;
+    recovered.keys = read_all(
+        &transaction,
+        &format!("SELECT {} FROM keys ORDER BY id", columns::KEY),
+        [],
+        columns::key,
+    )?;
     Ok(recovered)
 }
 
 fn read_meta(connection: &Connection) -> Result<Recovered> {
-    connection.query_row("SELECT position, clock_ms, clock_offset_ms, link_key, dedupe_key FROM meta", [], |row| {
-        Ok(Recovered {
-            position: Position(row.get(0)?),
-            clock: Timestamp(row.get(1)?),
-            clock_offset_ms: row.get(2)?,
-            secrets: Secrets { link_key: row.get(3)?, dedupe_key: row.get(4)? },
-            ..Recovered::default()
-        })
-    })
+    connection.query_row(
+        "SELECT position, clock_ms, clock_offset_ms, link_key, dedupe_key FROM meta",
+        [],
+        |row| {
+            Ok(Recovered {
+                position: Position(row.get(0)?),
+                clock: Timestamp(row.get(1)?),
+                clock_offset_ms: row.get(2)?,
+                secrets: Secrets {
+                    link_key: row.get(3)?,
+                    dedupe_key: row.get(4)?,
+                },
+                ..Recovered::default()
+            })
+        },
+    )
 }
 
 fn read_definitions(connection: &Connection) -> Result<Vec<crate::DefinitionVersion>> {
@@ -67,7 +93,11 @@ fn read_journeys(connection: &Connection, watched: &HashSet<&str>) -> Result<Vec
             kept.push((number, journey));
             return;
         }
-        let of = (journey.campaign.clone(), journey.customer, journey.key.clone());
+        let of = (
+            journey.campaign.clone(),
+            journey.customer,
+            journey.key.clone(),
+        );
         let earlier = match last.get(&of) {
             Some((_, newest)) if newest_of(&journey, newest) => last.insert(of, (number, journey)),
             Some(_) => Some((number, journey)),
@@ -84,19 +114,28 @@ fn newest_of(journey: &Journey, other: &Journey) -> bool {
     journey.entered_at >= other.entered_at
 }
 
-/// Those that are not final with what was written, and those that count for caps without.
-fn read_messages(connection: &Connection, clock: Timestamp) -> Result<Vec<domain::message::Message>> {
+/// Those that are not final with all that was written, and those that count for caps with the address alone.
+fn read_messages(
+    connection: &Connection,
+    clock: Timestamp,
+) -> Result<Vec<domain::message::Message>> {
     let (message, letter) = (columns::MESSAGE, columns::LETTER);
     let open = format!(
         "SELECT {message}, {letter} FROM messages LEFT JOIN letters ON letters.message = messages.number
          WHERE outcome = 'held' OR outcome IS NULL ORDER BY number"
     );
     let counted = format!(
-        "SELECT {message} FROM messages WHERE latest_ms >= ?1 AND outcome IN ('sent', 'uncertain') ORDER BY number"
+        "SELECT {message}, to_address, to_name, '', '', NULL, ''
+         FROM messages LEFT JOIN letters ON letters.message = messages.number
+         WHERE latest_ms >= ?1 AND outcome IN ('sent', 'uncertain', 'would_have_sent') ORDER BY number"
     );
     let mut messages = read_all(connection, &open, [], columns::message_with_letter)?;
     let since = clock.minus(crate::CAPS_LOOK_BACK);
-    messages.extend(read_all(connection, &counted, [since.0], columns::message)?);
+    messages.extend(read_all(
+        connection,
+        &counted,
+        [since.0],
+        columns::message_with_letter,
+    )?);
     Ok(messages)
 }
-

@@ -1,0 +1,263 @@
+//! What definitions would do if they were saved now, worked out over the real past. Nothing is saved.
+
+use super::words::campaign_words;
+use super::{Snapshot, Who, is_by_hand};
+use crate::decide::prepared::Prepared;
+use crate::profile::People;
+use crate::segment::describe::describe;
+use crate::segment::plan::{Node, Plan};
+use crate::segment::{Asked, as_of};
+use crate::state::Engine;
+use domain::campaign::{Action, Trigger};
+use domain::definition::{Defined, Definition, DefinitionError, Definitions};
+use domain::segment::{EventName, Measure};
+use domain::shape::ShapeError;
+use domain::value::Quantifier;
+use domain::{Campaign, Condition, CustomerId, Name, Position, Segment, Span, Tests, Timestamp};
+use std::collections::{BTreeSet, HashSet};
+use store::{Reader, RowId, StoreError};
+
+/// How far a campaign on an event is looked back for.
+pub const LOOK_BACK: Span = Span::days(30);
+/// People shown as examples.
+const SAMPLE: usize = 5;
+
+/// Definitions that were checked and not saved, with what is needed to see what they would do.
+pub struct Draft {
+    definitions: Definitions,
+    plan: Plan,
+    people: People,
+    clock: Timestamp,
+    /// Members now, of the segment that is changed.
+    members: BTreeSet<CustomerId>,
+    /// What the draft makes of a segment.
+    what: What,
+    /// In one plain sentence.
+    pub sentence: String,
+    /// What is odd but allowed.
+    pub warnings: Vec<String>,
+}
+
+enum What {
+    Segment(Node),
+    /// Present members of the segment that lets in, if there is one.
+    Enters(Node),
+    Leaves(Node),
+    Did(Box<Prepared>),
+}
+
+/// Whom a draft would touch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// A segment.
+    Segment {
+        /// Members it would have.
+        members: BTreeSet<CustomerId>,
+        /// Those who would enter.
+        enter: u64,
+        /// Those who would leave.
+        leave: u64,
+    },
+    /// A campaign for people who enter a segment: its present members.
+    Enters(BTreeSet<CustomerId>),
+    /// A campaign for people who leave a segment: its present members, who may.
+    Leaves(BTreeSet<CustomerId>),
+    /// A campaign on an event: who did it in the last 30 days, and how often in all.
+    Did {
+        /// Who.
+        people: BTreeSet<CustomerId>,
+        /// How often.
+        times: u64,
+    },
+}
+
+impl Effect {
+    /// Everybody it is about.
+    pub fn people(&self) -> &BTreeSet<CustomerId> {
+        match self {
+            Effect::Segment { members, .. } => members,
+            Effect::Enters(people) | Effect::Leaves(people) | Effect::Did { people, .. } => people,
+        }
+    }
+
+    /// Five of them, to look at.
+    pub fn sample(&self, engine: &Engine) -> Vec<Who> {
+        self.people().iter().take(SAMPLE).map(|id| engine.who(*id)).collect()
+    }
+}
+
+impl Engine {
+    /// Checks definitions as saving them would, and takes what is needed to see what one of them would do: the
+    /// segment or campaign called `name`. Saves nothing. O(names).
+    pub fn draft(&self, defined: &[Defined], name: &Name) -> Result<Draft, DefinitionError> {
+        let mut definitions = self.definitions.clone();
+        for one in defined {
+            if let Definition::Template(template) = &one.definition {
+                crate::write::check_template(template).map_err(|message| DefinitionError {
+                    origin: "definitions".to_owned(),
+                    definition: format!("template `{}`", template.name),
+                    error: ShapeError { path: String::new(), message },
+                })?;
+            }
+            definitions.put(one.definition.clone());
+        }
+        definitions.check()?;
+        let mut plan = Plan::new(&definitions);
+        let rule_of = |plan: &Plan, segment: &Name| plan.segment(segment).map_or(Node::Never, |index| plan.segments[index].rule.clone());
+        let is_segment = defined.iter().any(|one| matches!(&one.definition, Definition::Segment(segment) if segment.name == *name));
+        let (what, sentence, warnings) = match (definitions.segments.get(name).filter(|_| is_segment), definitions.campaigns.get(name)) {
+            (Some(segment), _) => (What::Segment(rule_of(&plan, name)), describe(&segment.rule), self.warn_segment(segment)),
+            (None, Some(campaign)) => {
+                let what = match &campaign.enter.on {
+                    Trigger::Enters(segment) => What::Enters(rule_of(&plan, segment)),
+                    Trigger::Leaves(segment) => What::Leaves(rule_of(&plan, segment)),
+                    Trigger::Did { .. } => What::Did(Box::new(Prepared::new(campaign, 0, &mut plan, &definitions))),
+                };
+                (what, campaign_words(campaign, &definitions), self.warn_campaign(campaign, &definitions))
+            }
+            (None, None) => (What::Segment(Node::Never), String::new(), Vec::new()),
+        };
+        let members = match self.plan.segment(name).filter(|_| is_segment) {
+            Some(index) => self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect(),
+            None => BTreeSet::new(),
+        };
+        let Snapshot { people, clock, .. } = self.snapshot();
+        Ok(Draft { definitions, plan, people, clock, members, what, sentence, warnings })
+    }
+
+    fn warn_segment(&self, segment: &Segment) -> Vec<String> {
+        let mut warnings = Vec::new();
+        self.warn_rule(&segment.rule, &mut warnings);
+        warnings
+    }
+
+    /// What is odd about a segment that exists: for its page.
+    pub fn segment_warnings(&self, name: &Name) -> Vec<String> {
+        self.definitions.segments.get(name).map(|segment| self.warn_segment(segment)).unwrap_or_default()
+    }
+
+    fn warn_campaign(&self, campaign: &Campaign, definitions: &Definitions) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for rule in [&campaign.enter.only_if, &campaign.exit_if].into_iter().flatten() {
+            self.warn_rule(rule, &mut warnings);
+        }
+        if let Trigger::Did { event, .. } = &campaign.enter.on {
+            self.warn_event(event, &mut warnings);
+        }
+        if let Some(goal) = &campaign.goal {
+            self.warn_event(&goal.event, &mut warnings);
+        }
+        let writes = campaign.steps.iter().any(|step| matches!(step.action, Action::Message { .. }));
+        if writes && definitions.settings.sender.is_none() {
+            warnings.push("no sender is defined, so real mail cannot go out: add `sender:` to `workspace: settings`".to_owned());
+        }
+        warnings
+    }
+
+    fn warn_rule(&self, rule: &Condition, warnings: &mut Vec<String>) {
+        rule.walk(&mut |condition| match condition {
+            Condition::Trait(path, _) if path.is_malformed() => warnings.push(malformed(path.as_str())),
+            Condition::Did(did) => {
+                self.warn_event(&did.event, warnings);
+                if let Measure::Aggregate { path, .. } = &did.measure {
+                    let is_money = ["revenue", "total", "value", "price", "amount"].contains(&path.as_str());
+                    if is_money && !did.filter.as_ref().is_some_and(|tests| names(tests, "currency")) {
+                        warnings.push(format!("`{path}` is added up over all currencies alike: add `where: {{ currency: {{ is: … }} }}` if there are several"));
+                    }
+                    if path.is_malformed() {
+                        warnings.push(malformed(path.as_str()));
+                    }
+                }
+                if let Some(tests) = &did.filter {
+                    warn_tests(tests, warnings);
+                }
+            }
+            _ => {}
+        });
+        warnings.dedup();
+    }
+
+    fn warn_event(&self, event: &EventName, warnings: &mut Vec<String>) {
+        let seen = match event {
+            EventName::Exact(name) => self.catalogue.has_event(name) || is_own(name),
+            EventName::Prefix(_) => self.catalogue.events().iter().any(|(name, _)| event.matches(name)),
+        };
+        if !seen {
+            let known = self.catalogue.events();
+            let near = domain::shape::nearest(&event.to_string(), known.iter().map(|(name, _)| *name)).map(|near| format!("; the nearest that has is `{near}`"));
+            warnings.push(format!("no event `{event}` has come in so far{}", near.unwrap_or_default()));
+        }
+    }
+}
+
+impl Draft {
+    /// Whom the draft would touch. O(calls); needs no lock on the live state.
+    pub fn effect(&self, reader: &dyn Reader) -> Result<Effect, StoreError> {
+        match &self.what {
+            What::Segment(rule) => {
+                let members = self.members_of(reader, rule)?;
+                let enter = members.difference(&self.members).count() as u64;
+                let leave = self.members.difference(&members).count() as u64;
+                Ok(Effect::Segment { members, enter, leave })
+            }
+            What::Enters(rule) => Ok(Effect::Enters(self.members_of(reader, rule)?)),
+            What::Leaves(rule) => Ok(Effect::Leaves(self.members_of(reader, rule)?)),
+            What::Did(prepared) => self.did(reader, prepared),
+        }
+    }
+
+    fn members_of(&self, reader: &dyn Reader, rule: &Node) -> Result<BTreeSet<CustomerId>, StoreError> {
+        let customers = as_of::build(reader, &self.people, &self.plan, self.clock)?;
+        let holds = |id: CustomerId, customer| Asked { plan: &self.plan, id, customer, now: self.clock, floor: None }.verdict(rule).holds;
+        Ok(customers.iter().filter(|(id, customer)| holds(**id, customer)).map(|(id, _)| *id).collect())
+    }
+
+    fn did(&self, reader: &dyn Reader, prepared: &Prepared) -> Result<Effect, StoreError> {
+        let since = self.clock.minus(LOOK_BACK);
+        let zone = &self.definitions.settings.zone;
+        let mut people = HashSet::new();
+        let mut times = 0;
+        reader.replay(RowId(0), &mut |row| {
+            for (offset, call) in (0_u64..).zip(&row.calls) {
+                let in_time = call.timestamp > since && call.timestamp <= self.clock && !is_by_hand(call);
+                if in_time && prepared.is_trigger(call, zone) {
+                    times += 1;
+                    people.extend(self.people.owner(call, Position(row.first.0 + offset)));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Effect::Did { people: people.into_iter().collect(), times })
+    }
+}
+
+fn malformed(path: &str) -> String {
+    format!("the path `{path}` is malformed, so its condition is never true")
+}
+
+/// Events that Perennial writes itself may well be asked for before the first one.
+fn is_own(name: &str) -> bool {
+    name.starts_with("Message ") || name.starts_with("Email ") || name == domain::call::events::UNSUBSCRIBED
+}
+
+fn names(tests: &Tests, key: &str) -> bool {
+    match tests {
+        Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => inner.iter().any(|tests| names(tests, key)),
+        Tests::At(path, _) => path.first() == Some(key),
+        Tests::Elements(_, Quantifier::Any | Quantifier::Every | Quantifier::NoOne, inner) => names(inner, key),
+    }
+}
+
+fn warn_tests(tests: &Tests, warnings: &mut Vec<String>) {
+    match tests {
+        Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => inner.iter().for_each(|tests| warn_tests(tests, warnings)),
+        Tests::At(path, _) if path.is_malformed() => warnings.push(malformed(path.as_str())),
+        Tests::At(..) => {}
+        Tests::Elements(path, _, inner) => {
+            if path.is_malformed() {
+                warnings.push(malformed(path.as_str()));
+            }
+            warn_tests(inner, warnings);
+        }
+    }
+}

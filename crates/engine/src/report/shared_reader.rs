@@ -1,0 +1,91 @@
+//! The engine's own reader, which several threads may look through at a time: they take turns.
+
+use domain::message::{Decision, Message};
+use domain::{DefinitionKind, MessageId, Name};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use store::{
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter,
+    Page, Reader, Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
+};
+
+/// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
+pub(crate) struct SharedReader(Mutex<Box<dyn Reader>>);
+
+impl SharedReader {
+    /// Puts a reader behind a lock.
+    pub(crate) fn new(reader: Box<dyn Reader>) -> SharedReader {
+        SharedReader(Mutex::new(reader))
+    }
+
+    // Whoever panicked while reading has changed nothing.
+    fn turn(&self) -> MutexGuard<'_, Box<dyn Reader>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader for SharedReader {
+    fn replay(
+        &self,
+        after: RowId,
+        visit: &mut dyn FnMut(JournalRow) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.turn().replay(after, visit)
+    }
+    fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
+        self.turn().rows(rows)
+    }
+    fn decisions(
+        &self,
+        filter: &DecisionFilter,
+        page: Page,
+    ) -> Result<Vec<(u64, Decision)>, StoreError> {
+        self.turn().decisions(filter, page)
+    }
+    fn decision_count(&self, filter: &DecisionFilter) -> Result<u64, StoreError> {
+        self.turn().decision_count(filter)
+    }
+    fn messages(&self, filter: &MessageFilter, page: Page) -> Result<Vec<Message>, StoreError> {
+        self.turn().messages(filter, page)
+    }
+    fn message(&self, id: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
+        self.turn().message(id)
+    }
+    fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
+        self.turn().message_counts(campaign)
+    }
+    fn transitions(
+        &self,
+        filter: &TransitionFilter,
+        page: Page,
+    ) -> Result<Vec<(u64, Transition)>, StoreError> {
+        self.turn().transitions(filter, page)
+    }
+    fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {
+        self.turn().exposures(campaign)
+    }
+    fn journey_counts(&self, campaign: &Name) -> Result<(u64, u64), StoreError> {
+        self.turn().journey_counts(campaign)
+    }
+    fn versions(
+        &self,
+        kind: DefinitionKind,
+        name: &Name,
+    ) -> Result<Vec<DefinitionVersion>, StoreError> {
+        self.turn().versions(kind, name)
+    }
+    fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {
+        self.turn().refused(page)
+    }
+    fn refused_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.turn().refused_counts()
+    }
+    fn refused_call(&self, id: u64) -> Result<Option<Refused>, StoreError> {
+        self.turn().refused_call(id)
+    }
+    fn tallies(&self, days: u32) -> Result<Vec<Tally>, StoreError> {
+        self.turn().tallies(days)
+    }
+    fn size_bytes(&self) -> Result<u64, StoreError> {
+        self.turn().size_bytes()
+    }
+}

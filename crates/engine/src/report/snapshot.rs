@@ -1,0 +1,117 @@
+//! What a walk over all of history needs of the live state, taken once, so that the writer need not wait
+//! for the walk.
+
+use super::is_by_hand;
+use crate::profile::{Customer, People};
+use crate::segment::as_of::{Past, apply};
+use crate::segment::{Asked, Plan, Verdict};
+use crate::state::Engine;
+use domain::call::events;
+use domain::{CallKind, CustomerId, Name, Position, Timestamp};
+use std::collections::HashMap;
+use store::{Reader, RowId, StoreError};
+
+/// Identities and rules as of an instant. O(names) to take; it grows no older than its use.
+pub struct Snapshot {
+    /// The instant at which it was taken.
+    pub clock: Timestamp,
+    /// Calls known then.
+    pub position: Position,
+    pub(crate) people: People,
+    pub(crate) plan: Plan,
+}
+
+impl Engine {
+    /// Takes a snapshot. O(names).
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            clock: self.clock,
+            position: self.position,
+            people: self.people.clone(),
+            plan: self.plan.clone(),
+        }
+    }
+
+    /// Since when the first customer exists. O(customers).
+    pub fn first_seen(&self) -> Option<Timestamp> {
+        self.customers.values().map(|customer| customer.first_seen).min()
+    }
+}
+
+/// One customer's calls that matter for sizes, and since when the customer exists.
+struct Life {
+    born: Timestamp,
+    past: Vec<Past>,
+}
+
+impl Snapshot {
+    /// The segments whose sizes it can tell, in the order of the answer.
+    pub fn segments(&self) -> impl Iterator<Item = &Name> {
+        self.plan.segments.iter().map(|segment| &segment.name)
+    }
+
+    /// Number of members of each segment at each of `instants` (ascending, none after the clock), by today's
+    /// definitions and identities. [segments × instants].
+    ///
+    /// One pass over history; O(calls + customers · segments · instants at which something can have changed).
+    /// Calls that a rule asks about are kept in memory while it runs.
+    pub fn sizes(&self, reader: &dyn Reader, instants: &[Timestamp]) -> Result<Vec<Vec<u64>>, StoreError> {
+        let mut lives = self.lives(reader)?;
+        let mut sizes = vec![vec![0_u64; instants.len()]; self.plan.segments.len()];
+        for (id, life) in &mut lives {
+            life.past.sort_by_key(|past| (past.call.timestamp, past.position));
+            self.count_life(*id, life, instants, &mut sizes);
+        }
+        Ok(sizes)
+    }
+
+    fn lives(&self, reader: &dyn Reader) -> Result<HashMap<CustomerId, Life>, StoreError> {
+        let mut lives: HashMap<CustomerId, Life> = HashMap::new();
+        reader.replay(RowId(0), &mut |row| {
+            for (offset, call) in (0_u64..).zip(row.calls) {
+                let position = Position(row.first.0 + offset);
+                let (false, Some(owner)) = (is_by_hand(&call), self.people.owner(&call, position)) else { continue };
+                let first = call.timestamp.min(call.received_at);
+                let life = lives.entry(owner).or_insert_with(|| Life { born: first, past: Vec::new() });
+                life.born = life.born.min(first);
+                let matters = match (&call.event, call.kind) {
+                    (Some(event), _) => is_standing(event) || self.plan.streams_of(event).next().is_some(),
+                    (None, kind) => kind == CallKind::Identify,
+                };
+                if matters {
+                    life.past.push(Past { position, call });
+                }
+            }
+            Ok(())
+        })?;
+        Ok(lives)
+    }
+
+    fn count_life(&self, id: CustomerId, life: &Life, instants: &[Timestamp], sizes: &mut [Vec<u64>]) {
+        let mut customer = Customer::new(life.born);
+        let mut next = life.past.iter().peekable();
+        let mut known: Vec<Option<Verdict>> = vec![None; sizes.len()];
+        for (place, at) in instants.iter().enumerate() {
+            let mut touched = false;
+            while let Some(past) = next.next_if(|past| past.call.timestamp <= *at) {
+                apply(&self.plan, &mut customer, &past.call, past.position, *at, &|_| None);
+                touched = true;
+            }
+            if *at < life.born {
+                continue;
+            }
+            let asked = Asked { plan: &self.plan, id, customer: &customer, now: *at, floor: None };
+            for (index, segment) in self.plan.segments.iter().enumerate() {
+                // Without a new call a verdict stands until the instant at which it asks to be asked again.
+                let stands = known[index].filter(|verdict| !touched && verdict.check.is_none_or(|check| check > *at));
+                let verdict = stands.unwrap_or_else(|| asked.verdict(&segment.rule));
+                known[index] = Some(verdict);
+                sizes[index][place] += u64::from(verdict.holds);
+            }
+        }
+    }
+}
+
+fn is_standing(event: &str) -> bool {
+    matches!(event, events::CONSENT_CHANGED | events::LIST_CHANGED | events::UNSUBSCRIBED | events::MARKED_AS_SPAM)
+}

@@ -1,0 +1,292 @@
+//! What happened, and what a campaign does, in words that somebody who runs a shop understands.
+
+use crate::segment::describe::{describe, span_words};
+use domain::campaign::{Action, Again, Campaign, Goal, Trigger};
+use domain::call::events;
+use domain::definition::Definitions;
+use domain::{Call, CallKind, Currency, Money, Name};
+use serde_json::Value;
+
+/// Longest piece of a property that stands in a sentence, in characters.
+const PIECE: usize = 120;
+/// Longest quote, in characters.
+const QUOTE: usize = 600;
+/// Most products named after an order.
+const PRODUCTS: usize = 4;
+
+/// A call in words.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CallWords {
+    /// What happened: "Order o-5001".
+    pub what: String,
+    /// Its worth, where it has one.
+    pub amount: Option<Money>,
+    /// More about it: "Earl Grey 100 g × 2".
+    pub detail: String,
+    /// What the customer wrote.
+    pub quote: Option<String>,
+}
+
+/// Puts a call into words. `currency`: of amounts that name none.
+pub fn call_words(call: &Call, currency: Currency) -> CallWords {
+    let body = call.body_value();
+    let of = |keys: &[&str]| piece(&body, keys);
+    let mut words = CallWords::default();
+    words.what = match (call.kind, call.event.as_deref()) {
+        (CallKind::Identify, _) => {
+            words.detail = keys_words(&body);
+            "Told us about themselves".to_owned()
+        }
+        (CallKind::Alias, _) => "Came under another id".to_owned(),
+        (CallKind::Group, _) => with("Belongs to group", call.other_id.as_deref().map(str::to_owned)),
+        (CallKind::Record, _) => {
+            words.detail = attributes_words(&body);
+            record_words(call)
+        }
+        (_, Some(event)) => {
+            words.amount = worth(&body, currency);
+            words.quote = quote(&body, event);
+            words.detail = detail(&body, event);
+            event_words(event, &of)
+        }
+        (_, None) => call.kind.word().to_owned(),
+    };
+    words
+}
+
+fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
+    let thing = || of(&["name", "title", "product", "product_name", "path", "url", "sku", "product_id"]);
+    let order = || of(&["order_id", "orderId", "id"]);
+    let campaign = || of(&["campaign"]);
+    match event {
+        events::ORDER_COMPLETED => with("Order", order()),
+        events::ORDER_REFUNDED => with("Money back for order", order()),
+        "Order Cancelled" => with("Cancelled order", order()),
+        "Order Updated" => with("Changed order", order()),
+        events::PAGE_VIEWED | events::SCREEN_VIEWED | "Product Viewed" | "Product Clicked" => with("Looked at", thing()),
+        "Product List Viewed" => with("Looked through", of(&["category", "list_id"])),
+        "Products Searched" => of(&["query"]).map_or_else(|| "Searched".to_owned(), |query| format!("Searched for “{query}”")),
+        "Product Added" => with("Put into the basket:", thing()),
+        "Product Removed" => with("Took out of the basket:", thing()),
+        "Cart Viewed" => "Looked at the basket".to_owned(),
+        "Checkout Started" => "Began to check out".to_owned(),
+        "Payment Failed" => "A payment failed".to_owned(),
+        "Payment Recovered" => "The failed payment came in".to_owned(),
+        "Signed Up" => "Signed up".to_owned(),
+        events::CONSENT_CHANGED => consent_words(of),
+        events::UNSUBSCRIBED => with("Wants no more messages of", campaign()),
+        events::MARKED_AS_SPAM => with("Called a message spam, of", campaign()),
+        events::EMAIL_BOUNCED => with("Their server refused a mail of", campaign()),
+        events::LINK_CLICKED => with("Followed a link in a mail of", campaign()),
+        "Email Opened" => with("Opened a mail of", campaign()),
+        "Email Delivered" => with("Their server has the mail of", campaign()),
+        events::LIST_CHANGED => list_words(of),
+        events::CONVERSATION_OPENED => "A conversation began".to_owned(),
+        events::CONVERSATION_CLOSED => "The conversation ended".to_owned(),
+        events::COMPLAINT_OPENED => "Complained".to_owned(),
+        events::COMPLAINT_RESOLVED => "The complaint is settled".to_owned(),
+        super::ledger::MESSAGE_SEEN => "A person looked at an uncertain message".to_owned(),
+        super::ledger::JOIN_DECLINED => "A person said that somebody with the same address is another person".to_owned(),
+        other => with(other, thing()),
+    }
+}
+
+fn consent_words(of: &dyn Fn(&[&str]) -> Option<String>) -> String {
+    let said = if of(&["status"]).as_deref() == Some("granted") { "Said yes to" } else { "Said no to" };
+    let by = of(&["channel"]).map(|channel| format!(" by {}", channel_words(&channel))).unwrap_or_default();
+    format!("{said} {}{by}", of(&["purpose"]).unwrap_or_else(|| "messages".to_owned()))
+}
+
+fn list_words(of: &dyn Fn(&[&str]) -> Option<String>) -> String {
+    let said = if of(&["member"]).as_deref() == Some("true") { "Put on the list" } else { "Taken off the list" };
+    with(said, of(&["list"]))
+}
+
+/// "e-mail" for `email`.
+pub fn channel_words(channel: &str) -> &str {
+    match channel {
+        "email" => "e-mail",
+        "sms" => "text message",
+        "in_app" => "message in the shop",
+        other => other,
+    }
+}
+
+fn record_words(call: &Call) -> String {
+    let Some(record) = &call.record else { return "A record changed".to_owned() };
+    let what = format!("{} {}", cut(&record.kind, PIECE), cut(&record.id, PIECE));
+    match (record.deleted, record.left) {
+        (true, _) => format!("Ended: {what}"),
+        (_, true) => format!("No longer theirs: {what}"),
+        _ => format!("Changed: {what}"),
+    }
+}
+
+fn keys_words(body: &Value) -> String {
+    let keys: Vec<&str> = body.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).take(8).collect();
+    cut(&keys.join(", "), PIECE)
+}
+
+fn attributes_words(body: &Value) -> String {
+    let pairs: Vec<String> = body.as_object().into_iter().flatten().take(4).map(|(key, value)| format!("{key}: {}", plain(value))).collect();
+    cut(&pairs.join(" · "), PIECE * 2)
+}
+
+/// What an event is worth: `revenue`, else `total`, else `amount`, in its own currency, else the workspace's.
+pub fn worth(body: &Value, workspace: Currency) -> Option<Money> {
+    let amount = ["revenue", "total", "amount"].iter().find_map(|key| domain::value::number(body.get(*key)?))?;
+    let currency = body.get("currency").and_then(Value::as_str).and_then(Currency::parse).unwrap_or(workspace);
+    Money::from_major(amount, currency)
+}
+
+/// What somebody wrote, in the events that carry words.
+fn quote(body: &Value, event: &str) -> Option<String> {
+    let speaks = matches!(event, events::CONVERSATION_OPENED | events::COMPLAINT_OPENED) || event.contains("Review") || event.contains("Feedback");
+    let keys = ["text", "message", "body", "comment", "review", "subject", "about"];
+    let found = || keys.iter().find_map(|key| body.get(*key)?.as_str().map(str::trim).filter(|text| !text.is_empty()));
+    if speaks { found().map(|text| cut(text, QUOTE)) } else { None }
+}
+
+fn detail(body: &Value, event: &str) -> String {
+    match event {
+        events::ORDER_COMPLETED | "Order Updated" | "Order Cancelled" => products(body),
+        "Payment Failed" => piece(body, &["reason"]).unwrap_or_default(),
+        events::EMAIL_BOUNCED => piece(body, &["reason"]).unwrap_or_default(),
+        events::LINK_CLICKED => piece(body, &["url", "link_url"]).unwrap_or_default(),
+        events::CONSENT_CHANGED => piece(body, &["source"]).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+fn products(body: &Value) -> String {
+    let products: Vec<&Value> = body.get("products").and_then(Value::as_array).into_iter().flatten().collect();
+    let mut named: Vec<String> = products
+        .iter()
+        .take(PRODUCTS)
+        .filter_map(|product| {
+            let name = piece(product, &["name", "title", "sku", "product_id"])?;
+            Some(match product.get("quantity").and_then(Value::as_u64) {
+                Some(quantity) if quantity > 1 => format!("{name} × {quantity}"),
+                _ => name,
+            })
+        })
+        .collect();
+    if products.len() > PRODUCTS {
+        named.push(format!("{} more", products.len() - PRODUCTS));
+    }
+    named.join(", ")
+}
+
+fn with(words: &str, thing: Option<String>) -> String {
+    match thing {
+        Some(thing) => format!("{words} {thing}"),
+        None => words.trim_end_matches(':').trim_end_matches(" of").trim_end_matches(',').to_owned(),
+    }
+}
+
+fn piece(body: &Value, keys: &[&str]) -> Option<String> {
+    keys.iter().find_map(|key| {
+        let text = plain(body.get(*key)?);
+        (!text.trim().is_empty() && text != "null").then(|| cut(&text, PIECE))
+    })
+}
+
+/// A JSON value as a person reads it.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// At most so many characters, with an ellipsis where some are left out.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some(_) => format!("{}…", text.chars().take(most.saturating_sub(1)).collect::<String>()),
+        None => text.to_owned(),
+    }
+}
+
+/// What a campaign does, in one plain sentence without a full stop.
+pub fn campaign_words(campaign: &Campaign, definitions: &Definitions) -> String {
+    let title = |name: &Name| {
+        let title = definitions.segments.get(name).and_then(|segment| segment.title.as_deref());
+        format!("“{}”", title.unwrap_or(name.as_str()))
+    };
+    let when = match &campaign.enter.on {
+        Trigger::Enters(segment) => format!("When somebody enters {}", title(segment)),
+        Trigger::Leaves(segment) => format!("When somebody leaves {}", title(segment)),
+        Trigger::Did { event, filter, .. } => format!("After {event}{}", if filter.is_some() { " that fits" } else { "" }),
+    };
+    let only = campaign.enter.only_if.as_ref().map(|rule| format!(", if {}", describe(rule))).unwrap_or_default();
+    let steps: Vec<String> = campaign
+        .steps
+        .iter()
+        .map(|step| match &step.action {
+            Action::Message { template, .. } => format!("write “{template}”"),
+            Action::Wait(span) => format!("wait {}", span_words(*span)),
+        })
+        .collect();
+    let again = match campaign.enter.again {
+        Again::Never => ", once for each customer".to_owned(),
+        Again::After(span) => format!(", again after {} at the earliest", span_words(span)),
+        Again::Always => String::new(),
+    };
+    format!("{when}{only}: {}{again}", steps.join(", then "))
+}
+
+/// What counts as coming back: "Order Completed within 14 days of entering".
+pub fn goal_words(goal: &Goal) -> String {
+    let fits = if goal.filter.is_some() { " that fits" } else { "" };
+    format!("{}{fits} within {} of entering", goal.event, span_words(goal.within))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Timestamp, Trust};
+    use serde_json::json;
+
+    fn event(name: &str, body: &Value) -> Call {
+        Call {
+            kind: CallKind::Track,
+            message_id: "m".into(),
+            user_id: Some("ana".into()),
+            anonymous_id: None,
+            other_id: None,
+            event: Some(name.into()),
+            timestamp: Timestamp(0),
+            received_at: Timestamp(0),
+            source: "shop".into(),
+            trust: Trust::Server,
+            record: None,
+            body: crate::profile::joining::raw(body.to_string()),
+            context: None,
+        }
+    }
+
+    #[test]
+    fn an_order_reads_as_what_was_bought_for_how_much() {
+        let body = json!({"order_id": "o-5001", "revenue": "25.00", "currency": "EUR", "products": [{"name": "Earl Grey", "quantity": 2}, {"sku": "x"}]});
+        let words = call_words(&event("Order Completed", &body), Currency::GBP);
+        assert_eq!(words.what, "Order o-5001");
+        assert_eq!(words.amount.map(|amount| amount.to_string()).as_deref(), Some("25.00 EUR"));
+        assert_eq!(words.detail, "Earl Grey × 2, x");
+    }
+
+    #[test]
+    fn what_a_customer_wrote_is_a_quote_and_an_unknown_event_keeps_its_name() {
+        let body = json!({"complaint": "k1", "about": "late", "text": " it came open "});
+        let words = call_words(&event("Complaint Opened", &body), Currency::GBP);
+        assert_eq!((words.what.as_str(), words.quote.as_deref()), ("Complained", Some("it came open")));
+        assert_eq!(call_words(&event("Tea Tasted", &json!({"name": "Keemun"})), Currency::GBP).what, "Tea Tasted Keemun");
+        assert_eq!(call_words(&event("Order Completed", &json!({})), Currency::GBP).what, "Order");
+        assert_eq!(call_words(&event("Unsubscribed", &json!({})), Currency::GBP).what, "Wants no more messages");
+    }
+
+    #[test]
+    fn endless_texts_are_cut() {
+        let words = call_words(&event("Page Viewed", &json!({"name": "ä".repeat(5_000)})), Currency::GBP);
+        assert!(words.what.chars().count() < 150);
+    }
+}

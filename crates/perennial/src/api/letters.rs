@@ -1,0 +1,197 @@
+//! Where links in messages lead: unsubscribe, preferences, click, view in the browser. No login; the link is
+//! signed. GET never changes anything: scanners of mail follow links.
+
+use crate::api::{Shared, not_done};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use domain::MessageId;
+use domain::message::Message;
+
+#[derive(Template)]
+#[template(path = "letter.html")]
+struct LetterPage {
+    title: String,
+    lines: Vec<String>,
+    button: Option<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "leaving.html")]
+struct LeavingPage {
+    url: String,
+    host: String,
+    count: String,
+}
+
+/// Tells us that a person followed a link, then goes on. A scanner does not run it.
+const CLICK_JS: &str = "const s=document.currentScript;const go=()=>location.replace(s.dataset.url);\
+navigator.sendBeacon?(navigator.sendBeacon(s.dataset.count),go()):fetch(s.dataset.count,{method:'POST',keepalive:true}).finally(go);";
+
+/// The routes of links in messages.
+pub fn router() -> Router<Shared> {
+    Router::new()
+        .route("/u/{token}", get(unsubscribe_page).post(unsubscribe))
+        .route("/p/{token}", get(preferences_page).post(preferences))
+        .route("/c/click.js", get(click_script))
+        .route("/c/{token}", get(leaving).post(clicked))
+        .route("/v/{token}", get(view))
+}
+
+async fn click_script() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript"), (header::CACHE_CONTROL, "public, max-age=86400")], CLICK_JS).into_response()
+}
+
+/// A message by the id that a signed link carried.
+fn message_of(app: &Shared, id: Option<MessageId>) -> Option<Message> {
+    let id = id?;
+    let found = app.handle.with_reader(|reader| app.handle.read().find_message(reader, &id));
+    found.inspect_err(|error| tracing::error!("a message could not be read: {error}")).ok().flatten()
+}
+
+async fn find(app: &Shared, id: Option<MessageId>) -> Option<Message> {
+    let app = app.clone();
+    tokio::task::spawn_blocking(move || message_of(&app, id)).await.ok().flatten()
+}
+
+async fn unsubscribe_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let id = app.handle.read().signer().verify_unsubscribe(&token);
+    match find(&app, id).await {
+        None => unknown_link(),
+        Some(message) if !app.handle.read().is_subscribed(&message) => already(&app),
+        Some(_) => page(LetterPage {
+            title: "No more of these messages?".to_owned(),
+            lines: vec![format!("One press, and {} will not write to you about offers and news by e-mail again. Messages about your orders still come.", sender(&app))],
+            button: Some((format!("/u/{token}"), "Unsubscribe".to_owned())),
+        }),
+    }
+}
+
+fn already(app: &Shared) -> Response {
+    page(LetterPage {
+        title: "You are unsubscribed".to_owned(),
+        lines: vec![format!("{} does not write to you about offers and news by e-mail any more.", sender(app))],
+        button: None,
+    })
+}
+
+/// One-click by the mail program (RFC 8058) or the button of our page: the same.
+async fn unsubscribe(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let id = app.handle.read().signer().verify_unsubscribe(&token);
+    let Some(message) = find(&app, id).await else { return unknown_link() };
+    match app.handle.change_later(1, move |engine, now| engine.unsubscribe(&message, now)).await {
+        Ok(()) => already(&app),
+        Err(error) => not_done(&error),
+    }
+}
+
+async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let id = app.handle.read().signer().verify_preferences(&token);
+    let Some(message) = find(&app, id).await else { return unknown_link() };
+    let address = message.written.as_ref().map(|written| masked(&written.to)).unwrap_or_default();
+    let subscribed = app.handle.read().is_subscribed(&message);
+    let (line, label) = if subscribed {
+        (format!("{} may write to {address} about offers and news.", sender(&app)), "Stop these messages")
+    } else {
+        (format!("{} does not write to {address} about offers and news.", sender(&app)), "Send them again")
+    };
+    page(LetterPage { title: "What you get from us".to_owned(), lines: vec![line], button: Some((format!("/p/{token}"), label.to_owned())) })
+}
+
+async fn preferences(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let id = app.handle.read().signer().verify_preferences(&token);
+    let Some(message) = find(&app, id).await else { return unknown_link() };
+    let done = app
+        .handle
+        .change_later(1, move |engine, now| {
+            if engine.is_subscribed(&message) { engine.unsubscribe(&message, now) } else { engine.resubscribe(&message, now) }
+        })
+        .await;
+    match done {
+        Ok(()) => ([(header::LOCATION, format!("/p/{token}"))], StatusCode::SEE_OTHER).into_response(),
+        Err(error) => not_done(&error),
+    }
+}
+
+async fn leaving(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let target = app.handle.read().signer().verify_click(&token);
+    let Some((_, url)) = target.filter(|(_, url)| url.starts_with("https://") || url.starts_with("http://")) else {
+        return unknown_link();
+    };
+    let host = url.split('/').nth(2).unwrap_or("the page").to_owned();
+    let html = LeavingPage { url, host, count: format!("/c/{token}") }.render();
+    let mut response = html_or_trouble(html);
+    let policy = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+async fn clicked(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let target = app.handle.read().signer().verify_click(&token);
+    let Some((id, url)) = target else { return unknown_link() };
+    let Some(message) = find(&app, Some(id)).await else { return unknown_link() };
+    match app.handle.change_later(1, move |engine, now| engine.clicked(&message, &url, now)).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => not_done(&error),
+    }
+}
+
+async fn view(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let id = app.handle.read().signer().verify_view(&token);
+    let Some(written) = find(&app, id).await.and_then(|message| message.written) else { return unknown_link() };
+    let body = written.html.unwrap_or_else(|| format!("<pre>{}</pre>", written.text.replace('&', "&amp;").replace('<', "&lt;")));
+    let mut response = Html(body).into_response();
+    let policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; frame-ancestors 'none'";
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    secure(&mut response);
+    response
+}
+
+fn sender(app: &Shared) -> String {
+    app.handle.read().definitions().settings.sender.as_ref().map_or_else(|| "this shop".to_owned(), |sender| sender.name.clone())
+}
+
+/// `s…@example.com`: enough to recognise one's own, too little for a stranger.
+fn masked(address: &str) -> String {
+    match address.split_once('@') {
+        Some((local, domain)) => format!("{}…@{domain}", local.chars().next().unwrap_or(' ')),
+        None => "you".to_owned(),
+    }
+}
+
+fn unknown_link() -> Response {
+    let mut response = page(LetterPage {
+        title: "This link does not work".to_owned(),
+        lines: vec!["It may have been cut off on its way. Try the link in another message, or write to the shop.".to_owned()],
+        button: None,
+    });
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for this one call")]
+fn page(page: LetterPage) -> Response {
+    let mut response = html_or_trouble(page.render());
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+fn html_or_trouble(html: Result<String, askama::Error>) -> Response {
+    let mut response = match html {
+        Ok(html) => Html(html).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    secure(&mut response);
+    response
+}
+
+fn secure(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}

@@ -1,0 +1,93 @@
+//! HTTP beside the pages: `/v1` for SDKs, `/api` for commands and other programs, links in messages, health.
+
+pub mod letters;
+pub mod manage;
+pub mod tracking;
+
+use crate::runtime::{Handle, JobError};
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::ingest::DoorOptions;
+use serde_json::json;
+use std::sync::Arc;
+
+/// What handlers share.
+pub struct App {
+    /// The writer and the live state.
+    pub handle: Handle,
+    /// What the workspace decided about its door.
+    pub door: DoorOptions,
+    /// Where links lead.
+    pub public_url: String,
+    /// What commands must show; only those who can read the data directory know it.
+    pub token: String,
+    /// Sessions of the pages, for login links.
+    pub sessions: Arc<crate::pages::Sessions>,
+}
+
+/// State of every handler.
+pub type Shared = Arc<App>;
+
+/// All routes but the pages.
+pub fn router(app: Shared) -> axum::Router {
+    let manage = manage::router(app.clone());
+    tracking::router().merge(letters::router()).merge(health()).with_state(app).merge(manage)
+}
+
+fn health() -> axum::Router<Shared> {
+    use axum::extract::State;
+    use axum::routing::get;
+    axum::Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route(
+            "/readyz",
+            get(|State(app): State<Shared>| async move {
+                match app.handle.health().trouble() {
+                    None => (StatusCode::OK, "ready\n".to_owned()),
+                    Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
+                }
+            }),
+        )
+        .route("/metrics", get(|State(app): State<Shared>| async move { metrics(&app) }))
+}
+
+fn metrics(app: &App) -> Response {
+    let (customers, calls, clock) = {
+        let engine = app.handle.read();
+        (engine.customer_count(), engine.position().0, engine.clock())
+    };
+    let health = app.handle.health();
+    let ready = u8::from(health.trouble().is_none());
+    let text = format!(
+        "# HELP perennial_customers People known, visitors included.\n# TYPE perennial_customers gauge\nperennial_customers {customers}\n\
+         # HELP perennial_calls_total Calls accepted.\n# TYPE perennial_calls_total counter\nperennial_calls_total {calls}\n\
+         # HELP perennial_commits_total Commits since the start.\n# TYPE perennial_commits_total counter\nperennial_commits_total {}\n\
+         # HELP perennial_messages_in_flight Messages on their way.\n# TYPE perennial_messages_in_flight gauge\nperennial_messages_in_flight {}\n\
+         # HELP perennial_clock_seconds The instant up to which everything due is done.\n# TYPE perennial_clock_seconds gauge\nperennial_clock_seconds {}\n\
+         # HELP perennial_ready Whether new events can be stored.\n# TYPE perennial_ready gauge\nperennial_ready {ready}\n",
+        health.commits(),
+        health.in_flight(),
+        clock.0 / 1000,
+    );
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()
+}
+
+/// An answer that says what went wrong: `{"code","message"}`.
+pub fn problem(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({ "code": code, "message": message }))).into_response()
+}
+
+/// The answer to a job that was not done: try again later.
+pub fn not_done(error: &JobError) -> Response {
+    let code = match error {
+        JobError::Busy => "busy",
+        JobError::Stopped => "stopping",
+        JobError::NotStored(_) => "not_stored",
+        JobError::Panicked => "failed",
+    };
+    let status = if matches!(error, JobError::Panicked) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut response = problem(status, code, &error.to_string());
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}

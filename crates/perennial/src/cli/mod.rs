@@ -1,0 +1,460 @@
+//! The command line, as `spec/cli.md` of the product says: what scripts rely on.
+
+mod files;
+mod show;
+
+use crate::client::{Client, Create, exit_status};
+use crate::config::Config;
+use crate::serve::serve;
+use anyhow::{Context, bail};
+use clap::{CommandFactory, Parser, Subcommand};
+use serde_json::{Value, json};
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Turns the data you already hold into customers who come back.
+#[derive(Parser)]
+#[command(name = "perennial", version, about, disable_help_subcommand = true)]
+struct Cli {
+    /// Where the data lies
+    #[arg(long, global = true, env = "PERENNIAL_DATA_DIR", default_value = "./perennial-data", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// A configuration file; see `perennial config show`
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server: pages, API and everything that happens by time
+    Serve {
+        /// Address and port, such as 127.0.0.1:7700
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+    },
+    /// A simulated tea shop to look at: fills a fresh data directory and starts the server
+    Demo {
+        #[command(subcommand)]
+        command: Option<DemoCommand>,
+        /// Address and port of the server
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+        /// Only fill the directory
+        #[arg(long)]
+        no_serve: bool,
+        /// The same seed and day give the same shop
+        #[arg(long, default_value_t = 2026)]
+        seed: u64,
+        /// How many customers, from 10 to 1,000,000
+        #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+        customers: u32,
+        /// Print what a perfect analyst would find
+        #[arg(long)]
+        answers: bool,
+    },
+    /// A new login link for the pages of the running server
+    Login,
+    /// Show or check the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Write keys: who may send what
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Bring in files: CSV, JSON lines or Parquet
+    Import(files::Import),
+    /// What a folder or file of definitions would change
+    Plan {
+        /// A folder or a file
+        path: PathBuf,
+    },
+    /// Put a folder or file of definitions in force
+    Apply {
+        /// A folder or a file
+        path: PathBuf,
+    },
+    /// Write the definitions in force into a folder
+    Pull {
+        /// The folder
+        path: PathBuf,
+    },
+    /// Segments: who is meant
+    Segments {
+        #[command(subcommand)]
+        command: SegmentsCommand,
+    },
+    /// Customers: one person each
+    Customers {
+        #[command(subcommand)]
+        command: CustomersCommand,
+    },
+    /// Campaigns and what came of them
+    Campaigns {
+        #[command(subcommand)]
+        command: CampaignsCommand,
+    },
+    /// Every decision with its outcome and reason
+    Decisions {
+        /// Of one customer
+        #[arg(long)]
+        customer: Option<String>,
+        /// Of one campaign
+        #[arg(long)]
+        campaign: Option<String>,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum DemoCommand {
+    /// Let time pass: customers act, and answer the messages they get
+    Advance {
+        /// How long, such as 14d
+        span: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// The defaults with a comment for each
+    Show,
+    /// Whether the configuration can be used
+    Check,
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Make a key; it is shown once
+    Create {
+        /// browser (public, behaviour only) or server (secret)
+        #[arg(long, value_parser = ["browser", "server"])]
+        kind: String,
+        /// Name of the source, such as shop
+        #[arg(long, default_value = "default", value_name = "NAME")]
+        source: String,
+    },
+    /// All keys, without their secrets
+    List,
+    /// A key stops working at once
+    Revoke {
+        /// The key's id
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum SegmentsCommand {
+    /// All segments with their sizes
+    List,
+    /// One segment's definition
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// How many belong
+    Count {
+        /// Its name
+        name: String,
+        /// At a past instant, such as 2026-01-31T09:00:00Z
+        #[arg(long, value_name = "INSTANT")]
+        as_of: Option<String>,
+    },
+    /// Who belongs
+    Members {
+        /// Its name
+        name: String,
+        /// At a past instant
+        #[arg(long, value_name = "INSTANT")]
+        as_of: Option<String>,
+    },
+    /// Why somebody belongs, or not
+    Why {
+        /// The segment's name
+        name: String,
+        /// The customer: userId, anonymousId or internal id
+        customer: String,
+        /// At a past instant
+        #[arg(long, value_name = "INSTANT")]
+        as_of: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum CustomersCommand {
+    /// Everything known of one person
+    Show {
+        /// userId, anonymousId or internal id
+        id: String,
+        /// At a past instant
+        #[arg(long, value_name = "INSTANT")]
+        as_of: Option<String>,
+    },
+    /// What happened, in order
+    Timeline {
+        /// userId, anonymousId or internal id
+        id: String,
+    },
+    /// Look for people by name, id or address
+    Find {
+        /// A part of it
+        text: String,
+    },
+    /// These two are one person
+    Merge {
+        /// One
+        a: String,
+        /// The other
+        b: String,
+    },
+    /// These two are two people after all
+    Unmerge {
+        /// One
+        a: String,
+        /// The other
+        b: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum CampaignsCommand {
+    /// All campaigns with their numbers
+    List,
+    /// One campaign: definition, funnel, comparison
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+/// How a command ended well.
+enum Ended {
+    /// Done.
+    Yes,
+    /// Done, and the answer is no: an expectation failed, rows were refused.
+    No,
+}
+
+/// Reads the command line, does what it says, and gives the exit status.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to standard output.
+            let status = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(status);
+        }
+    };
+    start_log();
+    let as_json = cli.json;
+    match carry_out(cli) {
+        Ok(Ended::Yes) => ExitCode::SUCCESS,
+        Ok(Ended::No) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("perennial: {error:#}");
+            if as_json {
+                println!("{}", json!({ "error": format!("{error:#}") }));
+            }
+            ExitCode::from(exit_status(&error))
+        }
+    }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PERENNIAL_LOG").unwrap_or_else(|_| "warn,perennial=info,engine=info".into());
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false).init();
+}
+
+fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
+    let config = Config::read(cli.config.as_deref())?;
+    let out = Out { json: cli.json };
+    let dir = cli.data_dir;
+    let client = |create| Client::connect(&dir, &config, create);
+    match cli.command {
+        Command::Serve { listen } => {
+            let listen = listen.unwrap_or(config.server.listen);
+            serve(&dir, &config, listen, |listening, open| {
+                let customers = open.handle().read().customer_count();
+                out.answer(&json!({ "url": listening.url, "login": listening.login, "customers": customers }), |print| {
+                    writeln!(print, "Perennial is at {}", listening.url)?;
+                    writeln!(print, "Log in with this link, once, within 15 minutes:\n  {}", listening.login)
+                })
+            })?;
+        }
+        Command::Demo { command: Some(DemoCommand::Advance { span }), .. } => {
+            let answer = with(client(Create::No)?, |client| client.post("/api/demo/advance", &json!({ "span": span })))?;
+            out.answer(&answer, |print| {
+                writeln!(print, "It is now {}: {} events came in, {} messages went out.", show::text(&answer, "now"), answer["events"], answer["sent"])
+            })?;
+        }
+        Command::Demo { answers: true, .. } => {
+            let answer = with(client(Create::No)?, |client| client.get("/api/demo/answers"))?;
+            out.document(&answer)?;
+        }
+        Command::Demo { listen, no_serve, seed, customers, .. } => files::demo(&dir, &config, &out, listen, no_serve, seed, customers)?,
+        Command::Login => {
+            let client = client(Create::No)?;
+            if !client.is_remote() {
+                bail!("no server runs on {}; `perennial serve` prints a login link when it starts", dir.display());
+            }
+            let answer = with(client, |client| client.post("/api/login-link", &json!({})))?;
+            out.answer(&answer, |print| writeln!(print, "{}", show::text(&answer, "url")))?;
+        }
+        Command::Config { command: ConfigCommand::Show } => print!("{}", crate::config::DEFAULTS),
+        Command::Config { command: ConfigCommand::Check } => {
+            // It was read above; what remains is what only starting would find.
+            if config.email.send == crate::config::Send::Smtp {
+                crate::post::open(&config.email)?;
+            }
+            out.answer(&json!({ "ok": true }), |print| writeln!(print, "the configuration can be used"))?;
+        }
+        Command::Keys { command } => keys(client(Create::Yes)?, command, &out)?,
+        Command::Import(import) => {
+            let client = || client(Create::Yes);
+            return files::import(&import, client, &out);
+        }
+        Command::Plan { path } => {
+            let answer = with(client(Create::Yes)?, |client| files::send_definitions(client, &path, true))?;
+            out.answer(&answer, |print| show::changes(print, &answer))?;
+        }
+        Command::Apply { path } => {
+            let answer = with(client(Create::Yes)?, |client| files::send_definitions(client, &path, false))?;
+            out.answer(&answer, |print| show::changes(print, &answer))?;
+        }
+        Command::Pull { path } => {
+            let answer = with(client(Create::No)?, |client| client.get("/api/definitions"))?;
+            let written = files::write_definitions(&path, &answer)?;
+            out.answer(&json!({ "files": written }), |print| writeln!(print, "{} definitions written to {}", written.len(), path.display()))?;
+        }
+        Command::Segments { command } => segments(client(Create::No)?, command, &out)?,
+        Command::Customers { command } => customers(client(Create::No)?, command, &out)?,
+        Command::Campaigns { command } => {
+            let path = match &command {
+                CampaignsCommand::List => "/api/campaigns".to_owned(),
+                CampaignsCommand::Show { name } => format!("/api/campaigns/{}", crate::client::in_url(name)),
+            };
+            let answer = with(client(Create::No)?, |client| client.get(&path))?;
+            out.answer(&answer, |print| show::campaigns(print, &answer))?;
+        }
+        Command::Decisions { customer, campaign } => {
+            if customer.is_none() && campaign.is_none() {
+                bail!("say whose: --customer ID or --campaign NAME");
+            }
+            let mut path = "/api/decisions?".to_owned();
+            for (key, value) in [("customer", customer), ("campaign", campaign)] {
+                if let Some(value) = value {
+                    path.push_str(&format!("{key}={}&", crate::client::in_url(&value)));
+                }
+            }
+            let answer = with(client(Create::No)?, |client| client.get(path.trim_end_matches('&')))?;
+            out.answer(&answer, |print| show::decisions(print, &answer))?;
+        }
+        Command::Completions { shell } => clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut std::io::stdout()),
+    }
+    Ok(Ended::Yes)
+}
+
+/// Uses a client and closes it, whatever came of it.
+fn with<T>(client: Client, work: impl FnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let result = work(&client);
+    client.close();
+    result
+}
+
+fn keys(client: Client, command: KeysCommand, out: &Out) -> anyhow::Result<()> {
+    let answer = with(client, |client| match &command {
+        KeysCommand::Create { kind, source } => client.post("/api/keys", &json!({ "kind": kind, "source": source })),
+        KeysCommand::List => client.get("/api/keys"),
+        KeysCommand::Revoke { id } => client.delete(&format!("/api/keys/{}", crate::client::in_url(id))),
+    })?;
+    out.answer(&answer, |print| match &command {
+        KeysCommand::Create { .. } => writeln!(print, "{}", show::text(&answer, "key")),
+        KeysCommand::List => show::table(print, &answer, &["id", "kind", "source", "created_at", "revoked_at"]),
+        KeysCommand::Revoke { id } => writeln!(print, "{id} no longer works"),
+    })
+}
+
+fn segments(client: Client, command: SegmentsCommand, out: &Out) -> anyhow::Result<()> {
+    let as_of = |as_of: &Option<String>| as_of.as_ref().map(|at| format!("?as_of={}", crate::client::in_url(at))).unwrap_or_default();
+    let path = match &command {
+        SegmentsCommand::List => "/api/segments".to_owned(),
+        SegmentsCommand::Show { name } => format!("/api/segments/{}", crate::client::in_url(name)),
+        SegmentsCommand::Count { name, as_of: at } => format!("/api/segments/{}/count{}", crate::client::in_url(name), as_of(at)),
+        SegmentsCommand::Members { name, as_of: at } => format!("/api/segments/{}/members{}", crate::client::in_url(name), as_of(at)),
+        SegmentsCommand::Why { name, customer, as_of: at } => {
+            format!("/api/segments/{}/why/{}{}", crate::client::in_url(name), crate::client::in_url(customer), as_of(at))
+        }
+    };
+    let answer = with(client, |client| client.get(&path))?;
+    out.answer(&answer, |print| match &command {
+        SegmentsCommand::List => show::table(print, &answer, &["segment", "count", "sentence"]),
+        SegmentsCommand::Show { .. } => show::segment(print, &answer),
+        SegmentsCommand::Count { .. } => writeln!(print, "{}", answer["count"]),
+        SegmentsCommand::Members { .. } => show::lines(print, &answer["members"]),
+        SegmentsCommand::Why { .. } => show::why(print, &answer),
+    })
+}
+
+fn customers(client: Client, command: CustomersCommand, out: &Out) -> anyhow::Result<()> {
+    let answer = with(client, |client| match &command {
+        CustomersCommand::Show { id, as_of } => {
+            let at = as_of.as_ref().map(|at| format!("?as_of={}", crate::client::in_url(at))).unwrap_or_default();
+            client.get(&format!("/api/customers/{}{at}", crate::client::in_url(id)))
+        }
+        CustomersCommand::Timeline { id } => client.get(&format!("/api/customers/{}/timeline", crate::client::in_url(id))),
+        CustomersCommand::Find { text } => client.get(&format!("/api/customers?find={}", crate::client::in_url(text))),
+        CustomersCommand::Merge { a, b } => client.post("/api/customers/merge", &json!({ "a": a, "b": b })),
+        CustomersCommand::Unmerge { a, b } => client.post("/api/customers/unmerge", &json!({ "a": a, "b": b })),
+    })?;
+    out.answer(&answer, |print| match &command {
+        CustomersCommand::Show { .. } => show::customer(print, &answer),
+        CustomersCommand::Timeline { .. } => show::timeline(print, &answer),
+        CustomersCommand::Find { .. } => show::found(print, &answer),
+        CustomersCommand::Merge { .. } => writeln!(print, "one person now: {} ({})", show::text(&answer, "customer"), show::text(&answer, "id")),
+        CustomersCommand::Unmerge { a, b } => writeln!(print, "{a} and {b} are two people again"),
+    })
+}
+
+/// Where answers go.
+struct Out {
+    json: bool,
+}
+
+impl Out {
+    /// Prints an answer: as one JSON document, or in words.
+    fn answer(&self, answer: &Value, words: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> anyhow::Result<()> {
+        if self.json {
+            return self.document(answer);
+        }
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        finish(words(&mut out).and_then(|()| out.flush()))
+    }
+
+    fn document(&self, answer: &Value) -> anyhow::Result<()> {
+        let text = if self.json { serde_json::to_string(answer)? } else { serde_json::to_string_pretty(answer)? };
+        finish(writeln!(std::io::stdout(), "{text}"))
+    }
+}
+
+/// Somebody who reads only the first lines (`| head`) is no error.
+fn finish(result: std::io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("the answer could not be printed"),
+    }
+}

@@ -1,0 +1,112 @@
+//! Answers in words and tables, for people at a terminal.
+
+use serde_json::Value;
+use std::io::{Result, Write};
+
+/// The text of a field, or the value as JSON.
+pub(super) fn text(value: &Value, key: &str) -> String {
+    word(&value[key])
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        // A name may hold what would move a terminal's cursor.
+        Value::String(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// A table of some fields of a list of objects.
+pub(super) fn table(print: &mut dyn Write, list: &Value, columns: &[&str]) -> Result<()> {
+    let rows: Vec<Vec<String>> = list.as_array().into_iter().flatten().map(|row| columns.iter().map(|column| text(row, column)).collect()).collect();
+    if rows.is_empty() {
+        return writeln!(print, "nothing yet");
+    }
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|at| rows.iter().map(|row| row[at].chars().count()).chain([columns[at].len()]).max().unwrap_or(0).min(60))
+        .collect();
+    let header: Vec<String> = columns.iter().map(|column| column.replace('_', " ")).collect();
+    for row in std::iter::once(&header).chain(&rows) {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        writeln!(print, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// One line for each element.
+pub(super) fn lines(print: &mut dyn Write, list: &Value) -> Result<()> {
+    for item in list.as_array().into_iter().flatten() {
+        writeln!(print, "{}", word(item))?;
+    }
+    Ok(())
+}
+
+/// What definitions changed, or would.
+pub(super) fn changes(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    table(print, &answer["changes"], &["kind", "name", "action", "enter", "leave"])
+}
+
+/// A segment with its rule.
+pub(super) fn segment(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    writeln!(print, "{}: {} customers", text(answer, "segment"), answer["count"])?;
+    writeln!(print, "{}", text(answer, "sentence"))?;
+    writeln!(print, "version {} of {}", answer["version"], text(answer, "at"))?;
+    writeln!(print, "{}", serde_json::to_string_pretty(&answer["where"]).unwrap_or_default())
+}
+
+/// Why somebody belongs, condition by condition.
+pub(super) fn why(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    let until = |value: &Value| match value.as_str() {
+        Some(until) => format!(" (until {until} if nothing happens)"),
+        None => String::new(),
+    };
+    let verdict = if answer["member"] == true { "belongs" } else { "does not belong" };
+    writeln!(print, "{verdict}{}", until(&answer["until"]))?;
+    reasons(print, &answer["conditions"], 1, &until)
+}
+
+fn reasons(print: &mut dyn Write, conditions: &Value, depth: usize, until: &dyn Fn(&Value) -> String) -> Result<()> {
+    for condition in conditions.as_array().into_iter().flatten() {
+        let mark = if condition["holds"] == true { "yes" } else { "no " };
+        let indent = "  ".repeat(depth);
+        writeln!(print, "{indent}{mark}  {}{}", text(condition, "condition"), until(&condition["until"]))?;
+        for evidence in condition["because"].as_array().into_iter().flatten() {
+            writeln!(print, "{indent}       {}  {}", text(evidence, "time"), text(evidence, "what"))?;
+        }
+        reasons(print, &condition["conditions"], depth + 1, until)?;
+    }
+    Ok(())
+}
+
+/// One customer.
+pub(super) fn customer(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    writeln!(print, "{}", serde_json::to_string_pretty(answer).unwrap_or_default())
+}
+
+/// What happened to one customer.
+pub(super) fn timeline(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    for entry in answer.as_array().or_else(|| answer["timeline"].as_array()).into_iter().flatten() {
+        writeln!(print, "{}  {}", text(entry, "time"), entry.get("what").map_or_else(|| word(entry), word))?;
+    }
+    Ok(())
+}
+
+/// Customers that were looked for.
+pub(super) fn found(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    let list = answer.get("customers").unwrap_or(answer);
+    table(print, list, &["id", "customer", "email", "last_seen"])
+}
+
+/// Campaigns with their numbers.
+pub(super) fn campaigns(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    if answer.is_array() {
+        return table(print, answer, &["campaign", "state", "entered", "sent", "would_have_sent", "came_back"]);
+    }
+    writeln!(print, "{}", serde_json::to_string_pretty(answer).unwrap_or_default())
+}
+
+/// Decisions, one a line.
+pub(super) fn decisions(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    table(print, answer, &["at", "customer", "campaign", "step", "outcome", "because", "detail"])
+}

@@ -1,0 +1,174 @@
+//! How commands reach a workspace: the running server of a data directory, or the directory itself.
+
+use crate::config::Config;
+use crate::serve::{Open, Running};
+use anyhow::{Context, bail};
+use axum::body::Body;
+use axum::http::{Method, Request};
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+use store::StoreError;
+use tower::ServiceExt;
+
+/// A way to ask.
+pub struct Client {
+    way: Way,
+}
+
+enum Way {
+    /// A server runs: it is asked over loopback.
+    Remote { running: Running, agent: ureq::Agent },
+    /// None runs: this process opens the directory and asks itself.
+    Local { open: Box<Open>, runtime: tokio::runtime::Runtime },
+}
+
+/// The answer to a request: its status and its JSON.
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Value,
+}
+
+/// A request was refused, or could not be carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    /// HTTP status.
+    pub status: u16,
+    /// What was wrong.
+    pub message: String,
+}
+
+impl Client {
+    /// Connects to the server of a data directory, or opens the directory. `create`: a directory without data is made.
+    pub fn connect(dir: &Path, config: &Config, create: Create) -> anyhow::Result<Client> {
+        if let Some(running) = Running::find(dir) {
+            let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_connect(Some(Duration::from_secs(2))).build().into();
+            let alive = agent.get(format!("{}/healthz", running.url)).call().is_ok();
+            if alive {
+                return Ok(Client { way: Way::Remote { running, agent } });
+            }
+        }
+        if create == Create::No && !dir.join("perennial.sqlite").exists() {
+            bail!("there is no data in {}; `perennial demo`, `perennial serve` or `perennial import` make some", dir.display());
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let open = Open::new(dir, config, config.server.listen, None)?;
+        Ok(Client { way: Way::Local { open: Box::new(open), runtime } })
+    }
+
+    /// Asks, and gives the answer whatever its status.
+    pub fn ask(&self, method: &Method, path: &str, body: Option<Vec<u8>>) -> anyhow::Result<Reply> {
+        match &self.way {
+            Way::Remote { running, agent } => {
+                let mut request = ureq::http::Request::builder()
+                    .method(method.as_str())
+                    .uri(format!("{}{path}", running.url))
+                    .header("authorization", format!("Bearer {}", running.token));
+                if body.is_some() {
+                    request = request.header("content-type", "application/json");
+                }
+                let mut response = agent
+                    .run(request.body(body.unwrap_or_default())?)
+                    .with_context(|| format!("the server at {} does not answer", running.url))?;
+                let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
+                Ok(Reply { status: response.status().as_u16(), body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+            }
+            Way::Local { open, runtime } => {
+                let request = Request::builder()
+                    .method(method.clone())
+                    .uri(path)
+                    .header("authorization", format!("Bearer {}", open.app.token))
+                    .header("content-type", "application/json")
+                    .body(Body::from(body.unwrap_or_default()))?;
+                let router = open.router.clone();
+                runtime.block_on(async move {
+                    let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+                    let status = response.status().as_u16();
+                    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
+                    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+                    Ok(Reply { status, body })
+                })
+            }
+        }
+    }
+
+    fn successful(reply: Reply) -> anyhow::Result<Value> {
+        if (200..300).contains(&reply.status) {
+            return Ok(reply.body);
+        }
+        let message = reply.body.get("message").and_then(Value::as_str).unwrap_or("the answer makes no sense").to_owned();
+        Err(Refused { status: reply.status, message }.into())
+    }
+
+    /// Asks for something; an answer that is no success is an error.
+    pub fn get(&self, path: &str) -> anyhow::Result<Value> {
+        Client::successful(self.ask(&Method::GET, path, None)?)
+    }
+
+    /// Sends JSON; an answer that is no success is an error.
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        Client::successful(self.ask(&Method::POST, path, Some(serde_json::to_vec(body)?))?)
+    }
+
+    /// Sends bytes that are JSON already.
+    pub fn post_bytes(&self, path: &str, body: Vec<u8>) -> anyhow::Result<Value> {
+        Client::successful(self.ask(&Method::POST, path, Some(body))?)
+    }
+
+    /// Removes something.
+    pub fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        Client::successful(self.ask(&Method::DELETE, path, None)?)
+    }
+
+    /// Whether a server answers.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.way, Way::Remote { .. })
+    }
+
+    /// Finishes what waits and closes the directory, if this process opened it.
+    pub fn close(self) {
+        if let Way::Local { open, runtime } = self.way {
+            drop(runtime);
+            open.close();
+        }
+    }
+}
+
+/// Whether a command may make a data directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Create {
+    /// It may.
+    Yes,
+    /// There must be data.
+    No,
+}
+
+/// The exit status that an error asks for: 2 wrong usage or configuration, 3 could not be done.
+pub fn exit_status(error: &anyhow::Error) -> u8 {
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return if (400..500).contains(&refused.status) { 2 } else { 3 };
+    }
+    if error.downcast_ref::<StoreError>().is_some() || error.downcast_ref::<std::io::Error>().is_some() {
+        return 3;
+    }
+    if error.downcast_ref::<toml::de::Error>().is_some() || error.downcast_ref::<import::MappingError>().is_some() {
+        return 2;
+    }
+    3
+}
+
+/// Puts a text into a path or query of a URL.
+pub fn in_url(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

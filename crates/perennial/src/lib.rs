@@ -1,0 +1,14 @@
+//! Perennial: one binary that turns the data a company holds into customers who come back.
+//! This crate knows HTTP, HTML, files and the command line; what is decided is decided in `engine`.
+
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod demo;
+pub mod keys;
+pub mod pages;
+pub mod post;
+pub mod runtime;
+pub mod serve;
+pub mod views;

@@ -1,0 +1,237 @@
+//! The server: one listener for pages, SDKs and commands.
+
+use crate::api::{self, Shared};
+use crate::config::{Config, Send};
+use crate::pages::{self, Sessions, Site};
+use crate::runtime::{Deliveries, Handle, Writer, start};
+use crate::views::EngineViews;
+use anyhow::Context;
+use axum::Router;
+use domain::message::Channel;
+use engine::Options;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// File in the data directory that tells commands where the server is.
+const FILE: &str = "server.json";
+/// Most connections at a time.
+const CONNECTIONS: usize = 2_048;
+/// A request's head must arrive within this time.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Where a running server is, and what to show it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Running {
+    /// Its URL.
+    pub url: String,
+    /// The token of this run.
+    pub token: String,
+    /// Its process.
+    pub pid: u32,
+}
+
+impl Running {
+    /// What the data directory says of a server; none if none was left there.
+    pub fn find(dir: &Path) -> Option<Running> {
+        serde_json::from_str(&std::fs::read_to_string(dir.join(FILE)).ok()?).ok()
+    }
+}
+
+/// A workspace that is open in this process.
+pub struct Open {
+    /// Everything but the listener.
+    pub app: Shared,
+    /// The whole site.
+    pub router: Router,
+    /// The sessions of the pages.
+    pub sessions: Arc<Sessions>,
+    writer: Writer,
+}
+
+impl Open {
+    /// Opens a data directory. With a runtime and real sending configured, mail goes out; a single command never sends.
+    pub fn new(dir: &Path, config: &Config, listen: SocketAddr, sending: Option<&tokio::runtime::Handle>) -> anyhow::Result<Open> {
+        let public_url = public_url(config, listen);
+        let mut options = Options { public_url: public_url.clone(), ..Options::default() };
+        if config.email.send == Send::Smtp {
+            options.real_channels.insert(Channel::Email);
+        }
+        let (orders, deliveries) = match sending {
+            Some(runtime) if config.email.send == Send::Smtp => {
+                let smtp = Arc::new(crate::post::open(&config.email)?);
+                let (send, take) = tokio::sync::mpsc::unbounded_channel();
+                // Unbounded, yet never more than the writer's bound on messages in flight.
+                let deliveries: Deliveries = Box::new(move |order| drop(send.send(order)));
+                (Some((runtime.clone(), smtp, take)), Some(deliveries))
+            }
+            _ => (None, None),
+        };
+        let (handle, writer) = start(dir, options, deliveries)?;
+        if let Some((runtime, smtp, mut take)) = orders {
+            let handle = handle.clone();
+            let spawner = runtime.clone();
+            runtime.spawn(async move {
+                while let Some(order) = take.recv().await {
+                    spawner.spawn(crate::post::deliver(smtp.clone(), handle.clone(), order));
+                }
+            });
+        }
+        let sessions = Arc::new(Sessions::new());
+        let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone());
+        let views = EngineViews::new(handle, sending_words(config), public_url.clone());
+        let mut site = Site::local(listen.port());
+        if let Some(host) = public_host(config) {
+            site = site.also_at(&host);
+        }
+        let router = pages::router(Arc::new(views), sessions.clone(), site).merge(api::router(app.clone()));
+        Ok(Open { app, router, sessions, writer })
+    }
+
+    /// The writer's handle.
+    pub fn handle(&self) -> &Handle {
+        &self.app.handle
+    }
+
+    /// Finishes what waits and closes the store.
+    pub fn close(self) {
+        self.writer.stop();
+    }
+}
+
+fn public_url(config: &Config, listen: SocketAddr) -> String {
+    match config.server.public_url.trim_end_matches('/') {
+        "" => format!("http://{listen}"),
+        url => url.to_owned(),
+    }
+}
+
+fn public_host(config: &Config) -> Option<String> {
+    let url = config.server.public_url.trim_end_matches('/');
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    Some(host.to_owned())
+}
+
+/// The server that mail goes to; none: nothing leaves this machine.
+fn sending_words(config: &Config) -> Option<String> {
+    (config.email.send == Send::Smtp).then(|| format!("{}:{}", config.email.host, config.email.port))
+}
+
+/// What is told once the server listens.
+pub struct Listening {
+    /// The URL of the pages.
+    pub url: String,
+    /// A login link that works once, within 15 minutes.
+    pub login: String,
+}
+
+/// Serves a data directory until the process is told to stop.
+pub fn serve(dir: &Path, config: &Config, listen: SocketAddr, tell: impl FnOnce(&Listening, &Open) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let listener = runtime.block_on(TcpListener::bind(listen)).with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
+    let listen = listener.local_addr()?;
+    let open = Open::new(dir, config, listen, Some(runtime.handle()))?;
+    let file = Advertised::new(dir, &open, listen)?;
+    let login = format!("{}/login/{}", open.app.public_url, open.sessions.issue_link(jiff::Timestamp::now()));
+    tell(&Listening { url: format!("{}/", open.app.public_url), login }, &open)?;
+    let router = open.router.clone();
+    runtime.block_on(async move {
+        tokio::select! {
+            () = accept(listener, router) => {}
+            () = told_to_stop() => tracing::info!("stopping"),
+        }
+    });
+    drop(file);
+    // Messages on their way get a moment to come back with an answer, so that few are left uncertain.
+    let handle = open.handle().clone();
+    runtime.block_on(async move {
+        for _ in 0..100 {
+            if handle.health().in_flight() == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    open.close();
+    Ok(())
+}
+
+/// Accepts connections, bounded in number, each with a time limit on heads.
+async fn accept(listener: TcpListener, router: Router) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file handles or the like: wait instead of turning in a busy loop.
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        let service = hyper_util::service::TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(64 * 1024);
+            // A client that goes away in the middle is none of our errors.
+            let _ = http.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
+            drop(place);
+        });
+    }
+}
+
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+            return interrupt.await.unwrap_or_default();
+        };
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await.unwrap_or_default();
+}
+
+/// The file that tells commands where the server is; gone when it stops.
+struct Advertised {
+    file: PathBuf,
+}
+
+impl Advertised {
+    fn new(dir: &Path, open: &Open, listen: SocketAddr) -> anyhow::Result<Advertised> {
+        let file = dir.join(FILE);
+        let running = Running { url: format!("http://{listen}"), token: open.app.token.clone(), pid: std::process::id() };
+        let new = dir.join("server.json.new");
+        write_private(&new, &serde_json::to_string(&running)?)?;
+        std::fs::rename(&new, &file)?;
+        Ok(Advertised { file })
+    }
+}
+
+impl Drop for Advertised {
+    fn drop(&mut self) {
+        // If it cannot be removed, commands find nobody there and open the directory themselves.
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let _ = std::fs::remove_file(path);
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,49 @@
+//! What the pages need of the process around the engine: a look, and a way to change something durably.
+
+use crate::runtime::{Handle, JobError};
+use domain::Timestamp;
+use engine::Engine;
+use std::sync::RwLockReadGuard;
+use store::{Reader, StoreError};
+
+/// The process around one engine.
+pub trait House: Send + Sync + 'static {
+    /// The live state. Hold it shortly, and never twice in one thread.
+    fn read(&self) -> RwLockReadGuard<'_, Engine>;
+    /// Looks at committed data on a connection of its own.
+    fn with_reader<T>(
+        &self,
+        look: impl FnOnce(&dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError>;
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+    /// Does something to the engine on the writer's thread, and returns once it is durable.
+    fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
+    ) -> Result<T, JobError>;
+}
+
+impl House for Handle {
+    fn read(&self) -> RwLockReadGuard<'_, Engine> {
+        Handle::read(self)
+    }
+
+    fn with_reader<T>(
+        &self,
+        look: impl FnOnce(&dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        Handle::with_reader(self, look)
+    }
+
+    fn now(&self) -> Timestamp {
+        Handle::now(self)
+    }
+
+    fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
+    ) -> Result<T, JobError> {
+        Handle::change(self, change)
+    }
+}

@@ -1,0 +1,235 @@
+//! The pages' seam over the live engine: asks `engine::report`, puts the answers into the words of the shop.
+//!
+//! Each page has its file. What is dear to work out is kept here for a moment: who needs attention (`pulse`), what
+//! was ordered (`ledger`), sizes of segments over time (`sizes`).
+//!
+//! Locks are always taken in this order: a kept answer, the ledger, the engine. A thread that waits for the ledger
+//! with the engine in its hands would wait for ever once the writer stands between.
+
+mod buttons;
+mod campaigns;
+mod customers;
+mod editor;
+mod home;
+mod house;
+mod ingest;
+mod messages;
+mod pulse;
+mod segments;
+mod sizes;
+#[cfg(test)]
+mod tests;
+mod words;
+pub mod yaml;
+
+pub use house::House;
+
+use crate::pages::campaign::CampaignView;
+use crate::pages::campaigns::CampaignsView;
+use crate::pages::customer::CustomerView;
+use crate::pages::customers::{CustomerSearch, CustomersView};
+use crate::pages::edit::{Check, Definition, Draft, Problem};
+use crate::pages::filter::Filter;
+use crate::pages::frame::{Sending, Workspace};
+use crate::pages::home::HomeView;
+use crate::pages::ingest::IngestView;
+use crate::pages::message::MessageView;
+use crate::pages::outbox::OutboxView;
+use crate::pages::segment::SegmentView;
+use crate::pages::segments::SegmentsView;
+use crate::pages::session::Notice;
+use crate::pages::{Order, PageError, Views};
+use crate::runtime::{Handle, JobError};
+use domain::campaign::State;
+use engine::Engine;
+use engine::ingest::DoorOptions;
+use engine::report::{Ledger, ReportError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+use store::{Reader, StoreError};
+
+/// For so long an answer that is dear to work out is good enough.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pages of one workspace.
+pub struct EngineViews<H = Handle> {
+    house: Arc<H>,
+    sending: Sending,
+    public_url: String,
+    door: DoorOptions,
+    ledger: RwLock<Ledger>,
+    pulse: pulse::Pulse,
+    sizes: Arc<sizes::Sizes>,
+}
+
+impl<H: House> EngineViews<H> {
+    /// Pages over a workspace. `sending`: the server that mail goes to, none if nothing leaves this machine.
+    pub fn new(house: H, sending: Option<String>, public_url: String) -> EngineViews<H> {
+        EngineViews {
+            house: Arc::new(house),
+            sending: sending.map_or(Sending::Nothing, Sending::By),
+            public_url,
+            door: DoorOptions::default(),
+            ledger: RwLock::default(),
+            pulse: pulse::Pulse::new(PATIENCE),
+            sizes: Arc::default(),
+        }
+    }
+
+    /// Tries refused calls again as this door would read them.
+    #[must_use]
+    pub fn with_door(mut self, door: DoorOptions) -> EngineViews<H> {
+        self.door = door;
+        self
+    }
+
+    /// Answers nothing from memory: for tests, which look twice within a moment.
+    #[cfg(test)]
+    fn impatient(mut self) -> EngineViews<H> {
+        self.pulse = pulse::Pulse::new(Duration::ZERO);
+        self
+    }
+
+    /// The ledger, with everything that was committed. Taken before the engine, never after.
+    fn ledger(&self, reader: &dyn Reader) -> Result<RwLockReadGuard<'_, Ledger>, StoreError> {
+        let (position, currency) = {
+            let engine = self.house.read();
+            (engine.position(), engine.definitions().settings.currency)
+        };
+        let is_behind = {
+            let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
+            ledger.position() < position
+        };
+        if is_behind {
+            let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+            ledger.catch_up(reader, currency, &|call, position| self.house.read().name_at(call, position))?;
+        }
+        Ok(self.ledger.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at the engine, the store and the ledger together.
+    fn look<T>(
+        &self,
+        look: impl FnOnce(&Engine, &dyn Reader, &Ledger) -> Result<T, PageError>,
+    ) -> Result<T, PageError> {
+        let looked = self.house.with_reader(|reader| {
+            let ledger = self.ledger(reader)?;
+            let engine = self.house.read();
+            Ok(look(&engine, reader, &ledger))
+        });
+        looked.map_err(broken)?
+    }
+
+    /// Looks at the store alone.
+    fn read<T>(&self, read: impl FnOnce(&dyn Reader) -> Result<T, StoreError>) -> Result<T, PageError> {
+        self.house.with_reader(read).map_err(broken)
+    }
+
+    /// Does something on the writer's thread, and returns once it is durable.
+    fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Engine, domain::Timestamp) -> T + Send + 'static,
+    ) -> Result<T, PageError> {
+        self.house.change(change).map_err(|error| match error {
+            JobError::Panicked => PageError::Broken(error.to_string()),
+            JobError::Busy | JobError::Stopped | JobError::NotStored(_) => PageError::Refused(error.to_string()),
+        })
+    }
+}
+
+impl<H: House> Views for EngineViews<H> {
+    fn workspace(&self) -> Result<Workspace, PageError> {
+        let pulse = self.pulse()?;
+        let engine = self.house.read();
+        let definitions = engine.definitions();
+        let running = definitions.campaigns.values().filter(|campaign| campaign.state == State::Running);
+        let name = definitions.settings.sender.as_ref().map(|sender| sender.name.clone());
+        Ok(Workspace {
+            name: name.unwrap_or_else(|| "Your shop".to_owned()),
+            zone: words::zone(&engine),
+            now: self.house.now().as_jiff(),
+            sending: self.sending.clone(),
+            attention: pulse.attention.needs.len().into(),
+            customers: engine.customer_count().into(),
+            segments: definitions.segments.len().into(),
+            campaigns: running.count().into(),
+            uncertain: pulse.attention.uncertain.into(),
+            refused: pulse.refused.into(),
+        })
+    }
+
+    fn home(&self) -> Result<HomeView, PageError> {
+        self.home_view()
+    }
+
+    fn customers(&self, search: &CustomerSearch) -> Result<CustomersView, PageError> {
+        self.customers_view(search)
+    }
+
+    fn customer(&self, id: &str, before: Option<&str>) -> Result<CustomerView, PageError> {
+        self.customer_view(id, before)
+    }
+
+    fn segments(&self) -> Result<SegmentsView, PageError> {
+        self.segments_view()
+    }
+
+    fn segment(&self, name: &str, after: Option<&str>) -> Result<SegmentView, PageError> {
+        self.segment_view(name, after)
+    }
+
+    fn campaigns(&self) -> Result<CampaignsView, PageError> {
+        self.campaigns_view()
+    }
+
+    fn campaign(&self, name: &str, decisions: &Filter) -> Result<CampaignView, PageError> {
+        self.campaign_view(name, decisions)
+    }
+
+    fn messages(&self, filter: &Filter) -> Result<OutboxView, PageError> {
+        self.outbox_view(filter)
+    }
+
+    fn message(&self, id: &str) -> Result<MessageView, PageError> {
+        self.message_view(id)
+    }
+
+    fn message_body(&self, id: &str) -> Result<String, PageError> {
+        self.body_view(id)
+    }
+
+    fn ingest(&self) -> Result<IngestView, PageError> {
+        self.ingest_view()
+    }
+
+    fn draft(&self, kind: Definition, name: Option<&str>) -> Result<Draft, PageError> {
+        self.draft_view(kind, name)
+    }
+
+    fn check(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError> {
+        self.check_draft(kind, draft)
+    }
+
+    fn save(&self, kind: Definition, draft: &Draft) -> Result<Result<String, Vec<Problem>>, PageError> {
+        self.save_draft(kind, draft)
+    }
+
+    fn carry_out(&self, order: &Order) -> Result<Notice, PageError> {
+        self.press(order)
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> PageError {
+    PageError::Broken(error.to_string())
+}
+
+/// What a page says of a question without an answer.
+fn told(error: ReportError) -> PageError {
+    match error {
+        ReportError::NoCustomer(name) => PageError::NotFound(format!("customer “{name}”")),
+        ReportError::NoDefinition { kind, name } => PageError::NotFound(format!("{kind} “{name}”")),
+        ReportError::NoMessage(id) => PageError::NotFound(format!("message “{id}”")),
+        ReportError::Ahead { .. } => PageError::Refused(error.to_string()),
+        ReportError::Store(error) => broken(error),
+    }
+}

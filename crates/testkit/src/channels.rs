@@ -1,0 +1,89 @@
+//! Pretended channels: they answer in no time as told, and remember everything that was handed to them.
+
+use domain::MessageId;
+use domain::message::{Channel, Written};
+use engine::deliver::{End, Order};
+use std::collections::HashMap;
+
+/// How a pretended channel answers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Answer {
+    /// 250: it has the message.
+    Accept,
+    /// 4xx: try later.
+    PutOff,
+    /// 5xx: this recipient does not exist.
+    Refuse,
+    /// It takes the message, and no reply comes.
+    NoReply,
+}
+
+impl Answer {
+    /// Finds the answer by its word in scenarios.
+    pub fn find(word: &str) -> Option<Answer> {
+        Some(match word {
+            "accept" => Answer::Accept,
+            "4xx" => Answer::PutOff,
+            "5xx" => Answer::Refuse,
+            "no_reply" => Answer::NoReply,
+            _ => return None,
+        })
+    }
+
+    /// How an attempt ends with this answer.
+    pub fn end(self) -> End {
+        match self {
+            Answer::Accept => End::Sent { reply: "250 2.0.0 accepted".to_owned() },
+            Answer::PutOff => End::PutOff { reply: "451 4.7.1 try again later".to_owned(), unreachable: false },
+            Answer::Refuse => End::Rejected { reply: "550 5.1.1 no such mailbox".to_owned(), of_recipient: true },
+            Answer::NoReply => End::NoReply { detail: "the connection broke after the final dot".to_owned() },
+        }
+    }
+}
+
+/// One handing over of a message.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Delivery {
+    /// Which message.
+    pub message: MessageId,
+    /// Which attempt.
+    pub number: u32,
+    /// What was handed over.
+    pub written: Written,
+    /// How the channel answered.
+    pub answer: Answer,
+}
+
+/// All channels of a story.
+#[derive(Clone, Default, Debug)]
+pub struct Channels {
+    whole: HashMap<Channel, Answer>,
+    by_address: HashMap<(Channel, String), Answer>,
+    deliveries: Vec<Delivery>,
+}
+
+impl Channels {
+    /// From now on a channel answers so, whatever was said of it before.
+    pub fn answer_all(&mut self, channel: Channel, answer: Answer) {
+        self.by_address.retain(|(other, _), _| *other != channel);
+        self.whole.insert(channel, answer);
+    }
+
+    /// From now on a channel answers so to one address, beside what was said of it.
+    pub fn answer_to(&mut self, channel: Channel, address: &str, answer: Answer) {
+        self.by_address.insert((channel, address.to_owned()), answer);
+    }
+
+    /// Takes a message and answers.
+    pub fn take(&mut self, order: &Order) -> End {
+        let own = self.by_address.get(&(order.channel, order.written.to.clone()));
+        let answer = own.or_else(|| self.whole.get(&order.channel)).copied().unwrap_or(Answer::Accept);
+        self.deliveries.push(Delivery { message: order.message.clone(), number: order.number, written: order.written.clone(), answer });
+        answer.end()
+    }
+
+    /// Everything that was handed over so far.
+    pub fn deliveries(&self) -> &[Delivery] {
+        &self.deliveries
+    }
+}
