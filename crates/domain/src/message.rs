@@ -178,6 +178,13 @@ pub struct Message {
     pub detail: Option<String>,
 }
 
+impl Message {
+    /// Whether its body went out once and no reply came, and it goes out again. Only service messages do.
+    pub fn fate_is_unknown(&self) -> bool {
+        self.outcome.is_none() && self.because == Some(Because::NoReply)
+    }
+}
+
 /// One row of `decisions`: an outcome that a message reached.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Decision {

@@ -144,7 +144,7 @@ impl Engine {
 
     fn restore_journey(&mut self, journey: Journey) {
         let person = self.person(journey.customer);
-        let last = self.entries.entry((journey.campaign.clone(), person, journey.key.clone())).or_insert(journey.entered_at);
+        let last = self.entries.entry((journey.campaign.clone(), journey.customer, journey.key.clone())).or_insert(journey.entered_at);
         *last = (*last).max(journey.entered_at);
         let watched = self.exposures.get(&person).into_iter().flatten().find(|exposure| exposure.journey == journey.id).map(|exposure| exposure.until);
         if !journey.stage.is_inside() && watched.is_none() {
@@ -273,6 +273,7 @@ impl Engine {
             }
         }
         let mut started = Vec::new();
+        let mut resumed = Vec::new();
         for version in &versions {
             if version.kind == DefinitionKind::Campaign && version.value.is_some() {
                 let is_new = !facts.contains_key(&version.name);
@@ -286,6 +287,9 @@ impl Engine {
                     stopped_at: None,
                 });
                 own.version = version.version;
+                if let Some(paused_at) = own.paused_at.filter(|_| state != State::Paused) {
+                    resumed.push((version.name.clone(), paused_at));
+                }
                 own.paused_at = (state == State::Paused).then(|| own.paused_at.unwrap_or(self.clock));
                 own.stopped_at = (state == State::Stopped).then(|| own.stopped_at.unwrap_or(self.clock));
                 self.pending.campaigns.push(own.clone());
@@ -308,6 +312,9 @@ impl Engine {
         let stopped: Vec<Name> = self.campaigns.values().filter(|campaigning| campaigning.current.campaign.state == State::Stopped).map(|campaigning| campaigning.facts.name.clone()).collect();
         for campaign in stopped {
             self.end_campaign(&campaign);
+        }
+        for (campaign, paused_at) in resumed {
+            self.take_back_pause(&campaign, paused_at);
         }
         self.release_held();
         for campaign in started {
@@ -349,7 +356,7 @@ impl Engine {
         let mut take = |call: &domain::Call, position: Position| {
             if let Some(owner) = people.owner(call, position) {
                 let customer = rebuilt.entry(owner).or_insert_with(|| crate::profile::Customer::new(call.timestamp.min(call.received_at)));
-                apply(plan, customer, call, position, now, &|_| None);
+                apply(plan, customer, call, position, now);
             }
         };
         self.reader.replay(RowId(0), &mut |row| {
@@ -390,6 +397,17 @@ impl Engine {
         let inside: Vec<Arc<str>> = self.journeys.values().filter(|journey| journey.campaign == *name && journey.stage.is_inside()).map(|journey| journey.id.clone()).collect();
         for journey in inside {
             self.leave(&journey, Stage::Exited);
+        }
+    }
+
+    /// A pause does not count against the time for which a message may be held.
+    fn take_back_pause(&mut self, campaign: &Name, paused_at: Timestamp) {
+        let now = self.clock;
+        for message in self.messages.values_mut().filter(|message| message.campaign == *campaign && message.expires != domain::time::LATEST) {
+            let since = paused_at.max(message.decided_at);
+            message.expires = message.expires.plus(now.since(since));
+            self.timers.insert((message.expires, crate::state::Timer::Message(message.id.clone())));
+            self.pending.messages.push(message.clone());
         }
     }
 

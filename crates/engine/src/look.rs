@@ -107,17 +107,20 @@ impl<'a> Look<'a> {
         for (id, message) in &engine.messages {
             lines.insert(format!("message {id}"), format!("{message:?}"));
         }
+        let since = engine.clock.minus(store::CAPS_LOOK_BACK);
         for (place, at) in &engine.entries {
             lines.insert(format!("entry {place:?}"), at.to_string());
         }
-        for mark in engine.marks.values().flatten() {
+        for mark in engine.marks.values().flatten().filter(|mark| mark.at >= since) {
             lines.insert(format!("mark {}", mark.message), format!("{mark:?}"));
         }
         for exposure in engine.exposures.values().flatten() {
             lines.insert(format!("exposure {}", exposure.journey), format!("{exposure:?}"));
         }
-        for (place, customer) in &engine.addressed {
-            lines.insert(format!("address {place:?}"), format!("{}", engine.person(*customer)));
+        for (place, messages) in &engine.addressed {
+            for (message, addressed) in messages.iter().filter(|(_, addressed)| addressed.gone_at.is_none_or(|at| at >= since)) {
+                lines.insert(format!("address {place:?} {message}"), format!("{addressed:?}"));
+            }
         }
         for (address, suppression) in &engine.suppressions {
             lines.insert(format!("suppression {address}"), format!("{suppression:?}"));

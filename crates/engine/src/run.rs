@@ -9,10 +9,20 @@ use domain::definition::Definitions;
 use domain::{Call, CustomerId, Position, Source, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use store::{Commit, ROW_CALLS, Reception, Refused, RowId, Store, StoreError, TallyKey};
+use store::{Commit, JournalRow, ROW_CALLS, Reception, Refused, RowId, Store, StoreError, TallyKey};
 
 /// Most rounds of consequences at one instant; a campaign that feeds itself is stopped there and goes on a millisecond later.
 const ROUNDS: usize = 10_000;
+
+/// Journal rows that are decoded before they are taken, at most.
+const DECODED_AHEAD: usize = 8;
+
+/// Whether a call is new, or was taken before this start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Now,
+    Again,
+}
 
 /// What became of a call at the door.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,7 +74,7 @@ impl Engine {
             keys: BTreeMap::new(),
             timers: BTreeSet::new(),
             ahead: BTreeMap::new(),
-            parted: BTreeSet::new(),
+            parted: BTreeMap::new(),
             work: Work::default(),
             rests: HashMap::new(),
             catalogue: crate::report::catalogue::Catalogue::default(),
@@ -81,22 +91,33 @@ impl Engine {
     fn replay_journal(&mut self) -> Result<(), StoreError> {
         // The reader is taken out for the time of the walk, since the walk changes everything else.
         let reader = std::mem::replace(&mut self.reader, Box::new(crate::report::NoReader));
-        let result = reader.replay(RowId(0), &mut |row| {
-            self.next_row = u32::try_from(row.id.0 + 1).map_err(|_| StoreError::Damaged {
-                place: format!("journal row {}", row.id.0),
-                reason: "the row's number is out of range".to_owned(),
-            })?;
-            let number = self.next_row - 1;
-            for call in row.calls {
-                self.seen.add(&call);
-                self.take(call, number);
-            }
-            Ok(())
+        let result = std::thread::scope(|scope| {
+            // Decoding rows is half of the work: it runs ahead on a thread of its own.
+            let (send, rows) = std::sync::mpsc::sync_channel(DECODED_AHEAD);
+            let gone = || StoreError::Io { doing: "read", reason: "the replay stopped".to_owned() };
+            let decoding = scope.spawn(|| reader.replay(RowId(0), &mut |row| send.send(row).map_err(|_| gone())));
+            let taken = rows.into_iter().try_for_each(|row| self.replay_row(row));
+            let decoded = decoding.join().unwrap_or_else(|_| Err(gone()));
+            taken.and(decoded)
         });
         self.reader = reader;
         result?;
         self.rebuild_parted()?;
         self.work = Work::default();
+        Ok(())
+    }
+
+    fn replay_row(&mut self, row: JournalRow) -> Result<(), StoreError> {
+        let out_of_range = |_| StoreError::Damaged {
+            place: format!("journal row {}", row.id.0),
+            reason: "the row's number is out of range".to_owned(),
+        };
+        let number = u32::try_from(row.id.0).map_err(out_of_range)?;
+        self.next_row = number + 1;
+        for call in row.calls {
+            self.seen.add(&call);
+            self.take(call, number, Taken::Again);
+        }
         Ok(())
     }
 
@@ -192,11 +213,11 @@ impl Engine {
         self.seen.add(&call);
         let row = self.next_row + u32::try_from(self.pending.calls.len() / ROW_CALLS).expect("a commit is far smaller");
         self.pending.calls.push(call.clone());
-        self.take(call, row)
+        self.take(call, row, Taken::Now)
     }
 
     /// Takes a call into people and customers, and notes what it may lead to.
-    fn take(&mut self, call: Arc<Call>, row: u32) -> Position {
+    fn take(&mut self, call: Arc<Call>, row: u32, taken: Taken) -> Position {
         self.position = Position(self.position.0 + 1);
         let position = self.position;
         if self.take_by_hand(&call) {
@@ -216,20 +237,17 @@ impl Engine {
             .customers
             .entry(id)
             .or_insert_with(|| Customer::new(call.timestamp.min(call.received_at)));
-        let messages = &self.messages;
-        let purpose_of = |message: &str| {
-            let found = messages.iter().find(|(known, _)| known.0.as_ref() == message);
-            found.map(|(_, message)| message.purpose.clone())
-        };
-        let mut touch = crate::segment::as_of::apply(&self.plan, customer, &call, position, now, &purpose_of);
+        let mut touch = crate::segment::as_of::apply(&self.plan, customer, &call, position, now);
         touch.everything |= is_new;
-        self.work.touched.entry(id).or_default().add(touch);
+        if taken == Taken::Now {
+            self.work.touched.entry(id).or_default().add(touch);
+        }
         self.catalogue.note(&call);
         if call.event.is_some() {
             if call.timestamp > now {
                 self.timers.insert((call.timestamp, Timer::Event(position)));
                 self.ahead.insert((call.timestamp, position), call);
-            } else {
+            } else if taken == Taken::Now {
                 self.note_event(id, &call);
             }
         }
@@ -277,6 +295,8 @@ impl Engine {
             self.settle_memberships();
             self.settle_goals();
             self.settle_entries();
+            // Whoever entered is asked at once whether they must leave, before anything is sent.
+            self.settle_memberships();
             self.settle_steps();
             self.settle_gate();
         }

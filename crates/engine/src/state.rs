@@ -71,23 +71,25 @@ pub struct Engine {
     pub(crate) campaigns: BTreeMap<Name, Campaigning>,
     pub(crate) journeys: BTreeMap<Arc<str>, Journey>,
     pub(crate) journeys_of: HashMap<CustomerId, BTreeSet<Arc<str>>>,
-    /// When somebody last entered a campaign, by key.
+    /// When somebody last entered a campaign, by key. Under the id they had then, so that parting gives it back.
     pub(crate) entries: HashMap<(Name, CustomerId, Option<String>), Timestamp>,
     /// Messages without a final outcome.
     pub(crate) messages: BTreeMap<MessageId, Message>,
     /// Messages that may be tried, by when.
     pub(crate) outbox: BTreeSet<(Timestamp, MessageId)>,
+    /// What counts for caps, under the id that each message bears.
     pub(crate) marks: HashMap<CustomerId, Vec<Mark>>,
-    /// Who got a step at an address, so that a second customer with it does not.
-    pub(crate) addressed: HashMap<(Name, String, String), CustomerId>,
+    /// Who got a step at an address, so that a second customer with it does not: by campaign, step and address
+    /// the messages that went there.
+    pub(crate) addressed: HashMap<(Name, String, String), BTreeMap<MessageId, Addressed>>,
     pub(crate) exposures: HashMap<CustomerId, Vec<Exposure>>,
     pub(crate) suppressions: BTreeMap<String, Suppression>,
     pub(crate) keys: BTreeMap<String, Key>,
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
     /// Events dated ahead, waiting for their time.
     pub(crate) ahead: BTreeMap<(Timestamp, Position), Arc<Call>>,
-    /// People that were parted and whose state must be built again from history.
-    pub(crate) parted: BTreeSet<CustomerId>,
+    /// People that were parted and whose state must be built again from history, each with the whole it was part of.
+    pub(crate) parted: BTreeMap<CustomerId, CustomerId>,
     pub(crate) work: Work,
     pub(crate) rests: HashMap<Channel, Rest>,
     pub(crate) catalogue: crate::report::catalogue::Catalogue,
@@ -140,6 +142,14 @@ impl Work {
             && self.gate.is_empty()
             && self.held_of.is_empty()
     }
+}
+
+/// A message that went, or is going, to an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Addressed {
+    pub(crate) customer: CustomerId,
+    /// When it went; none: it is on its way or held.
+    pub(crate) gone_at: Option<Timestamp>,
 }
 
 /// Somebody may enter a campaign.

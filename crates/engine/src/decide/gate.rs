@@ -1,14 +1,14 @@
 //! The gate: what every message passes before anything reaches a customer, in the order of the spec,
 //! the same for those who will be held out. Each refusal is written down.
 
-use crate::decide::limits::{Asking, CapAnswer, ask_cap, quiet_until};
+use crate::decide::limits::{Asking, CapAnswer, MarkKind, ask_cap, quiet_until};
 use crate::segment::test::earlier;
-use crate::state::{Engine, Timer};
+use crate::state::{Addressed, Engine, Timer};
 use domain::campaign::{Action, Campaign, State, Step};
 use domain::message::{Because, Channel, Decision, Message, Outcome, Written};
 use domain::segment::ConsentState;
 use domain::workspace::service;
-use domain::{CustomerId, MessageId, Timestamp};
+use domain::{CustomerId, MessageId, Name, Timestamp};
 use models::assignment;
 use store::Arm;
 
@@ -58,10 +58,11 @@ impl Engine {
             return;
         }
         let message = message.clone();
-        if message.expires <= self.clock {
+        if self.has_expired(&message) {
             let gave_up = message.because == Some(Because::PutOff);
             let (outcome, because) = if gave_up { (Outcome::Failed, Because::GaveUp) } else { (Outcome::Skipped, Because::Expired) };
-            self.conclude(id, outcome, Some(because), None);
+            let words = message.detail.clone().filter(|_| gave_up);
+            self.conclude(id, outcome, Some(because), words);
             return;
         }
         match self.ask_gate(&message) {
@@ -72,10 +73,32 @@ impl Engine {
                 if because == Because::Holdout {
                     self.expose(&message, Arm::HeldOut);
                 }
-                self.mark(&message, self.clock, true);
+                self.mark(&message, self.clock, MarkKind::Withheld);
                 self.conclude(id, Outcome::WouldHaveSent, Some(because), None);
             }
         }
+    }
+
+    /// Whether a message was held too long. A pause does not count against it.
+    fn has_expired(&self, message: &Message) -> bool {
+        let is_paused = self.campaigns.get(&message.campaign).is_some_and(|campaigning| campaigning.current.campaign.state == State::Paused);
+        message.expires <= self.clock && !is_paused
+    }
+
+    /// Asks the gate once more about a message that was let through and waited: what held then may not hold now.
+    /// Returns whether it may still go; if not, it has been held or ended.
+    pub(crate) fn may_still_go(&mut self, message: &Message) -> bool {
+        if self.has_expired(message) {
+            self.conclude(&message.id, Outcome::Skipped, Some(Because::Expired), None);
+            return false;
+        }
+        match self.ask_gate(message) {
+            Answer::Go { .. } => return true,
+            Answer::Hold { because, until, detail } => self.hold(&message.id, because, until, detail),
+            Answer::Skip(because) => self.conclude(&message.id, Outcome::Skipped, Some(because), None),
+            Answer::Withhold(because) => self.conclude(&message.id, Outcome::WouldHaveSent, Some(because), None),
+        }
+        false
     }
 
     fn ask_gate(&self, message: &Message) -> Answer {
@@ -96,6 +119,12 @@ impl Engine {
         };
         if let Err(because) = self.ask_permission(message, person) {
             return Answer::Skip(because);
+        }
+        // The receiver said when: whatever else happens to the customer does not bring that nearer.
+        if message.because == Some(Because::PutOff)
+            && let Some(until) = message.due.filter(|until| *until > self.clock)
+        {
+            return Answer::Hold { because: Because::PutOff, until: Some(until), detail: message.detail.clone() };
         }
         if state == State::Paused {
             return hold(Because::Paused, None);
@@ -121,8 +150,8 @@ impl Engine {
         if let Some(rest) = self.rests.get(&message.channel).and_then(|rest| rest.until).filter(|until| *until > self.clock) {
             return hold(Because::ChannelDown, Some(rest));
         }
-        // A message that was put off has passed the draw before.
-        if message.written.is_none()
+        // A message that was tried has passed the draw before.
+        if message.attempts == 0
             && let Some(because) = self.draw_holdout(&prepared.campaign, campaigning.facts.draw, person)
         {
             return Answer::Withhold(because);
@@ -147,9 +176,27 @@ impl Engine {
             return Err(Because::Suppressed);
         }
         let place = (message.campaign.clone(), message.step.clone(), address.clone());
-        match self.addressed.get(&place) {
-            Some(other) if self.person(*other) != person => Err(Because::DuplicateAddress),
-            _ => Ok(address),
+        let went_to = self.addressed.get(&place).into_iter().flat_map(|messages| messages.values());
+        // What is older than the ledger looks back is forgotten, at a restart as well as here.
+        let since = self.clock.minus(store::CAPS_LOOK_BACK);
+        let mut recent = went_to.filter(|addressed| addressed.gone_at.is_none_or(|at| at >= since));
+        if recent.any(|addressed| self.person(addressed.customer) != person) { Err(Because::DuplicateAddress) } else { Ok(address) }
+    }
+
+    /// Notes that a message goes to its address, or that it went.
+    pub(crate) fn note_address(&mut self, message: &Message, gone_at: Option<Timestamp>) {
+        if let Some(place) = address_place(message) {
+            self.addressed.entry(place).or_default().insert(message.id.clone(), Addressed { customer: message.customer, gone_at });
+        }
+    }
+
+    fn forget_address(&mut self, message: &Message) {
+        let Some(place) = address_place(message) else { return };
+        if let Some(messages) = self.addressed.get_mut(&place) {
+            messages.remove(&message.id);
+            if messages.is_empty() {
+                self.addressed.remove(&place);
+            }
         }
     }
 
@@ -185,7 +232,8 @@ impl Engine {
     fn ask_limits(&self, message: &Message, campaign: &Campaign, person: CustomerId) -> Option<Answer> {
         let settings = &self.definitions.settings;
         let zone = self.zone_of(person);
-        let marks: Vec<_> = self.marks.get(&person).into_iter().flatten().filter(|mark| mark.message != message.id).cloned().collect();
+        let mut marks = self.marks_of(person);
+        marks.retain(|mark| mark.message != message.id);
         let asking = Asking { campaign: &campaign.name, purpose: &message.purpose, channel: message.channel, zone: &zone, now: self.clock };
         let own = campaign.cap.iter().map(|cap| (cap, true));
         let mut full: Option<(Timestamp, bool)> = None;
@@ -237,15 +285,15 @@ impl Engine {
         let now = self.clock;
         let Some(message) = self.messages.get_mut(id) else { return };
         message.variant = variant;
-        let place = (message.campaign.clone(), message.step.clone(), normal_address(&written.to, message.channel));
         message.written = Some(written);
         message.outcome = None;
-        message.because = None;
+        // Put off again, it is the same hold and not another one.
+        message.because = message.because.filter(|because| matches!(because, Because::PutOff | Because::ChannelDown));
         message.outcome_at = None;
         message.due = Some(now);
         let message = message.clone();
-        self.addressed.insert(place, message.customer);
-        self.mark(&message, now, false);
+        self.note_address(&message, None);
+        self.mark(&message, now, MarkKind::OnItsWay);
         self.expose(&message, Arm::Messaged);
         self.pending.messages.push(message.clone());
         if self.options.real_channels.contains(&message.channel) {
@@ -267,16 +315,23 @@ impl Engine {
             message.expires = now.plus(span);
         }
         let again = earlier(until, Some(message.expires)).filter(|at| *at > now);
-        let repeated = message.outcome == Some(Outcome::Held) && message.because == Some(because);
-        let moved = message.due != until;
+        let repeated = matches!(message.outcome, None | Some(Outcome::Held)) && message.because == Some(because);
+        let moved = message.due != until || message.phase.is_some();
+        // Nothing is on its way any more.
+        message.phase = None;
         message.due = until;
         message.detail.clone_from(&detail);
         if let Some(again) = again {
             self.timers.insert((again, Timer::Message(id.clone())));
         }
         if repeated {
+            let moved = moved || message.outcome.is_none();
+            message.outcome = Some(Outcome::Held);
+            message.outcome_at = message.outcome_at.or(Some(now));
+            let message = message.clone();
+            self.count_or_free(&message, Outcome::Held);
             if moved {
-                self.pending.messages.push(message.clone());
+                self.pending.messages.push(message);
             }
             return;
         }
@@ -284,6 +339,7 @@ impl Engine {
         message.because = Some(because);
         message.outcome_at = Some(now);
         let message = message.clone();
+        self.count_or_free(&message, Outcome::Held);
         self.decide(&message, Outcome::Held, Some(because), detail, until);
         self.pending.messages.push(message);
     }
@@ -295,6 +351,7 @@ impl Engine {
         if let Some(due) = message.due {
             self.outbox.remove(&(due, id.clone()));
         }
+        let is_known = message.fate_is_unknown() && outcome == Outcome::Uncertain;
         message.outcome = Some(outcome);
         message.because = because;
         message.outcome_at = Some(now);
@@ -303,20 +360,30 @@ impl Engine {
         if detail.is_some() {
             message.detail.clone_from(&detail);
         }
+        self.count_or_free(&message, outcome);
+        // That nobody knows was written down when the reply was lost.
+        if !is_known {
+            self.decide(&message, outcome, because, detail, None);
+        }
+        self.pending.messages.push(message.clone());
+        self.after_message(&message, outcome, because);
+    }
+
+    /// Notes for caps and addresses that a message went, or that what it had taken while it waited is free again.
+    fn count_or_free(&mut self, message: &Message, outcome: Outcome) {
         match outcome {
-            Outcome::Sent | Outcome::Uncertain => self.mark(&message, now, false),
-            Outcome::WouldHaveSent => {}
-            // A place in the caps that was taken while it waited is free again.
-            _ => {
-                let person = self.person(message.customer);
-                if let Some(marks) = self.marks.get_mut(&person) {
-                    marks.retain(|mark| mark.message != *id);
+            Outcome::Sent | Outcome::Uncertain => {
+                self.mark(message, self.clock, MarkKind::Gone);
+                self.note_address(message, Some(self.clock));
+            }
+            Outcome::WouldHaveSent => self.forget_address(message),
+            Outcome::Held | Outcome::Skipped | Outcome::Failed => {
+                self.unmark(message);
+                if outcome != Outcome::Held {
+                    self.forget_address(message);
                 }
             }
         }
-        self.decide(&message, outcome, because, detail, None);
-        self.pending.messages.push(message.clone());
-        self.after_message(&message, outcome, because);
     }
 
     /// Drops a message without a decision: the journey it belonged to never was.
@@ -326,17 +393,19 @@ impl Engine {
                 self.outbox.remove(&(due, id.clone()));
             }
             if message.outcome.is_some() || message.written.is_some() {
-                message.outcome = Some(Outcome::Skipped);
-                message.because = Some(Because::Exited);
+                let (outcome, because) = if message.fate_is_unknown() { (Outcome::Uncertain, Because::NoReply) } else { (Outcome::Skipped, Because::Exited) };
+                message.outcome = Some(outcome);
+                message.because = Some(because);
                 message.outcome_at = Some(self.clock);
                 message.due = None;
+                self.count_or_free(&message, outcome);
                 self.pending.messages.push(message);
             }
         }
     }
 
     /// Writes a decision down, in the ledger and in the customer's history.
-    fn decide(&mut self, message: &Message, outcome: Outcome, because: Option<Because>, detail: Option<String>, until: Option<Timestamp>) {
+    pub(crate) fn decide(&mut self, message: &Message, outcome: Outcome, because: Option<Because>, detail: Option<String>, until: Option<Timestamp>) {
         self.pending.decisions.push(Decision {
             message: message.id.clone(),
             customer: message.customer,
@@ -385,10 +454,13 @@ pub fn normal_email(text: &str) -> Option<String> {
     ok.then(|| format!("{local}@{}", domain.to_lowercase()))
 }
 
-fn normal_address(text: &str, channel: Channel) -> String {
-    match channel {
-        Channel::Email => normal_email(text).unwrap_or_else(|| text.to_owned()),
-        _ => text.to_owned(),
-    }
+/// Campaign, step and normalised address of a message that was written.
+fn address_place(message: &Message) -> Option<(Name, String, String)> {
+    let to = &message.written.as_ref()?.to;
+    let address = match message.channel {
+        Channel::Email => normal_email(to).unwrap_or_else(|| to.clone()),
+        _ => to.clone(),
+    };
+    Some((message.campaign.clone(), message.step.clone(), address))
 }
 

@@ -1,6 +1,6 @@
 //! Somebody's way through a campaign: in, from step to step, and out.
 
-use crate::decide::limits::Mark;
+use crate::decide::limits::{Mark, MarkKind};
 use crate::segment::test::earlier;
 use crate::segment::verdict::Asked;
 use crate::state::{Engine, GoalEvent, Timer, Triggered};
@@ -13,6 +13,10 @@ use store::{Arm, Exposure, Journey, Stage};
 impl Engine {
     /// Notes an event that may let somebody in or be somebody's goal. Called at the event's own time.
     pub(crate) fn note_event(&mut self, id: CustomerId, call: &Arc<Call>) {
+        let lets_in = self.campaigns.values().any(|campaigning| campaigning.current.is_triggered_by_name(call));
+        if !lets_in && !self.journeys_of.contains_key(&id) {
+            return;
+        }
         let zone = self.zone_of(id);
         for (name, campaigning) in &self.campaigns {
             let Trigger::Did { late, .. } = &campaigning.current.campaign.enter.on else { continue };
@@ -152,7 +156,8 @@ impl Engine {
     }
 
     fn may_enter_again(&self, campaign: &Campaign, id: CustomerId, key: Option<&String>) -> bool {
-        let last = self.entries.get(&(campaign.name.clone(), id, key.cloned()));
+        let ids = self.people.nodes_of(id.0).into_iter().map(CustomerId);
+        let last = ids.filter_map(|id| self.entries.get(&(campaign.name.clone(), id, key.cloned()))).max();
         match (campaign.enter.again, last) {
             (_, None) | (Again::Always, _) => true,
             (Again::Never, Some(_)) => false,
@@ -324,10 +329,14 @@ impl Engine {
         journey.until = None;
         let message = journey.message.take();
         self.save_journey(id);
-        if let Some(message) = message {
-            let under_way = self.messages.get(&message).is_some_and(|message| message.phase.is_some());
-            if !under_way {
-                self.conclude(&message, Outcome::Skipped, Some(Because::Exited), None);
+        if let Some(message) = message
+            && let Some(open) = self.messages.get(&message)
+        {
+            match (open.phase, open.fate_is_unknown()) {
+                (Some(_), _) => {}
+                // It may have arrived: that it will not be repeated does not make it skipped.
+                (None, true) => self.conclude(&message, Outcome::Uncertain, Some(Because::NoReply), None),
+                (None, false) => self.conclude(&message, Outcome::Skipped, Some(Because::Exited), None),
             }
         }
         self.forget_if_over(id);
@@ -363,16 +372,8 @@ impl Engine {
         if self.journeys_of.get(&stays).is_some_and(std::collections::BTreeSet::is_empty) {
             self.journeys_of.remove(&stays);
         }
-        let marks = self.marks.remove(&goes).unwrap_or_default();
-        self.marks.entry(stays).or_default().extend(marks);
         let exposures = self.exposures.remove(&goes).unwrap_or_default();
         self.exposures.entry(stays).or_default().extend(exposures);
-        let moved: Vec<_> = self.entries.iter().filter(|((_, id, _), _)| *id == goes).map(|(key, at)| (key.clone(), *at)).collect();
-        for ((campaign, id, key), at) in moved {
-            self.entries.remove(&(campaign.clone(), id, key.clone()));
-            let last = self.entries.entry((campaign, stays, key)).or_insert(at);
-            *last = (*last).max(at);
-        }
         self.end_doubles(stays);
     }
 
@@ -448,14 +449,29 @@ impl Engine {
     }
 
     /// Marks a message for the caps.
-    pub(crate) fn mark(&mut self, message: &Message, at: Timestamp, withheld: bool) {
-        let person = self.person(message.customer);
-        let marks = self.marks.entry(person).or_default();
+    pub(crate) fn mark(&mut self, message: &Message, at: Timestamp, kind: MarkKind) {
+        let marks = self.marks.entry(message.customer).or_default();
         marks.retain(|mark| mark.message != message.id);
-        marks.push(Mark { at, message: message.id.clone(), campaign: message.campaign.clone(), purpose: message.purpose.clone(), channel: message.channel, withheld });
+        marks.push(Mark { at, message: message.id.clone(), campaign: message.campaign.clone(), purpose: message.purpose.clone(), channel: message.channel, kind });
         // No cap looks back further than a year and a day.
-        let edge = at.minus(Span::days(366));
-        marks.retain(|mark| mark.at > edge);
+        let edge = at.minus(store::CAPS_LOOK_BACK);
+        marks.retain(|mark| mark.at >= edge);
+    }
+
+    /// A message no longer counts for the caps.
+    pub(crate) fn unmark(&mut self, message: &Message) {
+        if let Some(marks) = self.marks.get_mut(&message.customer) {
+            marks.retain(|mark| mark.message != message.id);
+            if marks.is_empty() {
+                self.marks.remove(&message.customer);
+            }
+        }
+    }
+
+    /// What counts for the caps of a person, under whichever of their ids.
+    pub(crate) fn marks_of(&self, person: CustomerId) -> Vec<Mark> {
+        let ids = self.people.nodes_of(person.0).into_iter().map(CustomerId);
+        ids.filter_map(|id| self.marks.get(&id)).flatten().cloned().collect()
     }
 }
 

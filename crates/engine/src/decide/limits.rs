@@ -4,7 +4,7 @@ use domain::MessageId;
 use domain::message::Channel;
 use domain::time::add_days;
 use domain::workspace::{Cap, CapWindow, QuietHours, marketing};
-use domain::{Name, Timestamp, Zone};
+use domain::{Name, Span, Timestamp, Zone};
 
 /// A message that counts for caps: sent, uncertain, or on its way.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,8 +19,19 @@ pub struct Mark {
     pub purpose: Name,
     /// On which channel.
     pub channel: Channel,
+    /// Whether it went.
+    pub kind: MarkKind,
+}
+
+/// Whether a message that counts for caps went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MarkKind {
+    /// It went.
+    Gone,
+    /// It is let through but not sent yet: it counts until it is, however long that takes.
+    OnItsWay,
     /// It would have gone: counts for its own campaign's cap alone.
-    pub withheld: bool,
+    Withheld,
 }
 
 /// The answer of a cap.
@@ -93,14 +104,21 @@ pub fn counted(cap: &Cap, own: bool, marks: &[Mark], asking: Asking<'_>) -> Vec<
         let meant = if own {
             mark.campaign == *asking.campaign
         } else {
-            !mark.withheld && purpose.is_none_or(|purpose| *purpose == mark.purpose)
+            mark.kind != MarkKind::Withheld && purpose.is_none_or(|purpose| *purpose == mark.purpose)
         };
         meant && cap.channel.is_none_or(|channel| channel == mark.channel) && mark.at <= asking.now
     };
-    let mut inside: Vec<Timestamp> =
-        marks.iter().filter(counts).map(|mark| mark.at).filter(|at| leaves(cap, *at, asking.zone) > asking.now).collect();
+    let mut inside: Vec<Timestamp> = marks.iter().filter(counts).filter_map(|mark| counts_from(cap, mark, asking)).collect();
     inside.sort_unstable();
     inside
+}
+
+/// From when on a mark counts, if it still does. One on its way goes at the earliest now.
+fn counts_from(cap: &Cap, mark: &Mark, asking: Asking<'_>) -> Option<Timestamp> {
+    let is_inside = leaves(cap, mark.at, asking.zone) > asking.now;
+    // A moment before now: it did not get through at this instant.
+    let just_before = asking.now.minus(Span(1));
+    if is_inside { Some(mark.at) } else { (mark.kind == MarkKind::OnItsWay).then_some(just_before) }
 }
 
 /// When a message that went at an instant no longer counts.
@@ -133,7 +151,6 @@ pub fn quiet_until(hours: &QuietHours, purpose: &Name, zone: &Zone, now: Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::Span;
     use jiff::civil::time;
     use std::sync::Arc;
 
@@ -146,7 +163,7 @@ mod tests {
     }
 
     fn mark(when: &str, campaign: &str) -> Mark {
-        Mark { at: at(when), message: MessageId(Arc::from("m")), campaign: name(campaign), purpose: marketing(), channel: Channel::Email, withheld: false }
+        Mark { at: at(when), message: MessageId(Arc::from("m")), campaign: name(campaign), purpose: marketing(), channel: Channel::Email, kind: MarkKind::Gone }
     }
 
     #[test]

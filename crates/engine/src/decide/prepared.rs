@@ -36,12 +36,17 @@ impl Prepared {
         Prepared { campaign: campaign.clone(), version, only_if, exit_if, trigger_filter, goal_filter }
     }
 
+    /// Whether events of this name may let in.
+    pub fn is_triggered_by_name(&self, call: &Call) -> bool {
+        match (&self.campaign.enter.on, call.event.as_deref()) {
+            (Trigger::Did { event, .. }, Some(name)) => event.matches(name),
+            _ => false,
+        }
+    }
+
     /// Whether an event lets in, as far as its name and tests say.
     pub fn is_trigger(&self, call: &Call, zone: &Zone) -> bool {
-        let Trigger::Did { event, .. } = &self.campaign.enter.on else {
-            return false;
-        };
-        call.event.as_deref().is_some_and(|name| event.matches(name))
+        self.is_triggered_by_name(call)
             && self.trigger_filter.as_ref().is_none_or(|filter| passes(filter, call, call.timestamp, zone))
     }
 

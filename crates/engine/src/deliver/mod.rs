@@ -6,6 +6,7 @@
 pub mod answers;
 pub mod letter;
 
+use crate::decide::limits::MarkKind;
 use crate::state::{Engine, Rest, Timer};
 use domain::message::{Because, Channel, Message, Outcome, Phase, Written};
 use domain::workspace::service;
@@ -16,8 +17,8 @@ use store::{Attempt, Suppression, SuppressionChange};
 const FAILURES_BEFORE_REST: usize = 5;
 /// How long it rests before it is tried again.
 const REST: Span = Span::minutes(5);
-/// Most attempts of a service message whose fate is unknown.
-const UNCERTAIN_RETRIES: u32 = 3;
+/// How long after its decision a service message is of use.
+const DEADLINE: Span = Span::days(3);
 
 /// An attempt to make: recorded, and to be carried out once its record is durable.
 #[derive(Clone, PartialEq, Debug)]
@@ -94,18 +95,12 @@ impl Engine {
     /// then records the attempt in the same step.
     fn begin_attempt(&mut self, id: &MessageId) -> Option<Order> {
         let message = self.messages.get(id)?.clone();
-        let person = self.person(message.customer);
-        if let Err(because) = self.ask_permission_again(&message, person) {
-            self.conclude(id, Outcome::Skipped, Some(because), None);
-            return None;
-        }
-        let journey_over = self.journey_of_message(&message).is_none() && message.attempts == 0;
-        if journey_over {
-            self.conclude(id, Outcome::Skipped, Some(Because::Exited), None);
-            return None;
-        }
-        if let Some(until) = self.rests.get(&message.channel).and_then(|rest| rest.until).filter(|until| *until > self.clock) {
-            self.hold(id, Because::ChannelDown, Some(until), None);
+        if message.fate_is_unknown() {
+            if !self.may_be_repeated(&message) {
+                self.conclude(id, Outcome::Uncertain, Some(Because::NoReply), None);
+                return None;
+            }
+        } else if !self.asks_again(&message) {
             return None;
         }
         let now = self.clock;
@@ -138,12 +133,18 @@ impl Engine {
         Some(order)
     }
 
-    fn ask_permission_again(&self, message: &Message, person: CustomerId) -> Result<(), Because> {
+    fn asks_again(&mut self, message: &Message) -> bool {
         #[cfg(feature = "planted-bugs")]
         if self.has_bug(crate::state::PlantedBug::ConsentIsNotAskedAgain) {
-            return Ok(());
+            return true;
         }
-        self.ask_permission(message, person).map(|_| ())
+        self.may_still_go(message)
+    }
+
+    /// Whether a message that may have arrived goes out once more: its address is still good, and it is still of use.
+    fn may_be_repeated(&self, message: &Message) -> bool {
+        let in_time = self.clock <= deadline(message);
+        in_time && self.ask_permission(message, self.person(message.customer)).is_ok()
     }
 
     /// Records that the body of a message is about to go out. Durable before it does.
@@ -189,6 +190,8 @@ impl Engine {
                 }
                 self.conclude(id, Outcome::Failed, Some(Because::Rejected), Some(bounded(&reply)));
             }
+            // It may have arrived at an earlier attempt: that this one was put off does not make it undone.
+            End::PutOff { reply, .. } if message.fate_is_unknown() => self.leave_uncertain(id, &reply),
             End::PutOff { reply, .. } => self.put_off(id, &reply),
             End::NoReply { detail } => self.leave_uncertain(id, &detail),
         }
@@ -198,29 +201,14 @@ impl Engine {
     /// 4xx: tried again after 1 m, 5 m, 15 m, 1 h, 4 h, then every 8 h, until it expires.
     fn put_off(&mut self, id: &MessageId, reply: &str) {
         let now = self.clock;
-        let Some(message) = self.messages.get_mut(id) else { return };
-        message.phase = None;
-        let delay = match message.attempts {
-            0 | 1 => Span::minutes(1),
-            2 => Span::minutes(5),
-            3 => Span::minutes(15),
-            4 => Span::hours(1),
-            5 => Span::hours(4),
-            _ => Span::hours(8),
-        };
-        let again = now.plus(delay);
-        if message.expires != domain::time::LATEST && again > message.expires {
-            self.conclude(id, Outcome::Failed, Some(Because::GaveUp), Some(bounded(reply)));
-            return;
-        }
-        let resting = self.rests.get(&message.channel).and_then(|rest| rest.until).filter(|until| *until > now);
-        match resting {
-            Some(until) => self.hold(id, Because::ChannelDown, Some(until.max(again)), Some(bounded(reply))),
-            None => self.hold(id, Because::PutOff, Some(again), Some(bounded(reply))),
-        }
+        let Some(message) = self.messages.get(id) else { return };
+        // Too late for another try, it is given up when it expires.
+        let again = now.plus(delay_after(message.attempts)).min(message.expires);
+        self.hold(id, Because::PutOff, Some(again), Some(bounded(reply)));
     }
 
-    /// Marketing is never repeated. Service is, byte for byte, a few times before its usefulness ends.
+    /// Nobody knows whether it arrived: written down once. Marketing is never repeated. Service is, byte for byte,
+    /// until it is taken or too late.
     fn leave_uncertain(&mut self, id: &MessageId, detail: &str) {
         let now = self.clock;
         let Some(message) = self.messages.get(id).cloned() else { return };
@@ -228,18 +216,24 @@ impl Engine {
         let repeats = message.purpose == service() || self.has_bug(crate::state::PlantedBug::UncertainIsRepeated);
         #[cfg(not(feature = "planted-bugs"))]
         let repeats = message.purpose == service();
-        let expires = if message.expires == domain::time::LATEST { message.decided_at.plus(Span::days(3)) } else { message.expires };
-        let again = now.plus(Span::minutes(1));
-        if !repeats || message.attempts > UNCERTAIN_RETRIES || again > expires {
+        let again = now.plus(delay_after(message.attempts));
+        let has_left = self.journey_of_message(&message).is_none();
+        if !repeats || has_left || again > deadline(&message) {
             self.conclude(id, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)));
             return;
         }
+        let is_first = !message.fate_is_unknown();
         let Some(message) = self.messages.get_mut(id) else { return };
         message.phase = None;
+        message.because = Some(Because::NoReply);
         message.due = Some(again);
         message.detail = Some(bounded(detail));
         let message = message.clone();
         self.outbox.insert((again, id.clone()));
+        self.mark(&message, now, MarkKind::Gone);
+        if is_first {
+            self.decide(&message, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)), Some(again));
+        }
         self.pending.messages.push(message);
     }
 
@@ -261,8 +255,8 @@ impl Engine {
         let rest = self.rests.entry(channel).or_insert_with(Rest::default);
         match end {
             End::Sent { .. } => *rest = Rest::default(),
-            // A refused recipient says nothing about the channel's health, nor does a greylisted one.
-            End::PutOff { unreachable: true, .. } => {
+            // Whatever is not taken, by whichever address: one refusal says little, five in a row say that it is us.
+            End::PutOff { .. } | End::Rejected { .. } | End::NoReply { .. } => {
                 rest.failed.insert(address.to_owned());
                 if rest.failed.len() >= FAILURES_BEFORE_REST {
                     rest.failed.clear();
@@ -270,7 +264,6 @@ impl Engine {
                     tracing::warn!(channel = %channel, "the channel rests for five minutes after failures in a row");
                 }
             }
-            _ => {}
         }
     }
 
@@ -344,21 +337,35 @@ impl Engine {
         self.outbox.first().map(|(due, _)| *due)
     }
 
+    /// A channel that rested when the process stopped goes on resting.
+    fn restore_rest(&mut self, message: &Message) {
+        if message.because == Some(Because::ChannelDown)
+            && let Some(until) = message.due.filter(|until| *until > self.clock)
+        {
+            let rest = self.rests.entry(message.channel).or_insert_with(Rest::default);
+            rest.until = rest.until.max(Some(until));
+        }
+    }
+
     pub(crate) fn restore_message(&mut self, message: Message) {
         let id = message.id.clone();
         let final_already = !matches!(message.outcome, None | Some(Outcome::Held));
-        if let Some(written) = &message.written {
-            let address = crate::decide::gate::normal_email(&written.to).unwrap_or_else(|| written.to.clone());
-            self.addressed.insert((message.campaign.clone(), message.step.clone(), address), message.customer);
-        }
+        let at = message.outcome_at.unwrap_or(message.decided_at);
         match message.outcome {
             Some(Outcome::Sent | Outcome::Uncertain) => {
-                self.mark(&message, message.outcome_at.unwrap_or(message.decided_at), false);
+                self.mark(&message, at, MarkKind::Gone);
+                self.note_address(&message, Some(at));
             }
-            Some(Outcome::WouldHaveSent) => {
-                self.mark(&message, message.outcome_at.unwrap_or(message.decided_at), true);
+            Some(Outcome::WouldHaveSent) => self.mark(&message, at, MarkKind::Withheld),
+            None if message.written.is_some() => {
+                let kind = if message.fate_is_unknown() { MarkKind::Gone } else { MarkKind::OnItsWay };
+                self.mark(&message, at, kind);
+                self.note_address(&message, None);
             }
-            None if message.written.is_some() => self.mark(&message, message.due.unwrap_or(message.decided_at), false),
+            Some(Outcome::Held) => {
+                self.note_address(&message, None);
+                self.restore_rest(&message);
+            }
             _ => {}
         }
         if final_already {
@@ -376,6 +383,23 @@ impl Engine {
         }
         self.messages.insert(id, message);
     }
+}
+
+/// How long after an attempt the next one is made.
+fn delay_after(attempts: u32) -> Span {
+    match attempts {
+        0 | 1 => Span::minutes(1),
+        2 => Span::minutes(5),
+        3 => Span::minutes(15),
+        4 => Span::hours(1),
+        5 => Span::hours(4),
+        _ => Span::hours(8),
+    }
+}
+
+/// After this instant a message whose fate is unknown is not repeated any more.
+fn deadline(message: &Message) -> Timestamp {
+    if message.expires == domain::time::LATEST { message.decided_at.plus(DEADLINE) } else { message.expires }
 }
 
 fn attempt_row(message: &Message, now: Timestamp, phase: Phase, result: Option<&str>, reply: Option<String>) -> Attempt {

@@ -70,6 +70,11 @@ pub enum JoinRefused {
     NeedsServerKey,
 }
 
+/// Whether a call is the journal's note of a join or parting by hand: no event, and nobody's.
+pub fn is_by_hand(call: &Call) -> bool {
+    call.kind == CallKind::Alias && call.trust == Trust::Perennial
+}
+
 /// All names and people.
 #[derive(Clone, Default, Debug)]
 pub struct People {
@@ -300,6 +305,9 @@ impl People {
 
     /// The person to whom a call at a position belongs, by today's identities.
     pub fn owner(&self, call: &Call, at: Position) -> Option<CustomerId> {
+        if is_by_hand(call) {
+            return None;
+        }
         let node = match (&call.user_id, &call.anonymous_id) {
             (Some(user), _) => self.find_at(NameKind::User, user, at)?,
             (None, Some(visitor)) => self.find_at(NameKind::Visitor, visitor, at)?,

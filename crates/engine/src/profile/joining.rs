@@ -1,13 +1,14 @@
 //! What happens to live state when two people turn out to be one, or one to be two.
 
 use crate::profile::Customer;
-use crate::profile::identity::NodeId;
+use crate::profile::identity::{NodeId, is_by_hand};
 use crate::segment::Touch;
-use crate::segment::as_of::{Past, apply, history};
+use crate::segment::as_of::{Past, apply, exists_since, history};
 use crate::state::Engine;
 use domain::{Call, CallKind, CustomerId, Position, Timestamp, Trust};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::StoreError;
+use store::{StoreError, Transition};
 
 /// Why two people could not be joined or parted.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +108,7 @@ impl Engine {
 
     /// Carries out a note of a join or parting by hand. Returns whether the call was one.
     pub(crate) fn take_by_hand(&mut self, call: &Call) -> bool {
-        if call.kind != CallKind::Alias || call.trust != Trust::Perennial {
+        if !is_by_hand(call) {
             return false;
         }
         let body = call.body_value();
@@ -126,27 +127,30 @@ impl Engine {
             }
         } else if let Some(parts) = self.people.unmerge(a, b) {
             // Their history is read once the calls that follow are in: the journal may be replaying.
-            self.parted.extend(parts);
+            let whole = parts.iter().min().copied().unwrap_or(CustomerId(a));
+            self.parted.extend(parts.into_iter().map(|part| (part, whole)));
         }
         true
     }
 
-    /// Gives the state of one person to another.
+    /// Gives the state of one person to another. It holds for all of history: whoever was in a segment under either
+    /// name was in it before, and does not enter it by the join.
     pub(crate) fn absorb(&mut self, stays: CustomerId, goes: CustomerId) {
-        if let Some(gone) = self.customers.remove(&goes) {
+        if let Some(mut gone) = self.customers.remove(&goes) {
             let now = self.clock;
-            if let Some(due) = gone.due {
+            if let Some(due) = gone.due.take() {
                 self.timers.remove(&(due, crate::state::Timer::Customer(goes)));
             }
+            let memberships = self.memberships_of(&gone);
+            gone.members.clear();
             match self.customers.get_mut(&stays) {
                 Some(customer) => customer.absorb(gone, &self.plan, now),
                 None => {
-                    let mut customer = gone;
-                    customer.due = None;
-                    customer.members.clear();
-                    self.customers.insert(stays, customer);
+                    self.customers.insert(stays, gone);
                 }
             }
+            self.hand_over(&memberships, goes, false);
+            self.hand_over(&memberships, stays, true);
         }
         let touch = self.work.touched.remove(&goes).unwrap_or_default();
         let whole = self.work.touched.entry(stays).or_default();
@@ -155,9 +159,26 @@ impl Engine {
         self.rejoin_campaigns(stays, goes);
     }
 
+    fn memberships_of(&self, customer: &Customer) -> Vec<usize> {
+        (0..self.plan.segments.len()).filter(|index| customer.is_member(*index)).collect()
+    }
+
+    /// Writes down that memberships begin or end for an id without anybody entering or leaving.
+    fn hand_over(&mut self, segments: &[usize], id: CustomerId, entered: bool) {
+        for index in segments {
+            let changed = !entered || self.customers.get_mut(&id).is_some_and(|customer| customer.set_member(*index, true));
+            if changed {
+                let segment = self.plan.segments[*index].name.clone();
+                self.pending.transitions.push(Transition { segment, customer: id, at: self.clock, entered });
+            }
+        }
+    }
+
     /// Gives each part of people that were parted their own history again. O(their calls).
     pub(crate) fn rebuild_parted(&mut self) -> Result<(), StoreError> {
-        let parts: std::collections::BTreeSet<CustomerId> = std::mem::take(&mut self.parted).into_iter().map(|part| self.person(part)).collect();
+        let parted = std::mem::take(&mut self.parted);
+        let wholes: BTreeMap<CustomerId, Vec<usize>> = parted.iter().map(|(part, whole)| (*part, self.customers.get(whole).map(|customer| self.memberships_of(customer)).unwrap_or_default())).collect();
+        let parts: BTreeSet<CustomerId> = parted.into_keys().map(|part| self.person(part)).collect();
         let now = self.clock;
         for part in parts {
             let past = self.history(part)?;
@@ -169,7 +190,7 @@ impl Engine {
             let Some(first) = past.iter().min_by_key(|past| past.position) else { continue };
             let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
             for past in &past {
-                apply(&self.plan, &mut customer, &past.call, past.position, now, &|_| None);
+                apply(&self.plan, &mut customer, &past.call, past.position, now);
             }
             self.customers.insert(part, customer);
             self.work.touched.entry(part).or_default().add(Touch::all());

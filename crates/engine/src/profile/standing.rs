@@ -5,7 +5,7 @@ use crate::profile::customer::Order;
 use domain::call::events;
 use domain::message::Channel;
 use domain::segment::ConsentState;
-use domain::{Call, Name, Purpose, Span, Timestamp};
+use domain::{Call, Purpose, Span, Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -77,8 +77,8 @@ pub enum Touched {
 }
 
 impl Standing {
-    /// Takes an event into account. `purpose_of` finds the purpose of one of our messages by its id.
-    pub fn apply(&mut self, call: &Call, order: Order, purpose_of: &dyn Fn(&str) -> Option<Name>) -> Touched {
+    /// Takes an event into account.
+    pub fn apply(&mut self, call: &Call, order: Order) -> Touched {
         let Some(event) = call.event.as_deref() else {
             return Touched::Nothing;
         };
@@ -86,11 +86,11 @@ impl Standing {
             events::CONSENT_CHANGED => self.consent_changed(&call.body_value(), order),
             events::UNSUBSCRIBED | events::MARKED_AS_SPAM => {
                 let body = call.body_value();
-                let own = text(&body, "message_id").and_then(|id| purpose_of(&id));
                 let purpose = if event == events::MARKED_AS_SPAM {
                     "marketing".into()
                 } else {
-                    text(&body, "purpose").or_else(|| own.map(|name| name.as_str().into())).unwrap_or_else(|| "marketing".into())
+                    // Our own events name the purpose of their message; another sender's mean marketing.
+                    text(&body, "purpose").unwrap_or_else(|| "marketing".into())
                 };
                 let channel = if event == events::MARKED_AS_SPAM { None } else { Some(text(&body, "channel").unwrap_or_else(|| "email".into())) };
                 insert(

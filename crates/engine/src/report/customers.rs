@@ -332,7 +332,7 @@ impl Engine {
         let first = before().next()?;
         let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
         for past in before() {
-            apply(&self.plan, &mut customer, &past.call, past.position, now, &|_| None);
+            apply(&self.plan, &mut customer, &past.call, past.position, now);
         }
         Some(customer)
     }

@@ -191,7 +191,8 @@ impl Engine {
         Ok(all)
     }
 
-    fn message_row(&self, message: &Message) -> MessageRow {
+    /// A message as lists show it.
+    pub fn message_row(&self, message: &Message) -> MessageRow {
         MessageRow {
             message: message.id.clone(),
             who: self.who(message.customer),

@@ -94,7 +94,7 @@ impl Snapshot {
         for (place, at) in instants.iter().enumerate() {
             let mut touched = false;
             while let Some(past) = next.next_if(|past| past.call.timestamp <= *at) {
-                apply(&self.plan, &mut customer, &past.call, past.position, *at, &|_| None);
+                apply(&self.plan, &mut customer, &past.call, past.position, *at);
                 touched = true;
             }
             if *at < life.born {

@@ -4,7 +4,7 @@
 use crate::profile::{Customer, People};
 use crate::segment::plan::{Node, Plan};
 use crate::segment::verdict::Asked;
-use domain::{Call, CallKind, CustomerId, Name, Position, Timestamp};
+use domain::{Call, CallKind, CustomerId, Position, Timestamp};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +19,11 @@ pub struct Past {
     pub call: Arc<Call>,
 }
 
+/// Since when somebody with this history exists: their first arrival or their earliest timestamp.
+pub fn exists_since(history: &[Past]) -> Option<Timestamp> {
+    history.iter().map(|past| past.call.timestamp.min(past.call.received_at)).min()
+}
+
 /// Takes a call into a customer's state, as if `now` were the present. Returns what it touched.
 ///
 /// The one place where calls become features: live, back-fill, as-of and why all come here.
@@ -28,7 +33,6 @@ pub fn apply(
     call: &Call,
     position: Position,
     now: Timestamp,
-    purpose_of: &dyn Fn(&str) -> Option<Name>,
 ) -> crate::segment::Touch {
     let mut touch = crate::segment::Touch::default();
     let order = (call.timestamp, position.0);
@@ -50,7 +54,7 @@ pub fn apply(
         }
         CallKind::Track | CallKind::Page | CallKind::Screen => {
             customer.streams.apply(plan, call, order, now, &mut touch.streams);
-            match customer.standing.apply(call, order, purpose_of) {
+            match customer.standing.apply(call, order) {
                 crate::profile::standing::Touched::Consent => touch.consent = true,
                 crate::profile::standing::Touched::Lists => touch.lists = true,
                 _ => {}
@@ -61,7 +65,8 @@ pub fn apply(
     touch
 }
 
-/// Builds customers as they were at an instant: every call with time ≤ `until`, by today's identities.
+/// Builds customers as they were at an instant: every call with time ≤ `until`, by today's identities. A call that had
+/// arrived by then but is dated ahead shows only that its customer exists.
 /// O(calls); memory O(customers · what the plan keeps).
 pub fn build(
     reader: &dyn Reader,
@@ -72,15 +77,18 @@ pub fn build(
     let mut customers: HashMap<CustomerId, Customer> = HashMap::new();
     reader.replay(RowId(0), &mut |row| {
         for (offset, call) in (0_u64..).zip(&row.calls) {
-            if call.timestamp > until {
+            let seen = call.timestamp.min(call.received_at);
+            if seen > until {
                 continue;
             }
             let position = Position(row.first.0 + offset);
             if let Some(owner) = people.owner(call, position) {
-                let customer = customers
-                    .entry(owner)
-                    .or_insert_with(|| Customer::new(call.timestamp.min(call.received_at)));
-                apply(plan, customer, call, position, until, &|_| None);
+                let customer = customers.entry(owner).or_insert_with(|| Customer::new(seen));
+                customer.first_seen = customer.first_seen.min(seen);
+                if call.timestamp > until {
+                    continue;
+                }
+                apply(plan, customer, call, position, until);
             }
         }
         Ok(())
@@ -141,7 +149,7 @@ pub fn sizes(
         for (size, at) in sizes.iter_mut().zip(instants) {
             while let Some(past) = next.next_if(|past| past.call.timestamp <= *at) {
                 let customer = customer.get_or_insert_with(|| Customer::new(past.call.timestamp.min(past.call.received_at)));
-                apply(plan, customer, &past.call, past.position, *at, &|_| None);
+                apply(plan, customer, &past.call, past.position, *at);
             }
             if let Some(customer) = &customer
                 && (Asked { plan, id, customer, now: *at, floor: None }).verdict(rule).holds

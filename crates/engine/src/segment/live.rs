@@ -38,13 +38,11 @@ impl Engine {
         // Only everything asked anew tells the next instant; otherwise the old one may still be ahead.
         let mut due = if touch.everything { None } else { customer.due };
         let mut verdicts = Vec::new();
-        for (index, segment) in self.plan.segments.iter().enumerate() {
-            if segment.uses.is_touched(touch) {
-                let verdict = asked.verdict(&segment.rule);
-                due = earlier(due, verdict.check);
-                if verdict.holds != customer.is_member(index) {
-                    verdicts.push((index, verdict.holds));
-                }
+        for index in self.plan.concerned(touch) {
+            let verdict = asked.verdict(&self.plan.segments[index].rule);
+            due = earlier(due, verdict.check);
+            if verdict.holds != customer.is_member(index) {
+                verdicts.push((index, verdict.holds));
             }
         }
         due = earlier(due, self.journeys_due(id, &asked));

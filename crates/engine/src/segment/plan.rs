@@ -166,6 +166,8 @@ pub struct Plan {
     pub segments: Vec<PlannedSegment>,
     index: HashMap<Name, usize>,
     by_event: HashMap<String, Vec<u32>>,
+    /// Segments that depend on a stream, by the stream's index.
+    by_stream: Vec<Vec<usize>>,
     prefixes: Vec<(String, u32)>,
     /// The workspace's settings.
     pub settings: Arc<Settings>,
@@ -193,6 +195,9 @@ impl Plan {
                 waiting.extend(own[next].3.iter().copied().filter(|inner| seen.insert(*inner)));
             }
             let (name, rule, ..) = &own[index];
+            for stream in &uses.streams {
+                plan.by_stream[*stream as usize].push(index);
+            }
             plan.segments.push(PlannedSegment { name: name.clone(), rule: rule.clone(), uses });
         }
         plan
@@ -328,7 +333,20 @@ impl Plan {
             EventName::Prefix(prefix) => self.prefixes.push((prefix.clone(), index)),
         }
         self.streams.push(spec);
+        self.by_stream.push(Vec::new());
         index
+    }
+
+    /// Segments whose verdict may differ after `touch`. An event concerns only those that mention it.
+    pub fn concerned(&self, touch: &Touch) -> Vec<usize> {
+        let only_streams = !touch.everything && !touch.consent && !touch.lists && !touch.existence && touch.traits.is_empty();
+        if !only_streams {
+            return (0..self.segments.len()).filter(|index| self.segments[*index].uses.is_touched(touch)).collect();
+        }
+        let mut concerned: Vec<usize> = touch.streams.iter().flat_map(|stream| self.by_stream[*stream as usize].iter().copied()).collect();
+        concerned.sort_unstable();
+        concerned.dedup();
+        concerned
     }
 
     /// Whether the streams are the same as another plan's, so that what customers keep still fits.

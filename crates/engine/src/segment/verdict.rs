@@ -62,6 +62,7 @@ impl Asked<'_> {
                 let key = path.first().unwrap_or_default();
                 let change = self.customer.traits.next_change(key, self.now);
                 let answer = test.ask(self.customer.traits.find(path, self.now), self.now, &self.zone_if(test.uses_zone()));
+                let change = earlier(change, self.zone_change(test.uses_zone()));
                 Verdict { holds: answer.holds, check: earlier(answer.check, change) }
             }
             Node::Did(did) => self.did(did),
@@ -84,6 +85,11 @@ impl Asked<'_> {
                 Verdict::fixed(place < bucket.percent.buckets())
             }
         }
+    }
+
+    /// When the customer's zone changes, where the verdict depends on it.
+    fn zone_change(&self, needed: bool) -> Option<Timestamp> {
+        if needed { self.customer.traits.next_change("timezone", self.now) } else { None }
     }
 
     // Looking a zone up costs more than most tests: only where it matters.
@@ -124,9 +130,11 @@ impl Asked<'_> {
             None => self.zone_if(needs_zone),
         };
         let window = Window::of(did, &zone, self.floor);
+        let moves = self.zone_change(needs_zone && did.zone.is_none());
         if !spec.keeps_body {
             let inside = window.slice(entries);
-            return walk(inside, &window, did.question, self.now);
+            let verdict = walk(inside, &window, did.question, self.now);
+            return Verdict { holds: verdict.holds, check: earlier(verdict.check, moves) };
         }
         // The filter moves with now: ask it of each body now, and again when one of them may answer otherwise.
         let mut check = None;
@@ -140,7 +148,7 @@ impl Asked<'_> {
             }
         }
         let verdict = walk(&passed, &window, did.question, self.now);
-        Verdict { holds: verdict.holds, check: earlier(verdict.check, check) }
+        Verdict { holds: verdict.holds, check: earlier(earlier(verdict.check, check), moves) }
     }
 }
 

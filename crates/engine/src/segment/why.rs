@@ -2,7 +2,7 @@
 //! and when the verdict may change.
 
 use crate::profile::Customer;
-use crate::segment::as_of::{Past, apply};
+use crate::segment::as_of::{Past, apply, exists_since};
 use crate::segment::describe::describe;
 use crate::segment::plan::{Node, Plan};
 use crate::segment::verdict::Asked;
@@ -67,12 +67,13 @@ fn instant<S: serde::Serializer>(at: &Option<Timestamp>, s: S) -> Result<S::Ok, 
 /// Explains a rule for a customer at an instant, from their history in order. O(history · conditions).
 pub fn why(plan: &Plan, rule: (&Condition, &Node), id: CustomerId, history: &[Past], now: Timestamp) -> Why {
     let past: Vec<&Past> = history.iter().filter(|past| past.call.timestamp <= now).collect();
-    let Some(first) = past.first() else {
+    let Some(exists) = exists_since(history).filter(|exists| *exists <= now) else {
         return Why { member: false, until: None, since: None, conditions: Vec::new() };
     };
-    let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
-    for past in &past {
-        apply(plan, &mut customer, &past.call, past.position, now, &|_| None);
+    let mut customer = Customer::new(exists);
+    // What is dated ahead but has arrived is known: it counts for `until`.
+    for past in history.iter().filter(|past| past.call.timestamp.min(past.call.received_at) <= now) {
+        apply(plan, &mut customer, &past.call, past.position, now);
     }
     let asked = Asked { plan, id, customer: &customer, now, floor: None };
     let member = asked.verdict(rule.1).holds;
@@ -83,7 +84,7 @@ pub fn why(plan: &Plan, rule: (&Condition, &Node), id: CustomerId, history: &[Pa
     Why {
         member,
         until: differs_at(&asked, rule.1),
-        since: if member { since(plan, rule.1, id, &past, now) } else { None },
+        since: if member { since(plan, rule.1, id, &past, exists, now) } else { None },
         conditions,
     }
 }
@@ -121,16 +122,14 @@ pub fn differs_at(asked: &Asked<'_>, rule: &Node) -> Option<Timestamp> {
 }
 
 /// The instant of history at which the present membership began.
-fn since(plan: &Plan, rule: &Node, id: CustomerId, past: &[&Past], now: Timestamp) -> Option<Timestamp> {
-    let first = past.first()?;
-    let exists = past.iter().map(|past| past.call.timestamp.min(past.call.received_at)).min()?;
-    let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
+fn since(plan: &Plan, rule: &Node, id: CustomerId, past: &[&Past], exists: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let mut customer = Customer::new(exists);
     let mut began = None;
     let mut next = past.iter().peekable();
     let mut at = exists;
     for _ in 0..SEARCH.max(past.len() * 4) {
         while let Some(past) = next.next_if(|past| past.call.timestamp <= at) {
-            apply(plan, &mut customer, &past.call, past.position, at, &|_| None);
+            apply(plan, &mut customer, &past.call, past.position, at);
         }
         let verdict = Asked { plan, id, customer: &customer, now: at, floor: None }.verdict(rule);
         began = match (verdict.holds, began) {

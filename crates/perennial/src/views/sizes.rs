@@ -169,9 +169,9 @@ fn walk(house: &impl House, plan: Plan) -> Result<Walk, StoreError> {
 fn days(start: Date, today: Date) -> (Vec<Date>, Vec<Date>) {
     let before = |days: i64| domain::time::add_days(today, -days);
     let age = i64::from((today - start).get_days()).max(0);
-    // So that the last step is a whole one, the first day may lie a little before the first event.
-    let step = (age / (POINTS - 1)).max(1) + i64::from(age > POINTS - 1 && age % (POINTS - 1) != 0);
-    let count = age.div_euclid(step) + 1;
+    // Steps are whole days and end today, so the first day may lie a little before the first event.
+    let step = ((age + POINTS - 2) / (POINTS - 1)).max(1);
+    let count = (age + step - 1) / step + 1;
     let plot: Vec<Date> = (0..count).rev().map(|place| before(place * step)).collect();
     let wanted = plot.iter().copied().chain((0..DAYS).map(before)).collect();
     (plot, wanted)

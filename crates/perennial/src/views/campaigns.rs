@@ -1,0 +1,160 @@
+//! The list of campaigns, and one of them.
+
+use super::{EngineViews, House, broken, told, words, yaml};
+use crate::pages::PageError;
+use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel};
+use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
+use crate::pages::filter::Filter;
+use crate::pages::links::Link;
+use crate::pages::outcome::{Outcome, ReasonCount};
+use crate::pages::text::Count;
+use domain::message::Because;
+use domain::{CustomerId, DefinitionKind};
+use engine::Engine;
+use engine::report::campaigns::{CampaignReport, DecisionRow, Decisions, DecisionsAsked, Side};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Decisions on a page.
+const DECISIONS: u32 = 25;
+
+impl<H: House> EngineViews<H> {
+    pub(super) fn campaigns_view(&self) -> Result<CampaignsView, PageError> {
+        self.look(|engine, reader, _| {
+            let rows = engine.campaigns(reader).map_err(broken)?;
+            Ok(CampaignsView { rows: rows.iter().map(|campaign| row(engine, campaign)).collect() })
+        })
+    }
+
+    pub(super) fn campaign_view(&self, name: &str, filter: &Filter) -> Result<CampaignView, PageError> {
+        self.look(|engine, reader, _| {
+            let report = engine.campaign(reader, name).map_err(told)?;
+            let skip = skip(filter);
+            let decisions = match asked(engine, filter, Some(report.row.campaign.clone())) {
+                Some(asked) => engine.decisions(reader, &asked, skip, DECISIONS).map_err(broken)?,
+                None => Decisions { decisions: Vec::new(), found: 0 },
+            };
+            let shown = skip + decisions.decisions.len() as u64;
+            let value = engine.version(DefinitionKind::Campaign, &report.row.campaign).and_then(|version| version.value.as_ref());
+            let currency = engine.definitions().settings.currency;
+            let has_value = engine.definitions().campaigns.get(&report.row.campaign).and_then(|campaign| campaign.goal.as_ref()?.value.as_ref()).is_some();
+            Ok(CampaignView {
+                name: report.row.campaign.as_str().to_owned(),
+                title: report.row.title.clone(),
+                state: state(report.row.state),
+                sentence: report.row.does.clone(),
+                purpose: report.purpose.as_str().to_owned(),
+                started: report.row.started_at.as_jiff(),
+                yaml: value.map(yaml::write).unwrap_or_default(),
+                version: report.version.into(),
+                inside: Count(report.row.inside),
+                due_on_resume: Count(report.due_on_resume),
+                funnel: funnel(&report),
+                goal: report.goal.clone(),
+                still_open: Count(report.arms.still_open),
+                messaged: arm(&report.arms.messaged, currency, has_value),
+                held_out: arm(&report.arms.held_out, currency, has_value),
+                holdout: report.holdout.replace('%', " %"),
+                next: (shown < decisions.found && !decisions.decisions.is_empty()).then(|| shown.to_string()),
+                decisions: decisions.decisions.iter().map(decision).collect(),
+                decisions_found: Count(decisions.found),
+            })
+        })
+    }
+}
+
+/// Rows before the page that a filter asks for.
+pub(super) fn skip(filter: &Filter) -> u64 {
+    filter.after.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0)
+}
+
+/// The people whom a filter names; none where it names nobody in particular.
+pub(super) fn people(engine: &Engine, filter: &Filter) -> Option<BTreeSet<CustomerId>> {
+    let text = filter.customer.trim();
+    (!text.is_empty()).then(|| engine.people_matching(text))
+}
+
+/// A filter's reason; `Err` for a word that is no reason, which nothing fits.
+pub(super) fn reason(filter: &Filter) -> Result<Option<Because>, ()> {
+    match filter.because.as_str() {
+        "" => Ok(None),
+        word => Because::find(word).map(Some).ok_or(()),
+    }
+}
+
+fn asked(engine: &Engine, filter: &Filter, campaign: Option<domain::Name>) -> Option<DecisionsAsked> {
+    let because = reason(filter).ok()?;
+    Some(DecisionsAsked { campaign, outcome: words::asked_outcome(filter.outcome), because, people: people(engine, filter) })
+}
+
+pub(super) fn row(engine: &Engine, row: &engine::report::campaigns::CampaignRow) -> CampaignRow {
+    CampaignRow {
+        campaign: Link::campaign(row.campaign.as_str(), &row.title),
+        state: state(row.state),
+        sentence: row.does.clone(),
+        entered: Count(row.entered),
+        sent: Count(row.sent),
+        held: Count(row.held),
+        came_back: Count(row.came_back.unwrap_or(0)),
+        revenue: words::main_sum(&row.worth, engine.definitions().settings.currency),
+        started: row.started_at.as_jiff(),
+    }
+}
+
+fn state(state: domain::campaign::State) -> State {
+    match state {
+        domain::campaign::State::Running => State::Running,
+        domain::campaign::State::Paused => State::Paused,
+        domain::campaign::State::Stopped => State::Stopped,
+    }
+}
+
+fn funnel(report: &CampaignReport) -> Funnel {
+    let reasons = |counts: &BTreeMap<&'static str, u64>| {
+        let mut counts: Vec<ReasonCount> = counts.iter().map(|(because, count)| ReasonCount { because: (*because).to_owned(), count: Count(*count) }).collect();
+        counts.sort_by_key(|reason| std::cmp::Reverse(reason.count));
+        counts
+    };
+    let funnel = &report.funnel;
+    Funnel {
+        entered: Count(funnel.entered),
+        reached_gate: Count(funnel.reached_gate),
+        waiting: Count(funnel.waiting),
+        held: reasons(&funnel.held),
+        skipped: reasons(&funnel.skipped),
+        failed: reasons(&funnel.failed),
+        uncertain: reasons(&funnel.uncertain),
+        would_have_sent: reasons(&funnel.would_have_sent),
+        sent: Count(funnel.sent),
+        came_back: Count(report.arms.messaged.came_back),
+    }
+}
+
+fn arm(side: &Side, currency: domain::Currency, has_value: bool) -> Arm {
+    let nothing = || has_value.then(|| words::money(domain::Money { minor: 0, currency }));
+    Arm {
+        entered: Count(side.entered),
+        held: Count(side.held),
+        customers: Count(side.customers),
+        came_back: Count(side.came_back),
+        goals: Count(side.goals),
+        revenue: words::main_sum(&side.worth, currency).or_else(nothing),
+        also: words::other_sums(&side.worth, currency),
+    }
+}
+
+fn decision(row: &DecisionRow) -> Decision {
+    let subject = row.subject.clone().unwrap_or_default();
+    let text = match (subject.trim(), words::outcome(Some(row.outcome))) {
+        ("", Outcome::Skipped | Outcome::WouldHaveSent | Outcome::Held) => "not written".to_owned(),
+        ("", _) => "no subject".to_owned(),
+        _ => subject,
+    };
+    Decision {
+        at: row.time.as_jiff(),
+        customer: words::link(&row.who),
+        step: row.step.clone(),
+        variant: row.variant.clone(),
+        verdict: words::verdict(Some(row.outcome), row.because),
+        message: Some(Link::message(&row.message.0, &text)),
+    }
+}
