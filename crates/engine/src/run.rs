@@ -95,7 +95,9 @@ impl Engine {
             // Decoding rows is half of the work: it runs ahead on a thread of its own.
             let (send, rows) = std::sync::mpsc::sync_channel(DECODED_AHEAD);
             let gone = || StoreError::Io { doing: "read", reason: "the replay stopped".to_owned() };
-            let decoding = scope.spawn(|| reader.replay(RowId(0), &mut |row| send.send(row).map_err(|_| gone())));
+            let reader = &reader;
+            let decoding =
+                scope.spawn(move || reader.replay(RowId(0), &mut |row| send.send(row).map_err(|_| gone())));
             let taken = rows.into_iter().try_for_each(|row| self.replay_row(row));
             let decoded = decoding.join().unwrap_or_else(|_| Err(gone()));
             taken.and(decoded)

@@ -182,17 +182,23 @@ impl Engine {
         let now = self.clock;
         for part in parts {
             let past = self.history(part)?;
-            if let Some(old) = self.customers.remove(&part)
-                && let Some(due) = old.due
-            {
+            let old = self.customers.remove(&part);
+            if let Some(due) = old.as_ref().and_then(|old| old.due) {
                 self.timers.remove(&(due, crate::state::Timer::Customer(part)));
             }
-            let Some(first) = past.iter().min_by_key(|past| past.position) else { continue };
-            let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
+            let Some(exists) = exists_since(&past) else { continue };
+            let mut customer = Customer::new(exists);
             for past in &past {
                 apply(&self.plan, &mut customer, &past.call, past.position, now);
             }
+            let is_whole = old.is_some();
+            customer.members = old.map(|old| old.members).unwrap_or_default();
             self.customers.insert(part, customer);
+            if !is_whole {
+                // They were members as part of the whole: being parted is no entry.
+                let whole = wholes.get(&part).cloned().unwrap_or_default();
+                self.hand_over(&whole, part, true);
+            }
             self.work.touched.entry(part).or_default().add(Touch::all());
         }
         self.repart_campaigns();

@@ -285,7 +285,7 @@ fn an_unsubscription_withdraws_the_purpose_of_its_campaign_also_after_a_restart(
     let ana = shop.customer("ana");
     ana.identifies(json!({ "email": "ana@example.com" })).does("visit", json!({}));
     let sent = shop.told().remove(0);
-    ana.does("Unsubscribed", json!({ "campaign": "weekly", "message_id": sent.message.id }));
+    ana.does("Unsubscribed", json!({ "purpose": "news", "campaign": "weekly", "message_id": sent.message.id }));
     for _ in 0..2 {
         assert!(!shop.is_in("takes-news", "ana") && shop.is_in("takes-marketing", "ana"));
         shop.restart();
