@@ -83,7 +83,7 @@ impl Open {
         }
         let sessions = Arc::new(Sessions::new());
         let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone());
-        let views = EngineViews::new(handle, sending_words(config), public_url.clone());
+        let views = EngineViews::new(handle, sending_words(config), public_url.clone()).with_door(app.door.clone());
         let mut site = Site::local(listen.port());
         if let Some(host) = public_host(config) {
             site = site.also_at(&host);

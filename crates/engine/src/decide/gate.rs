@@ -289,7 +289,8 @@ impl Engine {
         message.outcome = None;
         // Put off again, it is the same hold and not another one.
         message.because = message.because.filter(|because| matches!(because, Because::PutOff | Because::ChannelDown));
-        message.outcome_at = None;
+        // It counts for caps from here on.
+        message.outcome_at = Some(now);
         message.due = Some(now);
         let message = message.clone();
         self.note_address(&message, None);

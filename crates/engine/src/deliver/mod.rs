@@ -226,6 +226,7 @@ impl Engine {
         let Some(message) = self.messages.get_mut(id) else { return };
         message.phase = None;
         message.because = Some(Because::NoReply);
+        message.outcome_at = Some(now);
         message.due = Some(again);
         message.detail = Some(bounded(detail));
         let message = message.clone();

@@ -126,6 +126,11 @@ impl Default for DoorOptions {
     }
 }
 
+/// Whether a trait is protected: what a browser says of it never stands against a server's word.
+pub fn is_protected_trait(name: &str) -> bool {
+    trust::is_protected_name(name)
+}
+
 /// Finds the `writeKey` of a body before anybody is authenticated. The answer for a body that is no
 /// JSON means nothing; the cost is one pass.
 pub fn find_write_key(body: &[u8]) -> Option<String> {

@@ -67,6 +67,11 @@ pub(super) fn is_protected_trait(key: &str, options: &DoorOptions) -> bool {
     if options.browser_traits.iter().any(|allowed| *allowed == key) {
         return false;
     }
+    is_protected_name(&key)
+}
+
+/// Whether a trait of this name decides where messages go or what somebody may have.
+pub(super) fn is_protected_name(key: &str) -> bool {
     let plain: String =
         key.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
     let whole = ["email", "phone", "marketingconsent", "tier", "credit", "role"];

@@ -53,11 +53,7 @@ impl Customer {
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
         self.calls = self.calls.saturating_add(other.calls);
-        for (key, values) in other.traits.values {
-            for (order, value) in values {
-                self.traits.set(&key, value, order, now);
-            }
-        }
+        self.traits.absorb(other.traits, now);
         self.standing.absorb(other.standing);
         self.streams.absorb(other.streams, plan, now);
     }
@@ -93,27 +89,59 @@ impl Customer {
     }
 }
 
+/// Whether the sender of a trait could be anybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// Sent with a secret key or from the owner's file.
+    Proven,
+    /// A protected trait that a browser set on a visitor: it never stands against a proven one.
+    Unproven,
+}
+
+/// One value of a trait.
+#[derive(Clone, Debug)]
+struct Said {
+    order: Order,
+    proof: Proof,
+    /// None: removed.
+    value: Option<Arc<Value>>,
+}
+
 /// Values of top-level traits. For each the latest value at or before now, and those dated ahead.
 #[derive(Clone, Default, Debug)]
 pub struct Traits {
-    /// Sorted by key.
-    values: Vec<(Arc<str>, Vec<(Order, Option<Arc<Value>>)>)>,
+    /// Sorted by key; the values of each by their order.
+    values: Vec<(Arc<str>, Vec<Said>)>,
 }
 
 impl Traits {
     /// Merges the traits of one call, key by key. Returns the keys it named.
-    pub fn merge(&mut self, traits: &Map<String, Value>, order: Order, now: Timestamp) -> Vec<Arc<str>> {
+    pub fn merge(
+        &mut self,
+        traits: &Map<String, Value>,
+        order: Order,
+        now: Timestamp,
+        proof_of: &dyn Fn(&str) -> Proof,
+    ) -> Vec<Arc<str>> {
         traits
             .iter()
             .map(|(key, value)| {
                 let value = if value.is_null() { None } else { Some(Arc::new(value.clone())) };
-                self.set(key, value, order, now)
+                self.set(key, Said { order, proof: proof_of(key), value }, now)
             })
             .collect()
     }
 
-    /// Sets one trait from an instant on; none removes it.
-    pub fn set(&mut self, key: &str, value: Option<Arc<Value>>, order: Order, now: Timestamp) -> Arc<str> {
+    /// Takes over everything said of somebody who turned out to be the same person.
+    pub fn absorb(&mut self, other: Traits, now: Timestamp) {
+        for (key, values) in other.values {
+            for said in values {
+                self.set(&key, said, now);
+            }
+        }
+    }
+
+    fn set(&mut self, key: &str, said: Said, now: Timestamp) -> Arc<str> {
         let at = match self.values.binary_search_by(|(known, _)| known.as_ref().cmp(key)) {
             Ok(at) => at,
             Err(at) => {
@@ -122,19 +150,23 @@ impl Traits {
             }
         };
         let (key, values) = &mut self.values[at];
-        let place = values.partition_point(|(other, _)| *other <= order);
-        values.insert(place, (order, value));
-        // Of what is past only the latest can ever matter again.
-        let past = values.partition_point(|((time, _), _)| *time <= now);
-        if past > 1 {
-            values.drain(..past - 1);
-        }
+        let place = values.partition_point(|other| other.order <= said.order);
+        values.insert(place, said);
+        // Of what is past only the latest of each proof can ever matter again.
+        let past = values.partition_point(|said| said.order.0 <= now);
+        let latest = |proof| values[..past].iter().rposition(|said| said.proof == proof);
+        let kept = [latest(Proof::Proven), latest(Proof::Unproven)];
+        let mut index = 0;
+        values.retain(|_| {
+            index += 1;
+            index > past || kept.contains(&Some(index - 1))
+        });
         key.clone()
     }
 
     /// The value of a top-level trait at an instant.
     pub fn get(&self, key: &str, now: Timestamp) -> Option<&Value> {
-        self.entry(key, now).0
+        self.said(key, now)?.value.as_deref()
     }
 
     /// The value that a path leads to at an instant.
@@ -145,24 +177,23 @@ impl Traits {
 
     /// When the value of a top-level trait changes next by time alone.
     pub fn next_change(&self, key: &str, now: Timestamp) -> Option<Timestamp> {
-        self.entry(key, now).1
+        self.values_of(key)?.iter().map(|said| said.order.0).find(|time| *time > now)
     }
 
-    fn entry(&self, key: &str, now: Timestamp) -> (Option<&Value>, Option<Timestamp>) {
-        let Ok(at) = self.values.binary_search_by(|(known, _)| known.as_ref().cmp(key)) else {
-            return (None, None);
-        };
-        let values = &self.values[at].1;
-        let past = values.partition_point(|((time, _), _)| *time <= now);
-        let value = past.checked_sub(1).and_then(|last| values[last].1.as_deref());
-        (value, values.get(past).map(|((time, _), _)| *time))
+    fn values_of(&self, key: &str) -> Option<&[Said]> {
+        let at = self.values.binary_search_by(|(known, _)| known.as_ref().cmp(key)).ok()?;
+        Some(&self.values[at].1)
+    }
+
+    fn said(&self, key: &str, now: Timestamp) -> Option<&Said> {
+        in_force(self.values_of(key)?, now)
     }
 
     /// The earliest instant after `now` at which any trait changes.
     pub fn next_change_of_any(&self, now: Timestamp) -> Option<Timestamp> {
         self.values
             .iter()
-            .filter_map(|(_, values)| values.iter().map(|((time, _), _)| *time).find(|time| *time > now))
+            .filter_map(|(_, values)| values.iter().map(|said| said.order.0).find(|time| *time > now))
             .min()
     }
 
@@ -171,12 +202,17 @@ impl Traits {
         let mut object = Map::new();
         let mut since = Vec::new();
         for (key, values) in &self.values {
-            let past = values.partition_point(|((time, _), _)| *time <= now);
-            if let Some(((time, _), Some(value))) = past.checked_sub(1).map(|last| &values[last]) {
+            if let Some(Said { order, value: Some(value), .. }) = in_force(values, now) {
                 object.insert(key.to_string(), value.as_ref().clone());
-                since.push((key.clone(), *time));
+                since.push((key.clone(), order.0));
             }
         }
         (object, since)
     }
+}
+
+/// The latest proven word at or before an instant, else the latest of any.
+fn in_force(values: &[Said], now: Timestamp) -> Option<&Said> {
+    let past = &values[..values.partition_point(|said| said.order.0 <= now)];
+    past.iter().rfind(|said| said.proof == Proof::Proven).or(past.last())
 }

@@ -1,6 +1,7 @@
 //! Membership at past instants, by the same evaluator over the same history: today's definition and
 //! today's identities over everything with time ≤ T.
 
+use crate::profile::customer::Proof;
 use crate::profile::{Customer, People};
 use crate::segment::plan::{Node, Plan};
 use crate::segment::verdict::Asked;
@@ -49,7 +50,13 @@ pub fn apply(
     match call.kind {
         CallKind::Identify => {
             if let Value::Object(traits) = call.body_value() {
-                touch.traits = customer.traits.merge(&traits, order, now);
+                // A visitor may say what they like of themselves; it must not become the word of a known customer
+                // when the two turn out to be one.
+                let from_anybody = call.trust == domain::Trust::Browser && call.user_id.is_none();
+                let proof_of = |key: &str| {
+                    if from_anybody && crate::ingest::is_protected_trait(key) { Proof::Unproven } else { Proof::Proven }
+                };
+                touch.traits = customer.traits.merge(&traits, order, now, &proof_of);
             }
         }
         CallKind::Track | CallKind::Page | CallKind::Screen => {

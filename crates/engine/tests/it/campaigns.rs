@@ -89,6 +89,7 @@ fn people_are_inside_once_per_key() {
     ana.does("Order Completed", json!({ "note": "without a number" }));
     assert_eq!(shop.engine().look().describe().keys().filter(|line| line.starts_with("journey")).count(), 2);
     shop.restart();
+    shop.hours(1);
     ana.does("Parcel Collected", json!({ "order_id": 2 }));
     shop.days(10);
     assert_eq!(shop.messages_with_times(), ["2026-03-04T12:00:00Z ana order sent"], "the parcel of the other order was collected");

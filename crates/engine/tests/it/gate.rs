@@ -170,7 +170,7 @@ fn quiet_hours_end_by_the_customers_own_clock_also_when_it_is_put_forward() {
     assert_eq!(lines, ["ana alert sent", "ana nudge held: quiet_hours", "ben alert sent", "ben nudge sent"], "in New York it is 19:00");
     shop.days(1);
     assert_eq!(shop.messages_with_times(), ["2026-03-29T07:00:00Z ana nudge sent"], "08:00 BST");
-    shop.at("2026-03-29T20:00:00Z");
+    shop.at("2026-03-30T20:00:00Z");
     visits(&shop, "ana");
     assert!(shop.messages().contains(&"ana nudge held: quiet_hours".to_owned()), "21:00 is included");
 }
@@ -226,6 +226,7 @@ fn of_two_messages_of_one_instant_the_more_important_goes() {
     shop.restart();
     shop.days(1);
     assert_eq!(shop.messages_with_times(), ["2026-03-03T12:00:00Z ana nudge sent"]);
+    shop.hours(1);
     visits(&shop, "ana");
     let mut lines = shop.messages();
     lines.sort();

@@ -205,16 +205,17 @@ fn what_waited_in_a_night_of_silence_asks_again_before_it_goes() {
 #[test]
 fn of_two_that_waited_for_the_post_a_cap_lets_the_first_go() {
     let shop = with(&format!("workspace: settings\ncaps: [ {{ at_most: 1, per: 1d }} ]\n---\n{NUDGE}\nexpires_after: 9d"), &["ana"]);
+    shop.define("campaign: second\nenter: { on: { did: Quiz Finished } }\nexpires_after: 9d\nsteps: [ { message: news } ]");
     shop.stop_post();
     shop.customer("ana").does("visit", json!({}));
     shop.hours(30);
-    shop.customer("ana").does("visit", json!({}));
+    shop.customer("ana").does("Quiz Finished", json!({}));
     shop.restart();
-    assert_eq!(shop.messages(), ["ana nudge held: frequency_cap"], "the first is still to go");
+    assert_eq!(shop.messages(), ["ana second held: frequency_cap"], "the first is still to go");
     shop.start_post();
     assert_eq!(shop.messages_with_times(), ["2026-03-03T18:00:00Z ana nudge sent"]);
     shop.days(3);
-    assert_eq!(shop.messages_with_times(), ["2026-03-04T18:00:00Z ana nudge sent"]);
+    assert_eq!(shop.messages_with_times(), ["2026-03-04T18:00:00Z ana second sent"]);
 }
 
 #[test]

@@ -1,0 +1,255 @@
+//! The editor: YAML to a definition and back, what it would do, what is wrong with it and where.
+
+use super::{EngineViews, House, words, yaml};
+use crate::pages::PageError;
+use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
+use crate::pages::text::{Count, Prose};
+use domain::campaign::State;
+use domain::definition::{Defined, DefinitionError, read_text};
+use domain::{DefinitionKind, Name};
+use engine::Engine;
+use engine::define::DefineError;
+use engine::report::preview::Effect;
+
+const SEGMENT: &str = "segment: lapsed-regulars
+title: Regulars who stopped
+where:
+  all:
+    - { did: Order Completed, at_least: 3, within: 365d }
+    - { did_not: Order Completed, within: 30d }
+";
+
+/// With its template beside it, so that it can be saved as it stands.
+const CAMPAIGN: &str = "campaign: thank-you
+title: Thank you
+enter:
+  on: { did: Order Completed }
+  again: { after: 90d }
+goal: { did: Order Completed, within: 60d, value: properties.revenue }
+holdout: 20%
+steps:
+  - wait: 7d
+  - { id: thanks, message: thank-you }
+---
+template: thank-you
+channel: email
+subject: \"Thank you, {{ customer.first_name | default: 'dear customer' }}\"
+body: |
+  Hello {{ customer.first_name | default: 'there' }},
+
+  how do you like it?
+
+  [No more of these]({{ links.unsubscribe }})
+";
+
+impl<H: House> EngineViews<H> {
+    pub(super) fn draft_view(&self, kind: Definition, name: Option<&str>) -> Result<Draft, PageError> {
+        let Some(name) = name else {
+            let example = match kind {
+                Definition::Segment => SEGMENT,
+                Definition::Campaign => CAMPAIGN,
+            };
+            return Ok(Draft { name: None, version: None, yaml: example.to_owned() });
+        };
+        let engine = self.house.read();
+        let version = Name::parse(name).ok().and_then(|name| engine.version(stored(kind), &name));
+        let Some((version, value)) = version.and_then(|version| Some((version, version.value.as_ref()?))) else {
+            return Err(PageError::NotFound(format!("{} “{name}”", kind.word())));
+        };
+        Ok(Draft { name: Some(name.to_owned()), version: Some(version.version.into()), yaml: yaml::write(value) })
+    }
+
+    pub(super) fn check_draft(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError> {
+        let (defined, name) = match read_draft(kind, &draft.yaml) {
+            Ok(read) => read,
+            Err(problems) => return Ok(Err(problems)),
+        };
+        let (checked, is_new) = {
+            let engine = self.house.read();
+            let is_new = engine.version(stored(kind), &name).is_none();
+            (engine.draft(&defined, &name), is_new)
+        };
+        let checked = match checked {
+            Ok(checked) => checked,
+            Err(error) => return Ok(Err(vec![problem(&draft.yaml, &error)])),
+        };
+        // The walk over the past holds no lock.
+        let effect = self.read(|reader| checked.effect(reader))?;
+        let engine = self.house.read();
+        let mut warnings = checked.warnings.clone();
+        if let Some(old) = draft.name.as_deref().filter(|old| *old != name.as_str()) {
+            warnings.push(format!("this makes a new {} `{name}`; `{old}` stays as it is", kind.word()));
+        } else if draft.name.is_none() && !is_new {
+            warnings.push(format!("there is a {} `{name}` already: open that to change it", kind.word()));
+        }
+        let sample = effect.sample(&engine);
+        Ok(Ok(Preview {
+            sentence: words::capital(&checked.sentence),
+            effect: effect_words(&engine, &effect, &defined, &name, is_new),
+            sample: sample.iter().map(words::link).collect(),
+            warnings,
+        }))
+    }
+
+    pub(super) fn save_draft(&self, kind: Definition, draft: &Draft) -> Result<Result<String, Vec<Problem>>, PageError> {
+        let (defined, name) = match read_draft(kind, &draft.yaml) {
+            Ok(read) => read,
+            Err(problems) => return Ok(Err(problems)),
+        };
+        let (edited, seen, own) = (draft.name.clone(), draft.version, name.clone());
+        let saved = self.change(move |engine, now| {
+            if let Some(problem) = changed_meanwhile(engine, stored(kind), edited.as_deref(), seen, &own) {
+                return Err(vec![problem]);
+            }
+            engine.define(defined, "page", now).map(|_| ()).map_err(|error| match error {
+                DefineError::Definition(error) => vec![problem("", &error)],
+                other => vec![whole(other.to_string())],
+            })
+        })?;
+        Ok(match saved {
+            Ok(()) => Ok(name.as_str().to_owned()),
+            Err(problems) => Err(problems.into_iter().map(|problem| with_line(problem, &draft.yaml)).collect()),
+        })
+    }
+}
+
+fn stored(kind: Definition) -> DefinitionKind {
+    match kind {
+        Definition::Segment => DefinitionKind::Segment,
+        Definition::Campaign => DefinitionKind::Campaign,
+    }
+}
+
+/// The definitions of a text, and the name of the one that the editor is for.
+fn read_draft(kind: Definition, text: &str) -> Result<(Vec<Defined>, Name), Vec<Problem>> {
+    let defined = read_text(text, "the editor").map_err(|error| vec![problem(text, &error)])?;
+    let own = defined.iter().find(|one| one.definition.kind() == stored(kind)).map(|one| one.definition.name());
+    match own {
+        Some(name) => Ok((defined, name)),
+        None => Err(vec![whole(format!("there is no {0} in the text: begin with `{0}: its-name`", kind.word()))]),
+    }
+}
+
+/// Somebody may have saved another version, or another definition of the name, since the editor was opened.
+fn changed_meanwhile(engine: &Engine, kind: DefinitionKind, edited: Option<&str>, seen: Option<u64>, name: &Name) -> Option<Problem> {
+    let present = engine.version(kind, name).map(|version| u64::from(version.version));
+    let is_edit = edited == Some(name.as_str());
+    match (is_edit, present, seen) {
+        (true, Some(present), Some(seen)) if present != seen => {
+            Some(whole(format!("somebody has saved version {present} meanwhile, you began with version {seen}: open it again, and put in what you changed")))
+        }
+        (true, None, Some(_)) => Some(whole(format!("somebody has deleted the {} `{name}` meanwhile", kind.word()))),
+        (false, Some(_), _) => Some(whole(format!("there is a {} `{name}` already: take another name, or open that one", kind.word()))),
+        _ => None,
+    }
+}
+
+fn effect_words(engine: &Engine, effect: &Effect, defined: &[Defined], name: &Name, is_new: bool) -> Prose {
+    let people = Count::from(effect.people().len());
+    let customers = people.of("customer", "customers");
+    let state = defined.iter().find_map(|one| match &one.definition {
+        domain::Definition::Campaign(campaign) if campaign.name == *name => Some(campaign.state),
+        _ => None,
+    });
+    let stands = match state {
+        Some(State::Paused) => " It is paused: nobody enters.",
+        Some(State::Stopped) => " It is stopped: nobody enters, and those inside leave.",
+        _ => "",
+    };
+    let prose = Prose::new().strong(customers);
+    match effect {
+        Effect::Segment { .. } if is_new => prose.say(format!(" now, of {}.", Count::from(engine.customer_count()))),
+        Effect::Segment { enter, leave, .. } => {
+            let moves = format!(": {} and {}.", Count(*enter).of("enters", "enter"), Count(*leave).of("leaves", "leave"));
+            prose.say(" now").say(moves)
+        }
+        Effect::Enters(_) if is_new && stands.is_empty() => prose.say(format!(" {} in the segment now and would enter at once; others as they come.", are(people))),
+        Effect::Enters(_) => prose.say(format!(" {} in the segment now. Who enters it from now on enters the campaign; those inside finish as they began.{stands}", are(people))),
+        Effect::Leaves(_) => prose.say(format!(" {} in the segment now, and would enter when they leave it.{stands}", are(people))),
+        Effect::Did { times, .. } => {
+            let often = Count(*times).of("time", "times");
+            prose.say(format!(" did that in the last 30 days, {often} in all. It counts from the start of the campaign on, not before.{stands}"))
+        }
+    }
+}
+
+fn are(people: Count) -> &'static str {
+    if people.0 == 1 { "is" } else { "are" }
+}
+
+fn whole(message: String) -> Problem {
+    Problem { path: String::new(), line: None, message }
+}
+
+fn problem(text: &str, error: &DefinitionError) -> Problem {
+    let message = if error.definition.is_empty() { error.error.message.clone() } else { format!("{}: {}", error.definition, error.error.message) };
+    with_line(Problem { path: error.error.path.clone(), line: None, message }, text)
+}
+
+fn with_line(problem: Problem, text: &str) -> Problem {
+    let line = problem.line.or_else(|| line_of_syntax(&problem.message)).or_else(|| line_of(text, &problem.path, &problem.message));
+    Problem { line, ..problem }
+}
+
+/// The line that an error of the YAML itself names.
+fn line_of_syntax(message: &str) -> Option<usize> {
+    let after = message.split("line ").nth(1)?;
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// The line of a path such as `where.all[1].within`: each step is looked for from the line of the one before. Of an
+/// unknown key the message tells the name. A guess that may find nothing, for flow maps have no lines.
+fn line_of(text: &str, path: &str, message: &str) -> Option<usize> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut at = 0;
+    let mut found = None;
+    for step in path.split('.').filter(|step| !step.is_empty()) {
+        let (key, index) = match step.split_once('[') {
+            Some((key, index)) => (key, index.trim_end_matches(']').parse::<usize>().ok()),
+            None => (step, None),
+        };
+        let Some(offset) = lines.get(at..)?.iter().position(|line| names_key(line, key)) else { continue };
+        at += offset;
+        found = Some(at);
+        if let Some(index) = index {
+            let items = lines.iter().enumerate().skip(at + 1).filter(|(_, line)| line.trim_start().starts_with("- "));
+            if let Some((item, _)) = items.take(index + 1).nth(index) {
+                at = item;
+                found = Some(at);
+            }
+        }
+    }
+    let quoted = message.split('`').nth(1).filter(|_| message.contains("unknown"));
+    let named = quoted.and_then(|key| lines.get(at..)?.iter().position(|line| names_key(line, key)).map(|offset| at + offset));
+    named.or(found).map(|line| line + 1)
+}
+
+fn names_key(line: &str, key: &str) -> bool {
+    let key = format!("{key}:");
+    line.match_indices(&key).any(|(at, _)| line[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric() && before != '_' && before != '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_its_line() {
+        let text = "segment: a\nwhere:\n  all:\n    - { did: X }\n    - { did: Y, witin: 3d }\n";
+        let problems = read_draft(Definition::Segment, text).unwrap_err();
+        assert_eq!(problems[0].line, Some(5), "{problems:?}");
+        assert_eq!(problems[0].path, "where.all[1]");
+        assert!(problems[0].message.contains("did you mean `within`"), "{problems:?}");
+        let broken = read_draft(Definition::Segment, "segment: a\nwhere: { did: [\n").unwrap_err();
+        assert!(broken[0].line.is_some(), "{broken:?}");
+    }
+
+    #[test]
+    fn the_editor_of_segments_takes_no_campaign_alone() {
+        let problems = read_draft(Definition::Segment, CAMPAIGN).unwrap_err();
+        assert!(problems[0].message.contains("begin with `segment:"), "{problems:?}");
+        assert!(read_draft(Definition::Campaign, CAMPAIGN).is_ok());
+        assert!(read_draft(Definition::Segment, SEGMENT).is_ok());
+    }
+}

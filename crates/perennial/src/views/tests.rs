@@ -1,0 +1,1 @@
+//! Stories of the pages over a real engine.
