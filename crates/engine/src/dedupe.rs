@@ -4,7 +4,7 @@
 use domain::Call;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::collections::HashMap;
-use std::hash::Hasher;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// What is known of a messageId.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,17 +17,40 @@ pub enum Known {
     Differs,
 }
 
+/// Takes the low half of a key that is a keyed hash already.
+#[derive(Clone, Copy, Default, Debug)]
+struct AlreadyHashed(u64);
+
+impl Hasher for AlreadyHashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u128(&mut self, key: u128) {
+        self.0 = u64::try_from(key & u128::from(u64::MAX)).expect("the low half fits");
+    }
+}
+
 /// The ids accepted so far.
 #[derive(Clone, Default, Debug)]
 pub struct Seen {
     key: [u8; 16],
-    ids: HashMap<u128, u32>,
+    ids: HashMap<u128, u32, BuildHasherDefault<AlreadyHashed>>,
 }
 
 impl Seen {
     /// An empty set. The key is secret, so that nobody can make two ids collide.
     pub fn new(key: [u8; 16]) -> Seen {
-        Seen { key, ids: HashMap::new() }
+        Seen { key, ids: HashMap::default() }
+    }
+
+    /// Makes room for so many ids.
+    pub fn expect(&mut self, ids: u64) {
+        self.ids.reserve(usize::try_from(ids.min(100_000_000)).unwrap_or_default());
     }
 
     /// Whether an id was accepted.

@@ -80,6 +80,7 @@ impl Engine {
             catalogue: crate::report::catalogue::Catalogue::default(),
             pending: Commit::default(),
         };
+        engine.seen.expect(recovered.position.0);
         engine.recover_definitions(&recovered)?;
         engine.replay_journal()?;
         engine.recover_facts(recovered);

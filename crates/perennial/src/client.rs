@@ -41,6 +41,11 @@ pub struct Refused {
     pub message: String,
 }
 
+/// The command line asks for something that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(pub String);
+
 impl Client {
     /// Connects to the server of a data directory, or opens the directory. `create`: a directory without data is made.
     pub fn connect(dir: &Path, config: &Config, create: Create) -> anyhow::Result<Client> {
@@ -154,7 +159,7 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<StoreError>().is_some() || error.downcast_ref::<std::io::Error>().is_some() {
         return 3;
     }
-    if error.downcast_ref::<toml::de::Error>().is_some() || error.downcast_ref::<import::MappingError>().is_some() {
+    if error.downcast_ref::<WrongUsage>().is_some() || error.downcast_ref::<toml::de::Error>().is_some() || error.downcast_ref::<import::MappingError>().is_some() {
         return 2;
     }
     3

@@ -161,6 +161,7 @@ impl Health {
 /// The writer thread; stops and closes the store when told to.
 pub struct Writer {
     stop: Arc<AtomicBool>,
+    jobs: SyncSender<Job>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -168,6 +169,9 @@ impl Writer {
     /// Finishes the jobs that wait, and closes the store.
     pub fn stop(mut self) {
         self.stop.store(true, Ordering::Release);
+        // An empty job wakes it at once; a full queue wakes it anyway.
+        let wake: Change = Box::new(|_| Box::new(|_| {}));
+        let _ = self.jobs.try_send(Job::Change { weight: 0, appends: Appends::Nothing, change: wake });
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -210,7 +214,7 @@ pub fn start(dir: &Path, options: Options, deliveries: Option<Deliveries>) -> an
     let open_reader = Box::new(move || SqliteStore::reader_of(&place));
     let shared = Shared {
         engine: engine.clone(),
-        jobs,
+        jobs: jobs.clone(),
         clock: clock.clone(),
         readers: Mutex::new(vec![first]),
         open_reader,
@@ -219,7 +223,7 @@ pub fn start(dir: &Path, options: Options, deliveries: Option<Deliveries>) -> an
     };
     let loop_state = Loop { store, engine, queue, clock, health, options, deliveries, stop: stop.clone() };
     let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || loop_state.run())?;
-    Ok((Handle { shared: Arc::new(shared) }, Writer { stop, thread: Some(thread) }))
+    Ok((Handle { shared: Arc::new(shared) }, Writer { stop, jobs, thread: Some(thread) }))
 }
 
 struct Loop {

@@ -2,9 +2,12 @@
 //! a simulation with its oracles. Never part of the product.
 
 pub mod actors;
+pub mod chance;
 pub mod channels;
 pub mod clock;
 pub mod memory_store;
+pub mod plain;
+pub mod random;
 pub mod scenario;
 pub mod store_contract;
 

@@ -244,7 +244,10 @@ impl Engine {
             }
         }
         if let Some((until, by_others_now)) = full {
-            let because = if by_others_now { Because::LowerPriority } else { Because::FrequencyCap };
+            let by_cap = |because: &Because| matches!(because, Because::LowerPriority | Because::FrequencyCap);
+            // Which of the two it was, it stays: a cap that goes on holding a message is no new reason.
+            let before = message.because.filter(|because| message.outcome == Some(Outcome::Held) && by_cap(because));
+            let because = before.unwrap_or(if by_others_now { Because::LowerPriority } else { Because::FrequencyCap });
             return Some(hold(because, Some(until)));
         }
         let quiet = settings.quiet_hours.as_ref()?;

@@ -1,7 +1,7 @@
 //! Commands that read and write files: import, definitions, the demo's directory.
 
 use super::{Ended, Out};
-use crate::client::Client;
+use crate::client::{Client, WrongUsage};
 use crate::config::Config;
 use crate::serve::serve;
 use anyhow::{Context, bail};
@@ -45,7 +45,8 @@ pub(super) fn import(import: &Import, client: impl FnOnce() -> anyhow::Result<Cl
             let proposed = import::sniff(&import.files[0])?;
             return out.answer(&json!({ "mapping": proposed }), |print| write!(print, "{proposed}")).map(|()| Ended::Yes);
         }
-        bail!("say what the columns mean with --map NAME or --map FILE; `--preview` without it proposes a mapping");
+        let words = "say what the columns mean with --map NAME or --map FILE; `--preview` without it proposes a mapping";
+        return Err(WrongUsage(words.to_owned()).into());
     };
     let mapping = mapping(map)?;
     if import.preview {

@@ -3,7 +3,7 @@
 mod files;
 mod show;
 
-use crate::client::{Client, Create, exit_status};
+use crate::client::{Client, Create, WrongUsage, exit_status};
 use crate::config::Config;
 use crate::serve::serve;
 use anyhow::{Context, bail};
@@ -353,7 +353,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
         }
         Command::Decisions { customer, campaign } => {
             if customer.is_none() && campaign.is_none() {
-                bail!("say whose: --customer ID or --campaign NAME");
+                return Err(WrongUsage("say whose: --customer ID or --campaign NAME".to_owned()).into());
             }
             let mut path = "/api/decisions?".to_owned();
             for (key, value) in [("customer", customer), ("campaign", campaign)] {

@@ -1,6 +1,6 @@
 //! The list of customers, and one of them.
 
-use super::{EngineViews, House, broken, told, words};
+use super::{EngineViews, House, told, words};
 use crate::pages::PageError;
 use crate::pages::customer::{
     CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, Suppression, TraitRow, WhyCondition,

@@ -35,12 +35,6 @@ pub(super) fn other_sums(sums: &[domain::Money], shop: Currency) -> Vec<Money> {
     sums.iter().copied().map(money).filter(|sum| Some(sum) != main.as_ref()).collect()
 }
 
-/// Sums per currency one after the other: "£25.00 and €3.00".
-pub(super) fn all_sums(sums: &[domain::Money]) -> String {
-    let words: Vec<String> = sums.iter().map(|sum| money(*sum).to_string()).collect();
-    words.join(" and ")
-}
-
 /// An outcome as pages name it; none: on its way.
 pub(super) fn outcome(outcome: Option<domain::message::Outcome>) -> Outcome {
     match outcome {

@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod plain;
 mod scenarios;

@@ -1,0 +1,265 @@
+//! What scripts rely on: exit statuses and JSON as `spec/cli.md` says, with the server running or not.
+
+use crate::house::basic;
+use crate::process::{Desk, Server};
+use serde_json::{Value, json};
+
+const MAPPING: &str = "
+mapping: orders
+customer: { column: customer }
+time: { column: at, format: '%Y-%m-%d', zone: UTC }
+events:
+  - event: Order Completed
+    id: order
+    properties:
+      order_id: order
+      revenue: { column: worth, as: money }
+      currency: { value: EUR }
+";
+const ORDERS: &str = "order,customer,at,worth\n1,ana,2026-01-05,10.00\n2,ana,2026-02-05,20.50\n3,ben,2026-02-06,5.25\n4,,2026-02-07,9.00\n5,cid,2026-02-08,not-a-number\n";
+const SEGMENTS: &str = "
+segment: buyers
+title: Bought at all
+where: { did: Order Completed }
+---
+segment: spenders
+where: { did: Order Completed, sum: revenue, at_least: 25 }
+";
+
+/// A desk with the orders imported and the segments defined.
+fn a_shop() -> Desk {
+    let desk = Desk::new();
+    let (orders, mapping, segments) = (desk.file("orders.csv", ORDERS), desk.file("orders.yaml", MAPPING), desk.file("segments.yaml", SEGMENTS));
+    assert_eq!(desk.run(&["import", &orders, "--map", &mapping]).status, 1);
+    assert_eq!(desk.run(&["apply", &segments]).status, 0);
+    desk
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect()
+}
+
+#[test]
+fn exit_statuses_tell_no_from_wrong_from_impossible() {
+    let desk = Desk::new();
+    let status = |arguments: &[&str]| {
+        let ran = desk.run(arguments);
+        assert!(ran.status == 0 || ran.out.is_empty() || ran.err.is_empty() || arguments.contains(&"--json") || ran.status == 1, "{arguments:?}: {ran:?}");
+        ran.status
+    };
+    // 2: wrong usage or configuration.
+    for wrong in [
+        vec!["dance"],
+        vec!["segments", "count"],
+        vec!["keys", "create", "--kind", "root"],
+        vec!["demo", "--customers", "3"],
+        vec!["decisions"],
+        vec!["import", "orders.csv"],
+        vec!["serve", "--listen", "here"],
+    ] {
+        assert_eq!(status(&wrong), 2, "{wrong:?}");
+    }
+    let unknown = desk.file("bad.toml", "[server]\nlisten = \"127.0.0.1:0\"\nport = 80\n");
+    let ran = desk.run(&["--config", &unknown, "config", "check"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.err.contains("port"), "the unknown key is named: {}", ran.err);
+    for (name, text) in [("kind.toml", "[email]\nsend = 5\n"), ("shape.toml", "[server\n"), ("section.toml", "[mail]\nsend = \"smtp\"\n")] {
+        assert_eq!(status(&["--config", &desk.file(name, text), "config", "check"]), 2, "{name}");
+    }
+    let mapping = desk.file("bad.yaml", "mapping: x\ncolour: blue\n");
+    let orders = desk.file("orders.csv", ORDERS);
+    assert_eq!(status(&["import", &orders, "--map", &mapping]), 2);
+    // 3: could not be done.
+    assert_eq!(status(&["segments", "list"]), 3, "no data there");
+    assert_eq!(status(&["login"]), 3);
+    assert_eq!(status(&["import", "nowhere.csv", "--map", "cdnow"]), 3);
+    assert_eq!(status(&["--config", "nowhere.toml", "config", "check"]), 3);
+    assert!(!desk.data().exists(), "commands that only look make no data");
+    // 0: done.
+    assert_eq!(status(&["--version"]), 0);
+    assert_eq!(status(&["--help"]), 0);
+    assert_eq!(status(&["config", "check"]), 0);
+    // What is not there or cannot be understood is the asker's mistake.
+    assert_eq!(status(&["keys", "create", "--kind", "server"]), 0);
+    assert_eq!(status(&["customers", "show", "nobody"]), 2);
+    assert_eq!(status(&["segments", "count", "no-such"]), 2);
+    let definitions = desk.file("bad-segment.yaml", "segment: s\nwhere: { did: X, att_least: 3 }\n");
+    let ran = desk.run(&["apply", &definitions]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("att_least") && ran.err.contains("at_least"), "{}", ran.err);
+}
+
+#[test]
+fn with_json_there_is_one_document_on_standard_output_even_when_it_fails() {
+    let desk = Desk::new();
+    let ran = desk.run(&["--json", "segments", "list"]);
+    assert_eq!(ran.status, 3);
+    assert!(ran.json()["error"].as_str().unwrap().contains("no data"), "{ran:?}");
+    assert!(!ran.err.is_empty());
+}
+
+#[test]
+fn importing_twice_changes_nothing_and_refused_rows_are_written_down() {
+    let desk = Desk::new();
+    let (orders, mapping) = (desk.file("orders.csv", ORDERS), desk.file("orders.yaml", MAPPING));
+    let import = |more: &[&str]| desk.run(&[&["--json", "import", &orders, "--map", &mapping], more].concat());
+
+    let dry = import(&["--dry-run"]);
+    assert_eq!(dry.status, 1);
+    assert!(!desk.data().exists(), "a dry run stores nothing");
+    let refused = desk.path("refused.csv");
+    let first = import(&["--refused", refused.to_str().unwrap()]);
+    assert_eq!(first.status, 1, "rows were refused: {first:?}");
+    let answer = first.json();
+    assert_eq!((&answer["rows"], &answer["customers"], &answer["accepted"], &answer["duplicates"], &answer["refused"]), (&json!(5), &json!(3), &json!(3), &json!(0), &json!(2)), "{answer}");
+    assert_eq!(answer["events_by_name"], json!({ "Order Completed": 3 }));
+    let reasons = answer["refused_by_reason"].as_object().unwrap();
+    assert_eq!(reasons.values().map(|count| count.as_u64().unwrap()).sum::<u64>(), 2);
+    assert!(reasons.contains_key("no customer"), "{answer}");
+    let written = std::fs::read_to_string(refused).unwrap();
+    assert!(written.contains("2026-02-07") && written.contains("not-a-number"), "{written}");
+    assert_eq!(dry.json()["rows"], answer["rows"]);
+
+    let second = import(&[]).json();
+    assert_eq!((&second["accepted"], &second["duplicates"], &second["refused"]), (&json!(0), &json!(3), &json!(2)));
+    assert_eq!(desk.json(&["customers", "find", ""])["customers"].as_array().unwrap().len(), 2, "who has only refused rows is nobody");
+}
+
+#[test]
+fn answers_have_the_shapes_of_the_spec() {
+    let desk = a_shop();
+    let created = desk.json(&["keys", "create", "--kind", "browser", "--source", "web"]);
+    assert_eq!((&created["kind"], &created["source"]), (&json!("browser"), &json!("web")));
+    assert!(created["key"].as_str().unwrap().starts_with("pk_"));
+    let list = desk.json(&["keys", "list"]);
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    assert!(!list.to_string().contains(created["key"].as_str().unwrap()), "the secret is shown once");
+    desk.json(&["keys", "revoke", list[0]["id"].as_str().unwrap()]);
+    assert!(desk.json(&["keys", "list"])[0]["revoked_at"].is_string());
+
+    let count = desk.json(&["segments", "count", "buyers"]);
+    assert_eq!(keys(&count), ["segment", "as_of", "count"]);
+    assert_eq!((&count["segment"], &count["count"]), (&json!("buyers"), &json!(2)));
+    let members = desk.json(&["segments", "members", "buyers", "--as-of", "2026-02-01T00:00:00Z"]);
+    assert_eq!(keys(&members), ["segment", "as_of", "members"]);
+    assert_eq!((&members["as_of"], &members["members"]), (&json!("2026-02-01T00:00:00Z"), &json!(["ana"])));
+    assert_eq!(desk.json(&["segments", "members", "spenders"])["members"], json!(["ana"]));
+    assert_eq!(desk.run(&["segments", "count", "buyers", "--as-of", "2999-01-01T00:00:00Z"]).status, 2, "what will be is not known");
+
+    let why = desk.json(&["segments", "why", "spenders", "ana"]);
+    assert_eq!(why["member"], true);
+    assert!(why.as_object().unwrap().contains_key("until") && why["conditions"].is_array(), "{why}");
+    assert_eq!(desk.json(&["segments", "why", "spenders", "ben"])["member"], false);
+
+    let customer = desk.json(&["customers", "show", "ana"]);
+    for key in ["id", "identities", "traits"] {
+        assert!(customer.as_object().unwrap().contains_key(key), "{customer}");
+    }
+    let timeline = desk.json(&["customers", "timeline", "ana"]);
+    assert_eq!(timeline["happenings"].as_array().unwrap().len(), 2);
+    assert_eq!(timeline["happenings"][1]["time"], "2026-01-05T00:00:00Z");
+
+    let plan = desk.json(&["plan", &desk.file("more.yaml", "segment: buyers\nwhere: { did: Order Completed, at_least: 2 }\n")]);
+    assert_eq!(plan["changes"], json!([{ "kind": "segment", "name": "buyers", "action": "changed", "enter": 0, "leave": 1 }]), "{plan}");
+    assert_eq!(desk.json(&["segments", "count", "buyers"])["count"], 2, "a plan changes nothing");
+    let files = desk.json(&["pull", desk.path("pulled").to_str().unwrap()]);
+    assert_eq!(files["files"].as_array().unwrap().len(), 2);
+    let again = desk.json(&["apply", desk.path("pulled").to_str().unwrap()]);
+    assert!(again["changes"].as_array().unwrap().iter().all(|change| change["action"] == "unchanged"), "{again}");
+    assert!(desk.json(&["decisions", "--customer", "ana"]).is_array());
+    assert_eq!(desk.json(&["campaigns", "list"]), json!([]));
+
+    // Two customers are one person, and are two again.
+    desk.json(&["customers", "merge", "ana", "ben"]);
+    assert_eq!(desk.json(&["segments", "members", "buyers"])["members"], json!(["ana"]));
+    desk.json(&["customers", "unmerge", "ana", "ben"]);
+    assert_eq!(desk.json(&["segments", "members", "buyers"])["members"], json!(["ana", "ben"]));
+}
+
+#[test]
+fn a_command_gets_the_same_answer_with_the_server_running_and_without() {
+    let desk = a_shop();
+    let asked: &[&[&str]] = &[
+        &["segments", "list"],
+        &["segments", "show", "spenders"],
+        &["segments", "members", "buyers", "--as-of", "2026-03-01T00:00:00Z"],
+        &["segments", "why", "spenders", "ana", "--as-of", "2026-03-01T00:00:00Z"],
+        &["customers", "find", "ana"],
+        &["customers", "timeline", "ben"],
+        &["customers", "show", "ben", "--as-of", "2026-03-01T00:00:00Z"],
+        &["keys", "list"],
+        &["decisions", "--customer", "ana"],
+        &["campaigns", "list"],
+    ];
+    let alone: Vec<Value> = asked.iter().map(|command| desk.json(command)).collect();
+    let server = Server::start(&desk);
+    for (command, alone) in asked.iter().zip(&alone) {
+        assert_eq!(desk.json(command), *alone, "{command:?}");
+    }
+    // What commands change while it runs counts at once, in both ways.
+    let key = desk.key("server");
+    let sent = ureq::post(&format!("{}/v1/track", server.url))
+        .header("authorization", &basic(&key))
+        .send(json!({ "userId": "dan", "event": "Order Completed" }).to_string())
+        .unwrap();
+    assert_eq!(sent.status().as_u16(), 200);
+    assert_eq!(desk.json(&["segments", "count", "buyers"])["count"], 3);
+    assert!(desk.json(&["login"])["url"].as_str().unwrap().starts_with(&server.url));
+    let orders = desk.file("more.csv", "order,customer,at,worth\n9,eva,2026-03-05,99.00\n");
+    assert_eq!(desk.json(&["import", &orders, "--map", desk.path("orders.yaml").to_str().unwrap()])["accepted"], 1);
+    assert!(server.login.starts_with(&server.url));
+    assert_eq!(server.stop(), 0);
+    assert_eq!(desk.json(&["segments", "count", "buyers"])["count"], 4);
+}
+
+#[test]
+fn a_data_directory_has_one_server_at_a_time_and_a_second_says_so() {
+    let desk = Desk::new();
+    let server = Server::start(&desk);
+    let Err(second) = Server::try_start(&desk) else { panic!("two servers on one directory") };
+    assert_eq!(second.status, 3, "{second:?}");
+    assert!(second.err.contains("data") && !second.err.contains("panicked"), "{second:?}");
+    assert_eq!(desk.run(&["keys", "list"]).status, 0, "the first one still answers");
+    // Where the file that leads to the server is gone, a command does not open the directory beside it.
+    std::fs::remove_file(desk.data().join("server.json")).unwrap();
+    let lost = desk.run(&["keys", "list"]);
+    assert_eq!(lost.status, 3, "{lost:?}");
+    server.kill();
+    // A server that was killed leaves no lock.
+    assert_eq!(desk.run(&["keys", "list"]).status, 0);
+    let server = Server::start(&desk);
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn completions_and_the_documented_configuration_are_printed() {
+    let desk = Desk::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = desk.run(&["completions", shell]);
+        assert_eq!(ran.status, 0);
+        assert!(ran.out.contains("perennial") && ran.out.contains("segments"), "{shell}");
+    }
+    let shown = desk.run(&["config", "show"]);
+    assert_eq!(shown.status, 0);
+    assert_eq!(shown.out, perennial::config::DEFAULTS);
+    // What is printed can be used.
+    let file = desk.file("perennial.toml", &shown.out);
+    assert_eq!(desk.json(&["--config", &file, "config", "check"]), json!({ "ok": true }));
+}
+
+#[test]
+fn a_small_demo_fills_a_directory_and_its_time_passes() {
+    let desk = Desk::new();
+    let filled = desk.json(&["demo", "--no-serve", "--customers", "20", "--seed", "7"]);
+    assert_eq!(keys(&filled), ["url", "customers", "events", "seed"]);
+    assert_eq!(filled["seed"], 7);
+    assert!(filled["customers"].as_u64().unwrap() >= 20 && filled["events"].as_u64().unwrap() > 100, "{filled}");
+    assert_eq!(desk.json(&["demo", "--no-serve"]), filled, "filled once");
+    let before = desk.json(&["segments", "count", "regulars"])["as_of"].as_str().unwrap().to_owned();
+    let advanced = desk.json(&["demo", "advance", "14d"]);
+    assert!(advanced["now"].as_str().unwrap() > before.as_str(), "{advanced}");
+    assert!(desk.json(&["demo", "--answers"]).is_object());
+    assert!(desk.json(&["campaigns", "list"]).as_array().unwrap().len() >= 3);
+    let other = desk.run(&["demo", "advance", "soon"]);
+    assert_eq!(other.status, 2);
+}

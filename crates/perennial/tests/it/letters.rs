@@ -1,0 +1,147 @@
+//! Links in messages: forged ones lead nowhere, looking changes nothing, one click by the mail program does.
+
+use crate::house::{Answer, House};
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+use store::{MessageFilter, Page};
+
+const SHOP: &str = "
+workspace: settings
+sender: { name: The Tea House, address: hello@tea.example, postal_address: '1 Leaf Lane, London' }
+---
+purpose: marketing
+default: granted
+channels: [email]
+---
+template: hello
+channel: email
+subject: Hello {{ customer.first_name }}
+body: |
+  <p>Hello {{ customer.first_name }}, <a href=\"https://tea.example/back?a=1\">see</a>
+  <a href=\"{{ links.view }}\">view</a> <a href=\"{{ links.preferences }}\">preferences</a></p>
+---
+segment: invited
+where: { trait: invited, is: true }
+---
+campaign: welcome
+enter: { on: { enters: invited } }
+steps: [ { id: hello, message: hello } ]
+";
+
+struct Scene {
+    house: House,
+    unsubscribe: String,
+    html: String,
+}
+
+/// A shop that wrote to Ana, with the links in her mail.
+fn a_mail_to_ana() -> Scene {
+    let house = House::new();
+    let key = house.key("server");
+    house.define(SHOP);
+    let traits = json!({ "email": "ana@example.com", "first_name": "<b>Ana</b>", "invited": true });
+    house.call(&key, json!({ "type": "identify", "userId": "ana", "traits": traits })).assert_success();
+    let messages = house.look(|reader| reader.messages(&MessageFilter::default(), Page { skip: 0, limit: 10 }).unwrap());
+    assert_eq!(messages.len(), 1);
+    let written = messages[0].written.clone().unwrap();
+    Scene { house, unsubscribe: written.unsubscribe_path, html: written.html.unwrap() }
+}
+
+impl Scene {
+    fn link(&self, start: &str) -> String {
+        let from = self.html.find(&format!("127.0.0.1:7700/{start}/")).unwrap_or_else(|| panic!("no /{start}/ in {}", self.html));
+        self.html[from + "127.0.0.1:7700".len()..].split('"').next().unwrap().to_owned()
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.house.ask(Request::get(path).body(Body::empty()).unwrap())
+    }
+
+    /// As the mail program does: no cookie, no origin.
+    fn one_click(&self, path: &str) -> Answer {
+        let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        self.house.ask(request.body(Body::from("List-Unsubscribe=One-Click")).unwrap())
+    }
+
+    fn consent(&self) -> String {
+        let consent = self.house.get("/api/customers/ana")["consent"].as_array().unwrap().clone();
+        let marketing = consent.iter().find(|one| one["purpose"] == "marketing").unwrap();
+        marketing["status"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn looking_changes_nothing_and_one_click_unsubscribes_t42() {
+    let scene = a_mail_to_ana();
+    for path in [&scene.unsubscribe, &scene.link("p"), &scene.link("v"), &scene.link("c")] {
+        for method in ["GET", "HEAD"] {
+            let answer = scene.house.ask(Request::builder().method(method).uri(path).body(Body::empty()).unwrap());
+            assert_eq!(answer.status, 200, "{method} {path}");
+            assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+            assert!(answer.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"), "{path}");
+        }
+    }
+    assert_eq!(scene.consent(), "granted");
+    assert!(scene.house.events("ana", "Email Link Clicked").is_empty());
+
+    let answer = scene.one_click(&scene.unsubscribe);
+    assert_eq!(answer.status, 200, "no redirect");
+    assert!(answer.header("set-cookie").is_none());
+    assert_eq!(scene.consent(), "withdrawn");
+    scene.one_click(&scene.unsubscribe);
+    assert_eq!(scene.house.events("ana", "Unsubscribed").len(), 1, "said twice, it counts once");
+
+    // The person changes their mind on the page of preferences: looking does not, the button does.
+    scene.get(&scene.link("p"));
+    assert_eq!(scene.consent(), "withdrawn");
+    assert!(!scene.get(&scene.link("p")).text().contains("ana@example.com"), "T43: the address is masked");
+    assert_eq!(scene.one_click(&scene.link("p")).status, 303);
+    assert_eq!(scene.consent(), "granted");
+}
+
+#[test]
+fn a_click_counts_when_a_person_goes_on_and_leads_only_where_the_mail_said() {
+    let scene = a_mail_to_ana();
+    let click = scene.link("c");
+    assert!(scene.get(&click).text().contains("https://tea.example/back"));
+    assert_eq!(scene.one_click(&click).status, 204);
+    let clicks = scene.house.events("ana", "Email Link Clicked");
+    assert_eq!((clicks.len(), clicks[0]["properties"]["url"].as_str()), (1, Some("https://tea.example/back?a=1")));
+}
+
+#[test]
+fn a_link_that_was_changed_or_made_for_something_else_leads_nowhere_t41() {
+    let scene = a_mail_to_ana();
+    let token = scene.unsubscribe.rsplit('/').next().unwrap().to_owned();
+    let mut forged = vec!["x".to_owned(), "..%2F..".to_owned(), "a".repeat(5_000), String::from_utf8(vec![b'A'; token.len()]).unwrap(), token[..token.len() - 1].to_owned()];
+    for place in [0, token.len() / 2, token.len() - 1] {
+        let mut changed: Vec<char> = token.chars().collect();
+        changed[place] = if changed[place] == 'a' { 'b' } else { 'a' };
+        forged.push(changed.into_iter().collect());
+    }
+    // Bound to its purpose: the link to look at a mail in the browser, which people share, does not unsubscribe.
+    for other in ["v", "p", "c"] {
+        forged.push(scene.link(other).rsplit('/').next().unwrap().to_owned());
+    }
+    for token in forged {
+        let answer = scene.one_click(&format!("/u/{token}"));
+        assert!(answer.status == 404 || answer.status == 414, "{token}: {}", answer.status);
+        assert_eq!(scene.get(&format!("/u/{token}")).status, answer.status);
+    }
+    for other in ["v", "p", "c"] {
+        assert_eq!(scene.get(&format!("/{other}/{token}")).status, 404, "/{other}/ with a token to unsubscribe");
+        assert_eq!(scene.one_click(&format!("/{other}/{token}")).status / 100, 4, "/{other}/ with a token to unsubscribe");
+    }
+    assert_eq!(scene.consent(), "granted");
+}
+
+#[test]
+fn the_mail_in_the_browser_runs_nothing_t31_t33() {
+    let scene = a_mail_to_ana();
+    assert!(scene.html.contains("&lt;b&gt;Ana"), "{}", scene.html);
+    let answer = scene.get(&scene.link("v"));
+    let policy = answer.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("sandbox;") && policy.contains("default-src 'none'"), "{policy}");
+}

@@ -1,0 +1,107 @@
+//! Online Retail, a real file of half a million lines: the numbers of its literature, the same after a second
+//! import and after one that was killed. Skipped where the shared folder is not there.
+
+use crate::process::{Desk, Ran, find_shared, until};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use store::{RowId, Store};
+
+const SEGMENTS: &str = "
+segment: everyone
+where: { everyone: true }
+---
+segment: regulars
+where: { did: Order Completed, at_least: 3, within: 180d }
+---
+segment: lapsed
+where: { all: [ { did: Order Completed, at_least: 2, within: 365d }, { did_not: Order Completed, within: 60d } ] }
+---
+segment: spenders
+where: { did: Order Completed, sum: revenue, at_least: 1000, within: 365d }
+---
+segment: refunders
+where: { did: Order Refunded, within: 90d }
+";
+
+/// Found by `e2e/online_retail_numbers.py`, which shares no code with us.
+const COUNTS: [(&str, [(&str, u64); 5]); 4] = [
+    ("2011-03-01T00:00:00Z", [("everyone", 1_749), ("regulars", 361), ("lapsed", 64), ("spenders", 317), ("refunders", 522)]),
+    ("2011-06-01T00:00:00Z", [("everyone", 2_767), ("regulars", 802), ("lapsed", 318), ("spenders", 726), ("refunders", 529)]),
+    ("2011-11-15T12:00:00Z", [("everyone", 4_178), ("regulars", 1_125), ("lapsed", 834), ("spenders", 1_516), ("refunders", 672)]),
+    ("2011-12-09T12:50:00Z", [("everyone", 4_372), ("regulars", 1_270), ("lapsed", 842), ("spenders", 1_632), ("refunders", 759)]),
+];
+
+fn import(desk: &Desk, file: &Path) -> Ran {
+    desk.run(&["--json", "import", file.to_str().unwrap(), "--map", "online-retail"])
+}
+
+/// Number and worth in thousandths of a pound of each event in the journal, in which no message id stands twice.
+fn journal(desk: &Desk) -> BTreeMap<String, (u64, i64)> {
+    let store = perennial::runtime::open_store(&desk.data()).unwrap();
+    let (mut seen, mut events) = (HashSet::new(), BTreeMap::<String, (u64, i64)>::new());
+    let mut visit = |row: store::JournalRow| {
+        for call in row.calls {
+            assert!(seen.insert(call.message_id.to_string()), "{} stands twice", call.message_id);
+            let body: Value = serde_json::from_str(call.body.get()).unwrap();
+            let event = events.entry(call.event.as_deref().unwrap_or("").to_owned()).or_default();
+            event.0 += 1;
+            event.1 += thousandths(&body["revenue"].to_string());
+        }
+        Ok(())
+    };
+    store.reader().unwrap().replay(RowId(0), &mut visit).unwrap();
+    events
+}
+
+fn thousandths(number: &str) -> i64 {
+    let (whole, places) = number.split_once('.').unwrap_or((number, ""));
+    assert!(!number.starts_with('-') && places.len() <= 3, "{number}");
+    format!("{whole}{places:0<3}").parse().unwrap()
+}
+
+fn assert_counts(desk: &Desk) {
+    // Asked of a server: opening the directory for each question would take longer than the question.
+    let server = crate::process::Server::start(desk);
+    for (at, counts) in COUNTS {
+        for (segment, count) in counts {
+            let answer = desk.json(&["segments", "count", segment, "--as-of", at]);
+            assert_eq!(answer, json!({ "segment": segment, "as_of": at, "count": count }));
+        }
+    }
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn online_retail_is_imported_once_however_often_and_however_it_is_started() {
+    let Some(file) = find_shared("data/online_retail_I_full.csv.gz") else { return };
+    let desk = Desk::new();
+    // Killed when some of it is on disk already.
+    let mut killed = desk.command(&["import", file.to_str().unwrap(), "--map", "online-retail"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let journal_file = desk.data().join("perennial.sqlite-wal");
+    let grew = until(Duration::from_secs(120), || std::fs::metadata(&journal_file).is_ok_and(|file| file.len() > 1_000_000));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(grew, "the import stored nothing");
+
+    let second = import(&desk, &file);
+    assert_eq!(second.status, 1, "rows without a customer are refused: {second:?}");
+    let answer = second.json();
+    assert_eq!((&answer["rows"], &answer["customers"]), (&json!(541_909), &json!(4_372)));
+    assert_eq!(answer["events_by_name"], json!({ "Order Completed": 18_536, "Order Refunded": 3_654 }));
+    assert_eq!((&answer["refused"], &answer["refused_by_reason"]), (&json!(135_080), &json!({ "no customer": 135_080 })));
+    let (accepted, known) = (answer["accepted"].as_u64().unwrap(), answer["duplicates"].as_u64().unwrap());
+    assert_eq!(accepted + known, 22_190);
+    assert!(accepted > 0 && known > 0, "killed in the middle: {accepted} and {known}");
+
+    let expected = BTreeMap::from([("Order Completed".to_owned(), (18_536, 8_911_407_904)), ("Order Refunded".to_owned(), (3_654, 611_342_090))]);
+    assert_eq!(journal(&desk), expected);
+
+    let third = import(&desk, &file).json();
+    assert_eq!((&third["accepted"], &third["duplicates"], &third["refused"]), (&json!(0), &json!(22_190), &json!(135_080)));
+    assert_eq!(journal(&desk), expected);
+    desk.json(&["apply", &desk.file("segments.yaml", SEGMENTS)]);
+    assert_counts(&desk);
+}
