@@ -61,7 +61,7 @@ pub enum Definition {
     /// What messages may be for.
     Purpose(Purpose),
     /// Who is meant.
-    Segment(Segment),
+    Segment(Box<Segment>),
     /// What is written.
     Template(Box<Template>),
     /// What is done.
@@ -89,7 +89,7 @@ impl Definition {
         Ok(match kind {
             DefinitionKind::Workspace => Definition::Workspace(Box::new(Settings::read(value)?)),
             DefinitionKind::Purpose => Definition::Purpose(Purpose::read(value)?),
-            DefinitionKind::Segment => Definition::Segment(Segment::read(value)?),
+            DefinitionKind::Segment => Definition::Segment(Box::new(Segment::read(value)?)),
             DefinitionKind::Template => Definition::Template(Box::new(Template::read(value)?)),
             DefinitionKind::Campaign => Definition::Campaign(Box::new(Campaign::read(value)?)),
         })
@@ -221,7 +221,7 @@ impl Definitions {
                 self.purposes.insert(purpose.name.clone(), purpose);
             }
             Definition::Segment(segment) => {
-                self.segments.insert(segment.name.clone(), segment);
+                self.segments.insert(segment.name.clone(), *segment);
             }
             Definition::Template(template) => {
                 self.templates.insert(template.name.clone(), *template);

@@ -1,5 +1,6 @@
-//! `perennial demo`: a simulated tea shop with known truths, thirty months of history, and campaigns that
-//! have been running for the last two of them. Time passes when told to, and customers answer messages.
+//! `perennial demo`: a simulated tea shop with known truths, and thirty months of history.
+//!
+//! Its campaigns have been running for the last two of them. Time passes when told to, and customers answer messages.
 
 use crate::runtime::{Clock, Driver, Handle, open_store};
 use anyhow::{Context, bail};
@@ -172,6 +173,7 @@ fn checked(calls: &[shop::Call]) -> anyhow::Result<Vec<Call>> {
     Ok(checked)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "given to `map_err`")]
 fn refusal(refusal: engine::ingest::Refusal) -> anyhow::Error {
     anyhow::anyhow!("the simulated shop sent a call that is refused: {}: {}", refusal.message, refusal.raw)
 }
@@ -193,8 +195,7 @@ pub fn advance(handle: &Handle, span: Span) -> anyhow::Result<Advanced> {
     let Some(demo) = DemoShop::read(&dir)? else {
         bail!("{} holds no demo: only a simulated shop's time can be advanced", dir.display());
     };
-    let done = handle.drive(move |driver| advance_on(driver, demo, &dir, span))?;
-    done
+    handle.drive(move |driver| advance_on(driver, demo, &dir, span))?
 }
 
 fn advance_on(driver: &mut Driver<'_>, mut demo: DemoShop, dir: &Path, span: Span) -> anyhow::Result<Advanced> {

@@ -7,6 +7,7 @@ use crate::runtime::{Deliveries, Handle, Writer, start};
 use crate::views::EngineViews;
 use anyhow::Context;
 use axum::Router;
+use axum::http::{HeaderValue, header};
 use domain::message::Channel;
 use engine::Options;
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,7 @@ impl Open {
             site = site.also_at(&host);
         }
         let router = pages::router(Arc::new(views), sessions.clone(), site).merge(api::router(app.clone()));
+        let router = router.layer(axum::middleware::from_fn(close_after_chunks));
         Ok(Open { app, router, sessions, writer })
     }
 
@@ -101,6 +103,17 @@ impl Open {
     pub fn close(self) {
         self.writer.stop();
     }
+}
+
+/// Closes the connection after a chunked body. A request may carry a length beside its chunks; the chunks count, and a
+/// proxy that went by the length would let the rest pass as the next request of somebody else. There is none then.
+async fn close_after_chunks(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+    let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = next.run(request).await;
+    if is_chunked {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn public_url(config: &Config, listen: SocketAddr) -> String {

@@ -15,8 +15,7 @@ use std::sync::Arc;
 
 /// All calls that were accepted, in the order of arrival, and the definitions in force.
 pub struct Plain<'a> {
-    calls: &'a [Arc<Call>],
-    definitions: &'a Definitions,
+    people: BTreeMap<CustomerId, Person<'a>>,
     /// For each call the person it belongs to; none for notes of joins by hand.
     owners: Vec<Option<CustomerId>>,
 }
@@ -24,12 +23,18 @@ pub struct Plain<'a> {
 impl<'a> Plain<'a> {
     /// Reads who is who from all calls.
     pub fn new(calls: &'a [Arc<Call>], definitions: &'a Definitions) -> Plain<'a> {
-        Plain { calls, definitions, owners: owners(calls) }
+        let owners = owners(calls);
+        let everybody: BTreeSet<CustomerId> = owners.iter().flatten().copied().collect();
+        let person = |id: CustomerId| {
+            let own = calls.iter().zip(&owners).enumerate().filter(|(_, (_, owner))| **owner == Some(id));
+            Person::new(id, own.map(|(index, (call, _))| (index, call.as_ref())).collect(), definitions)
+        };
+        Plain { people: everybody.into_iter().map(|id| (id, person(id))).collect(), owners }
     }
 
     /// Everybody.
     pub fn people(&self) -> BTreeSet<CustomerId> {
-        self.owners.iter().flatten().copied().collect()
+        self.people.keys().copied().collect()
     }
 
     /// To whom the call at an index belongs.
@@ -37,23 +42,14 @@ impl<'a> Plain<'a> {
         self.owners[index]
     }
 
-    /// One person: their calls in the order of history.
-    pub fn person(&self, id: CustomerId) -> Person<'_> {
-        let mut calls: Vec<(usize, &Call)> = Vec::new();
-        for (index, call) in self.calls.iter().enumerate() {
-            if self.owners[index] == Some(id) {
-                calls.push((index, call.as_ref()));
-            }
-        }
-        let exists = calls.iter().map(|(_, call)| call.timestamp.min(call.received_at)).min();
-        calls.sort_by_key(|(index, call)| (call.timestamp, *index));
-        let bodies = calls.iter().map(|(_, call)| call.body_value()).collect();
-        Person { id, exists, calls: calls.into_iter().map(|(_, call)| call).collect(), bodies, definitions: self.definitions }
+    /// One person, if there is one.
+    pub fn person(&self, id: CustomerId) -> Option<&Person<'a>> {
+        self.people.get(&id)
     }
 
     /// Who is in a segment at an instant.
     pub fn members(&self, segment: &Name, now: Timestamp) -> BTreeSet<CustomerId> {
-        self.people().into_iter().filter(|id| self.person(*id).is_in(segment, now)).collect()
+        self.people.values().filter(|person| person.is_in(segment, now)).map(|person| person.id).collect()
     }
 }
 
@@ -68,7 +64,14 @@ pub struct Person<'a> {
     definitions: &'a Definitions,
 }
 
-impl Person<'_> {
+impl<'a> Person<'a> {
+    fn new(id: CustomerId, mut calls: Vec<(usize, &'a Call)>, definitions: &'a Definitions) -> Person<'a> {
+        let exists = calls.iter().map(|(_, call)| call.timestamp.min(call.received_at)).min();
+        calls.sort_by_key(|(index, call)| (call.timestamp, *index));
+        let bodies = calls.iter().map(|(_, call)| call.body_value()).collect();
+        Person { id, exists, calls: calls.into_iter().map(|(_, call)| call).collect(), bodies, definitions }
+    }
+
     /// Whether the person is in a segment at an instant.
     pub fn is_in(&self, segment: &Name, now: Timestamp) -> bool {
         let rule = &self.definitions.segments[segment].rule;
@@ -231,7 +234,7 @@ impl Person<'_> {
                 zones.push(zone);
             }
         }
-        for name in ["Europe/London", "Asia/Tokyo", "America/New_York"] {
+        for name in ["UTC", "Europe/London", "Asia/Tokyo", "America/New_York"] {
             zones.extend(Zone::find(name));
         }
         let mut texts: Vec<String> = fixed;

@@ -253,7 +253,7 @@ impl Engine {
 
     fn note_health(&mut self, channel: Channel, address: &str, end: &End) {
         let now = self.clock;
-        let rest = self.rests.entry(channel).or_insert_with(Rest::default);
+        let rest = self.rests.entry(channel).or_default();
         match end {
             End::Sent { .. } => *rest = Rest::default(),
             // Whatever is not taken, by whichever address: one refusal says little, five in a row say that it is us.
@@ -343,7 +343,7 @@ impl Engine {
         if message.because == Some(Because::ChannelDown)
             && let Some(until) = message.due.filter(|until| *until > self.clock)
         {
-            let rest = self.rests.entry(message.channel).or_insert_with(Rest::default);
+            let rest = self.rests.entry(message.channel).or_default();
             rest.until = rest.until.max(Some(until));
         }
     }

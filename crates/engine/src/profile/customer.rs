@@ -16,7 +16,7 @@ pub type Order = (Timestamp, u64);
 pub struct Customer {
     /// The earlier of the first arrival and the earliest timestamp.
     pub first_seen: Timestamp,
-    /// The latest timestamp that is not in the future of its arrival.
+    /// The latest time of a call, at most that of its arrival.
     pub last_seen: Timestamp,
     /// Number of calls.
     pub calls: u32,
@@ -97,6 +97,9 @@ pub enum Proof {
     /// A protected trait that a browser set on a visitor: it never stands against a proven one.
     Unproven,
 }
+
+/// Since when each trait has its value, by key.
+pub type Since = Vec<(Arc<str>, Timestamp)>;
 
 /// One value of a trait.
 #[derive(Clone, Debug)]
@@ -198,7 +201,7 @@ impl Traits {
     }
 
     /// All traits at an instant as one object, and since when each has its value.
-    pub fn all(&self, now: Timestamp) -> (Map<String, Value>, Vec<(Arc<str>, Timestamp)>) {
+    pub fn all(&self, now: Timestamp) -> (Map<String, Value>, Since) {
         let mut object = Map::new();
         let mut since = Vec::new();
         for (key, values) in &self.values {

@@ -210,7 +210,8 @@ impl People {
             return None;
         }
         while let Some(way) = self.way_between(a, b) {
-            let by_hand = way.iter().rev().find(|edge| self.edges[**edge].by == JoinedBy::Hand);
+            // Edges are numbered in the order in which they were made; the way is in the order walked.
+            let by_hand = way.iter().filter(|edge| self.edges[**edge].by == JoinedBy::Hand).max();
             let last = way.iter().max();
             let edge = *by_hand.or(last)?;
             self.edges.remove(edge);

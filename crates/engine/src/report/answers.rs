@@ -31,7 +31,9 @@ impl Engine {
 /// A report as JSON; what does not exist is none.
 fn found<T: serde::Serialize>(report: Result<T, ReportError>) -> Result<Option<Value>, StoreError> {
     match report {
-        Ok(report) => Ok(Some(serde_json::to_value(report).expect("a report has text keys and no numbers that JSON lacks"))),
+        Ok(report) => {
+            Ok(Some(serde_json::to_value(report).expect("a report has text keys and no numbers that JSON lacks")))
+        }
         Err(ReportError::Store(error)) => Err(error),
         Err(_) => Ok(None),
     }

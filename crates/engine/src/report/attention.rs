@@ -13,6 +13,8 @@ use store::{MessageFilter, Page, Reader, StoreError};
 
 /// Uncertain messages that are looked at: each is a moment in which something broke.
 pub const UNCERTAIN: u32 = 50;
+/// Quiet regulars named one by one.
+const QUIET_FIRST: usize = 10;
 /// A regular whose silence became unusual within this time is news.
 const NEWS: Span = Span::days(7);
 
@@ -62,6 +64,8 @@ pub struct Attention {
     pub quiet: u64,
     /// What the orders of the quiet were worth in the last 365 days, per currency.
     pub quiet_worth_in_year: Vec<Money>,
+    /// The quiet whose orders were worth most in the last 365 days; a handful.
+    pub quiet_first: Vec<Quiet>,
     /// Uncertain messages that nobody has looked at.
     pub uncertain: u64,
 }
@@ -79,12 +83,19 @@ impl Engine {
         let uncertain = self.unseen_uncertain(reader, ledger)?;
         for message in &uncertain {
             let since = message.outcome_at.unwrap_or(message.decided_at);
-            needs.push(Need { message: Some(message.id.clone()), detail: message.detail.clone(), ..self.need(message.customer, Why::Uncertain, since) });
+            needs.push(Need {
+                message: Some(message.id.clone()),
+                detail: message.detail.clone(),
+                ..self.need(message.customer, Why::Uncertain, since)
+            });
         }
         needs.extend(self.waiting_messages());
         let quiet = ledger.quiet_regulars(self, now);
         let news = quiet.iter().filter(|quiet| now.since(quiet.since) <= NEWS);
-        needs.extend(news.map(|quiet| Need { quiet: Some(quiet.clone()), ..self.need(quiet.customer, Why::FellSilent, quiet.since) }));
+        needs.extend(news.map(|quiet| Need {
+            quiet: Some(quiet.clone()),
+            ..self.need(quiet.customer, Why::FellSilent, quiet.since)
+        }));
         // Of the quiet the most worth come first, as the ledger gave them: the sort keeps their order.
         needs.sort_by_key(|need| (need.why, if need.why == Why::FellSilent { Timestamp(0) } else { need.since }));
         let mut named = HashSet::new();
@@ -93,6 +104,7 @@ impl Engine {
             needs,
             quiet: quiet.len() as u64,
             quiet_worth_in_year: sums(quiet.iter().flat_map(|quiet| quiet.worth_in_year.iter().copied())),
+            quiet_first: quiet.iter().take(QUIET_FIRST).cloned().collect(),
             uncertain: uncertain.len() as u64,
         })
     }
@@ -102,7 +114,11 @@ impl Engine {
     }
 
     /// Messages of which nobody knows whether they went out, and which nobody has looked at; at most 50, latest first.
-    pub fn unseen_uncertain(&self, reader: &dyn Reader, ledger: &Ledger) -> Result<Vec<domain::message::Message>, StoreError> {
+    pub fn unseen_uncertain(
+        &self,
+        reader: &dyn Reader,
+        ledger: &Ledger,
+    ) -> Result<Vec<domain::message::Message>, StoreError> {
         let filter = MessageFilter { outcome: Some(Outcome::Uncertain), ..MessageFilter::default() };
         let mut unseen = Vec::new();
         let mut skip = 0;
@@ -127,7 +143,11 @@ impl Engine {
                 _ => return None,
             };
             let since = message.outcome_at.unwrap_or(message.decided_at);
-            Some(Need { message: Some(message.id.clone()), detail: message.detail.clone(), ..self.need(message.customer, why, since) })
+            Some(Need {
+                message: Some(message.id.clone()),
+                detail: message.detail.clone(),
+                ..self.need(message.customer, why, since)
+            })
         })
     }
 
@@ -144,7 +164,12 @@ impl Engine {
     /// Number of messages that are held now, by reason, the most frequent first. O(open messages).
     pub fn held_now(&self) -> Vec<(Because, u64)> {
         let mut counts: Vec<(Because, u64)> = Vec::new();
-        for because in self.messages.values().filter(|message| message.outcome == Some(Outcome::Held)).filter_map(|message| message.because) {
+        for because in self
+            .messages
+            .values()
+            .filter(|message| message.outcome == Some(Outcome::Held))
+            .filter_map(|message| message.because)
+        {
             match counts.iter_mut().find(|(known, _)| *known == because) {
                 Some((_, count)) => *count += 1,
                 None => counts.push((because, 1)),

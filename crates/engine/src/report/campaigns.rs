@@ -197,14 +197,28 @@ impl Engine {
             State::Paused => 1,
             State::Stopped => 2,
         };
-        rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.title.cmp(&b.title)).then_with(|| a.campaign.cmp(&b.campaign)));
+        rows.sort_by(|a, b| {
+            order(a).cmp(&order(b)).then_with(|| a.title.cmp(&b.title)).then_with(|| a.campaign.cmp(&b.campaign))
+        });
         Ok(rows)
     }
 
-    fn campaign_row(&self, reader: &dyn Reader, campaign: &Campaign, counts: &[MessageCount], exposures: &[Exposure]) -> Result<Option<CampaignRow>, StoreError> {
+    fn campaign_row(
+        &self,
+        reader: &dyn Reader,
+        campaign: &Campaign,
+        counts: &[MessageCount],
+        exposures: &[Exposure],
+    ) -> Result<Option<CampaignRow>, StoreError> {
         let Some(campaigning) = self.campaigns.get(&campaign.name) else { return Ok(None) };
         let (entered, inside) = reader.journey_counts(&campaign.name)?;
-        let of = |outcome| counts.iter().filter(|count| count.campaign == campaign.name && count.outcome == Some(outcome)).map(|count| count.count).sum();
+        let of = |outcome| {
+            counts
+                .iter()
+                .filter(|count| count.campaign == campaign.name && count.outcome == Some(outcome))
+                .map(|count| count.count)
+                .sum()
+        };
         let side = self.side(Arm::Messaged, exposures);
         Ok(Some(CampaignRow {
             campaign: campaign.name.clone(),
@@ -224,12 +238,15 @@ impl Engine {
     /// Everything about a campaign. O(its messages + exposures + entries ever).
     pub fn campaign(&self, reader: &dyn Reader, name: &str) -> Result<CampaignReport, ReportError> {
         let (name, version) = self.get_version(DefinitionKind::Campaign, name)?;
-        let missing = || ReportError::NoDefinition { kind: DefinitionKind::Campaign.word(), name: name.as_str().to_owned() };
+        let missing =
+            || ReportError::NoDefinition { kind: DefinitionKind::Campaign.word(), name: name.as_str().to_owned() };
         let campaign = self.definitions.campaigns.get(&name).ok_or_else(missing)?;
         let counts = reader.message_counts(Some(&name))?;
         let exposures = reader.exposures(&name)?;
         let row = self.campaign_row(reader, campaign, &counts, &exposures)?.ok_or_else(missing)?;
-        let paused = counts.iter().filter(|count| (count.outcome, count.because) == (Some(Outcome::Held), Some(Because::Paused)));
+        let paused = counts
+            .iter()
+            .filter(|count| (count.outcome, count.because) == (Some(Outcome::Held), Some(Because::Paused)));
         Ok(CampaignReport {
             purpose: campaign.purpose.clone(),
             version: version.version,
@@ -244,8 +261,14 @@ impl Engine {
     }
 
     fn arms(&self, campaign: &Campaign, exposures: &[Exposure]) -> Arms {
-        let mut arms = Arms { messaged: self.side(Arm::Messaged, exposures), held_out: self.side(Arm::HeldOut, exposures), still_open: 0 };
-        let of = |arm: Arm| exposures.iter().filter(move |exposure| exposure.arm == arm).map(|exposure| self.person(exposure.customer));
+        let mut arms = Arms {
+            messaged: self.side(Arm::Messaged, exposures),
+            held_out: self.side(Arm::HeldOut, exposures),
+            still_open: 0,
+        };
+        let of = |arm: Arm| {
+            exposures.iter().filter(move |exposure| exposure.arm == arm).map(|exposure| self.person(exposure.customer))
+        };
         let held_out: HashSet<CustomerId> = of(Arm::HeldOut).collect();
         let messaged: HashSet<CustomerId> = of(Arm::Messaged).collect();
         let draw = self.campaigns.get(&campaign.name).map_or(1, |campaigning| campaigning.facts.draw);
@@ -257,10 +280,20 @@ impl Engine {
             Some(Because::Holdout) => Some(Arm::HeldOut),
             Some(_) => None,
         };
-        let entered: HashSet<CustomerId> = self.entries.keys().filter(|(name, ..)| *name == campaign.name).map(|(_, id, _)| self.person(*id)).collect();
-        let held = self.messages.values().filter(|message| message.campaign == campaign.name && message.outcome == Some(Outcome::Held));
+        let entered: HashSet<CustomerId> = self
+            .entries
+            .keys()
+            .filter(|(name, ..)| *name == campaign.name)
+            .map(|(_, id, _)| self.person(*id))
+            .collect();
+        let held = self
+            .messages
+            .values()
+            .filter(|message| message.campaign == campaign.name && message.outcome == Some(Outcome::Held));
         let held: HashSet<CustomerId> = held.map(|message| self.person(message.customer)).collect();
-        for person in entered.into_iter().chain(messaged.iter().copied()).chain(held_out.iter().copied()).collect::<HashSet<_>>() {
+        for person in
+            entered.into_iter().chain(messaged.iter().copied()).chain(held_out.iter().copied()).collect::<HashSet<_>>()
+        {
             let own = match side(person) {
                 Some(Arm::Messaged) => &mut arms.messaged,
                 Some(Arm::HeldOut) => &mut arms.held_out,
@@ -277,7 +310,9 @@ impl Engine {
     /// One side of the comparison, by people as they are known today.
     fn side(&self, arm: Arm, exposures: &[Exposure]) -> Side {
         let own = || exposures.iter().filter(|exposure| exposure.arm == arm);
-        let distinct = |exposures: &mut dyn Iterator<Item = &Exposure>| exposures.map(|exposure| self.person(exposure.customer)).collect::<HashSet<_>>().len() as u64;
+        let distinct = |exposures: &mut dyn Iterator<Item = &Exposure>| {
+            exposures.map(|exposure| self.person(exposure.customer)).collect::<HashSet<_>>().len() as u64
+        };
         Side {
             entered: 0,
             held: 0,
@@ -289,8 +324,19 @@ impl Engine {
     }
 
     /// A page of decisions, latest first.
-    pub fn decisions(&self, reader: &dyn Reader, asked: &DecisionsAsked, skip: u64, limit: u32) -> Result<Decisions, StoreError> {
-        let filter = DecisionFilter { campaign: asked.campaign.clone(), outcome: asked.outcome, because: asked.because, ..DecisionFilter::default() };
+    pub fn decisions(
+        &self,
+        reader: &dyn Reader,
+        asked: &DecisionsAsked,
+        skip: u64,
+        limit: u32,
+    ) -> Result<Decisions, StoreError> {
+        let filter = DecisionFilter {
+            campaign: asked.campaign.clone(),
+            outcome: asked.outcome,
+            because: asked.because,
+            ..DecisionFilter::default()
+        };
         let (rows, found) = match &asked.people {
             None => (reader.decisions(&filter, Page { skip, limit })?, reader.decision_count(&filter)?),
             Some(people) => {
@@ -300,11 +346,17 @@ impl Engine {
                 (page.collect(), found)
             }
         };
-        let decisions = rows.into_iter().map(|(_, decision)| self.decision_row(reader, decision)).collect::<Result<_, _>>()?;
+        let decisions =
+            rows.into_iter().map(|(_, decision)| self.decision_row(reader, decision)).collect::<Result<_, _>>()?;
         Ok(Decisions { decisions, found })
     }
 
-    fn decisions_about(&self, reader: &dyn Reader, filter: &DecisionFilter, people: &BTreeSet<CustomerId>) -> Result<Vec<(u64, Decision)>, StoreError> {
+    fn decisions_about(
+        &self,
+        reader: &dyn Reader,
+        filter: &DecisionFilter,
+        people: &BTreeSet<CustomerId>,
+    ) -> Result<Vec<(u64, Decision)>, StoreError> {
         if people.len() > ASKED_ONE_BY_ONE {
             let mut all = all_pages(LOOKED_THROUGH, |page| reader.decisions(filter, page))?;
             all.retain(|(_, decision)| people.contains(&self.person(decision.customer)));

@@ -2,8 +2,8 @@
 
 use super::{ReportError, Who, json, ledger::Ledger};
 use crate::decide::limits::{Asking, concerns, counted, quiet_until};
-use crate::profile::identity::{JoinedBy, NameKind};
 use crate::profile::Customer;
+use crate::profile::identity::{JoinedBy, NameKind};
 use crate::segment::as_of::{Past, apply};
 use crate::segment::why::{Reason, why};
 use crate::state::Engine;
@@ -257,11 +257,15 @@ impl Engine {
     fn matching(&self, text: &str, now: Timestamp) -> Vec<(Timestamp, CustomerId)> {
         let wanted = text.trim().to_lowercase();
         let everybody = self.customers.iter();
-        everybody.filter(|(id, customer)| wanted.is_empty() || self.is_meant(**id, customer, &wanted, now)).map(|(id, customer)| (customer.last_seen, *id)).collect()
+        everybody
+            .filter(|(id, customer)| wanted.is_empty() || self.is_meant(**id, customer, &wanted, now))
+            .map(|(id, customer)| (customer.last_seen, *id))
+            .collect()
     }
 
     fn is_meant(&self, id: CustomerId, customer: &Customer, wanted: &str, now: Timestamp) -> bool {
-        let trait_holds = |key: &str| matches!(customer.traits.get(key, now), Some(Value::String(text)) if holds(text, wanted));
+        let trait_holds =
+            |key: &str| matches!(customer.traits.get(key, now), Some(Value::String(text)) if holds(text, wanted));
         let named = || self.people.nodes_of(id.0).iter().any(|node| holds(&self.people.node(*node).name, wanted));
         let whole_name = || {
             let of = |keys: [&str; 2]| keys.iter().find_map(|key| customer.traits.get(key, now)?.as_str());
@@ -288,7 +292,13 @@ impl Engine {
     /// Everything about one customer, at present or as of an instant: by today's definitions and identities over
     /// everything with time up to it. `ledger`: knows which joins were declined. O(their calls · conditions),
     /// and O(customers) for the proposals.
-    pub fn profile(&self, reader: &dyn Reader, person: CustomerId, as_of: Option<Timestamp>, ledger: Option<&Ledger>) -> Result<Profile, ReportError> {
+    pub fn profile(
+        &self,
+        reader: &dyn Reader,
+        person: CustomerId,
+        as_of: Option<Timestamp>,
+        ledger: Option<&Ledger>,
+    ) -> Result<Profile, ReportError> {
         let now = self.instant(as_of)?;
         let person = self.person(person);
         let past = self.past(reader, person)?;
@@ -296,7 +306,9 @@ impl Engine {
         let customer = match (as_of, self.customers.get(&person)) {
             (None, Some(live)) => live,
             _ => {
-                rebuilt = self.rebuild(&past, now).ok_or_else(|| ReportError::NoCustomer(self.people.name_of(person).to_string()))?;
+                rebuilt = self
+                    .rebuild(&past, now)
+                    .ok_or_else(|| ReportError::NoCustomer(self.people.name_of(person).to_string()))?;
                 &rebuilt
             }
         };
@@ -314,7 +326,10 @@ impl Engine {
             consent: self.consents(customer, now),
             talking_until: customer.standing.is_talking(now).1,
             complaint_open: customer.standing.has_open_complaint(now),
-            suppression: self.address_of(person, Channel::Email).and_then(|address| self.suppressions.get(&address)).map(Suppressed::from),
+            suppression: self
+                .address_of(person, Channel::Email)
+                .and_then(|address| self.suppressions.get(&address))
+                .map(Suppressed::from),
             caps: if is_present { self.cap_uses(person, &zone) } else { Vec::new() },
             quiet_hours: self.quiet_hours(&zone, now),
             journeys: if is_present { self.insides(person) } else { Vec::new() },
@@ -348,7 +363,9 @@ impl Engine {
         let name = self.people.name_of(person);
         let known = self.people.is_known(person);
         let nodes = self.people.nodes_of(person.0);
-        let name_node = nodes.iter().copied().find(|node| self.people.node(*node).name == name && (self.people.node(*node).kind == NameKind::User) == known);
+        let name_node = nodes.iter().copied().find(|node| {
+            self.people.node(*node).name == name && (self.people.node(*node).kind == NameKind::User) == known
+        });
         nodes
             .into_iter()
             .map(|number| {
@@ -357,7 +374,13 @@ impl Engine {
                     NameKind::User => "userId",
                     NameKind::Visitor => "anonymousId",
                 };
-                Identity { kind, name: node.name.clone(), first_seen: first.get(&number).copied(), id: CustomerId(number), is_name: name_node == Some(number) }
+                Identity {
+                    kind,
+                    name: node.name.clone(),
+                    first_seen: first.get(&number).copied(),
+                    id: CustomerId(number),
+                    is_name: name_node == Some(number),
+                }
             })
             .collect()
     }
@@ -370,18 +393,32 @@ impl Engine {
         };
         let name = |node: u32| self.people.node(node).name.clone();
         let joins = self.people.joins_of(person).into_iter();
-        joins.map(|(a, b, by)| Join { one: name(a), other: name(b), by: word(by), ids: (CustomerId(a), CustomerId(b)) }).collect()
+        joins
+            .map(|(a, b, by)| Join { one: name(a), other: name(b), by: word(by), ids: (CustomerId(a), CustomerId(b)) })
+            .collect()
     }
 
-    fn memberships(&self, person: CustomerId, customer: &Customer, past: &[Past], as_of: Option<Timestamp>) -> Vec<Membership> {
+    fn memberships(
+        &self,
+        person: CustomerId,
+        customer: &Customer,
+        past: &[Past],
+        as_of: Option<Timestamp>,
+    ) -> Vec<Membership> {
         let now = as_of.unwrap_or(self.clock);
         let is_member = |index: usize| match as_of {
             None => customer.is_member(index),
-            Some(_) => crate::segment::Asked { plan: &self.plan, id: person, customer, now, floor: None }.verdict(&self.plan.segments[index].rule).holds,
+            Some(_) => {
+                crate::segment::Asked { plan: &self.plan, id: person, customer, now, floor: None }
+                    .verdict(&self.plan.segments[index].rule)
+                    .holds
+            }
         };
         let mut memberships = Vec::new();
         for (index, planned) in self.plan.segments.iter().enumerate() {
-            let Some(segment) = self.definitions.segments.get(&planned.name).filter(|_| is_member(index)) else { continue };
+            let Some(segment) = self.definitions.segments.get(&planned.name).filter(|_| is_member(index)) else {
+                continue;
+            };
             let why = why(&self.plan, (&segment.rule, &planned.rule), person, past, now);
             memberships.push(Membership {
                 segment: segment.name.clone(),
@@ -395,15 +432,25 @@ impl Engine {
     }
 
     fn consents(&self, customer: &Customer, now: Timestamp) -> Vec<Consent> {
-        let used: BTreeSet<Channel> = self.definitions.templates.values().map(|template| template.channel).chain([Channel::Email]).collect();
+        let used: BTreeSet<Channel> =
+            self.definitions.templates.values().map(|template| template.channel).chain([Channel::Email]).collect();
         let mut consents = Vec::new();
         // Service messages need no consent.
         for purpose in self.definitions.purposes.values().filter(|purpose| purpose.name != service()) {
-            let said = |channel: Channel| customer.standing.statements().iter().any(|statement| {
-                statement.purpose.as_ref() == purpose.name.as_str() && statement.channel.as_deref() == Some(channel.word())
-            });
+            let said = |channel: Channel| {
+                customer.standing.statements().iter().any(|statement| {
+                    statement.purpose.as_ref() == purpose.name.as_str()
+                        && statement.channel.as_deref() == Some(channel.word())
+                })
+            };
             let channels = Channel::ALL.iter().copied();
-            for channel in channels.filter(|channel| if purpose.channels.is_empty() { used.contains(channel) || said(*channel) } else { purpose.channels.contains(channel) }) {
+            for channel in channels.filter(|channel| {
+                if purpose.channels.is_empty() {
+                    used.contains(channel) || said(*channel)
+                } else {
+                    purpose.channels.contains(channel)
+                }
+            }) {
                 consents.push(consent(customer, purpose, channel, now));
             }
         }
@@ -417,7 +464,13 @@ impl Engine {
         let mut uses = Vec::new();
         for cap in &self.definitions.settings.caps {
             let purpose = cap.purpose.as_ref().unwrap_or(&default);
-            let asking = Asking { campaign: &nobody, purpose, channel: cap.channel.unwrap_or(Channel::Email), zone, now: self.clock };
+            let asking = Asking {
+                campaign: &nobody,
+                purpose,
+                channel: cap.channel.unwrap_or(Channel::Email),
+                zone,
+                now: self.clock,
+            };
             if concerns(cap, false, asking) {
                 let per = match cap.window {
                     CapWindow::Per(span) => span.to_string(),
@@ -441,8 +494,13 @@ impl Engine {
     fn insides(&self, person: CustomerId) -> Vec<Inside> {
         let journeys = self.journeys_of.get(&person).into_iter().flatten().filter_map(|id| self.journeys.get(id));
         let inside = journeys.filter(|journey| journey.stage.is_inside()).map(|journey| {
-            let steps = self.campaigns.get(&journey.campaign).map(|campaigning| &campaigning.version(journey.version).campaign.steps);
-            let step = steps.and_then(|steps| steps.get(journey.step as usize)).map_or_else(|| (journey.step + 1).to_string(), |step| step.id.clone());
+            let steps = self
+                .campaigns
+                .get(&journey.campaign)
+                .map(|campaigning| &campaigning.version(journey.version).campaign.steps);
+            let step = steps
+                .and_then(|steps| steps.get(journey.step as usize))
+                .map_or_else(|| (journey.step + 1).to_string(), |step| step.id.clone());
             Inside {
                 campaign: journey.campaign.clone(),
                 title: self.campaign_title(&journey.campaign),
@@ -460,8 +518,24 @@ impl Engine {
     fn same_address(&self, person: CustomerId, ledger: Option<&Ledger>) -> Vec<Who> {
         let Some(address) = self.address_of(person, Channel::Email) else { return Vec::new() };
         let own = self.ids_of_person(person);
-        let same = |other: &&CustomerId| **other != person && self.address_of(**other, Channel::Email).as_ref() == Some(&address);
-        let asked = |other: &&CustomerId| ledger.is_none_or(|ledger| !ledger.is_declined(&own, &self.ids_of_person(**other)));
+        // Most addresses differ at first sight, and need no taking apart. Lower case keeps the length of ASCII.
+        let looks_same = |id: &CustomerId| {
+            let email = self
+                .customers
+                .get(id)
+                .and_then(|customer| customer.traits.get("email", self.clock))
+                .and_then(Value::as_str);
+            email.is_some_and(|email| {
+                (email.len() == address.len() || !email.is_ascii()) && email.to_lowercase() == address.to_lowercase()
+            })
+        };
+        let same = |other: &&CustomerId| {
+            **other != person
+                && looks_same(other)
+                && self.address_of(**other, Channel::Email).as_ref() == Some(&address)
+        };
+        let asked =
+            |other: &&CustomerId| ledger.is_none_or(|ledger| !ledger.is_declined(&own, &self.ids_of_person(**other)));
         let mut others: Vec<CustomerId> = self.customers.keys().filter(same).filter(asked).copied().collect();
         others.sort_unstable();
         others.truncate(PROPOSALS);

@@ -122,7 +122,13 @@ pub struct RefusedExample {
 
 impl From<Refused> for RefusedExample {
     fn from(refused: Refused) -> RefusedExample {
-        RefusedExample { id: refused.id, received_at: refused.at, source: refused.source, message: refused.message, raw: refused.raw }
+        RefusedExample {
+            id: refused.id,
+            received_at: refused.at,
+            source: refused.source,
+            message: refused.message,
+            raw: refused.raw,
+        }
     }
 }
 
@@ -151,7 +157,10 @@ impl Engine {
             row.trust.sort_unstable_by_key(|trust| *trust as u8);
             row.trust.dedup();
         }
-        let mut rows: Vec<CallRow> = last.iter().map(|(position, call)| self.call_row(*position, call)).collect();
+        let mut latest: Vec<&(Position, Arc<Call>)> = last.iter().collect();
+        latest.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
+        let mut rows: Vec<CallRow> =
+            latest.into_iter().take(calls).map(|(position, call)| self.call_row(*position, call)).collect();
         rows.extend(examples.iter().map(refused_row));
         rows.sort_by_key(|row| std::cmp::Reverse(row.received_at));
         rows.truncate(calls);
@@ -170,7 +179,12 @@ impl Engine {
             ever.add(tally.key.reception, tally.count);
             sources.entry(tally.key.source).or_default().add(tally.key.reception, tally.count);
         }
-        let row = |(source, totals): (Arc<str>, Totals)| SourceRow { source: source.to_string(), trust: Vec::new(), totals, last_call: None };
+        let row = |(source, totals): (Arc<str>, Totals)| SourceRow {
+            source: source.to_string(),
+            trust: Vec::new(),
+            totals,
+            last_call: None,
+        };
         let mut sources: Vec<SourceRow> = sources.into_iter().map(row).collect();
         sources.sort_by_key(|row| std::cmp::Reverse(row.totals.all()));
         Ok((today, ever, sources))
@@ -249,9 +263,14 @@ fn refused_row(refused: &Refused) -> CallRow {
 }
 
 fn by_reason(counts: Vec<(String, u64)>, examples: Vec<Refused>) -> Vec<RefusedReason> {
-    let mut reasons: Vec<RefusedReason> = counts.into_iter().map(|(reason, count)| RefusedReason { reason, count, examples: Vec::new() }).collect();
+    let mut reasons: Vec<RefusedReason> =
+        counts.into_iter().map(|(reason, count)| RefusedReason { reason, count, examples: Vec::new() }).collect();
     for example in examples {
-        if let Some(reason) = reasons.iter_mut().find(|reason| reason.reason == example.reason).filter(|reason| reason.examples.len() < EXAMPLES) {
+        if let Some(reason) = reasons
+            .iter_mut()
+            .find(|reason| reason.reason == example.reason)
+            .filter(|reason| reason.examples.len() < EXAMPLES)
+        {
             reason.examples.push(example.into());
         }
     }

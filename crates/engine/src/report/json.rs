@@ -14,9 +14,6 @@ pub(super) fn at<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, 
 }
 
 /// RFC 3339 in UTC, or null.
-pub(super) fn maybe_at<S: Serializer>(
-    at: &Option<Timestamp>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub(super) fn maybe_at<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     at.as_ref().map(ToString::to_string).serialize(serializer)
 }

@@ -7,7 +7,7 @@ use super::words::worth;
 use crate::state::Engine;
 use domain::call::events;
 use domain::message::Message;
-use domain::{Call, CustomerId, Currency, Money, Position, Span, Timestamp, Trust};
+use domain::{Call, Currency, CustomerId, Money, Position, Span, Timestamp, Trust};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -163,7 +163,8 @@ impl Ledger {
             by_person.entry(person).or_default().extend(orders.iter().filter(|order| order.at <= now));
         }
         let main = engine.definitions.settings.currency;
-        let mut quiet: Vec<Quiet> = by_person.into_iter().filter_map(|(person, orders)| quiet(person, orders, now)).collect();
+        let mut quiet: Vec<Quiet> =
+            by_person.into_iter().filter_map(|(person, orders)| quiet(person, orders, now)).collect();
         quiet.sort_by_key(|quiet| {
             let worth = quiet.worth_in_year.iter().find(|worth| worth.currency == main).map_or(0, |worth| worth.minor);
             (std::cmp::Reverse(worth), quiet.customer)
@@ -176,7 +177,8 @@ impl Engine {
     /// A person has looked at an uncertain message: an event in the customer's history. Said twice, it is noted twice.
     pub fn note_seen(&mut self, message: &Message, now: Timestamp) {
         self.reach(now);
-        let properties = json!({ "message_id": message.id, "campaign": message.campaign, "template": message.template });
+        let properties =
+            json!({ "message_id": message.id, "campaign": message.campaign, "template": message.template });
         self.happen(self.person(message.customer), MESSAGE_SEEN, &properties, &message.id.0);
         self.settle();
     }

@@ -110,7 +110,13 @@ pub struct Decided {
 
 impl From<Decision> for Decided {
     fn from(decision: Decision) -> Decided {
-        Decided { time: decision.at, outcome: decision.outcome, because: decision.because, detail: decision.detail, until: decision.until }
+        Decided {
+            time: decision.at,
+            outcome: decision.outcome,
+            because: decision.because,
+            detail: decision.detail,
+            until: decision.until,
+        }
     }
 }
 
@@ -148,8 +154,19 @@ impl From<Attempt> for Attempted {
 
 impl Engine {
     /// A page of messages. Without people the number found is exact whatever the size of the outbox.
-    pub fn messages(&self, reader: &dyn Reader, asked: &MessagesAsked, skip: u64, limit: u32) -> Result<Messages, StoreError> {
-        let filter = MessageFilter { campaign: asked.campaign.clone(), outcome: asked.outcome, because: asked.because, ..MessageFilter::default() };
+    pub fn messages(
+        &self,
+        reader: &dyn Reader,
+        asked: &MessagesAsked,
+        skip: u64,
+        limit: u32,
+    ) -> Result<Messages, StoreError> {
+        let filter = MessageFilter {
+            campaign: asked.campaign.clone(),
+            outcome: asked.outcome,
+            because: asked.because,
+            ..MessageFilter::default()
+        };
         let all = reader.message_counts(None)?;
         let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
         for count in &all {
@@ -176,7 +193,12 @@ impl Engine {
         Ok(Messages { counts, found, messages })
     }
 
-    fn messages_to(&self, reader: &dyn Reader, filter: &MessageFilter, people: &BTreeSet<CustomerId>) -> Result<Vec<Message>, StoreError> {
+    fn messages_to(
+        &self,
+        reader: &dyn Reader,
+        filter: &MessageFilter,
+        people: &BTreeSet<CustomerId>,
+    ) -> Result<Vec<Message>, StoreError> {
         if people.len() > ASKED_ONE_BY_ONE {
             let mut all = all_pages(LOOKED_THROUGH, |page| reader.messages(filter, page))?;
             all.retain(|message| people.contains(&self.person(message.customer)));
@@ -202,7 +224,11 @@ impl Engine {
             variant: message.variant.clone(),
             channel: message.channel,
             decided_at: message.decided_at,
-            subject: message.written.as_ref().map(|written| written.subject.clone()).filter(|subject| !subject.trim().is_empty()),
+            subject: message
+                .written
+                .as_ref()
+                .map(|written| written.subject.clone())
+                .filter(|subject| !subject.trim().is_empty()),
             outcome: message.outcome,
             because: message.because,
             outcome_at: message.outcome_at,
@@ -218,9 +244,17 @@ impl Engine {
             return Err(ReportError::NoMessage(id.0.chars().take(100).collect()));
         };
         let filter = DecisionFilter { message: Some(id), ..DecisionFilter::default() };
-        let mut decisions: Vec<Decided> = all_pages(10_000, |page| reader.decisions(&filter, page))?.into_iter().map(|(_, decision)| decision.into()).collect();
+        let mut decisions: Vec<Decided> = all_pages(10_000, |page| reader.decisions(&filter, page))?
+            .into_iter()
+            .map(|(_, decision)| decision.into())
+            .collect();
         decisions.reverse();
-        Ok(MessageReport { row: self.message_row(&message), decisions, attempts: attempts.into_iter().map(Attempted::from).collect(), whole: message })
+        Ok(MessageReport {
+            row: self.message_row(&message),
+            decisions,
+            attempts: attempts.into_iter().map(Attempted::from).collect(),
+            whole: message,
+        })
     }
 }
 

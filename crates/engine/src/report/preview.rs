@@ -103,22 +103,30 @@ impl Engine {
         }
         definitions.check()?;
         let mut plan = Plan::new(&definitions);
-        let rule_of = |plan: &Plan, segment: &Name| plan.segment(segment).map_or(Node::Never, |index| plan.segments[index].rule.clone());
-        let is_segment = defined.iter().any(|one| matches!(&one.definition, Definition::Segment(segment) if segment.name == *name));
-        let (what, sentence, warnings) = match (definitions.segments.get(name).filter(|_| is_segment), definitions.campaigns.get(name)) {
-            (Some(segment), _) => (What::Segment(rule_of(&plan, name)), describe(&segment.rule), self.warn_segment(segment)),
-            (None, Some(campaign)) => {
-                let what = match &campaign.enter.on {
-                    Trigger::Enters(segment) => What::Enters(rule_of(&plan, segment)),
-                    Trigger::Leaves(segment) => What::Leaves(rule_of(&plan, segment)),
-                    Trigger::Did { .. } => What::Did(Box::new(Prepared::new(campaign, 0, &mut plan, &definitions))),
-                };
-                (what, campaign_words(campaign, &definitions), self.warn_campaign(campaign, &definitions))
-            }
-            (None, None) => (What::Segment(Node::Never), String::new(), Vec::new()),
+        let rule_of = |plan: &Plan, segment: &Name| {
+            plan.segment(segment).map_or(Node::Never, |index| plan.segments[index].rule.clone())
         };
+        let is_segment =
+            defined.iter().any(|one| matches!(&one.definition, Definition::Segment(segment) if segment.name == *name));
+        let (what, sentence, warnings) =
+            match (definitions.segments.get(name).filter(|_| is_segment), definitions.campaigns.get(name)) {
+                (Some(segment), _) => {
+                    (What::Segment(rule_of(&plan, name)), describe(&segment.rule), self.warn_segment(segment))
+                }
+                (None, Some(campaign)) => {
+                    let what = match &campaign.enter.on {
+                        Trigger::Enters(segment) => What::Enters(rule_of(&plan, segment)),
+                        Trigger::Leaves(segment) => What::Leaves(rule_of(&plan, segment)),
+                        Trigger::Did { .. } => What::Did(Box::new(Prepared::new(campaign, 0, &mut plan, &definitions))),
+                    };
+                    (what, campaign_words(campaign, &definitions), self.warn_campaign(campaign, &definitions))
+                }
+                (None, None) => (What::Segment(Node::Never), String::new(), Vec::new()),
+            };
         let members = match self.plan.segment(name).filter(|_| is_segment) {
-            Some(index) => self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect(),
+            Some(index) => {
+                self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect()
+            }
             None => BTreeSet::new(),
         };
         let Snapshot { people, clock, .. } = self.snapshot();
@@ -149,7 +157,9 @@ impl Engine {
         }
         let writes = campaign.steps.iter().any(|step| matches!(step.action, Action::Message { .. }));
         if writes && definitions.settings.sender.is_none() {
-            warnings.push("no sender is defined, so real mail cannot go out: add `sender:` to `workspace: settings`".to_owned());
+            warnings.push(
+                "no sender is defined, so real mail cannot go out: add `sender:` to `workspace: settings`".to_owned(),
+            );
         }
         warnings
     }
@@ -184,7 +194,8 @@ impl Engine {
         };
         if !seen {
             let known = self.catalogue.events();
-            let near = domain::shape::nearest(&event.to_string(), known.iter().map(|(name, _)| *name)).map(|near| format!("; the nearest that has is `{near}`"));
+            let near = domain::shape::nearest(&event.to_string(), known.iter().map(|(name, _)| *name))
+                .map(|near| format!("; the nearest that has is `{near}`"));
             warnings.push(format!("no event `{event}` has come in so far{}", near.unwrap_or_default()));
         }
     }
@@ -208,7 +219,9 @@ impl Draft {
 
     fn members_of(&self, reader: &dyn Reader, rule: &Node) -> Result<BTreeSet<CustomerId>, StoreError> {
         let customers = as_of::build(reader, &self.people, &self.plan, self.clock)?;
-        let holds = |id: CustomerId, customer| Asked { plan: &self.plan, id, customer, now: self.clock, floor: None }.verdict(rule).holds;
+        let holds = |id: CustomerId, customer| {
+            Asked { plan: &self.plan, id, customer, now: self.clock, floor: None }.verdict(rule).holds
+        };
         Ok(customers.iter().filter(|(id, customer)| holds(**id, customer)).map(|(id, _)| *id).collect())
     }
 
@@ -250,7 +263,9 @@ fn names(tests: &Tests, key: &str) -> bool {
 
 fn warn_tests(tests: &Tests, warnings: &mut Vec<String>) {
     match tests {
-        Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => inner.iter().for_each(|tests| warn_tests(tests, warnings)),
+        Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => {
+            inner.iter().for_each(|tests| warn_tests(tests, warnings))
+        }
         Tests::At(path, _) if path.is_malformed() => warnings.push(malformed(path.as_str())),
         Tests::At(..) => {}
         Tests::Elements(path, _, inner) => {

@@ -92,7 +92,8 @@ impl Engine {
     /// All segments with their sizes, by title. O(customers).
     pub fn segments(&self) -> Vec<SegmentRow> {
         let counts = self.counts();
-        let mut rows: Vec<SegmentRow> = self.definitions.segments.values().filter_map(|segment| self.segment_row(segment, &counts)).collect();
+        let mut rows: Vec<SegmentRow> =
+            self.definitions.segments.values().filter_map(|segment| self.segment_row(segment, &counts)).collect();
         rows.sort_by(|a, b| a.title.cmp(&b.title).then_with(|| a.segment.cmp(&b.segment)));
         rows
     }
@@ -135,15 +136,24 @@ impl Engine {
     fn users_of(&self, name: &Name) -> Vec<User> {
         let mut users = Vec::new();
         for campaign in self.definitions.campaigns.values() {
-            let by_trigger = matches!(&campaign.enter.on, Trigger::Enters(target) | Trigger::Leaves(target) if target == name);
+            let by_trigger =
+                matches!(&campaign.enter.on, Trigger::Enters(target) | Trigger::Leaves(target) if target == name);
             let names = |rule: &Option<Condition>| rule.as_ref().is_some_and(|rule| rule.segments().contains(&name));
             if by_trigger || names(&campaign.enter.only_if) || names(&campaign.exit_if) {
-                users.push(User { kind: DefinitionKind::Campaign, name: campaign.name.clone(), title: self.campaign_title(&campaign.name) });
+                users.push(User {
+                    kind: DefinitionKind::Campaign,
+                    name: campaign.name.clone(),
+                    title: self.campaign_title(&campaign.name),
+                });
             }
         }
         for segment in self.definitions.segments.values() {
             if segment.rule.segments().contains(&name) {
-                users.push(User { kind: DefinitionKind::Segment, name: segment.name.clone(), title: self.segment_title(&segment.name) });
+                users.push(User {
+                    kind: DefinitionKind::Segment,
+                    name: segment.name.clone(),
+                    title: self.segment_title(&segment.name),
+                });
             }
         }
         users
@@ -154,7 +164,13 @@ impl Engine {
     }
 
     /// A page of present members by name, after one of them. O(customers + history of those shown).
-    pub fn member_page(&self, reader: &dyn Reader, name: &str, after: Option<CustomerId>, limit: usize) -> Result<MemberPage, ReportError> {
+    pub fn member_page(
+        &self,
+        reader: &dyn Reader,
+        name: &str,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<MemberPage, ReportError> {
         let (name, _) = self.get_version(DefinitionKind::Segment, name)?;
         let index = self.plan.segment(&name).ok_or_else(|| missing(name.as_str()))?;
         let known = |id: &CustomerId| (1..=self.people.node_count()).contains(&(id.0 as usize));
@@ -182,7 +198,9 @@ impl Engine {
     fn member(&self, reader: &dyn Reader, index: usize, id: CustomerId) -> Result<Member, StoreError> {
         let planned = &self.plan.segments[index];
         let why = match self.definitions.segments.get(&planned.name) {
-            Some(segment) => Some(why(&self.plan, (&segment.rule, &planned.rule), id, &self.past(reader, id)?, self.clock)),
+            Some(segment) => {
+                Some(why(&self.plan, (&segment.rule, &planned.rule), id, &self.past(reader, id)?, self.clock))
+            }
             None => None,
         };
         let (since, until) = why.map_or((None, None), |why| (why.since, why.until));
@@ -204,14 +222,20 @@ impl Engine {
                 Entry::Vacant(new) => new.insert(self.past(reader, person)?),
             };
             let event = past.iter().rev().find(|past| {
-                past.call.timestamp == transition.at || (past.call.received_at == transition.at && past.call.timestamp < transition.at)
+                past.call.timestamp == transition.at
+                    || (past.call.received_at == transition.at && past.call.timestamp < transition.at)
             });
             let because = match event {
                 _ if transition.at == version.at => "the rule changed".to_owned(),
                 Some(past) => super::words::call_words(&past.call, self.definitions.settings.currency).what,
                 None => "by time alone".to_owned(),
             };
-            movements.push(Movement { time: transition.at, who: self.who(person), entered: transition.entered, because });
+            movements.push(Movement {
+                time: transition.at,
+                who: self.who(person),
+                entered: transition.entered,
+                because,
+            });
         }
         Ok(movements)
     }

@@ -4,8 +4,8 @@ use domain::message::{Decision, Message};
 use domain::{DefinitionKind, MessageId, Name};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter,
-    Page, Reader, Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter, Page, Reader,
+    Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
 };
 
 /// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
@@ -34,11 +34,7 @@ impl Reader for SharedReader {
     fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
         self.turn().rows(rows)
     }
-    fn decisions(
-        &self,
-        filter: &DecisionFilter,
-        page: Page,
-    ) -> Result<Vec<(u64, Decision)>, StoreError> {
+    fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, Decision)>, StoreError> {
         self.turn().decisions(filter, page)
     }
     fn decision_count(&self, filter: &DecisionFilter) -> Result<u64, StoreError> {
@@ -53,11 +49,7 @@ impl Reader for SharedReader {
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
         self.turn().message_counts(campaign)
     }
-    fn transitions(
-        &self,
-        filter: &TransitionFilter,
-        page: Page,
-    ) -> Result<Vec<(u64, Transition)>, StoreError> {
+    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
         self.turn().transitions(filter, page)
     }
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {
@@ -66,11 +58,7 @@ impl Reader for SharedReader {
     fn journey_counts(&self, campaign: &Name) -> Result<(u64, u64), StoreError> {
         self.turn().journey_counts(campaign)
     }
-    fn versions(
-        &self,
-        kind: DefinitionKind,
-        name: &Name,
-    ) -> Result<Vec<DefinitionVersion>, StoreError> {
+    fn versions(&self, kind: DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError> {
         self.turn().versions(kind, name)
     }
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {

@@ -24,12 +24,7 @@ pub struct Snapshot {
 impl Engine {
     /// Takes a snapshot. O(names).
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            clock: self.clock,
-            position: self.position,
-            people: self.people.clone(),
-            plan: self.plan.clone(),
-        }
+        Snapshot { clock: self.clock, position: self.position, people: self.people.clone(), plan: self.plan.clone() }
     }
 
     /// Since when the first customer exists. O(customers).

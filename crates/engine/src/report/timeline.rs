@@ -97,7 +97,9 @@ impl Engine {
         let now = self.instant(as_of)?;
         let person = self.person(person);
         let mut past = self.past(reader, person)?;
-        past.retain(|past| past.call.timestamp <= now && before.is_none_or(|before| (past.call.timestamp, past.position) < before));
+        past.retain(|past| {
+            past.call.timestamp <= now && before.is_none_or(|before| (past.call.timestamp, past.position) < before)
+        });
         let mut happenings: Vec<Happening> = Vec::new();
         let mut taken = 0_u64;
         let mut next = None;
@@ -120,11 +122,20 @@ impl Engine {
     }
 
     /// The latest words that somebody wrote in an event of this name, with its time. O(their calls).
-    pub fn last_words(&self, reader: &dyn Reader, person: CustomerId, event: &str) -> Result<Option<(Timestamp, String)>, StoreError> {
+    pub fn last_words(
+        &self,
+        reader: &dyn Reader,
+        person: CustomerId,
+        event: &str,
+    ) -> Result<Option<(Timestamp, String)>, StoreError> {
         let past = self.past(reader, self.person(person))?;
         let currency = self.definitions.settings.currency;
-        let of_event = past.iter().rev().filter(|past| past.call.event.as_deref() == Some(event) && past.call.timestamp <= self.clock);
-        let mut said = of_event.filter_map(|past| Some((past.call.timestamp, words::call_words(&past.call, currency).quote?)));
+        let of_event = past
+            .iter()
+            .rev()
+            .filter(|past| past.call.event.as_deref() == Some(event) && past.call.timestamp <= self.clock);
+        let mut said =
+            of_event.filter_map(|past| Some((past.call.timestamp, words::call_words(&past.call, currency).quote?)));
         Ok(said.next())
     }
 
@@ -181,7 +192,12 @@ fn look_up_message(reader: &dyn Reader, happening: &mut Happening) -> Result<(),
     {
         moment.subject = written.subject;
     }
-    let filter = DecisionFilter { message: Some(moment.message.clone()), outcome: Some(moment.outcome), because: moment.because, ..DecisionFilter::default() };
+    let filter = DecisionFilter {
+        message: Some(moment.message.clone()),
+        outcome: Some(moment.outcome),
+        because: moment.because,
+        ..DecisionFilter::default()
+    };
     let noted = reader.decisions(&filter, Page { skip: 0, limit: 50 })?;
     if let Some((_, decision)) = noted.into_iter().find(|(_, decision)| decision.at == happening.time) {
         moment.until = decision.until;
@@ -193,7 +209,10 @@ fn look_up_message(reader: &dyn Reader, happening: &mut Happening) -> Result<(),
 
 fn is_alike(last: &Happening, earlier: &Happening) -> bool {
     let says_nothing_more = |happening: &Happening| {
-        happening.message.is_none() && happening.quote.is_none() && happening.worth.is_none() && happening.kind != CallKind::Record.word()
+        happening.message.is_none()
+            && happening.quote.is_none()
+            && happening.worth.is_none()
+            && happening.kind != CallKind::Record.word()
     };
     says_nothing_more(last)
         && says_nothing_more(earlier)

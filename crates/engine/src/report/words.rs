@@ -1,8 +1,8 @@
 //! What happened, and what a campaign does, in words that somebody who runs a shop understands.
 
 use crate::segment::describe::{describe, span_words};
-use domain::campaign::{Action, Again, Campaign, Goal, Trigger};
 use domain::call::events;
+use domain::campaign::{Action, Again, Campaign, Goal, Trigger};
 use domain::definition::Definitions;
 use domain::{Call, CallKind, Currency, Money, Name};
 use serde_json::Value;
@@ -63,9 +63,13 @@ fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
         events::ORDER_REFUNDED => with("Money back for order", order()),
         "Order Cancelled" => with("Cancelled order", order()),
         "Order Updated" => with("Changed order", order()),
-        events::PAGE_VIEWED | events::SCREEN_VIEWED | "Product Viewed" | "Product Clicked" => with("Looked at", thing()),
+        events::PAGE_VIEWED | events::SCREEN_VIEWED | "Product Viewed" | "Product Clicked" => {
+            with("Looked at", thing())
+        }
         "Product List Viewed" => with("Looked through", of(&["category", "list_id"])),
-        "Products Searched" => of(&["query"]).map_or_else(|| "Searched".to_owned(), |query| format!("Searched for “{query}”")),
+        "Products Searched" => {
+            of(&["query"]).map_or_else(|| "Searched".to_owned(), |query| format!("Searched for “{query}”"))
+        }
         "Product Added" => with("Put into the basket:", thing()),
         "Product Removed" => with("Took out of the basket:", thing()),
         "Cart Viewed" => "Looked at the basket".to_owned(),
@@ -86,7 +90,9 @@ fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
         events::COMPLAINT_OPENED => "Complained".to_owned(),
         events::COMPLAINT_RESOLVED => "The complaint is settled".to_owned(),
         super::ledger::MESSAGE_SEEN => "A person looked at an uncertain message".to_owned(),
-        super::ledger::JOIN_DECLINED => "A person said that somebody with the same address is another person".to_owned(),
+        super::ledger::JOIN_DECLINED => {
+            "A person said that somebody with the same address is another person".to_owned()
+        }
         other => with(other, thing()),
     }
 }
@@ -128,7 +134,8 @@ fn keys_words(body: &Value) -> String {
 }
 
 fn attributes_words(body: &Value) -> String {
-    let pairs: Vec<String> = body.as_object().into_iter().flatten().take(4).map(|(key, value)| format!("{key}: {}", plain(value))).collect();
+    let pairs: Vec<String> =
+        body.as_object().into_iter().flatten().take(4).map(|(key, value)| format!("{key}: {}", plain(value))).collect();
     cut(&pairs.join(" · "), PIECE * 2)
 }
 
@@ -141,7 +148,9 @@ pub fn worth(body: &Value, workspace: Currency) -> Option<Money> {
 
 /// What somebody wrote, in the events that carry words.
 fn quote(body: &Value, event: &str) -> Option<String> {
-    let speaks = matches!(event, events::CONVERSATION_OPENED | events::COMPLAINT_OPENED) || event.contains("Review") || event.contains("Feedback");
+    let speaks = matches!(event, events::CONVERSATION_OPENED | events::COMPLAINT_OPENED)
+        || event.contains("Review")
+        || event.contains("Feedback");
     let keys = ["text", "message", "body", "comment", "review", "subject", "about"];
     let found = || keys.iter().find_map(|key| body.get(*key)?.as_str().map(str::trim).filter(|text| !text.is_empty()));
     if speaks { found().map(|text| cut(text, QUOTE)) } else { None }
@@ -216,7 +225,9 @@ pub fn campaign_words(campaign: &Campaign, definitions: &Definitions) -> String 
     let when = match &campaign.enter.on {
         Trigger::Enters(segment) => format!("When somebody enters {}", title(segment)),
         Trigger::Leaves(segment) => format!("When somebody leaves {}", title(segment)),
-        Trigger::Did { event, filter, .. } => format!("After {event}{}", if filter.is_some() { " that fits" } else { "" }),
+        Trigger::Did { event, filter, .. } => {
+            format!("After {event}{}", if filter.is_some() { " that fits" } else { "" })
+        }
     };
     let only = campaign.enter.only_if.as_ref().map(|rule| format!(", if {}", describe(rule))).unwrap_or_default();
     let steps: Vec<String> = campaign
@@ -279,7 +290,10 @@ mod tests {
         let body = json!({"complaint": "k1", "about": "late", "text": " it came open "});
         let words = call_words(&event("Complaint Opened", &body), Currency::GBP);
         assert_eq!((words.what.as_str(), words.quote.as_deref()), ("Complained", Some("it came open")));
-        assert_eq!(call_words(&event("Tea Tasted", &json!({"name": "Keemun"})), Currency::GBP).what, "Tea Tasted Keemun");
+        assert_eq!(
+            call_words(&event("Tea Tasted", &json!({"name": "Keemun"})), Currency::GBP).what,
+            "Tea Tasted Keemun"
+        );
         assert_eq!(call_words(&event("Order Completed", &json!({})), Currency::GBP).what, "Order");
         assert_eq!(call_words(&event("Unsubscribed", &json!({})), Currency::GBP).what, "Wants no more messages");
     }

@@ -44,9 +44,8 @@ pub fn apply(
         touch.existence = true;
     }
     customer.calls = customer.calls.saturating_add(1);
-    if call.timestamp <= call.received_at && call.timestamp > customer.last_seen {
-        customer.last_seen = call.timestamp;
-    }
+    // A call dated ahead shows that the customer was there when it arrived.
+    customer.last_seen = customer.last_seen.max(first);
     match call.kind {
         CallKind::Identify => {
             if let Value::Object(traits) = call.body_value() {
@@ -72,8 +71,9 @@ pub fn apply(
     touch
 }
 
-/// Builds customers as they were at an instant: every call with time ≤ `until`, by today's identities. A call that had
-/// arrived by then but is dated ahead shows only that its customer exists.
+/// Builds customers as they were at an instant: every call with time ≤ `until`, by today's identities.
+///
+/// A call that had arrived by then but is dated ahead shows only that its customer exists.
 /// O(calls); memory O(customers · what the plan keeps).
 pub fn build(
     reader: &dyn Reader,

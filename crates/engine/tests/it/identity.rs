@@ -125,6 +125,39 @@ fn people_who_were_merged_by_hand_get_everything_back_when_parted() {
 }
 
 #[test]
+fn of_several_merges_by_hand_the_latest_is_taken_back() {
+    let shop = shop_in(Keeps::Memory);
+    for who in ["ana", "ben", "cleo"] {
+        shop.customer(who).does("Order Completed", json!({}));
+    }
+    shop.merge("ana", "ben");
+    shop.merge("ana", "cleo");
+    shop.unmerge("cleo", "ben");
+    for _ in 0..2 {
+        assert_eq!(shop.members("all-of-them"), ["ana", "cleo"], "ben stays with ana");
+        shop.restart();
+    }
+}
+
+#[test]
+fn somebody_was_last_seen_when_their_call_arrived_at_the_latest() {
+    let shop = shop_in(Keeps::Memory);
+    shop.customer("ana").did_at("2026-02-01T00:00:00Z", "Order Completed", json!({}));
+    shop.customer("ben").did_at("2026-06-01T00:00:00Z", "Order Completed", json!({}));
+    shop.merge("ana", "ben");
+    let last_seen = || {
+        let engine = shop.engine();
+        engine.look().customer(engine.look().find("ana").unwrap()).unwrap().last_seen.to_string()
+    };
+    assert_eq!(last_seen(), NOW);
+    shop.unmerge("ana", "ben");
+    assert_eq!(last_seen(), "2026-02-01T00:00:00Z");
+    shop.merge("ana", "ben");
+    shop.restart();
+    assert_eq!(last_seen(), NOW);
+}
+
+#[test]
 fn the_merge_itself_is_no_event_of_anybody() {
     let shop = shop_in(Keeps::Memory);
     shop.customer("ana").does("Order Completed", json!({}));

@@ -5,6 +5,7 @@
 mod campaigns;
 mod gate;
 mod identity;
+mod order;
 mod segments;
 mod sending;
 

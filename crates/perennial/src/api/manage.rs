@@ -58,9 +58,23 @@ async fn only_with_token(State(app): State<Shared>, request: Request, next: Next
     if !right {
         return problem(StatusCode::UNAUTHORIZED, "bad_token", "show the token of this data directory: Authorization: Bearer …");
     }
-    let mut response = next.run(request).await;
+    let mut response = say_as_problem(next.run(request).await).await;
     response.headers_mut().insert(header::CACHE_CONTROL, axum::http::HeaderValue::from_static("no-store"));
     response
+}
+
+/// What axum itself refuses, such as an unknown field, it says in plain text; everybody else says it in JSON.
+async fn say_as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !status.is_client_error() || is_json {
+        return response;
+    }
+    // Its sentences are short; a longer one is cut rather than lost.
+    let text = axum::body::to_bytes(response.into_body(), 64 * 1024).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let message = if text.trim().is_empty() { status.canonical_reason().unwrap_or("it was refused") } else { text.trim() };
+    problem(status, "wrong", message)
 }
 
 /// Why a request was not answered.

@@ -110,12 +110,13 @@ async fn take(State(app): State<Shared>, endpoint: Endpoint, request: Request) -
     };
     let reading = {
         let app = app.clone();
-        tokio::task::spawn_blocking(move || read_request(&app, &body, endpoint, known)).await
+        let read = move || read_request(&app, &body, endpoint, known).map_err(Box::new);
+        tokio::task::spawn_blocking(read).await
     };
     match reading {
         Ok(Ok((source, Ok(reading)))) => answer(&app, source, reading).await,
         Ok(Ok((source, Err(refusal)))) => refuse_whole(&app, source, refusal).await,
-        Ok(Err(response)) => response,
+        Ok(Err(response)) => *response,
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the body could not be read; the reason is in the log"),
     }
 }
@@ -237,7 +238,6 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-#[expect(clippy::result_large_err, reason = "the error is the answer, made once a request")]
 async fn read_body(body: Body) -> Result<Bytes, Response> {
     match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, WIRE_LIMIT)).await {
         Ok(Ok(body)) => Ok(body),

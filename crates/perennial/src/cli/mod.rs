@@ -323,7 +323,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             }
             out.answer(&json!({ "ok": true }), |print| writeln!(print, "the configuration can be used"))?;
         }
-        Command::Keys { command } => keys(client(Create::Yes)?, command, &out)?,
+        Command::Keys { command } => keys(client(Create::Yes)?, &command, &out)?,
         Command::Import(import) => {
             let client = || client(Create::Yes);
             return files::import(&import, client, &out);
@@ -341,8 +341,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             let written = files::write_definitions(&path, &answer)?;
             out.answer(&json!({ "files": written }), |print| writeln!(print, "{} definitions written to {}", written.len(), path.display()))?;
         }
-        Command::Segments { command } => segments(client(Create::No)?, command, &out)?,
-        Command::Customers { command } => customers(client(Create::No)?, command, &out)?,
+        Command::Segments { command } => segments(client(Create::No)?, &command, &out)?,
+        Command::Customers { command } => customers(client(Create::No)?, &command, &out)?,
         Command::Campaigns { command } => {
             let path = match &command {
                 CampaignsCommand::List => "/api/campaigns".to_owned(),
@@ -376,22 +376,22 @@ fn with<T>(client: Client, work: impl FnOnce(&Client) -> anyhow::Result<T>) -> a
     result
 }
 
-fn keys(client: Client, command: KeysCommand, out: &Out) -> anyhow::Result<()> {
-    let answer = with(client, |client| match &command {
+fn keys(client: Client, command: &KeysCommand, out: &Out) -> anyhow::Result<()> {
+    let answer = with(client, |client| match command {
         KeysCommand::Create { kind, source } => client.post("/api/keys", &json!({ "kind": kind, "source": source })),
         KeysCommand::List => client.get("/api/keys"),
         KeysCommand::Revoke { id } => client.delete(&format!("/api/keys/{}", crate::client::in_url(id))),
     })?;
-    out.answer(&answer, |print| match &command {
+    out.answer(&answer, |print| match command {
         KeysCommand::Create { .. } => writeln!(print, "{}", show::text(&answer, "key")),
         KeysCommand::List => show::table(print, &answer, &["id", "kind", "source", "created_at", "revoked_at"]),
         KeysCommand::Revoke { id } => writeln!(print, "{id} no longer works"),
     })
 }
 
-fn segments(client: Client, command: SegmentsCommand, out: &Out) -> anyhow::Result<()> {
+fn segments(client: Client, command: &SegmentsCommand, out: &Out) -> anyhow::Result<()> {
     let as_of = |as_of: &Option<String>| as_of.as_ref().map(|at| format!("?as_of={}", crate::client::in_url(at))).unwrap_or_default();
-    let path = match &command {
+    let path = match command {
         SegmentsCommand::List => "/api/segments".to_owned(),
         SegmentsCommand::Show { name } => format!("/api/segments/{}", crate::client::in_url(name)),
         SegmentsCommand::Count { name, as_of: at } => format!("/api/segments/{}/count{}", crate::client::in_url(name), as_of(at)),
@@ -401,7 +401,7 @@ fn segments(client: Client, command: SegmentsCommand, out: &Out) -> anyhow::Resu
         }
     };
     let answer = with(client, |client| client.get(&path))?;
-    out.answer(&answer, |print| match &command {
+    out.answer(&answer, |print| match command {
         SegmentsCommand::List => show::table(print, &answer, &["segment", "count", "sentence"]),
         SegmentsCommand::Show { .. } => show::segment(print, &answer),
         SegmentsCommand::Count { .. } => writeln!(print, "{}", answer["count"]),
@@ -410,8 +410,8 @@ fn segments(client: Client, command: SegmentsCommand, out: &Out) -> anyhow::Resu
     })
 }
 
-fn customers(client: Client, command: CustomersCommand, out: &Out) -> anyhow::Result<()> {
-    let answer = with(client, |client| match &command {
+fn customers(client: Client, command: &CustomersCommand, out: &Out) -> anyhow::Result<()> {
+    let answer = with(client, |client| match command {
         CustomersCommand::Show { id, as_of } => {
             let at = as_of.as_ref().map(|at| format!("?as_of={}", crate::client::in_url(at))).unwrap_or_default();
             client.get(&format!("/api/customers/{}{at}", crate::client::in_url(id)))
@@ -421,7 +421,7 @@ fn customers(client: Client, command: CustomersCommand, out: &Out) -> anyhow::Re
         CustomersCommand::Merge { a, b } => client.post("/api/customers/merge", &json!({ "a": a, "b": b })),
         CustomersCommand::Unmerge { a, b } => client.post("/api/customers/unmerge", &json!({ "a": a, "b": b })),
     })?;
-    out.answer(&answer, |print| match &command {
+    out.answer(&answer, |print| match command {
         CustomersCommand::Show { .. } => show::customer(print, &answer),
         CustomersCommand::Timeline { .. } => show::timeline(print, &answer),
         CustomersCommand::Find { .. } => show::found(print, &answer),

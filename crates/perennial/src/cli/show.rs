@@ -84,10 +84,12 @@ pub(super) fn customer(print: &mut dyn Write, answer: &Value) -> Result<()> {
     writeln!(print, "{}", serde_json::to_string_pretty(answer).unwrap_or_default())
 }
 
-/// What happened to one customer.
+/// What happened to one customer, the latest first.
 pub(super) fn timeline(print: &mut dyn Write, answer: &Value) -> Result<()> {
-    for entry in answer.as_array().or_else(|| answer["timeline"].as_array()).into_iter().flatten() {
-        writeln!(print, "{}  {}", text(entry, "time"), entry.get("what").map_or_else(|| word(entry), word))?;
+    for entry in answer["happenings"].as_array().into_iter().flatten() {
+        let detail = text(entry, "detail");
+        let gap = if detail.is_empty() { "" } else { "  " };
+        writeln!(print, "{}  {}{gap}{detail}", text(entry, "time"), text(entry, "what"))?;
     }
     Ok(())
 }

@@ -77,7 +77,11 @@ impl<H: House> EngineViews<H> {
         self.person(customer)?;
         let address = address.to_owned();
         let was = self.change(move |engine, now| engine.lift_suppression(&address, now))?;
-        Ok(if was { Notice::done("Lifted. Messages to this address go out again.") } else { Notice::not_done("That address was not suppressed any more.") })
+        Ok(if was {
+            Notice::done("Lifted. Messages to this address go out again.")
+        } else {
+            Notice::not_done("That address was not suppressed any more.")
+        })
     }
 
     fn set_state(&self, name: &str, state: State) -> Result<Notice, PageError> {

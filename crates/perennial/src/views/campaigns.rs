@@ -34,9 +34,16 @@ impl<H: House> EngineViews<H> {
                 None => Decisions { decisions: Vec::new(), found: 0 },
             };
             let shown = skip + decisions.decisions.len() as u64;
-            let value = engine.version(DefinitionKind::Campaign, &report.row.campaign).and_then(|version| version.value.as_ref());
+            let value = engine
+                .version(DefinitionKind::Campaign, &report.row.campaign)
+                .and_then(|version| version.value.as_ref());
             let currency = engine.definitions().settings.currency;
-            let has_value = engine.definitions().campaigns.get(&report.row.campaign).and_then(|campaign| campaign.goal.as_ref()?.value.as_ref()).is_some();
+            let has_value = engine
+                .definitions()
+                .campaigns
+                .get(&report.row.campaign)
+                .and_then(|campaign| campaign.goal.as_ref()?.value.as_ref())
+                .is_some();
             Ok(CampaignView {
                 name: report.row.campaign.as_str().to_owned(),
                 title: report.row.title.clone(),
@@ -83,7 +90,12 @@ pub(super) fn reason(filter: &Filter) -> Result<Option<Because>, ()> {
 
 fn asked(engine: &Engine, filter: &Filter, campaign: Option<domain::Name>) -> Option<DecisionsAsked> {
     let because = reason(filter).ok()?;
-    Some(DecisionsAsked { campaign, outcome: words::asked_outcome(filter.outcome), because, people: people(engine, filter) })
+    Some(DecisionsAsked {
+        campaign,
+        outcome: words::asked_outcome(filter.outcome),
+        because,
+        people: people(engine, filter),
+    })
 }
 
 pub(super) fn row(engine: &Engine, row: &engine::report::campaigns::CampaignRow) -> CampaignRow {
@@ -110,7 +122,10 @@ fn state(state: domain::campaign::State) -> State {
 
 fn funnel(report: &CampaignReport) -> Funnel {
     let reasons = |counts: &BTreeMap<&'static str, u64>| {
-        let mut counts: Vec<ReasonCount> = counts.iter().map(|(because, count)| ReasonCount { because: (*because).to_owned(), count: Count(*count) }).collect();
+        let mut counts: Vec<ReasonCount> = counts
+            .iter()
+            .map(|(because, count)| ReasonCount { because: (*because).to_owned(), count: Count(*count) })
+            .collect();
         counts.sort_by_key(|reason| std::cmp::Reverse(reason.count));
         counts
     };

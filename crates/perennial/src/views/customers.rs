@@ -3,7 +3,8 @@
 use super::{EngineViews, House, told, words};
 use crate::pages::PageError;
 use crate::pages::customer::{
-    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, Suppression, TraitRow, WhyCondition,
+    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, Suppression, TraitRow,
+    WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::links::{Link, Place};
@@ -68,7 +69,9 @@ impl<H: House> EngineViews<H> {
                 notices: scene.notices(&profile),
                 proposals: profile.same_address.iter().map(|other| proposal(&profile, other)).collect(),
                 timeline: timeline.happenings.iter().map(happening).collect(),
-                earlier: timeline.next.map(|next| Earlier { before: write_cursor(next), count: Count(timeline.earlier) }),
+                earlier: timeline
+                    .next
+                    .map(|next| Earlier { before: write_cursor(next), count: Count(timeline.earlier) }),
                 is_earlier_page: before.is_some(),
                 traits: trait_rows(&profile),
                 // Records come with their own issue; until then there are none to show.
@@ -131,13 +134,19 @@ impl Scene<'_> {
         let mut notices = Vec::new();
         if let Some(until) = profile.talking_until {
             let prose = Prose::new().strong(format!("A person is talking with {name}."));
-            notices.push(prose.say(format!(" Offers wait until the conversation is closed, or silent until {}.", self.near(until))));
+            notices.push(
+                prose.say(format!(
+                    " Offers wait until the conversation is closed, or silent until {}.",
+                    self.near(until)
+                )),
+            );
         }
         if profile.complaint_open {
             notices.push(Prose::new().strong("A complaint is open.").say(" Offers wait until it is settled."));
         }
         for inside in &profile.journeys {
-            let prose = Prose::plain("Inside ").link(inside.title.clone(), Place::Campaign(inside.campaign.as_str().to_owned()));
+            let prose = Prose::plain("Inside ")
+                .link(inside.title.clone(), Place::Campaign(inside.campaign.as_str().to_owned()));
             let doing = match (inside.stage, inside.until) {
                 ("waiting", Some(until)) => format!(": waits at step {}, goes on {}", inside.step, self.near(until)),
                 ("messaging", _) => format!(": at step {}, a message is being decided or sent", inside.step),
@@ -191,7 +200,9 @@ impl Scene<'_> {
                 id: identity.name.to_string(),
                 since: first.as_jiff(),
                 joined,
-                can_unmerge: has_several && !identity.is_name && self.engine.look_up_id(&identity.id.to_string()).is_ok(),
+                can_unmerge: has_several
+                    && !identity.is_name
+                    && self.engine.look_up_id(&identity.id.to_string()).is_ok(),
             }
         });
         rows.collect()
@@ -200,12 +211,21 @@ impl Scene<'_> {
 
 /// The events behind a group are those behind what is in it.
 fn inner_evidence(reason: &Reason) -> Vec<&Evidence> {
-    reason.conditions.iter().filter(|inner| inner.holds == reason.holds).flat_map(|inner| if inner.because.is_empty() { inner_evidence(inner) } else { inner.because.iter().collect() }).collect()
+    reason
+        .conditions
+        .iter()
+        .filter(|inner| inner.holds == reason.holds)
+        .flat_map(|inner| if inner.because.is_empty() { inner_evidence(inner) } else { inner.because.iter().collect() })
+        .collect()
 }
 
 fn proposal(profile: &Profile, other: &engine::report::Who) -> JoinProposal {
     let address = profile.who.email.as_deref().unwrap_or_default();
-    JoinProposal { other: other.id.to_string(), name: other.title().to_owned(), because: format!("same e-mail address, {address}") }
+    JoinProposal {
+        other: other.id.to_string(),
+        name: other.title().to_owned(),
+        because: format!("same e-mail address, {address}"),
+    }
 }
 
 fn happening(happening: &timeline::Happening) -> Happening {
@@ -237,7 +257,9 @@ fn tone(happening: &timeline::Happening) -> Tone {
         return words::outcome(Some(moment.outcome)).tone();
     }
     match happening.event.as_deref() {
-        Some(events::COMPLAINT_OPENED | events::MARKED_AS_SPAM | events::EMAIL_BOUNCED | "Payment Failed") => Tone::Rose,
+        Some(events::COMPLAINT_OPENED | events::MARKED_AS_SPAM | events::EMAIL_BOUNCED | "Payment Failed") => {
+            Tone::Rose
+        }
         Some(events::CONVERSATION_OPENED | events::UNSUBSCRIBED | events::ORDER_REFUNDED) => Tone::Sun,
         Some(events::ORDER_COMPLETED) => Tone::Leaf,
         Some(_) if happening.trust != Trust::Perennial => Tone::Sky,
@@ -256,9 +278,15 @@ fn trait_rows(profile: &Profile) -> Vec<TraitRow> {
 
 /// Parts of an object stand for themselves, one level deep.
 fn add_trait(key: &str, value: &Value, since: Timestamp, rows: &mut Vec<TraitRow>) {
-    let row = |name: String, value: &Value| TraitRow { name, value: engine::report::words::cut(&engine::report::words::plain(value), 300), since: since.as_jiff() };
+    let row = |name: String, value: &Value| TraitRow {
+        name,
+        value: engine::report::words::cut(&engine::report::words::plain(value), 300),
+        since: since.as_jiff(),
+    };
     match value {
-        Value::Object(parts) if !parts.is_empty() => rows.extend(parts.iter().take(PARTS).map(|(part, value)| row(format!("{key}.{part}"), value))),
+        Value::Object(parts) if !parts.is_empty() => {
+            rows.extend(parts.iter().take(PARTS).map(|(part, value)| row(format!("{key}.{part}"), value)))
+        }
         value => rows.push(row(key.to_owned(), value)),
     }
 }
@@ -280,7 +308,11 @@ fn consent_row(consent: &Consent) -> ConsentRow {
 }
 
 fn suppression(suppression: &engine::report::customers::Suppressed) -> Suppression {
-    Suppression { address: suppression.address.clone(), because: format!("Their server said: {}", suppression.reason), since: suppression.since.as_jiff() }
+    Suppression {
+        address: suppression.address.clone(),
+        because: format!("Their server said: {}", suppression.reason),
+        since: suppression.since.as_jiff(),
+    }
 }
 
 fn quiet_hours(profile: &Profile) -> Option<String> {

@@ -91,7 +91,11 @@ impl<H: House> EngineViews<H> {
         }))
     }
 
-    pub(super) fn save_draft(&self, kind: Definition, draft: &Draft) -> Result<Result<String, Vec<Problem>>, PageError> {
+    pub(super) fn save_draft(
+        &self,
+        kind: Definition,
+        draft: &Draft,
+    ) -> Result<Result<String, Vec<Problem>>, PageError> {
         let (defined, name) = match read_draft(kind, &draft.yaml) {
             Ok(read) => read,
             Err(problems) => return Ok(Err(problems)),
@@ -131,15 +135,23 @@ fn read_draft(kind: Definition, text: &str) -> Result<(Vec<Defined>, Name), Vec<
 }
 
 /// Somebody may have saved another version, or another definition of the name, since the editor was opened.
-fn changed_meanwhile(engine: &Engine, kind: DefinitionKind, edited: Option<&str>, seen: Option<u64>, name: &Name) -> Option<Problem> {
+fn changed_meanwhile(
+    engine: &Engine,
+    kind: DefinitionKind,
+    edited: Option<&str>,
+    seen: Option<u64>,
+    name: &Name,
+) -> Option<Problem> {
     let present = engine.version(kind, name).map(|version| u64::from(version.version));
     let is_edit = edited == Some(name.as_str());
     match (is_edit, present, seen) {
-        (true, Some(present), Some(seen)) if present != seen => {
-            Some(whole(format!("somebody has saved version {present} meanwhile, you began with version {seen}: open it again, and put in what you changed")))
-        }
+        (true, Some(present), Some(seen)) if present != seen => Some(whole(format!(
+            "somebody has saved version {present} meanwhile, you began with version {seen}: open it again, and put in what you changed"
+        ))),
         (true, None, Some(_)) => Some(whole(format!("somebody has deleted the {} `{name}` meanwhile", kind.word()))),
-        (false, Some(_), _) => Some(whole(format!("there is a {} `{name}` already: take another name, or open that one", kind.word()))),
+        (false, Some(_), _) => {
+            Some(whole(format!("there is a {} `{name}` already: take another name, or open that one", kind.word())))
+        }
         _ => None,
     }
 }
@@ -182,12 +194,19 @@ fn whole(message: String) -> Problem {
 }
 
 fn problem(text: &str, error: &DefinitionError) -> Problem {
-    let message = if error.definition.is_empty() { error.error.message.clone() } else { format!("{}: {}", error.definition, error.error.message) };
+    let message = if error.definition.is_empty() {
+        error.error.message.clone()
+    } else {
+        format!("{}: {}", error.definition, error.error.message)
+    };
     with_line(Problem { path: error.error.path.clone(), line: None, message }, text)
 }
 
 fn with_line(problem: Problem, text: &str) -> Problem {
-    let line = problem.line.or_else(|| line_of_syntax(&problem.message)).or_else(|| line_of(text, &problem.path, &problem.message));
+    let line = problem
+        .line
+        .or_else(|| line_of_syntax(&problem.message))
+        .or_else(|| line_of(text, &problem.path, &problem.message));
     Problem { line, ..problem }
 }
 
@@ -221,13 +240,16 @@ fn line_of(text: &str, path: &str, message: &str) -> Option<usize> {
         }
     }
     let quoted = message.split('`').nth(1).filter(|_| message.contains("unknown"));
-    let named = quoted.and_then(|key| lines.get(at..)?.iter().position(|line| names_key(line, key)).map(|offset| at + offset));
+    let named =
+        quoted.and_then(|key| lines.get(at..)?.iter().position(|line| names_key(line, key)).map(|offset| at + offset));
     named.or(found).map(|line| line + 1)
 }
 
 fn names_key(line: &str, key: &str) -> bool {
     let key = format!("{key}:");
-    line.match_indices(&key).any(|(at, _)| line[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric() && before != '_' && before != '-'))
+    line.match_indices(&key).any(|(at, _)| {
+        line[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric() && before != '_' && before != '-')
+    })
 }
 
 #[cfg(test)]

@@ -30,7 +30,11 @@ impl<H: House> EngineViews<H> {
         let beat = self.pulse()?;
         self.look(|engine, reader, ledger| {
             let needs = &beat.attention.needs;
-            let quiet = ledger.quiet_regulars(engine, engine.clock());
+            let quiet = Quiets {
+                count: beat.attention.quiet,
+                worth: &beat.attention.quiet_worth_in_year,
+                first: &beat.attention.quiet_first,
+            };
             let (today, last_call) = engine.door_today(reader).map_err(broken)?;
             let campaigns = engine.campaigns(reader).map_err(broken)?;
             let shown = needs.iter().take(SHOWN).map(|need| attention(engine, reader, ledger, need));
@@ -51,16 +55,28 @@ impl<H: House> EngineViews<H> {
                 attention: shown.collect::<Result<_, _>>()?,
                 attention_total: needs.len().into(),
                 campaigns: running.take(CAMPAIGNS).map(|row| super::campaigns::row(engine, row)).collect(),
-                ingest: Totals { accepted: Count(today.accepted), duplicate: Count(today.duplicates), refused: Count(today.refused) },
+                ingest: Totals {
+                    accepted: Count(today.accepted),
+                    duplicate: Count(today.duplicates),
+                    refused: Count(today.refused),
+                },
                 last_call: last_call.map(Timestamp::as_jiff),
             })
         })
     }
 }
 
+/// The regulars who are quiet.
+struct Quiets<'a> {
+    count: u64,
+    worth: &'a [Money],
+    first: &'a [Quiet],
+}
+
 /// The one sentence: who waits comes before who is silent.
-fn lead(engine: &Engine, needs: &[Need], quiet: &[Quiet]) -> (Prose, Prose, Option<Link>) {
-    let waits: Vec<&Need> = needs.iter().filter(|need| matches!(need.why, Why::Complaint | Why::Conversation)).collect();
+fn lead(engine: &Engine, needs: &[Need], quiet: &Quiets<'_>) -> (Prose, Prose, Option<Link>) {
+    let waits: Vec<&Need> =
+        needs.iter().filter(|need| matches!(need.why, Why::Complaint | Why::Conversation)).collect();
     let mut lead = Prose::new();
     let mut note = Prose::new();
     if let Some(first) = waits.first() {
@@ -70,7 +86,7 @@ fn lead(engine: &Engine, needs: &[Need], quiet: &[Quiet]) -> (Prose, Prose, Opti
         let action = Link::new(&format!("Answer {}", first.who.title()), Place::Customer(first.who.id.to_string()));
         return (also_quiet(lead, engine, quiet), note, Some(action));
     }
-    if quiet.is_empty() {
+    if quiet.count == 0 {
         return (lead, note, None);
     }
     lead = also_quiet(lead, engine, quiet);
@@ -78,29 +94,26 @@ fn lead(engine: &Engine, needs: &[Need], quiet: &[Quiet]) -> (Prose, Prose, Opti
     (lead, note, Some(Link::new("Ask them back", Place::NewCampaign)))
 }
 
-fn also_quiet(lead: Prose, engine: &Engine, quiet: &[Quiet]) -> Prose {
-    if quiet.is_empty() {
+fn also_quiet(lead: Prose, engine: &Engine, quiet: &Quiets<'_>) -> Prose {
+    if quiet.count == 0 {
         return lead;
     }
-    let count = Count::from(quiet.len());
+    let count = Count(quiet.count);
     let lead = if lead.is_empty() { lead } else { lead.say(" ") };
     let lead = lead.strong(format!("{} quiet.", count.of("regular has gone", "regulars have gone")));
-    match worth_in_year(engine, quiet) {
+    match words::main_sum(quiet.worth, engine.definitions().settings.currency) {
         Some(worth) => lead.say(" Their orders of the last year came to ").strong(worth.to_string()).say("."),
         None => lead,
     }
-}
-
-fn worth_in_year(engine: &Engine, quiet: &[Quiet]) -> Option<crate::pages::text::Money> {
-    let sums: Vec<Money> = engine::report::ledger::sums(quiet.iter().flat_map(|quiet| quiet.worth_in_year.iter().copied()));
-    words::main_sum(&sums, engine.definitions().settings.currency)
 }
 
 fn uncertain(count: u64) -> Option<Finding> {
     (count > 0).then(|| Finding {
         tag: Tag::new("Uncertain", Tone::Rose),
         title: format!("{} may or may not have gone out", Count(count).of("message", "messages")),
-        text: Prose::plain("The mail server took the words and never answered. Offers are not sent twice; look at each and say so."),
+        text: Prose::plain(
+            "The mail server took the words and never answered. Offers are not sent twice; look at each and say so.",
+        ),
         actions: vec![Link::new("Look at them", Place::Messages("uncertain".to_owned()))],
     })
 }
@@ -123,7 +136,8 @@ fn held(engine: &Engine) -> Vec<Finding> {
         "cannot be written",
         "The template prints something that is not known of these customers. Give it a default, or bring in the value.",
     );
-    let approval = finding(of(Because::NeedsApproval), "Waits for you", "to approve", "They go out once a person has said yes.");
+    let approval =
+        finding(of(Because::NeedsApproval), "Waits for you", "to approve", "They go out once a person has said yes.");
     [missing, approval].into_iter().flatten().collect()
 }
 
@@ -136,13 +150,13 @@ fn refused(count: u64) -> Option<Finding> {
     })
 }
 
-fn drifting(engine: &Engine, quiet: &[Quiet]) -> Option<Finding> {
-    if quiet.is_empty() {
+fn drifting(engine: &Engine, quiet: &Quiets<'_>) -> Option<Finding> {
+    if quiet.count == 0 {
         return None;
     }
     let now = engine.clock();
     let mut text = Prose::plain("Most worth in the last year: ");
-    for (place, quiet) in quiet.iter().take(NAMED).enumerate() {
+    for (place, quiet) in quiet.first.iter().take(NAMED).enumerate() {
         let who = engine.who(quiet.customer);
         let before = if place == 0 { "" } else { "; " };
         let usual = words::long(Span(quiet.usual_gap_ms));
@@ -153,7 +167,10 @@ fn drifting(engine: &Engine, quiet: &[Quiet]) -> Option<Finding> {
     }
     Some(Finding {
         tag: Tag::new("Gone quiet", Tone::Sun),
-        title: format!("{} silent for longer than is usual for them", Count::from(quiet.len()).of("regular is", "regulars are")),
+        title: format!(
+            "{} silent for longer than is usual for them",
+            Count(quiet.count).of("regular is", "regulars are")
+        ),
         text: text.say("."),
         actions: vec![Link::new("Write a campaign", Place::NewCampaign)],
     })
@@ -161,7 +178,9 @@ fn drifting(engine: &Engine, quiet: &[Quiet]) -> Option<Finding> {
 
 /// The campaign with the most people in both groups: counts, no verdict.
 fn came_back(engine: &Engine, reader: &dyn Reader, rows: &[CampaignRow]) -> Result<Option<Finding>, PageError> {
-    let Some(row) = rows.iter().filter(|row| row.state == State::Running && row.came_back.is_some()).max_by_key(|row| row.sent) else {
+    let Some(row) =
+        rows.iter().filter(|row| row.state == State::Running && row.came_back.is_some()).max_by_key(|row| row.sent)
+    else {
         return Ok(None);
     };
     let report = engine.campaign(reader, row.campaign.as_str()).map_err(super::told)?;
@@ -198,7 +217,10 @@ fn attention(engine: &Engine, reader: &dyn Reader, ledger: &Ledger, need: &Need)
         Why::FellSilent => (silence(need.quiet.as_ref(), now), "Open", place),
     };
     let bought = ledger.bought(&engine.ids_of_person(need.who.id), now);
-    let known = engine.look().customer(need.who.id).map(|customer| format!("customer for {}", how_long(customer.first_seen.as_jiff(), now.as_jiff())));
+    let known = engine
+        .look()
+        .customer(need.who.id)
+        .map(|customer| format!("customer for {}", how_long(customer.first_seen.as_jiff(), now.as_jiff())));
     let orders = (bought.orders > 0).then(|| Count(bought.orders).of("order", "orders"));
     let about: Vec<String> = known.into_iter().chain(orders).collect();
     Ok(Attention {

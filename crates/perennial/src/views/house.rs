@@ -11,10 +11,7 @@ pub trait House: Send + Sync + 'static {
     /// The live state. Hold it shortly, and never twice in one thread.
     fn read(&self) -> RwLockReadGuard<'_, Engine>;
     /// Looks at committed data on a connection of its own.
-    fn with_reader<T>(
-        &self,
-        look: impl FnOnce(&dyn Reader) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError>;
+    fn with_reader<T>(&self, look: impl FnOnce(&dyn Reader) -> Result<T, StoreError>) -> Result<T, StoreError>;
     /// The present instant.
     fn now(&self) -> Timestamp;
     /// Does something to the engine on the writer's thread, and returns once it is durable.
@@ -29,10 +26,7 @@ impl House for Handle {
         Handle::read(self)
     }
 
-    fn with_reader<T>(
-        &self,
-        look: impl FnOnce(&dyn Reader) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    fn with_reader<T>(&self, look: impl FnOnce(&dyn Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
         Handle::with_reader(self, look)
     }
 

@@ -38,7 +38,12 @@ fn source(row: &door::SourceRow) -> SourceRow {
         Trust::Perennial => "Perennial",
     };
     let kinds: Vec<&str> = row.trust.iter().map(word).collect();
-    SourceRow { name: row.source.clone(), kind: kinds.join(", "), totals: totals(row.totals), last_call: row.last_call.map(Timestamp::as_jiff) }
+    SourceRow {
+        name: row.source.clone(),
+        kind: kinds.join(", "),
+        totals: totals(row.totals),
+        last_call: row.last_call.map(Timestamp::as_jiff),
+    }
 }
 
 fn call(row: &door::CallRow) -> CallRow {
@@ -64,7 +69,12 @@ fn refused(reason: door::RefusedReason) -> RefusedReason {
         samples: reason
             .examples
             .into_iter()
-            .map(|example| RefusedCall { at: example.received_at.as_jiff(), source: example.source, detail: example.message, raw: example.raw })
+            .map(|example| RefusedCall {
+                at: example.received_at.as_jiff(),
+                source: example.source,
+                detail: example.message,
+                raw: example.raw,
+            })
             .collect(),
     }
 }

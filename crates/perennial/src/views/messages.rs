@@ -26,12 +26,15 @@ impl<H: House> EngineViews<H> {
             let all = MessagesAsked::default();
             let found = match asked(engine, filter) {
                 Some(asked) => engine.messages(reader, &asked, skip, ROWS).map_err(broken)?,
-                None => Messages { messages: Vec::new(), found: 0, ..engine.messages(reader, &all, 0, 1).map_err(broken)? },
+                None => {
+                    Messages { messages: Vec::new(), found: 0, ..engine.messages(reader, &all, 0, 1).map_err(broken)? }
+                }
             };
             let shown = skip + found.messages.len() as u64;
             let count = |outcome: Outcome| Count(found.counts.get(outcome.code()).copied().unwrap_or(0));
             let uncertain = engine.unseen_uncertain(reader, ledger).map_err(broken)?;
-            let mut counts: Vec<(Outcome, Count)> = Outcome::ALL.into_iter().map(|outcome| (outcome, count(outcome))).collect();
+            let mut counts: Vec<(Outcome, Count)> =
+                Outcome::ALL.into_iter().map(|outcome| (outcome, count(outcome))).collect();
             if !count(Outcome::Waiting).is_zero() {
                 counts.push((Outcome::Waiting, count(Outcome::Waiting)));
             }
@@ -100,7 +103,12 @@ fn asked(engine: &Engine, filter: &Filter) -> Option<MessagesAsked> {
         name => Some(Name::parse(name).ok()?),
     };
     let because = reason(filter).ok()?;
-    Some(MessagesAsked { campaign, outcome: words::asked_outcome(filter.outcome), because, people: people(engine, filter) })
+    Some(MessagesAsked {
+        campaign,
+        outcome: words::asked_outcome(filter.outcome),
+        because,
+        people: people(engine, filter),
+    })
 }
 
 fn row(engine: &Engine, row: &engine::report::messages::MessageRow) -> MessageRow {
@@ -167,14 +175,26 @@ fn explanation(engine: &Engine, report: &MessageReport) -> String {
 
 fn held(because: Because, detail: &str) -> String {
     match because {
-        Because::MissingValue => format!("It cannot be written yet{detail}. Give the template a default, or bring in the value: then it goes through the gate again."),
+        Because::MissingValue => format!(
+            "It cannot be written yet{detail}. Give the template a default, or bring in the value: then it goes through the gate again."
+        ),
         Because::NeedsApproval => "It waits until a person approves it.".to_owned(),
         Because::Paused => "Its campaign is paused; on resume it goes through the gate again.".to_owned(),
-        Because::PersonTalking => "It waits until the conversation is over; then it goes through the gate again.".to_owned(),
-        Because::ComplaintOpen => "It waits until the complaint is settled; then it goes through the gate again.".to_owned(),
-        Because::QuietHours => "It waits until the customer’s quiet hours end; then it goes through the gate again.".to_owned(),
-        Because::FrequencyCap => "The customer has had as many messages as are allowed; it waits until there is room again.".to_owned(),
-        Because::LowerPriority => "Another message of the same moment went first; it waits until there is room again.".to_owned(),
+        Because::PersonTalking => {
+            "It waits until the conversation is over; then it goes through the gate again.".to_owned()
+        }
+        Because::ComplaintOpen => {
+            "It waits until the complaint is settled; then it goes through the gate again.".to_owned()
+        }
+        Because::QuietHours => {
+            "It waits until the customer’s quiet hours end; then it goes through the gate again.".to_owned()
+        }
+        Because::FrequencyCap => {
+            "The customer has had as many messages as are allowed; it waits until there is room again.".to_owned()
+        }
+        Because::LowerPriority => {
+            "Another message of the same moment went first; it waits until there is room again.".to_owned()
+        }
         Because::PutOff => format!("Their server asked to try later{detail}."),
         Because::ChannelDown => "The channel rests after failures in a row, and is tried again soon.".to_owned(),
         _ => "It waits.".to_owned(),
@@ -183,13 +203,17 @@ fn held(because: Because, detail: &str) -> String {
 
 /// Decisions and attempts in the order of time. An attempt is told before the outcome that it led to.
 fn ledger_rows(report: &MessageReport) -> Vec<LedgerRow> {
-    let mut rows = vec![(report.row.decided_at, 0, LedgerRow {
-        at: report.row.decided_at.as_jiff(),
-        attempt: None,
-        phase: "Fell due".to_owned(),
-        detail: format!("step {} of {}", report.row.step, report.row.campaign),
-        tone: Tone::Plain,
-    })];
+    let mut rows = vec![(
+        report.row.decided_at,
+        0,
+        LedgerRow {
+            at: report.row.decided_at.as_jiff(),
+            attempt: None,
+            phase: "Fell due".to_owned(),
+            detail: format!("step {} of {}", report.row.step, report.row.campaign),
+            tone: Tone::Plain,
+        },
+    )];
     for attempt in &report.attempts {
         rows.extend(attempt_rows(attempt));
     }
@@ -199,8 +223,18 @@ fn ledger_rows(report: &MessageReport) -> Vec<LedgerRow> {
 }
 
 fn attempt_rows(attempt: &Attempted) -> Vec<(domain::Timestamp, u8, LedgerRow)> {
-    let row = |at: domain::Timestamp, phase: &str, detail: String, tone| LedgerRow { at: at.as_jiff(), attempt: Some(attempt.number), phase: phase.to_owned(), detail, tone };
-    let mut rows = vec![(attempt.started_at, 1, row(attempt.started_at, "Attempt recorded", "on disk before anything is sent".to_owned(), Tone::Plain))];
+    let row = |at: domain::Timestamp, phase: &str, detail: String, tone| LedgerRow {
+        at: at.as_jiff(),
+        attempt: Some(attempt.number),
+        phase: phase.to_owned(),
+        detail,
+        tone,
+    };
+    let mut rows = vec![(
+        attempt.started_at,
+        1,
+        row(attempt.started_at, "Attempt recorded", "on disk before anything is sent".to_owned(), Tone::Plain),
+    )];
     if let Some(ended) = attempt.ended_at {
         let (phase, tone) = match attempt.result.as_deref() {
             Some("sent") => ("Accepted", Tone::Leaf),
@@ -218,5 +252,11 @@ fn decided_row(decided: &Decided) -> LedgerRow {
     let outcome = words::outcome(Some(decided.outcome));
     let because = decided.because.map(|because| because_in_words(because.word()));
     let detail: Vec<String> = because.into_iter().chain(decided.detail.clone()).collect();
-    LedgerRow { at: decided.time.as_jiff(), attempt: None, phase: outcome.words().to_owned(), detail: detail.join(": "), tone: outcome.tone() }
+    LedgerRow {
+        at: decided.time.as_jiff(),
+        attempt: None,
+        phase: outcome.words().to_owned(),
+        detail: detail.join(": "),
+        tone: outcome.tone(),
+    }
 }

@@ -57,8 +57,8 @@ pub struct EngineViews<H = Handle> {
     sending: Sending,
     public_url: String,
     door: DoorOptions,
-    ledger: RwLock<Ledger>,
-    pulse: pulse::Pulse,
+    ledger: Arc<RwLock<Ledger>>,
+    pulse: Arc<pulse::Pulse>,
     sizes: Arc<sizes::Sizes>,
 }
 
@@ -70,8 +70,8 @@ impl<H: House> EngineViews<H> {
             sending: sending.map_or(Sending::Nothing, Sending::By),
             public_url,
             door: DoorOptions::default(),
-            ledger: RwLock::default(),
-            pulse: pulse::Pulse::new(PATIENCE),
+            ledger: Arc::default(),
+            pulse: Arc::new(pulse::Pulse::new(PATIENCE)),
             sizes: Arc::default(),
         }
     }
@@ -86,25 +86,8 @@ impl<H: House> EngineViews<H> {
     /// Answers nothing from memory: for tests, which look twice within a moment.
     #[cfg(test)]
     fn impatient(mut self) -> EngineViews<H> {
-        self.pulse = pulse::Pulse::new(Duration::ZERO);
+        self.pulse = Arc::new(pulse::Pulse::new(Duration::ZERO));
         self
-    }
-
-    /// The ledger, with everything that was committed. Taken before the engine, never after.
-    fn ledger(&self, reader: &dyn Reader) -> Result<RwLockReadGuard<'_, Ledger>, StoreError> {
-        let (position, currency) = {
-            let engine = self.house.read();
-            (engine.position(), engine.definitions().settings.currency)
-        };
-        let is_behind = {
-            let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
-            ledger.position() < position
-        };
-        if is_behind {
-            let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
-            ledger.catch_up(reader, currency, &|call, position| self.house.read().name_at(call, position))?;
-        }
-        Ok(self.ledger.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks at the engine, the store and the ledger together.
@@ -112,12 +95,7 @@ impl<H: House> EngineViews<H> {
         &self,
         look: impl FnOnce(&Engine, &dyn Reader, &Ledger) -> Result<T, PageError>,
     ) -> Result<T, PageError> {
-        let looked = self.house.with_reader(|reader| {
-            let ledger = self.ledger(reader)?;
-            let engine = self.house.read();
-            Ok(look(&engine, reader, &ledger))
-        });
-        looked.map_err(broken)?
+        look_at(self.house.as_ref(), &self.ledger, look)
     }
 
     /// Looks at the store alone.
@@ -211,12 +189,48 @@ impl<H: House> Views for EngineViews<H> {
     }
 
     fn save(&self, kind: Definition, draft: &Draft) -> Result<Result<String, Vec<Problem>>, PageError> {
-        self.save_draft(kind, draft)
+        let saved = self.save_draft(kind, draft);
+        self.pulse.forget();
+        saved
     }
 
     fn carry_out(&self, order: &Order) -> Result<Notice, PageError> {
-        self.press(order)
+        let pressed = self.press(order);
+        self.pulse.forget();
+        pressed
     }
+}
+
+/// Looks at the engine, the store and the ledger together.
+fn look_at<T>(
+    house: &impl House,
+    ledger: &RwLock<Ledger>,
+    look: impl FnOnce(&Engine, &dyn Reader, &Ledger) -> Result<T, PageError>,
+) -> Result<T, PageError> {
+    let looked = house.with_reader(|reader| {
+        let ledger = caught_up(house, ledger, reader)?;
+        let engine = house.read();
+        Ok(look(&engine, reader, &ledger))
+    });
+    looked.map_err(broken)?
+}
+
+/// The ledger, with everything that was committed. Taken before the engine, never after.
+fn caught_up<'l>(
+    house: &impl House,
+    ledger: &'l RwLock<Ledger>,
+    reader: &dyn Reader,
+) -> Result<RwLockReadGuard<'l, Ledger>, StoreError> {
+    let (position, currency) = {
+        let engine = house.read();
+        (engine.position(), engine.definitions().settings.currency)
+    };
+    let is_behind = ledger.read().unwrap_or_else(PoisonError::into_inner).position() < position;
+    if is_behind {
+        let mut ledger = ledger.write().unwrap_or_else(PoisonError::into_inner);
+        ledger.catch_up(reader, currency, &|call, position| house.read().name_at(call, position))?;
+    }
+    Ok(ledger.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn broken(error: impl std::fmt::Display) -> PageError {

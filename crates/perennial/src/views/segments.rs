@@ -25,7 +25,9 @@ impl<H: House> EngineViews<H> {
                 sentence: row.rule,
                 members: Count(row.members),
                 size: sizes.as_ref().map(|sizes| sizes.last_days(&row.segment, row.members)).unwrap_or_default(),
-                change_in_week: i64::try_from(row.members).unwrap_or(i64::MAX).saturating_sub(i64::try_from(week_ago).unwrap_or(i64::MAX)),
+                change_in_week: i64::try_from(row.members)
+                    .unwrap_or(i64::MAX)
+                    .saturating_sub(i64::try_from(week_ago).unwrap_or(i64::MAX)),
                 used_by: row.used_by.iter().map(link).collect(),
             }
         });
@@ -41,7 +43,8 @@ impl<H: House> EngineViews<H> {
             let row = engine.segment(name).map_err(told)?;
             let page = engine.member_page(reader, name, after, MEMBERS).map_err(told)?;
             let movements = engine.movements(reader, name, MOVEMENTS).map_err(told)?;
-            let value = engine.version(DefinitionKind::Segment, &row.segment).and_then(|version| version.value.as_ref());
+            let value =
+                engine.version(DefinitionKind::Segment, &row.segment).and_then(|version| version.value.as_ref());
             Ok(SegmentView {
                 name: row.segment.as_str().to_owned(),
                 title: row.title,

@@ -132,7 +132,12 @@ fn walk_and_keep(house: &impl House, sizes: &Sizes) -> Result<Arc<Walk>, StoreEr
 fn plan(house: &impl House) -> Result<Plan, StoreError> {
     let engine = house.read();
     let versions = engine.segments().into_iter().map(|row| (row.segment, row.version)).collect();
-    Ok(Plan { snapshot: engine.snapshot(), versions, zone: super::words::zone(&engine), first: engine.first_seen().unwrap_or(engine.clock()) })
+    Ok(Plan {
+        snapshot: engine.snapshot(),
+        versions,
+        zone: super::words::zone(&engine),
+        first: engine.first_seen().unwrap_or(engine.clock()),
+    })
 }
 
 fn walk(house: &impl House, plan: Plan) -> Result<Walk, StoreError> {

@@ -29,7 +29,21 @@ pub fn write_all<'a>(values: impl IntoIterator<Item = &'a Value>) -> String {
 }
 
 fn json(value: &Value) -> String {
-    format!("{value:#}\n")
+    printable(&format!("{value:#}\n"))
+}
+
+/// JSON in which every character that YAML refuses to read stands as an escape. Such stand in texts only.
+fn printable(json: &str) -> String {
+    let must_escape = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if must_escape(c) {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 fn block_map(map: &Map<String, Value>, indent: usize, text: &mut String) {
@@ -91,7 +105,8 @@ fn flow(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         Value::Object(map) if map.is_empty() => "{}".to_owned(),
         Value::Object(map) => {
-            let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{}: {}", scalar(key), flow(value))).collect();
+            let pairs: Vec<String> =
+                map.iter().map(|(key, value)| format!("{}: {}", scalar(key), flow(value))).collect();
             format!("{{ {} }}", pairs.join(", "))
         }
         other => other.to_string(),
@@ -100,7 +115,7 @@ fn flow(value: &Value) -> String {
 
 /// A text on one line: plain where nobody could take it for something else, else in quotes as JSON has them.
 fn scalar(words: &str) -> String {
-    if is_plain(words) { words.to_owned() } else { Value::from(words).to_string() }
+    if is_plain(words) { words.to_owned() } else { printable(&Value::from(words).to_string()) }
 }
 
 fn is_plain(words: &str) -> bool {
@@ -123,10 +138,17 @@ fn looks_like_another_kind(words: &str) -> bool {
 
 /// Whether a text is shown as a block: it has lines, and nothing that a block would lose.
 fn is_block_text(words: &str) -> bool {
-    let lines_are_clean = words.lines().all(|line| !line.ends_with([' ', '\t']) && !line.chars().any(|c| c.is_control() && c != '\t'));
+    let lines_are_clean = words.lines().all(|line| {
+        !line.ends_with([' ', '\t']) && !line.chars().any(|c| (c.is_control() && c != '\t') || !is_plain_anywhere(c))
+    });
     let begins_clean = !words.starts_with([' ', '\n', '\t']);
     let ends_clean = !words.ends_with("\n\n");
     words.contains('\n') && lines_are_clean && begins_clean && ends_clean && !words.contains('\r')
+}
+
+/// Not a mark of byte order, nor another line end that a reader of YAML may see.
+fn is_plain_anywhere(c: char) -> bool {
+    !matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{2028}' | '\u{2029}')
 }
 
 fn block_text(words: &str, indent: usize, text: &mut String) {
@@ -179,8 +201,61 @@ mod tests {
     #[test]
     fn texts_that_look_like_something_else_stay_texts() {
         let odd = [
-            "true", "No", "null", "~", "12", "1e5", "0x1f", "21:00", "2026-01-01", "- a", "a: b", "a #b", "'x'", "\"x\"", "", " ", " a", "a ", "*", "&a", "!t", "%d", "@x", "`x`",
-            "[a]", "{a}", "a\tb", "a\nb ", "\n", "\na", "a\n\n", "é", "\u{202e}x", "x\u{7f}", "?", ":", "a:", ",", "|", ">", "<<", "---", "...", "20%", "30d", "Ünï", "\u{feff}a", "a\u{2028}b", "1_000", ".5", "+1",
+            "true",
+            "No",
+            "null",
+            "~",
+            "12",
+            "1e5",
+            "0x1f",
+            "21:00",
+            "2026-01-01",
+            "- a",
+            "a: b",
+            "a #b",
+            "'x'",
+            "\"x\"",
+            "",
+            " ",
+            " a",
+            "a ",
+            "*",
+            "&a",
+            "!t",
+            "%d",
+            "@x",
+            "`x`",
+            "[a]",
+            "{a}",
+            "a\tb",
+            "a\nb ",
+            "\n",
+            "\na",
+            "a\n\n",
+            "é",
+            "\u{202e}x",
+            "x\u{7f}",
+            "x\u{85}y",
+            "\u{feff}",
+            "a\u{0}b\u{1f}",
+            "\u{ffff}",
+            "?",
+            ":",
+            "a:",
+            ",",
+            "|",
+            ">",
+            "<<",
+            "---",
+            "...",
+            "20%",
+            "30d",
+            "Ünï",
+            "\u{feff}a",
+            "a\u{2028}b",
+            "1_000",
+            ".5",
+            "+1",
         ];
         for text in odd {
             there_and_back(&json!({ "a": text }));

@@ -149,11 +149,6 @@ impl House {
         let happenings = timeline["happenings"].as_array().unwrap().iter();
         happenings.filter(|one| one["event"] == event).flat_map(|one| vec![one.clone(); one["times"].as_u64().unwrap() as usize]).collect()
     }
-
-    /// Whether anybody is known by this name.
-    pub(crate) fn knows(&self, customer: &str) -> bool {
-        self.open().handle().read().ids_of(customer).is_some()
-    }
 }
 
 impl Drop for House {

@@ -71,12 +71,18 @@ fn a_server_outlives_lies_about_lengths_and_bodies_without_end_t1_t19() {
     wire.stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert!(!wire.rest().starts_with("HTTP/1.1 200"));
 
-    // Both lengths: what one server takes for one request is two for another, so it is no request.
-    let mut wire = Wire::open(&server);
-    wire.send(&head(&key, "content-length: 5\r\ntransfer-encoding: chunked\r\nconnection: close\r\n"));
-    wire.send(format!("1c\r\n{}\r\n0\r\n\r\n", String::from_utf8_lossy(body)).as_bytes());
-    let answer = wire.rest();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    // Both lengths: a proxy that goes by one of them takes for one request what is two by the other. The chunks count,
+    // and what follows them is nobody's request.
+    for lengths in ["content-length: 5\r\ntransfer-encoding: chunked\r\n", "transfer-encoding: chunked\r\ncontent-length: 5\r\n"] {
+        let mut wire = Wire::open(&server);
+        let chunks = format!("1c\r\n{}\r\n0\r\n\r\n", String::from_utf8_lossy(body));
+        wire.send(&[head(&key, lengths), chunks.into_bytes(), head(&key, "content-length: 28\r\n"), body.to_vec()].concat());
+        let answer = wire.rest();
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    }
+    let before = calls_total(&server);
+    assert_eq!(before, 2);
     for lengths in ["content-length: 28\r\ncontent-length: 5\r\n", "content-length: -1\r\n", "content-length: 99999999999999999999999\r\n"] {
         let mut wire = Wire::open(&server);
         wire.send(&head(&key, lengths));
@@ -91,7 +97,7 @@ fn a_server_outlives_lies_about_lengths_and_bodies_without_end_t1_t19() {
     let sent = (0..10_000).take_while(|n| wire.send(format!("x-{n}: {}\r\n", "y".repeat(1_000)).as_bytes())).count();
     assert!(sent < 10_000);
     assert!(!wire.rest().contains("200 OK"));
-    assert_eq!(calls_total(&server), 0);
+    assert_eq!(calls_total(&server), before);
 
     // And after all that it does its work, on a connection that is kept.
     let mut wire = Wire::open(&server);
@@ -100,5 +106,5 @@ fn a_server_outlives_lies_about_lengths_and_bodies_without_end_t1_t19() {
     wire.send(&head(&key, "content-length: 28\r\nconnection: close\r\n"));
     wire.send(body);
     assert_eq!(wire.rest().matches(r#"{"success":true}"#).count(), 2);
-    assert_eq!(calls_total(&server), 2);
+    assert_eq!(calls_total(&server), before + 2);
 }
