@@ -117,11 +117,8 @@ pub enum LinkUrlError {
 impl LinkUrl {
     /// Checks an absolute link. Nothing is encoded here: the caller that built the link knows its parts.
     pub fn parse(text: &str) -> Result<LinkUrl, LinkUrlError> {
-        let rest = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"));
-        let has_host = rest
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let has_host = rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
         if !has_host {
             return Err(LinkUrlError::Scheme);
         }
@@ -194,17 +191,12 @@ impl HeaderBlock {
         self.lines
     }
 
-    fn line(
-        &mut self,
-        name: &'static str,
-        write: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result,
-    ) {
+    fn line(&mut self, name: &'static str, write: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result) {
         self.lines.push_str(name);
         self.lines.push(':');
         {
             let mut writer = EmailWriter::new(&mut self.lines, name.len() + 1, 1, false);
-            write(&mut writer)
-                .expect("a String takes every write, and no text here has a control character");
+            write(&mut writer).expect("a String takes every write, and no text here has a control character");
         }
         self.lines.push_str("\r\n");
     }
@@ -213,9 +205,7 @@ impl HeaderBlock {
 /// Asks whether a header text can be written as it is. `=?` begins an encoded word: a customer so called would
 /// bring line breaks and bidirectional controls back in through the reader's decoder.
 fn may_be_plain(text: &str) -> bool {
-    let is_plain_word = |word: &str| {
-        word.len() <= MAX_PLAIN_WORD_OCTETS && word.bytes().all(|b| b.is_ascii_graphic())
-    };
+    let is_plain_word = |word: &str| word.len() <= MAX_PLAIN_WORD_OCTETS && word.bytes().all(|b| b.is_ascii_graphic());
     text.split(' ').all(is_plain_word) && !text.contains("=?")
 }
 
@@ -227,78 +217,38 @@ mod tests {
     fn a_customer_may_be_called_anything() {
         let name = HeaderText::from_customer("Ana\r\nBcc: evil@x.example\r\n\r\nhello");
         assert_eq!(name.as_str(), "Ana Bcc: evil@x.example hello");
-        assert_eq!(
-            HeaderText::from_customer("\u{202e}ana\u{2066}\u{200f} \t\0 b\u{2028}").as_str(),
-            "ana b"
-        );
+        assert_eq!(HeaderText::from_customer("\u{202e}ana\u{2066}\u{200f} \t\0 b\u{2028}").as_str(), "ana b");
         assert_eq!(HeaderText::from_customer("").as_str(), "");
-        assert_eq!(
-            HeaderText::from_customer(&"é".repeat(100_000))
-                .as_str()
-                .chars()
-                .count(),
-            500
-        );
+        assert_eq!(HeaderText::from_customer(&"é".repeat(100_000)).as_str().chars().count(), 500);
         assert_eq!(format!("{name:?}"), "HeaderText(***)");
     }
 
     #[test]
     fn what_the_owner_wrote_is_refused_rather_than_mended() {
-        assert_eq!(
-            HeaderText::parse("hi\r\nBcc: x"),
-            Err(HeaderTextError::ControlCharacter)
-        );
-        assert_eq!(
-            HeaderText::parse("a\tb"),
-            Err(HeaderTextError::ControlCharacter)
-        );
-        assert_eq!(
-            HeaderText::parse(&"a".repeat(501)),
-            Err(HeaderTextError::TooLong)
-        );
-        assert_eq!(
-            HeaderText::parse("Tea  for  Ana ").unwrap().as_str(),
-            "Tea for Ana"
-        );
+        assert_eq!(HeaderText::parse("hi\r\nBcc: x"), Err(HeaderTextError::ControlCharacter));
+        assert_eq!(HeaderText::parse("a\tb"), Err(HeaderTextError::ControlCharacter));
+        assert_eq!(HeaderText::parse(&"a".repeat(501)), Err(HeaderTextError::TooLong));
+        assert_eq!(HeaderText::parse("Tea  for  Ana ").unwrap().as_str(), "Tea for Ana");
     }
 
     #[test]
     fn a_link_cannot_leave_its_angle_brackets() {
         assert!(LinkUrl::parse("https://tea.example/u/abc?x=1&y=%20#z").is_ok());
         assert!(LinkUrl::parse("http://127.0.0.1:8080/u/abc").is_ok());
-        for text in [
-            "javascript:alert(1)",
-            "//tea.example",
-            "https://",
-            "https:///path",
-            "",
-        ] {
+        for text in ["javascript:alert(1)", "//tea.example", "https://", "https:///path", ""] {
             assert_eq!(LinkUrl::parse(text), Err(LinkUrlError::Scheme), "{text}");
         }
         for tail in ["a b", "a>,<mailto:x", "a\r\nBcc: x", "ü", "\"", ","] {
             let text = format!("https://tea.example/{tail}");
-            assert_eq!(
-                LinkUrl::parse(&text),
-                Err(LinkUrlError::Character),
-                "{text}"
-            );
+            assert_eq!(LinkUrl::parse(&text), Err(LinkUrlError::Character), "{text}");
         }
-        assert_eq!(
-            LinkUrl::parse(&format!("https://{}", "a".repeat(900))),
-            Err(LinkUrlError::TooLong)
-        );
+        assert_eq!(LinkUrl::parse(&format!("https://{}", "a".repeat(900))), Err(LinkUrlError::TooLong));
     }
 
     #[test]
     fn an_encoded_word_in_a_name_stays_the_text_it_is() {
         let mut block = HeaderBlock::default();
-        block.text(
-            "Subject",
-            &HeaderText::from_customer("=?utf-8?q?=0D=0ABcc:_x?="),
-        );
-        assert_eq!(
-            block.into_lines(),
-            "Subject: =?utf-8?b?PT91dGYtOD9xPz0wRD0wQUJjYzpfeD89?=\r\n"
-        );
+        block.text("Subject", &HeaderText::from_customer("=?utf-8?q?=0D=0ABcc:_x?="));
+        assert_eq!(block.into_lines(), "Subject: =?utf-8?b?PT91dGYtOD9xPz0wRD0wQUJjYzpfeD89?=\r\n");
     }
 }

@@ -16,7 +16,4 @@ pub use address::{AddressError, EmailAddress, MailId, MailIdError, Mailbox};
 pub use header::{HeaderText, HeaderTextError, LinkUrl, LinkUrlError};
 pub use mail::{ExtraHeader, Mail, MailError, Unsubscribe, WrittenMail};
 pub use outcome::{Delivered, EnhancedCode, Phase, Reply, Trouble};
-pub use smtp::{
-    Envelope, Login, PhaseRecorder, Refused, Secret, SettingsError, Smtp, SmtpSettings, Timeouts,
-    Tls,
-};
+pub use smtp::{Envelope, Login, PhaseRecorder, Refused, Secret, SettingsError, Smtp, SmtpSettings, Timeouts, Tls};

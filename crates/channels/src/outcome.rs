@@ -57,8 +57,7 @@ impl EnhancedCode {
     /// Reads the code at the head of a reply's text. It counts only if its class is that of `code`, RFC 2034 § 4.
     fn leading(code: u16, text: &str) -> Option<EnhancedCode> {
         let number = |part: &str| {
-            let is_number =
-                (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+            let is_number = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
             is_number.then(|| part.parse::<u16>().ok()).flatten()
         };
         let word = text.split([' ', '\t']).next()?;
@@ -92,16 +91,8 @@ pub struct Reply {
 impl Reply {
     pub(crate) fn new(code: u16, text: &str) -> Reply {
         let without_controls = |c: char| if c.is_control() { ' ' } else { c };
-        let text: String = text
-            .chars()
-            .map(without_controls)
-            .take(MAX_REPLY_CHARS)
-            .collect();
-        Reply {
-            code,
-            enhanced: EnhancedCode::leading(code, &text),
-            text,
-        }
+        let text: String = text.chars().map(without_controls).take(MAX_REPLY_CHARS).collect();
+        Reply { code, enhanced: EnhancedCode::leading(code, &text), text }
     }
 
     /// Asks whether the server says that it closes the connection.
@@ -200,13 +191,8 @@ impl Delivered {
     pub fn reply(&self) -> Option<&Reply> {
         match self {
             Delivered::Sent { reply } | Delivered::Rejected { reply, .. } => Some(reply),
-            Delivered::PutOff {
-                trouble: Trouble::Reply(reply),
-                ..
-            } => Some(reply),
-            Delivered::PutOff { .. } | Delivered::Uncertain { .. } | Delivered::NotSent { .. } => {
-                None
-            }
+            Delivered::PutOff { trouble: Trouble::Reply(reply), .. } => Some(reply),
+            Delivered::PutOff { .. } | Delivered::Uncertain { .. } | Delivered::NotSent { .. } => None,
         }
     }
 
@@ -215,9 +201,9 @@ impl Delivered {
         match self {
             Delivered::Sent { .. } => Phase::Accepted,
             Delivered::Uncertain { .. } => Phase::Body,
-            Delivered::PutOff { phase, .. }
-            | Delivered::Rejected { phase, .. }
-            | Delivered::NotSent { phase, .. } => *phase,
+            Delivered::PutOff { phase, .. } | Delivered::Rejected { phase, .. } | Delivered::NotSent { phase, .. } => {
+                *phase
+            }
         }
     }
 
@@ -226,9 +212,7 @@ impl Delivered {
     pub fn detail(&self) -> String {
         match self {
             Delivered::Sent { reply } | Delivered::Rejected { reply, .. } => reply.to_string(),
-            Delivered::PutOff { trouble, .. } | Delivered::Uncertain { trouble } => {
-                trouble.to_string()
-            }
+            Delivered::PutOff { trouble, .. } | Delivered::Uncertain { trouble } => trouble.to_string(),
             Delivered::NotSent { reason, .. } => reason.clone(),
         }
     }
@@ -238,11 +222,7 @@ impl Delivered {
         match trouble {
             Trouble::Reply(reply) if reply.code >= 500 && phase > Phase::Connect => {
                 let of_recipient = refuses_recipient(phase, &reply);
-                Delivered::Rejected {
-                    phase,
-                    reply,
-                    of_recipient,
-                }
+                Delivered::Rejected { phase, reply, of_recipient }
             }
             trouble => Delivered::PutOff { phase, trouble },
         }
@@ -253,14 +233,10 @@ impl Delivered {
 fn refuses_recipient(phase: Phase, reply: &Reply) -> bool {
     match reply.enhanced {
         // 5.1.7 and 5.1.8 are about the sender's address (RFC 3463 § 3.2), and so is all that MAIL FROM is answered.
-        Some(EnhancedCode {
-            subject: 1,
-            detail: 7 | 8,
-            ..
-        }) => false,
-        Some(EnhancedCode {
-            subject, detail, ..
-        }) => phase != Phase::MailFrom && (subject == 1 || (subject, detail) == (2, 1)),
+        Some(EnhancedCode { subject: 1, detail: 7 | 8, .. }) => false,
+        Some(EnhancedCode { subject, detail, .. }) => {
+            phase != Phase::MailFrom && (subject == 1 || (subject, detail) == (2, 1))
+        }
         // Without an enhanced code the phase tells, except for codes that are about the conversation: syntax and
         // order (50x), login (53x), and 552, a full mailbox (RFC 5321 § 4.2.3).
         None => phase == Phase::Rcpt && !matches!(reply.code, 500..=509 | 530..=539 | 552),
@@ -306,9 +282,6 @@ mod tests {
         assert_eq!(reply.text.chars().count(), 500);
         assert!(!reply.text.chars().any(char::is_control));
         assert_eq!(reply.enhanced.unwrap().to_string(), "2.0.0");
-        assert_eq!(
-            format!("{:?}", Reply::new(550, "5.1.1 <ana@x.example>")),
-            "Reply(550 5.1.1 ***)"
-        );
+        assert_eq!(format!("{:?}", Reply::new(550, "5.1.1 <ana@x.example>")), "Reply(550 5.1.1 ***)");
     }
 }

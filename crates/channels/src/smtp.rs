@@ -167,9 +167,7 @@ pub enum SettingsError {
         reason: String,
     },
     /// A password would travel readable over a network.
-    #[error(
-        "a password for `{host}` would be sent unencrypted; use STARTTLS or implicit TLS, or no login"
-    )]
+    #[error("a password for `{host}` would be sent unencrypted; use STARTTLS or implicit TLS, or no login")]
     PasswordInTheClear {
         /// As configured.
         host: String,
@@ -242,15 +240,11 @@ impl Smtp {
     /// Checks the settings and makes a sender. Nothing is connected yet.
     pub fn new(settings: SmtpSettings) -> Result<Smtp, SettingsError> {
         if !(1..=MAX_CONNECTIONS).contains(&settings.connections) {
-            return Err(SettingsError::Connections {
-                connections: settings.connections,
-            });
+            return Err(SettingsError::Connections { connections: settings.connections });
         }
         let is_in_the_clear = settings.tls == Tls::None && !is_this_machine(&settings.host);
         if settings.login.is_some() && is_in_the_clear {
-            return Err(SettingsError::PasswordInTheClear {
-                host: settings.host,
-            });
+            return Err(SettingsError::PasswordInTheClear { host: settings.host });
         }
         Ok(Smtp {
             hello: hello(settings.hello_name.as_deref())?,
@@ -265,17 +259,8 @@ impl Smtp {
     ///
     /// Dropping the future closes the connection: before [`Phase::Body`] was recorded nothing has been sent, after it
     /// the mail is uncertain.
-    pub async fn send(
-        &self,
-        envelope: &Envelope,
-        mail: &WrittenMail,
-        recorder: &mut impl PhaseRecorder,
-    ) -> Delivered {
-        let _place = self
-            .places
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+    pub async fn send(&self, envelope: &Envelope, mail: &WrittenMail, recorder: &mut impl PhaseRecorder) -> Delivered {
+        let _place = self.places.acquire().await.expect("the semaphore is never closed");
         if let Err(refused) = recorder.begin(Phase::Connect).await {
             return not_sent(Phase::Connect, refused);
         }
@@ -283,9 +268,7 @@ impl Smtp {
             Ok(session) => session,
             Err(trouble) => return Delivered::refused(Phase::Connect, trouble),
         };
-        let delivered = session
-            .send(envelope, mail, recorder, &self.settings.timeouts)
-            .await;
+        let delivered = session.send(envelope, mail, recorder, &self.settings.timeouts).await;
         self.keep(session).await;
         delivered
     }
@@ -321,34 +304,17 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<Session, Trouble> {
-        let Timeouts {
-            connect,
-            greeting,
-            command,
-            ..
-        } = self.settings.timeouts;
+        let Timeouts { connect, greeting, command, .. } = self.settings.timeouts;
         let address = (self.settings.host.as_str(), self.settings.port);
         let mut tcp = within(connect, "no connection", TcpStream::connect(address)).await?;
         let no_tls = "no TLS handshake";
         let wire = match &self.encryption {
             Encryption::None => Wire::plain(tcp),
-            Encryption::Implicit(tls, host) => {
-                within(connect, no_tls, Wire::tls(tcp, tls, host.clone())).await?
-            }
+            Encryption::Implicit(tls, host) => within(connect, no_tls, Wire::tls(tcp, tls, host.clone())).await?,
             Encryption::StartTls(tls, host) => {
                 let hello = self.hello.to_string();
-                within(
-                    greeting,
-                    "no consent to STARTTLS",
-                    wire::ask_for_tls(&mut tcp, &hello),
-                )
-                .await?;
-                within(
-                    connect,
-                    no_tls,
-                    Wire::after_starttls(tcp, tls, host.clone()),
-                )
-                .await?
+                within(greeting, "no consent to STARTTLS", wire::ask_for_tls(&mut tcp, &hello)).await?;
+                within(connect, no_tls, Wire::after_starttls(tcp, tls, host.clone())).await?
             }
         };
         let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &self.hello);
@@ -358,12 +324,7 @@ impl Smtp {
             let login = connection.auth(DEFAULT_MECHANISMS, &credentials);
             within(command, "no answer to the login", login).await?;
         }
-        Ok(Session {
-            connection,
-            opened: Instant::now(),
-            mails: 0,
-            health: Health::Ready,
-        })
+        Ok(Session { connection, opened: Instant::now(), mails: 0, health: Health::Ready })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
@@ -380,26 +341,18 @@ fn hello(name: Option<&str>) -> Result<ClientId, SettingsError> {
     let Some(name) = name else {
         return Ok(ClientId::default());
     };
-    let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
     if !is_name {
-        return Err(SettingsError::HelloName {
-            name: name.to_owned(),
-        });
+        return Err(SettingsError::HelloName { name: name.to_owned() });
     }
     Ok(ClientId::Domain(name.to_owned()))
 }
 
 fn encryption(settings: &SmtpSettings) -> Result<Encryption, SettingsError> {
-    let host = ServerName::try_from(settings.host.clone()).map_err(|_| SettingsError::Host {
-        host: settings.host.clone(),
-    })?;
-    let connector = || {
-        wire::tls_connector(settings.trusted_pem.as_deref())
-            .map_err(|reason| SettingsError::TrustedPem { reason })
-    };
+    let host =
+        ServerName::try_from(settings.host.clone()).map_err(|_| SettingsError::Host { host: settings.host.clone() })?;
+    let connector =
+        || wire::tls_connector(settings.trusted_pem.as_deref()).map_err(|reason| SettingsError::TrustedPem { reason });
     Ok(match settings.tls {
         Tls::None => Encryption::None,
         Tls::StartTls => Encryption::StartTls(connector()?, host),
@@ -447,10 +400,7 @@ impl Session {
                 Delivered::Sent { reply }
             }
             Err(delivered) => {
-                if delivered
-                    .reply()
-                    .is_some_and(|reply| !reply.ends_the_connection())
-                {
+                if delivered.reply().is_some_and(|reply| !reply.ends_the_connection()) {
                     self.health = Health::Ready;
                 }
                 delivered
@@ -481,16 +431,10 @@ impl Session {
     }
 
     /// Says one command and takes its answer, which must be the one that leads on.
-    async fn step(
-        &mut self,
-        phase: Phase,
-        command: impl fmt::Display,
-        limit: Duration,
-    ) -> Result<(), Delivered> {
+    async fn step(&mut self, phase: Phase, command: impl fmt::Display, limit: Duration) -> Result<(), Delivered> {
         let command = command.to_string();
         // Addresses are checked when they are made; this is the last door before the wire.
-        let is_one_line =
-            command.find(['\r', '\n']) == Some(command.len() - 2) && command.ends_with("\r\n");
+        let is_one_line = command.find(['\r', '\n']) == Some(command.len() - 2) && command.ends_with("\r\n");
         if !is_one_line {
             let reason = "the command would have been more than one line".to_owned();
             return Err(Delivered::NotSent { phase, reason });
@@ -511,15 +455,11 @@ impl Session {
         let octets = mail.as_bytes();
         let octets = octets.strip_suffix(b"\r\n").unwrap_or(octets);
         let progress = Progress::new(timeouts);
-        let response = progress
-            .watch(self.connection.message_iter(progress.pieces(octets)))
-            .await;
+        let response = progress.watch(self.connection.message_iter(progress.pieces(octets))).await;
         match response.and_then(|response| expect_hundred(2, &response)) {
             Ok(reply) => Ok(reply),
             Err(Trouble::Connection(sentence)) if progress.dot_may_be_out() => {
-                Err(Delivered::Uncertain {
-                    trouble: Trouble::Connection(sentence),
-                })
+                Err(Delivered::Uncertain { trouble: Trouble::Connection(sentence) })
             }
             Err(trouble) => Err(Delivered::refused(Phase::Body, trouble)),
         }
@@ -528,12 +468,7 @@ impl Session {
     /// Clears what an earlier mail left behind, and so finds out whether the server is still there.
     async fn reset(&mut self, limit: Duration) -> bool {
         self.health = Health::Broken;
-        let answer = within(
-            limit.min(RESET_TIMEOUT),
-            "no answer",
-            self.connection.command(Rset),
-        )
-        .await;
+        let answer = within(limit.min(RESET_TIMEOUT), "no answer", self.connection.command(Rset)).await;
         if answer.is_ok_and(|response| hundred(&response) == 2) {
             self.health = Health::Ready;
         }
@@ -555,17 +490,11 @@ impl Session {
 }
 
 async fn begin(recorder: &mut impl PhaseRecorder, phase: Phase) -> Result<(), Delivered> {
-    recorder
-        .begin(phase)
-        .await
-        .map_err(|refused| not_sent(phase, refused))
+    recorder.begin(phase).await.map_err(|refused| not_sent(phase, refused))
 }
 
 fn not_sent(phase: Phase, refused: Refused) -> Delivered {
-    Delivered::NotSent {
-        phase,
-        reason: refused.reason,
-    }
+    Delivered::NotSent { phase, reason: refused.reason }
 }
 
 /// How far the body has gone. lettre asks for the next piece when the last one is written, and writes the final dot
@@ -583,14 +512,8 @@ struct BodyState {
 
 impl<'a> Progress<'a> {
     fn new(timeouts: &'a Timeouts) -> Progress<'a> {
-        let state = BodyState {
-            deadline: Instant::now() + timeouts.body_piece,
-            dot_may_be_out: false,
-        };
-        Progress {
-            timeouts,
-            state: Mutex::new(state),
-        }
+        let state = BodyState { deadline: Instant::now() + timeouts.body_piece, dot_may_be_out: false };
+        Progress { timeouts, state: Mutex::new(state) }
     }
 
     fn pieces<'b>(&'b self, octets: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
@@ -598,15 +521,8 @@ impl<'a> Progress<'a> {
         std::iter::from_fn(move || {
             let piece = pieces.next();
             let dot_may_be_out = piece.is_none();
-            let limit = if dot_may_be_out {
-                self.timeouts.final_reply
-            } else {
-                self.timeouts.body_piece
-            };
-            *self.state() = BodyState {
-                deadline: Instant::now() + limit,
-                dot_may_be_out,
-            };
+            let limit = if dot_may_be_out { self.timeouts.final_reply } else { self.timeouts.body_piece };
+            *self.state() = BodyState { deadline: Instant::now() + limit, dot_may_be_out };
             piece
         })
     }
@@ -628,18 +544,14 @@ impl<'a> Progress<'a> {
                 Ok(answer) => return answer.map_err(Trouble::from),
                 Err(_) if self.state().deadline > deadline => {}
                 Err(_) => {
-                    return Err(Trouble::Connection(
-                        "no answer to the body in time".to_owned(),
-                    ));
+                    return Err(Trouble::Connection("no answer to the body in time".to_owned()));
                 }
             }
         }
     }
 
     fn state(&self) -> MutexGuard<'_, BodyState> {
-        self.state
-            .lock()
-            .expect("nothing panics while it holds this lock")
+        self.state.lock().expect("nothing panics while it holds this lock")
     }
 }
 
@@ -649,9 +561,7 @@ fn hundred(response: &Response) -> u16 {
 
 fn expect_hundred(expected: u16, response: &Response) -> Result<Reply, Trouble> {
     if hundred(response) != expected {
-        return Err(Trouble::Connection(
-            "the server answered out of order".to_owned(),
-        ));
+        return Err(Trouble::Connection("the server answered out of order".to_owned()));
     }
     let lines: Vec<&str> = response.message().collect();
     Ok(Reply::new(response.code().into(), &lines.join(" ")))
@@ -668,24 +578,18 @@ where
 {
     match timeout(limit, answer).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Trouble::Connection(format!(
-            "{otherwise} within {} s",
-            limit.as_secs_f32()
-        ))),
+        Err(_) => Err(Trouble::Connection(format!("{otherwise} within {} s", limit.as_secs_f32()))),
     }
 }
 
 impl From<lettre::transport::smtp::Error> for Trouble {
     fn from(error: lettre::transport::smtp::Error) -> Trouble {
-        let source = std::error::Error::source(&error)
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         match error.status() {
             Some(code) => Trouble::Reply(Reply::new(code.into(), &source)),
             // What lettre could not read is in its error; it is the server's, so it is not repeated.
             None if error.is_response() => Trouble::Connection(
-                "the connection ended, or the server answered something that is not SMTP"
-                    .to_owned(),
+                "the connection ended, or the server answered something that is not SMTP".to_owned(),
             ),
             None => Trouble::Connection(source),
         }

@@ -33,9 +33,7 @@ const MAX_REPLY_OCTETS: usize = 16 * 1024;
 /// The roots are in the binary: the same server is trusted on every machine, also in a bare container. A company
 /// with its own authority names it in `trusted_pem`. Errors: a sentence about `trusted_pem`.
 pub(crate) fn tls_connector(trusted_pem: Option<&str>) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(pem) = trusted_pem {
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<_, _>>()
@@ -76,22 +74,11 @@ impl Wire {
     }
 
     fn over(stream: Stream) -> Wire {
-        Wire {
-            stream,
-            ready: Vec::new(),
-            column: 0,
-            read_since_write: 0,
-        }
+        Wire { stream, ready: Vec::new(), column: 0, read_since_write: 0 }
     }
 
-    pub(crate) async fn tls(
-        tcp: TcpStream,
-        tls: &TlsConnector,
-        host: ServerName<'static>,
-    ) -> io::Result<Wire> {
-        Ok(Wire::over(Stream::Tls(Box::new(
-            tls.connect(host, tcp).await?,
-        ))))
+    pub(crate) async fn tls(tcp: TcpStream, tls: &TlsConnector, host: ServerName<'static>) -> io::Result<Wire> {
+        Ok(Wire::over(Stream::Tls(Box::new(tls.connect(host, tcp).await?))))
     }
 
     /// As [`Wire::tls`], after [`ask_for_tls`]. The server does not greet again, but lettre begins every connection
@@ -101,10 +88,7 @@ impl Wire {
         tls: &TlsConnector,
         host: ServerName<'static>,
     ) -> io::Result<Wire> {
-        Ok(Wire {
-            ready: b"220 encrypted\r\n".to_vec(),
-            ..Wire::tls(tcp, tls, host).await?
-        })
+        Ok(Wire { ready: b"220 encrypted\r\n".to_vec(), ..Wire::tls(tcp, tls, host).await? })
     }
 
     /// Takes what the server sent, so that lettre can read it: a 250 that it could not would make the mail
@@ -117,8 +101,7 @@ impl Wire {
             if ends_line && self.column == 3 {
                 self.ready.push(b' ');
             }
-            let is_readable =
-                ends_line || octet == b'\t' || octet == b' ' || octet.is_ascii_graphic();
+            let is_readable = ends_line || octet == b'\t' || octet == b' ' || octet.is_ascii_graphic();
             self.ready.push(if is_readable { octet } else { b'?' });
             self.column = if ends_line { 0 } else { self.column + 1 };
         }
@@ -139,25 +122,17 @@ impl Wire {
 pub(crate) async fn ask_for_tls(tcp: &mut TcpStream, hello: &str) -> io::Result<()> {
     let mut reader = BufReader::new(tcp);
     expect_reply(&read_reply(&mut reader).await?, "220")?;
-    reader
-        .get_mut()
-        .write_all(format!("EHLO {hello}\r\n").as_bytes())
-        .await?;
+    reader.get_mut().write_all(format!("EHLO {hello}\r\n").as_bytes()).await?;
     let features = read_reply(&mut reader).await?;
     expect_reply(&features, "250")?;
-    let offers_tls = features.lines().any(|line| {
-        line.get(4..)
-            .is_some_and(|f| f.eq_ignore_ascii_case("STARTTLS"))
-    });
+    let offers_tls = features.lines().any(|line| line.get(4..).is_some_and(|f| f.eq_ignore_ascii_case("STARTTLS")));
     if !offers_tls {
         return Err(io::Error::other("the server does not offer STARTTLS"));
     }
     reader.get_mut().write_all(b"STARTTLS\r\n").await?;
     expect_reply(&read_reply(&mut reader).await?, "220")?;
     if !reader.buffer().is_empty() {
-        return Err(io::Error::other(
-            "the server sent more than its consent before encryption began",
-        ));
+        return Err(io::Error::other("the server sent more than its consent before encryption began"));
     }
     Ok(())
 }
@@ -178,9 +153,7 @@ async fn read_reply(reader: &mut BufReader<&mut TcpStream>) -> io::Result<String
         bounded.read_until(b'\n', &mut reply).await?;
         let line = &reply[line_start..];
         if !line.ends_with(b"\n") || line.len() < 4 {
-            return Err(io::Error::other(
-                "the server's answer is cut off or too long",
-            ));
+            return Err(io::Error::other("the server's answer is cut off or too long"));
         }
         if line[3] != b'-' {
             return Ok(String::from_utf8_lossy(&reply).into_owned());
@@ -189,17 +162,10 @@ async fn read_reply(reader: &mut BufReader<&mut TcpStream>) -> io::Result<String
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.ready.is_empty() {
             if self.read_since_write >= MAX_REPLY_OCTETS {
-                let error = io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the server's answer is too long",
-                );
+                let error = io::Error::new(io::ErrorKind::InvalidData, "the server's answer is too long");
                 return Poll::Ready(Err(error));
             }
             let mut octets = [0; 1024];
@@ -219,11 +185,7 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.read_since_write = 0;
         match &mut self.stream {
             Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),

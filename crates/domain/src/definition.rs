@@ -151,7 +151,8 @@ pub struct Defined {
 /// Reads all definitions of a text: YAML documents, lists of definitions, or JSON.
 pub fn read_text(text: &str, origin: &str) -> Result<Vec<Defined>, DefinitionError> {
     let fail = |definition: String, error: ShapeError| DefinitionError { origin: origin.to_owned(), definition, error };
-    let documents = read_yaml(text).map_err(|message| fail(String::new(), ShapeError { path: String::new(), message }))?;
+    let documents =
+        read_yaml(text).map_err(|message| fail(String::new(), ShapeError { path: String::new(), message }))?;
     let mut found = Vec::new();
     for document in documents {
         let items = match document {
@@ -257,7 +258,11 @@ impl Definitions {
             if let Some(at) = way.iter().position(|(name, _)| *name == next) {
                 let mut circle: Vec<String> = way[at..].iter().map(|(name, _)| format!("`{name}`")).collect();
                 circle.push(format!("`{next}`"));
-                return Err(self.error(&format!("segment `{}`", start.name), "where", format!("segments in a circle: {}", circle.join(" → "))));
+                return Err(self.error(
+                    &format!("segment `{}`", start.name),
+                    "where",
+                    format!("segments in a circle: {}", circle.join(" → ")),
+                ));
             }
             if done.contains(next) {
                 continue;
@@ -290,7 +295,11 @@ impl Definitions {
                     let known = found.variants.iter().any(|(name, _)| name == variant);
                     if !known && !found.variants.is_empty() && variant != "plain" {
                         let near = nearest(variant, found.variants.iter().map(|(name, _)| name.as_str())).unwrap_or("");
-                        return Err(self.error(&heading, &format!("steps[{i}].variants"), format!("template `{template}` has no variant `{variant}`; did you mean `{near}`?")));
+                        return Err(self.error(
+                            &heading,
+                            &format!("steps[{i}].variants"),
+                            format!("template `{template}` has no variant `{variant}`; did you mean `{near}`?"),
+                        ));
                     }
                 }
             }

@@ -27,9 +27,7 @@ impl FromStr for CustomerId {
 }
 
 /// Number of calls accepted so far: the place of a call in the journal, counted from 1.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub struct Position(pub u64);
 
 /// A message's id: `m_` and 26 characters made from what the message is about, so that the
@@ -53,9 +51,7 @@ impl Name {
     pub fn parse(text: &str) -> Result<Name, String> {
         let ok = (1..=100).contains(&text.len())
             && !text.starts_with('-')
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if ok {
             Ok(Name(text.into()))
         } else {

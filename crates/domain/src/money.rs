@@ -15,10 +15,7 @@ impl Currency {
     /// Reads three letters, in either case.
     pub fn parse(text: &str) -> Option<Currency> {
         let bytes: [u8; 3] = text.as_bytes().try_into().ok()?;
-        bytes
-            .iter()
-            .all(u8::is_ascii_alphabetic)
-            .then(|| Currency(bytes.map(|b| b.to_ascii_uppercase())))
+        bytes.iter().all(u8::is_ascii_alphabetic).then(|| Currency(bytes.map(|b| b.to_ascii_uppercase())))
     }
 
     /// The code as text.
@@ -29,8 +26,8 @@ impl Currency {
     /// Decimals of the minor unit (ISO 4217): 2 for most, 0 for yen and won, 3 for some dinars.
     pub fn decimals(self) -> u32 {
         match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG"
-            | b"RWF" | b"UGX" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
+            | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
             b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
             _ => 2,
         }
@@ -95,9 +92,7 @@ mod tests {
 
     #[test]
     fn pence_yen_and_dinars_have_their_own_minor_units() {
-        let of = |text: &str, code| {
-            Money::from_major(text.parse().unwrap(), Currency::parse(code).unwrap()).unwrap()
-        };
+        let of = |text: &str, code| Money::from_major(text.parse().unwrap(), Currency::parse(code).unwrap()).unwrap();
         assert_eq!(of("8911407.90", "GBP").minor, 891_140_790);
         assert_eq!(of("25.0", "cad").to_string(), "25.00 CAD");
         assert_eq!(of("1500", "JPY").minor, 1_500);

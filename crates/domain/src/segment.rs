@@ -242,13 +242,23 @@ pub struct Bucket {
 }
 
 /// Conditions of the spec that this version does not evaluate yet.
-const LATER: &[&str] = &[
-    "last", "first", "sequence", "first_time", "stopped", "restarted", "regularly", "record", "score",
-];
+const LATER: &[&str] =
+    &["last", "first", "sequence", "first_time", "stopped", "restarted", "regularly", "record", "score"];
 
 const HEADS: &[&str] = &[
-    "all", "any", "none", "not", "everyone", "segment", "trait", "did", "did_not", "consent", "list",
-    "known_for", "bucket",
+    "all",
+    "any",
+    "none",
+    "not",
+    "everyone",
+    "segment",
+    "trait",
+    "did",
+    "did_not",
+    "consent",
+    "list",
+    "known_for",
+    "bucket",
 ];
 
 impl Segment {
@@ -319,7 +329,10 @@ fn read_condition(value: &Value, path: &str, depth: usize) -> Result<Condition, 
     let fields = Fields::of(value, path)?;
     for word in LATER {
         if fields.has(word) {
-            return refuse(&fields.at(word), format!("`{word}` is part of the specification but not evaluated by this version yet"));
+            return refuse(
+                &fields.at(word),
+                format!("`{word}` is part of the specification but not evaluated by this version yet"),
+            );
         }
     }
     // `any` heads a group only where no condition's head stands beside it.
@@ -446,7 +459,8 @@ fn edge(value: &Value, path: &str) -> Result<String, ShapeError> {
 }
 
 fn read_measure(fields: &Fields<'_>) -> Result<Measure, ShapeError> {
-    for aggregate in [Aggregate::Sum, Aggregate::Average, Aggregate::Largest, Aggregate::Smallest, Aggregate::Distinct] {
+    for aggregate in [Aggregate::Sum, Aggregate::Average, Aggregate::Largest, Aggregate::Smallest, Aggregate::Distinct]
+    {
         if let Some(value) = fields.get(aggregate.word()) {
             let path = Path::new(crate::shape::text(value, &fields.at(aggregate.word()))?);
             let comparison = read_comparison(fields, aggregate)?;
@@ -495,7 +509,10 @@ fn read_measure(fields: &Fields<'_>) -> Result<Measure, ShapeError> {
 fn read_comparison(fields: &Fields<'_>, aggregate: Aggregate) -> Result<Comparison, ShapeError> {
     for word in ["more_than", "fewer_than", "exactly"] {
         if fields.has(word) {
-            return refuse(&fields.at(word), format!("with `{}` there is no count: use above, at_least, below or at_most", aggregate.word()));
+            return refuse(
+                &fields.at(word),
+                format!("with `{}` there is no count: use above, at_least, below or at_most", aggregate.word()),
+            );
         }
     }
     let mut found = None;

@@ -44,11 +44,7 @@ impl<'a> Fields<'a> {
     /// The fields of a value that must be a map.
     pub fn of(value: &'a Value, path: &str) -> Result<Fields<'a>, ShapeError> {
         match value {
-            Value::Object(map) => Ok(Fields {
-                map,
-                path: path.to_owned(),
-                known: RefCell::new(Vec::new()),
-            }),
+            Value::Object(map) => Ok(Fields { map, path: path.to_owned(), known: RefCell::new(Vec::new()) }),
             other => refuse(path, format!("expected a map, found {}", kind_of(other))),
         }
     }

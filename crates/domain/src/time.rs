@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
@@ -93,18 +91,12 @@ impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC; milliseconds only where there are some.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.as_jiff();
-        if self.0.rem_euclid(1000) == 0 {
-            write!(f, "{at:.0}")
-        } else {
-            write!(f, "{at:.3}")
-        }
+        if self.0.rem_euclid(1000) == 0 { write!(f, "{at:.0}") } else { write!(f, "{at:.3}") }
     }
 }
 
 /// A length of time in milliseconds. A day is 86,400 s.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub struct Span(pub i64);
 
 impl Span {
@@ -251,19 +243,10 @@ mod tests {
     #[test]
     fn instants_need_an_offset_or_a_zone() {
         let berlin = Zone::find("Europe/Berlin").unwrap();
-        assert_eq!(
-            Timestamp::parse("2026-01-15T09:30:00.1239Z").unwrap().to_string(),
-            "2026-01-15T09:30:00.123Z"
-        );
+        assert_eq!(Timestamp::parse("2026-01-15T09:30:00.1239Z").unwrap().to_string(), "2026-01-15T09:30:00.123Z");
         assert_eq!(Timestamp::parse("2026-01-15T09:30:00"), None);
-        assert_eq!(
-            Timestamp::parse_in("2026-07-15T09:30:00", &berlin).unwrap().to_string(),
-            "2026-07-15T07:30:00Z"
-        );
-        assert_eq!(
-            Timestamp::parse_in("2026-07-15", &berlin).unwrap().to_string(),
-            "2026-07-14T22:00:00Z"
-        );
+        assert_eq!(Timestamp::parse_in("2026-07-15T09:30:00", &berlin).unwrap().to_string(), "2026-07-15T07:30:00Z");
+        assert_eq!(Timestamp::parse_in("2026-07-15", &berlin).unwrap().to_string(), "2026-07-14T22:00:00Z");
         for bad in ["12:30", "today", "2026-13-01", "2026-02-30T00:00:00Z", "20260115", "1768469400"] {
             assert_eq!(Timestamp::parse_in(bad, &berlin), None, "{bad}");
         }

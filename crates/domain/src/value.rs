@@ -272,9 +272,7 @@ impl Tests {
     /// Whether the answer can change by time alone.
     pub fn depends_on_now(&self) -> bool {
         match self {
-            Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => {
-                inner.iter().any(Tests::depends_on_now)
-            }
+            Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => inner.iter().any(Tests::depends_on_now),
             Tests::At(_, test) => test.operator.depends_on_now(),
             Tests::Elements(_, _, inner) => inner.depends_on_now(),
         }
@@ -283,9 +281,7 @@ impl Tests {
     /// Number of operators, for the limit on nodes.
     pub fn size(&self) -> usize {
         match self {
-            Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => {
-                inner.iter().map(Tests::size).sum()
-            }
+            Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => inner.iter().map(Tests::size).sum(),
             Tests::At(..) => 1,
             Tests::Elements(_, _, inner) => 1 + inner.size(),
         }
@@ -303,9 +299,28 @@ pub fn pattern(source: &str, ignore_case: bool) -> Result<regex::Regex, String> 
 }
 
 const OPERATORS: &[&str] = &[
-    "is", "is_not", "in", "not_in", "exists", "above", "at_least", "below", "at_most", "between",
-    "contains", "not_contains", "starts_with", "ends_with", "matches", "includes", "not_includes",
-    "before", "after", "within_past", "within_next", "on_day",
+    "is",
+    "is_not",
+    "in",
+    "not_in",
+    "exists",
+    "above",
+    "at_least",
+    "below",
+    "at_most",
+    "between",
+    "contains",
+    "not_contains",
+    "starts_with",
+    "ends_with",
+    "matches",
+    "includes",
+    "not_includes",
+    "before",
+    "after",
+    "within_past",
+    "within_next",
+    "on_day",
 ];
 
 /// Operators of the spec that this version does not evaluate yet.
@@ -315,7 +330,10 @@ const LATER: &[&str] = &["anniversary", "held_for"];
 pub fn read_test(fields: &Fields<'_>) -> Result<Test, ShapeError> {
     for word in LATER {
         if fields.has(word) {
-            return refuse(&fields.at(word), format!("`{word}` is part of the specification but not evaluated by this version yet"));
+            return refuse(
+                &fields.at(word),
+                format!("`{word}` is part of the specification but not evaluated by this version yet"),
+            );
         }
     }
     let mut found = None;
@@ -340,7 +358,19 @@ pub fn read_test(fields: &Fields<'_>) -> Result<Test, ShapeError> {
     if let Operator::Matches(source) = &operator {
         pattern(source, ignore_case.unwrap_or(false)).or_else(|message| refuse(&fields.at(word), message))?;
     }
-    let textual = matches!(word, "is" | "is_not" | "in" | "not_in" | "contains" | "not_contains" | "starts_with" | "ends_with" | "matches" | "includes" | "not_includes");
+    let textual = matches!(
+        word,
+        "is" | "is_not"
+            | "in"
+            | "not_in"
+            | "contains"
+            | "not_contains"
+            | "starts_with"
+            | "ends_with"
+            | "matches"
+            | "includes"
+            | "not_includes"
+    );
     if ignore_case.is_some() && !textual {
         return refuse(&fields.at("ignore_case"), format!("`ignore_case` says nothing beside `{word}`"));
     }

@@ -182,7 +182,10 @@ impl Settings {
                     .collect::<Result<_, _>>()?,
             },
             quiet_hours: fields.get("quiet_hours").map(|value| read_quiet_hours(value, "quiet_hours")).transpose()?,
-            global_holdout: fields.get("global_holdout").map(|value| read_global_holdout(value, "global_holdout")).transpose()?,
+            global_holdout: fields
+                .get("global_holdout")
+                .map(|value| read_global_holdout(value, "global_holdout"))
+                .transpose()?,
             sender: fields.get("sender").map(|value| read_sender(value, "sender")).transpose()?,
         };
         fields.finish()?;
@@ -276,7 +279,10 @@ fn read_sender(value: &Value, path: &str) -> Result<Sender, ShapeError> {
     let sender = Sender {
         name: one_line(fields.require("name")?, &fields.at("name"))?,
         address: one_line(fields.require("address")?, &fields.at("address"))?,
-        postal_address: fields.get("postal_address").map(|value| one_line(value, &fields.at("postal_address"))).transpose()?,
+        postal_address: fields
+            .get("postal_address")
+            .map(|value| one_line(value, &fields.at("postal_address")))
+            .transpose()?,
     };
     fields.finish()?;
     Ok(sender)
@@ -331,10 +337,8 @@ impl Template {
         if fields.has("locales") {
             return refuse("locales", "`locales` is part of the specification but not used by this version yet");
         }
-        let body = part(&fields, "body")?.ok_or_else(|| ShapeError {
-            path: String::new(),
-            message: "`body` is missing".to_owned(),
-        })?;
+        let body = part(&fields, "body")?
+            .ok_or_else(|| ShapeError { path: String::new(), message: "`body` is missing".to_owned() })?;
         let template = Template {
             name: fields.require_name("template")?,
             channel: read_channel(&fields)?.unwrap_or(Channel::Email),

@@ -110,7 +110,9 @@ impl Engine {
             let older = older
                 .iter()
                 .filter(|((name, version), _)| *name == campaign.name && *version != facts.version)
-                .map(|((_, version), campaign)| (*version, Arc::new(Prepared::new(campaign, *version, &mut plan, &self.definitions))))
+                .map(|((_, version), campaign)| {
+                    (*version, Arc::new(Prepared::new(campaign, *version, &mut plan, &self.definitions)))
+                })
                 .collect();
             campaigns.insert(campaign.name.clone(), Campaigning { facts: facts.clone(), current, older });
         }
@@ -135,7 +137,9 @@ impl Engine {
         }
         for message in recovered.messages {
             #[cfg(feature = "planted-bugs")]
-            if self.has_bug(crate::state::PlantedBug::CapsAreForgottenAtRestart) && matches!(message.outcome, Some(domain::message::Outcome::Sent)) {
+            if self.has_bug(crate::state::PlantedBug::CapsAreForgottenAtRestart)
+                && matches!(message.outcome, Some(domain::message::Outcome::Sent))
+            {
                 continue;
             }
             self.restore_message(message);
@@ -144,9 +148,18 @@ impl Engine {
 
     fn restore_journey(&mut self, journey: Journey) {
         let person = self.person(journey.customer);
-        let last = self.entries.entry((journey.campaign.clone(), journey.customer, journey.key.clone())).or_insert(journey.entered_at);
+        let last = self
+            .entries
+            .entry((journey.campaign.clone(), journey.customer, journey.key.clone()))
+            .or_insert(journey.entered_at);
         *last = (*last).max(journey.entered_at);
-        let watched = self.exposures.get(&person).into_iter().flatten().find(|exposure| exposure.journey == journey.id).map(|exposure| exposure.until);
+        let watched = self
+            .exposures
+            .get(&person)
+            .into_iter()
+            .flatten()
+            .find(|exposure| exposure.journey == journey.id)
+            .map(|exposure| exposure.until);
         if !journey.stage.is_inside() && watched.is_none() {
             return;
         }
@@ -188,13 +201,23 @@ impl Engine {
                 crate::write::check_template(template).map_err(|message| definition_error(kind, &name, "", message))?;
             }
             if let Definition::Workspace(settings) = &one.definition
-                && settings.sender.as_ref().is_some_and(|sender| crate::decide::gate::normal_email(&sender.address).is_none())
+                && settings
+                    .sender
+                    .as_ref()
+                    .is_some_and(|sender| crate::decide::gate::normal_email(&sender.address).is_none())
             {
                 return Err(definition_error(kind, &name, "sender.address", "is no e-mail address".to_owned()).into());
             }
             if !same {
                 let number = self.latest_version(kind, &name)? + 1;
-                versions.push(DefinitionVersion { kind, name, version: number, at: now.max(self.clock), by: by.to_owned(), value: Some(one.value) });
+                versions.push(DefinitionVersion {
+                    kind,
+                    name,
+                    version: number,
+                    at: now.max(self.clock),
+                    by: by.to_owned(),
+                    value: Some(one.value),
+                });
             }
             definitions.put(one.definition);
         }
@@ -202,7 +225,13 @@ impl Engine {
         let count = definitions.segments.len() + definitions.campaigns.len() + definitions.templates.len();
         if count > domain::definition::DEFINITION_LIMIT {
             let limit = domain::definition::DEFINITION_LIMIT;
-            return Err(definition_error(DefinitionKind::Workspace, &settings_name(), "", format!("{count} definitions, more than {limit}")).into());
+            return Err(definition_error(
+                DefinitionKind::Workspace,
+                &settings_name(),
+                "",
+                format!("{count} definitions, more than {limit}"),
+            )
+            .into());
         }
         if versions.is_empty() {
             return Ok(changes);
@@ -222,7 +251,13 @@ impl Engine {
     }
 
     /// Deletes a definition that nothing refers to.
-    pub fn delete_definition(&mut self, kind: DefinitionKind, name: &Name, by: &str, now: Timestamp) -> Result<Change, DefineError> {
+    pub fn delete_definition(
+        &mut self,
+        kind: DefinitionKind,
+        name: &Name,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Change, DefineError> {
         let Some(old) = self.versions.get(&(kind, name.clone())) else {
             return Err(DefineError::Unknown { kind: kind.word(), name: name.clone() });
         };
@@ -254,7 +289,8 @@ impl Engine {
         if kind == DefinitionKind::Campaign {
             self.end_campaign(name);
         }
-        let version = DefinitionVersion { kind, name: name.clone(), version, at: self.clock, by: by.to_owned(), value: None };
+        let version =
+            DefinitionVersion { kind, name: name.clone(), version, at: self.clock, by: by.to_owned(), value: None };
         self.switch(definitions, vec![version])?;
         Ok(Change { kind, name: name.clone(), action: "deleted", enter: 0, leave: 0 })
     }
@@ -262,11 +298,18 @@ impl Engine {
     /// Switches to new definitions at the present instant.
     fn switch(&mut self, definitions: Definitions, versions: Vec<DefinitionVersion>) -> Result<(), StoreError> {
         let old_plan = self.plan.clone();
-        let mut facts: HashMap<Name, CampaignFacts> = self.campaigns.values().map(|campaigning| (campaigning.facts.name.clone(), campaigning.facts.clone())).collect();
+        let mut facts: HashMap<Name, CampaignFacts> = self
+            .campaigns
+            .values()
+            .map(|campaigning| (campaigning.facts.name.clone(), campaigning.facts.clone()))
+            .collect();
         let mut older: BTreeMap<(Name, u32), domain::Campaign> = BTreeMap::new();
         for campaigning in self.campaigns.values() {
             for prepared in campaigning.older.values().chain([&campaigning.current]) {
-                let followed = self.journeys.values().any(|journey| journey.campaign == prepared.campaign.name && journey.version == prepared.version);
+                let followed = self
+                    .journeys
+                    .values()
+                    .any(|journey| journey.campaign == prepared.campaign.name && journey.version == prepared.version);
                 if followed {
                     older.insert((prepared.campaign.name.clone(), prepared.version), prepared.campaign.clone());
                 }
@@ -309,7 +352,12 @@ impl Engine {
             self.pending.definitions.push(version);
         }
         self.carry_over(&old_plan)?;
-        let stopped: Vec<Name> = self.campaigns.values().filter(|campaigning| campaigning.current.campaign.state == State::Stopped).map(|campaigning| campaigning.facts.name.clone()).collect();
+        let stopped: Vec<Name> = self
+            .campaigns
+            .values()
+            .filter(|campaigning| campaigning.current.campaign.state == State::Stopped)
+            .map(|campaigning| campaigning.facts.name.clone())
+            .collect();
         for campaign in stopped {
             self.end_campaign(&campaign);
         }
@@ -355,7 +403,9 @@ impl Engine {
         let (plan, people) = (&self.plan, &self.people);
         let mut take = |call: &domain::Call, position: Position| {
             if let Some(owner) = people.owner(call, position) {
-                let customer = rebuilt.entry(owner).or_insert_with(|| crate::profile::Customer::new(call.timestamp.min(call.received_at)));
+                let customer = rebuilt
+                    .entry(owner)
+                    .or_insert_with(|| crate::profile::Customer::new(call.timestamp.min(call.received_at)));
                 apply(plan, customer, call, position, now);
             }
         };
@@ -384,7 +434,8 @@ impl Engine {
         let Some(campaigning) = self.campaigns.get(name) else { return };
         let Trigger::Enters(segment) = &campaigning.current.campaign.enter.on else { return };
         let Some(index) = self.plan.segment(segment) else { return };
-        let mut present: Vec<CustomerId> = self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect();
+        let mut present: Vec<CustomerId> =
+            self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect();
         present.sort_unstable();
         self.work.triggers.retain(|triggered| triggered.campaign != *name);
         for customer in present {
@@ -394,7 +445,12 @@ impl Engine {
 
     /// Everybody inside leaves; held messages end with them.
     fn end_campaign(&mut self, name: &Name) {
-        let inside: Vec<Arc<str>> = self.journeys.values().filter(|journey| journey.campaign == *name && journey.stage.is_inside()).map(|journey| journey.id.clone()).collect();
+        let inside: Vec<Arc<str>> = self
+            .journeys
+            .values()
+            .filter(|journey| journey.campaign == *name && journey.stage.is_inside())
+            .map(|journey| journey.id.clone())
+            .collect();
         for journey in inside {
             self.leave(&journey, Stage::Exited);
         }
@@ -403,7 +459,11 @@ impl Engine {
     /// A pause does not count against the time for which a message may be held.
     fn take_back_pause(&mut self, campaign: &Name, paused_at: Timestamp) {
         let now = self.clock;
-        for message in self.messages.values_mut().filter(|message| message.campaign == *campaign && message.expires != domain::time::LATEST) {
+        for message in self
+            .messages
+            .values_mut()
+            .filter(|message| message.campaign == *campaign && message.expires != domain::time::LATEST)
+        {
             let since = paused_at.max(message.decided_at);
             message.expires = message.expires.plus(now.since(since));
             self.timers.insert((message.expires, crate::state::Timer::Message(message.id.clone())));
@@ -428,13 +488,16 @@ impl Engine {
         for change in changes {
             match change.kind {
                 DefinitionKind::Segment => {
-                    for transition in self.pending.transitions.iter().filter(|transition| transition.segment == change.name) {
+                    for transition in
+                        self.pending.transitions.iter().filter(|transition| transition.segment == change.name)
+                    {
                         if transition.entered { change.enter += 1 } else { change.leave += 1 }
                     }
                 }
                 DefinitionKind::Campaign => {
                     let own = self.pending.journeys.iter().filter(|journey| journey.campaign == change.name);
-                    let ids: std::collections::BTreeSet<_> = own.filter(|journey| journey.entered_at == self.clock).map(|journey| &journey.id).collect();
+                    let ids: std::collections::BTreeSet<_> =
+                        own.filter(|journey| journey.entered_at == self.clock).map(|journey| &journey.id).collect();
                     change.enter = ids.len() as u64;
                 }
                 _ => {}
@@ -443,13 +506,20 @@ impl Engine {
     }
 
     /// Starts, pauses or stops a campaign: a new version with another `state`.
-    pub fn set_campaign_state(&mut self, name: &Name, state: State, by: &str, now: Timestamp) -> Result<Vec<Change>, DefineError> {
+    pub fn set_campaign_state(
+        &mut self,
+        name: &Name,
+        state: State,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, DefineError> {
         let Some(version) = self.versions.get(&(DefinitionKind::Campaign, name.clone())) else {
             return Err(DefineError::Unknown { kind: "campaign", name: name.clone() });
         };
         let mut value = version.value.clone().unwrap_or_default();
         value["state"] = state.word().into();
-        let definition = Definition::read(&value).map_err(|error| definition_error(DefinitionKind::Campaign, name, &error.path, error.message.clone()))?;
+        let definition = Definition::read(&value)
+            .map_err(|error| definition_error(DefinitionKind::Campaign, name, &error.path, error.message.clone()))?;
         self.define(vec![Defined { definition, value }], by, now)
     }
 }

@@ -61,13 +61,15 @@ impl<'a> Look<'a> {
     /// Whether somebody is inside a campaign, for whichever key; none if there is no such campaign.
     pub fn is_inside(self, campaign: &Name, id: CustomerId) -> Option<bool> {
         self.0.campaigns.get(campaign)?;
-        let mut journeys = self.0.journeys_of.get(&id).into_iter().flatten().filter_map(|journey| self.0.journeys.get(journey));
+        let mut journeys =
+            self.0.journeys_of.get(&id).into_iter().flatten().filter_map(|journey| self.0.journeys.get(journey));
         Some(journeys.any(|journey| journey.campaign == *campaign && journey.stage.is_inside()))
     }
 
     /// Why somebody is in a segment or not; none if there is no such segment.
     pub fn why(self, segment: &Name, id: CustomerId) -> Result<Option<Why>, StoreError> {
-        let Some((planned, defined)) = self.0.plan.segment(segment).zip(self.0.definitions.segments.get(segment)) else {
+        let Some((planned, defined)) = self.0.plan.segment(segment).zip(self.0.definitions.segments.get(segment))
+        else {
             return Ok(None);
         };
         let history = self.0.history(id)?;
@@ -89,7 +91,14 @@ impl<'a> Look<'a> {
         let engine = self.0;
         let mut lines = BTreeMap::new();
         for (id, customer) in &engine.customers {
-            let segments: Vec<&str> = engine.plan.segments.iter().enumerate().filter(|(index, _)| customer.is_member(*index)).map(|(_, segment)| segment.name.as_str()).collect();
+            let segments: Vec<&str> = engine
+                .plan
+                .segments
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| customer.is_member(*index))
+                .map(|(_, segment)| segment.name.as_str())
+                .collect();
             let traits = serde_json::Value::Object(customer.traits.all(engine.clock).0);
             let whole = format!(
                 "since {} last {} calls {} in {segments:?} traits {traits} {:?}",
@@ -99,7 +108,10 @@ impl<'a> Look<'a> {
         }
         for number in 1..=engine.people.node_count() {
             let node = engine.people.node(u32::try_from(number).expect("nodes are numbered in 32 bits"));
-            lines.insert(format!("name {number}"), format!("{:?} {} is c{} in rows {:?}", node.kind, node.name, node.person, node.rows));
+            lines.insert(
+                format!("name {number}"),
+                format!("{:?} {} is c{} in rows {:?}", node.kind, node.name, node.person, node.rows),
+            );
         }
         for (id, journey) in &engine.journeys {
             lines.insert(format!("journey {id}"), format!("of {} {journey:?}", engine.person(journey.customer)));
@@ -114,11 +126,14 @@ impl<'a> Look<'a> {
         for mark in engine.marks.values().flatten().filter(|mark| mark.at >= since) {
             lines.insert(format!("mark {}", mark.message), format!("{mark:?}"));
         }
-        for exposure in engine.exposures.values().flatten() {
+        // A window that is over is forgotten with its journey, or at the next start.
+        for exposure in engine.exposures.values().flatten().filter(|exposure| exposure.until >= engine.clock) {
             lines.insert(format!("exposure {}", exposure.journey), format!("{exposure:?}"));
         }
         for (place, messages) in &engine.addressed {
-            for (message, addressed) in messages.iter().filter(|(_, addressed)| addressed.gone_at.is_none_or(|at| at >= since)) {
+            for (message, addressed) in
+                messages.iter().filter(|(_, addressed)| addressed.gone_at.is_none_or(|at| at >= since))
+            {
                 lines.insert(format!("address {place:?} {message}"), format!("{addressed:?}"));
             }
         }

@@ -97,8 +97,7 @@ impl Engine {
             let (send, rows) = std::sync::mpsc::sync_channel(DECODED_AHEAD);
             let gone = || StoreError::Io { doing: "read", reason: "the replay stopped".to_owned() };
             let reader = &reader;
-            let decoding =
-                scope.spawn(move || reader.replay(RowId(0), &mut |row| send.send(row).map_err(|_| gone())));
+            let decoding = scope.spawn(move || reader.replay(RowId(0), &mut |row| send.send(row).map_err(|_| gone())));
             let taken = rows.into_iter().try_for_each(|row| self.replay_row(row));
             let decoded = decoding.join().unwrap_or_else(|_| Err(gone()));
             taken.and(decoded)
@@ -236,10 +235,7 @@ impl Engine {
         let id = CustomerId(self.people.person(resolved.node));
         let now = self.clock;
         let is_new = !self.customers.contains_key(&id);
-        let customer = self
-            .customers
-            .entry(id)
-            .or_insert_with(|| Customer::new(call.timestamp.min(call.received_at)));
+        let customer = self.customers.entry(id).or_insert_with(|| Customer::new(call.timestamp.min(call.received_at)));
         let mut touch = crate::segment::as_of::apply(&self.plan, customer, &call, position, now);
         touch.everything |= is_new;
         if taken == Taken::Now {

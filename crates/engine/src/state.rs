@@ -44,13 +44,34 @@ impl Default for Options {
 pub enum PlantedBug {
     NoDedupe,
     TimersNotRebuilt,
-    CheckpointAtFetch,
-    SendBeforeCommit,
-    AcknowledgeBeforeCommit,
     HoldoutGetsMessages,
     UncertainIsRepeated,
     ConsentIsNotAskedAgain,
     CapsAreForgottenAtRestart,
+    // The bugs of the process around the engine.
+    AcknowledgeBeforeCommit,
+    SendBeforeCommit,
+    CheckpointAtFetch,
+    CommitErrorIsIgnored,
+    DeliveriesAreNotResumed,
+}
+
+#[cfg(feature = "planted-bugs")]
+impl PlantedBug {
+    /// Every bug that can be planted.
+    pub const ALL: [PlantedBug; 11] = [
+        PlantedBug::NoDedupe,
+        PlantedBug::TimersNotRebuilt,
+        PlantedBug::HoldoutGetsMessages,
+        PlantedBug::UncertainIsRepeated,
+        PlantedBug::ConsentIsNotAskedAgain,
+        PlantedBug::CapsAreForgottenAtRestart,
+        PlantedBug::AcknowledgeBeforeCommit,
+        PlantedBug::SendBeforeCommit,
+        PlantedBug::CheckpointAtFetch,
+        PlantedBug::CommitErrorIsIgnored,
+        PlantedBug::DeliveriesAreNotResumed,
+    ];
 }
 
 /// Everything the engine knows between inputs.

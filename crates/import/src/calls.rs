@@ -11,8 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::json::{push_comma, push_decimal, push_key, push_text, without_nul_escapes};
 use crate::json_lines::read_object;
 use crate::mapping::{
-    Clean, ConsentRule, EventName, EventRule, IdColumn, Mapping, PassedConsent, TextSource,
-    TimeRule, Value, ValueKind,
+    Clean, ConsentRule, EventName, EventRule, IdColumn, Mapping, PassedConsent, TextSource, TimeRule, Value, ValueKind,
 };
 use crate::numbers::{Calculation, read_money, read_number};
 use crate::refused::RefusalReason;
@@ -58,10 +57,7 @@ pub(crate) struct Who {
 
 impl Who {
     pub(crate) fn name(&self) -> &str {
-        self.user
-            .as_deref()
-            .or(self.anonymous.as_deref())
-            .unwrap_or_default()
+        self.user.as_deref().or(self.anonymous.as_deref()).unwrap_or_default()
     }
 }
 
@@ -109,29 +105,14 @@ impl<'a> Applying<'a> {
     /// Why the mapping does not want the row, if it does not.
     pub(crate) fn unwanted(&self) -> Option<RefusalReason> {
         let mark = self.mapping.format.decimal_mark;
-        let rule = self
-            .mapping
-            .refuse
-            .iter()
-            .find(|rule| rule.when.holds(self.row, mark))?;
+        let rule = self.mapping.refuse.iter().find(|rule| rule.when.holds(self.row, mark))?;
         Some(RefusalReason::Other(rule.reason.clone()))
     }
 
     pub(crate) fn who(&self) -> Taken<Who> {
-        let find = |column: &Option<IdColumn>| {
-            column
-                .as_ref()
-                .map_or(Ok(None), |column| self.find_id(column))
-        };
-        let who = Who {
-            user: find(&self.mapping.customer)?,
-            anonymous: find(&self.mapping.anonymous)?,
-        };
-        if who.user.is_none() && who.anonymous.is_none() {
-            Err(RefusalReason::NoCustomer)
-        } else {
-            Ok(who)
-        }
+        let find = |column: &Option<IdColumn>| column.as_ref().map_or(Ok(None), |column| self.find_id(column));
+        let who = Who { user: find(&self.mapping.customer)?, anonymous: find(&self.mapping.anonymous)? };
+        if who.user.is_none() && who.anonymous.is_none() { Err(RefusalReason::NoCustomer) } else { Ok(who) }
     }
 
     fn find_id(&self, id: &IdColumn) -> Taken<Option<String>> {
@@ -144,21 +125,16 @@ impl<'a> Applying<'a> {
         if self.row.kind(id.column) == CellKind::Json {
             return Err(RefusalReason::BadId);
         }
-        let text = id
-            .clean
-            .iter()
-            .fold(text.to_owned(), |text, clean| clean.apply(&text));
+        let text = id.clean.iter().fold(text.to_owned(), |text, clean| clean.apply(&text));
         Ok((!text.is_empty()).then_some(text))
     }
 
     pub(crate) fn time(&self) -> Taken<i64> {
         match &self.mapping.time {
             Some(TimeRule::Fixed(instant_ms)) => Ok(*instant_ms),
-            Some(TimeRule::Column { column, format }) => self
-                .row
-                .cell(*column)
-                .and_then(|text| format.read(text))
-                .ok_or(RefusalReason::BadTime),
+            Some(TimeRule::Column { column, format }) => {
+                self.row.cell(*column).and_then(|text| format.read(text)).ok_or(RefusalReason::BadTime)
+            }
             None => Err(RefusalReason::BadTime),
         }
     }
@@ -166,11 +142,7 @@ impl<'a> Applying<'a> {
     fn rules_of(&self) -> impl Iterator<Item = (usize, &'a EventRule)> {
         let (mapping, row) = (self.mapping, self.row);
         let mark = mapping.format.decimal_mark;
-        mapping
-            .events
-            .iter()
-            .enumerate()
-            .filter(move |(_, rule)| rule.when.holds(row, mark))
+        mapping.events.iter().enumerate().filter(move |(_, rule)| rule.when.holds(row, mark))
     }
 
     /// The lines of orders that the row is.
@@ -179,13 +151,7 @@ impl<'a> Applying<'a> {
         for (index, rule) in self.rules_of() {
             let event = self.event_name(rule)?.into_owned();
             let key = self.order_key(index, rule, &event, who)?;
-            let mut line = OrderLine {
-                key,
-                event,
-                fixed: String::new(),
-                amounts: Vec::new(),
-                product: String::new(),
-            };
+            let mut line = OrderLine { key, event, fixed: String::new(), amounts: Vec::new(), product: String::new() };
             for (_, value) in &rule.properties {
                 match value {
                     Value::Sum(calculation) => line.amounts.push(self.amount(calculation)?),
@@ -239,14 +205,8 @@ impl<'a> Applying<'a> {
         let bytes: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
         let columns = Fingerprint::of(&bytes);
         let index_bytes = index.to_le_bytes();
-        let fingerprint =
-            Fingerprint::of(&[&index_bytes, event.as_bytes(), columns.hex().as_bytes()]);
-        Ok(OrderKey {
-            rule: index,
-            fingerprint,
-            columns,
-            message_id: self.message_id(&rule.id_name(event), &parts),
-        })
+        let fingerprint = Fingerprint::of(&[&index_bytes, event.as_bytes(), columns.hex().as_bytes()]);
+        Ok(OrderKey { rule: index, fingerprint, columns, message_id: self.message_id(&rule.id_name(event), &parts) })
     }
 
     /// The calls that the row is by itself; `number_among_equals` counts rows of equal content, from 1.
@@ -263,54 +223,28 @@ impl<'a> Applying<'a> {
             }
         }
         let mark = self.mapping.format.decimal_mark;
-        for rule in self
-            .mapping
-            .identify
-            .iter()
-            .filter(|rule| rule.when.holds(self.row, mark))
-        {
+        for rule in self.mapping.identify.iter().filter(|rule| rule.when.holds(self.row, mark)) {
             let mut traits = String::new();
             self.push_object(&mut traits, &rule.traits)?;
             calls.push(self.stateful_call("identify", &[("traits", &traits)], subject));
         }
-        for rule in self
-            .mapping
-            .records
-            .iter()
-            .filter(|rule| rule.when.holds(self.row, mark))
-        {
+        for rule in self.mapping.records.iter().filter(|rule| rule.when.holds(self.row, mark)) {
             let mut attributes = String::new();
             self.push_object(&mut attributes, &rule.attributes)?;
             let (mut kind, mut record_id) = (String::new(), String::new());
             push_text(&mut kind, &rule.kind);
             push_text(&mut record_id, &self.ids(&rule.record_id)?.join(":"));
-            let mut fields: Vec<(&str, &str)> = vec![
-                ("kind", &kind),
-                ("recordId", &record_id),
-                ("attributes", &attributes),
-            ];
-            if rule
-                .deleted_when
-                .as_ref()
-                .is_some_and(|when| when.holds(self.row, mark))
-            {
+            let mut fields: Vec<(&str, &str)> =
+                vec![("kind", &kind), ("recordId", &record_id), ("attributes", &attributes)];
+            if rule.deleted_when.as_ref().is_some_and(|when| when.holds(self.row, mark)) {
                 fields.push(("deleted", "true"));
             }
-            if rule
-                .left_when
-                .as_ref()
-                .is_some_and(|when| when.holds(self.row, mark))
-            {
+            if rule.left_when.as_ref().is_some_and(|when| when.holds(self.row, mark)) {
                 fields.push(("left", "true"));
             }
             calls.push(self.stateful_call("record", &fields, subject));
         }
-        for rule in self
-            .mapping
-            .consents
-            .iter()
-            .filter(|rule| rule.when.holds(self.row, mark))
-        {
+        for rule in self.mapping.consents.iter().filter(|rule| rule.when.holds(self.row, mark)) {
             calls.extend(self.find_consent_call(rule, subject)?);
         }
         Ok(calls)
@@ -332,10 +266,7 @@ impl<'a> Applying<'a> {
             // Two honest equal rows are two events; a second import counts them the same way.
             let number = number.to_string();
             let parts = [hash.as_str(), &number];
-            self.message_id(
-                &rule.id_name(&event),
-                if number == "1" { &parts[..1] } else { &parts },
-            )
+            self.message_id(&rule.id_name(&event), if number == "1" { &parts[..1] } else { &parts })
         } else {
             let parts = self.ids(&rule.id)?;
             self.message_id(&rule.id_name(&event), &parts)
@@ -363,14 +294,7 @@ impl<'a> Applying<'a> {
             properties.push(']');
         }
         properties.push('}');
-        Ok(track(
-            &event,
-            &properties,
-            subject,
-            subject.time_ms,
-            &message_id,
-            1,
-        ))
+        Ok(track(&event, &properties, subject, subject.time_ms, &message_id, 1))
     }
 
     fn event_name(&self, rule: &'a EventRule) -> Taken<Cow<'a, str>> {
@@ -381,9 +305,7 @@ impl<'a> Applying<'a> {
                 match event {
                     // Only the `consent` block sets consent, since only it asks for the proof.
                     "Consent Changed" => Err(RefusalReason::ConsentNotAllowed),
-                    _ if event.contains('\0') || event.len() > LONGEST_EVENT_NAME => {
-                        Err(RefusalReason::BadEvent)
-                    }
+                    _ if event.contains('\0') || event.len() > LONGEST_EVENT_NAME => Err(RefusalReason::BadEvent),
                     _ => Ok(Cow::Borrowed(event)),
                 }
             }
@@ -404,26 +326,15 @@ impl<'a> Applying<'a> {
         let Some(word) = self.row.cell(rule.status.column) else {
             return Ok(None);
         };
-        let is_among = |words: &[String]| {
-            words
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(word.trim()))
-        };
-        let status = match (
-            is_among(&rule.status.granted),
-            is_among(&rule.status.withdrawn),
-        ) {
+        let is_among = |words: &[String]| words.iter().any(|known| known.eq_ignore_ascii_case(word.trim()));
+        let status = match (is_among(&rule.status.granted), is_among(&rule.status.withdrawn)) {
             (true, false) => "granted",
             (false, true) => "withdrawn",
             _ => return Err(RefusalReason::BadConsent),
         };
         let text = |source: &TextSource| match source {
             TextSource::Fixed(text) => Ok(text.clone()),
-            TextSource::Column(column) => self
-                .row
-                .cell(*column)
-                .map(str::to_owned)
-                .ok_or(RefusalReason::BadConsent),
+            TextSource::Column(column) => self.row.cell(*column).map(str::to_owned).ok_or(RefusalReason::BadConsent),
         };
         let (source, text_version) = (text(&rule.source)?, text(&rule.text_version)?);
         let mut properties = String::from("{");
@@ -444,35 +355,15 @@ impl<'a> Applying<'a> {
             self.push_entry(&mut properties, "expires", expires)?;
         }
         properties.push('}');
-        let message_id = self.content_id(
-            "consent",
-            &[
-                subject.who.name(),
-                &subject.time_ms.to_string(),
-                &properties,
-            ],
-        );
-        Ok(Some(track(
-            "Consent Changed",
-            &properties,
-            subject,
-            subject.time_ms,
-            &message_id,
-            1,
-        )))
+        let message_id = self.content_id("consent", &[subject.who.name(), &subject.time_ms.to_string(), &properties]);
+        Ok(Some(track("Consent Changed", &properties, subject, subject.time_ms, &message_id, 1)))
     }
 
     /// A call that says how things stand: saying it twice changes nothing, so its content is its id.
     fn stateful_call(&self, call_type: &str, fields: &[(&str, &str)], subject: &Subject) -> Call {
         let time = subject.time_ms.to_string();
-        let mut content = vec![
-            subject.who.name(),
-            subject.who.anonymous.as_deref().unwrap_or_default(),
-            &time,
-        ];
-        fields
-            .iter()
-            .for_each(|(key, json)| content.extend([*key, *json]));
+        let mut content = vec![subject.who.name(), subject.who.anonymous.as_deref().unwrap_or_default(), &time];
+        fields.iter().for_each(|(key, json)| content.extend([*key, *json]));
         let message_id = self.content_id(call_type, &content);
         let mut json = begin_call(call_type, &subject.who);
         for (key, value) in fields {
@@ -517,9 +408,7 @@ impl<'a> Applying<'a> {
         match value {
             Value::Fixed(json) => out.push_str(json),
             Value::Column { column, kind } => self.push_cell(out, *column, kind)?,
-            Value::Calculate(calculation) | Value::Sum(calculation) => {
-                push_decimal(out, self.amount(calculation)?)
-            }
+            Value::Calculate(calculation) | Value::Sum(calculation) => push_decimal(out, self.amount(calculation)?),
             Value::CountOfLines => out.push('1'),
             Value::Object(values) => {
                 let before = out.len();
@@ -540,9 +429,7 @@ impl<'a> Applying<'a> {
         match kind {
             ValueKind::AsItIs => return push_as_it_is(out, self.row.kind(column), text),
             ValueKind::Text => push_text(out, text),
-            ValueKind::Decimal => {
-                push_decimal(out, self.number(column).ok_or(RefusalReason::BadNumber)?)
-            }
+            ValueKind::Decimal => push_decimal(out, self.number(column).ok_or(RefusalReason::BadNumber)?),
             ValueKind::Money => {
                 let amount = match self.row.kind(column) {
                     CellKind::Number => self.number(column),
@@ -551,9 +438,7 @@ impl<'a> Applying<'a> {
                 push_decimal(out, amount.ok_or(RefusalReason::BadNumber)?);
             }
             ValueKind::Integer => {
-                let number = self
-                    .number(column)
-                    .filter(|number| number.fract().is_zero());
+                let number = self.number(column).filter(|number| number.fract().is_zero());
                 push_decimal(out, number.ok_or(RefusalReason::BadNumber)?);
             }
             ValueKind::Boolean => out.push_str(read_boolean(text).ok_or(RefusalReason::BadValue)?),
@@ -568,9 +453,7 @@ impl<'a> Applying<'a> {
 
     fn amount(&self, calculation: &Calculation) -> Taken<Decimal> {
         // An empty cell is no zero: a sum without it would be wrong, and nobody would know.
-        calculation
-            .value(&|column| self.number(column))
-            .ok_or(RefusalReason::BadNumber)
+        calculation.value(&|column| self.number(column)).ok_or(RefusalReason::BadNumber)
     }
 
     fn number(&self, column: usize) -> Option<Decimal> {
@@ -612,10 +495,7 @@ fn push_as_it_is(out: &mut String, kind: CellKind, text: &str) -> Taken<()> {
             Some(number) => push_decimal(out, number),
             // More digits than any decimal of ours: whole they stay as text.
             None if text.len() <= LONGEST_NUMBER
-                && text
-                    .trim_start_matches('-')
-                    .bytes()
-                    .all(|b| b.is_ascii_digit()) =>
+                && text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit()) =>
             {
                 push_text(out, text);
             }
@@ -643,10 +523,8 @@ fn read_boolean(text: &str) -> Option<&'static str> {
 
 /// `import:<mapping>:<rule>:<key>`: readable where the key is short and plain, otherwise a hash of it.
 pub(crate) fn message_id(mapping: &str, rule: &str, parts: &[&str]) -> String {
-    let is_plain = |part: &&str| {
-        part.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
+    let is_plain =
+        |part: &&str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     let length: usize = parts.iter().map(|part| part.len() + 1).sum();
     let key = if parts.iter().all(is_plain) && length <= LONGEST_READABLE_KEY {
         parts.join(":")
@@ -735,15 +613,10 @@ pub(crate) fn passed_call(
         ("identify" | "alias" | "group" | "record", _) => call_type.clone(),
         _ => return Err(RefusalReason::BadCall),
     };
-    let who = Who {
-        user: object.find_text("userId"),
-        anonymous: object.find_text("anonymousId"),
-    };
+    let who = Who { user: object.find_text("userId"), anonymous: object.find_text("anonymousId") };
     for id in ["userId", "anonymousId", "messageId"] {
         // An id that is a number, or empty, would be another one for the next reader.
-        let given = object
-            .find(id)
-            .is_some_and(|value| !matches!(value.get(), "null" | "\"\""));
+        let given = object.find(id).is_some_and(|value| !matches!(value.get(), "null" | "\"\""));
         match object.find_text(id) {
             None if given => return Err(RefusalReason::BadId),
             Some(text) if text.contains('\0') => return Err(RefusalReason::BadId),
@@ -753,19 +626,11 @@ pub(crate) fn passed_call(
     if who.user.is_none() && who.anonymous.is_none() {
         return Err(RefusalReason::NoCustomer);
     }
-    let timestamp = object
-        .find_text("timestamp")
-        .ok_or(RefusalReason::BadTime)?;
+    let timestamp = object.find_text("timestamp").ok_or(RefusalReason::BadTime)?;
     let is_instant = timestamp.trim().parse::<jiff::Timestamp>().is_ok();
-    let time_ms = TimeFormat::iso()
-        .read(&timestamp)
-        .filter(|_| is_instant)
-        .ok_or(RefusalReason::BadTime)?;
+    let time_ms = TimeFormat::iso().read(&timestamp).filter(|_| is_instant).ok_or(RefusalReason::BadTime)?;
     if name == "Consent Changed" {
-        check_passed_consent(
-            mapping,
-            object.find("properties").map(|properties| properties.get()),
-        )?;
+        check_passed_consent(mapping, object.find("properties").map(|properties| properties.get()))?;
     }
     let mut json = String::from("{");
     for (key, value) in &object.entries {
@@ -783,49 +648,27 @@ pub(crate) fn passed_call(
         push_comma(&mut json);
         push_text(&mut json, "messageId");
         json.push(':');
-        push_text(
-            &mut json,
-            &message_id(
-                &mapping.name,
-                &call_type,
-                if number == "1" { &parts[..1] } else { &parts },
-            ),
-        );
+        push_text(&mut json, &message_id(&mapping.name, &call_type, if number == "1" { &parts[..1] } else { &parts }));
     }
     json.push('}');
-    let subject = Subject {
-        who,
-        time_ms,
-        file,
-        line: row.line,
-    };
+    let subject = Subject { who, time_ms, file, line: row.line };
     Ok(finished(json, &name, &subject, time_ms, 1))
 }
 
 /// Consent that is granted needs the mapping's permission and its own proof; a withdrawal always counts.
 fn check_passed_consent(mapping: &Mapping, properties: Option<&str>) -> Taken<()> {
-    let properties = properties
-        .and_then(read_object)
-        .ok_or(RefusalReason::BadConsent)?;
+    let properties = properties.and_then(read_object).ok_or(RefusalReason::BadConsent)?;
     match properties.find_text("status").as_deref() {
         Some("withdrawn") => return Ok(()),
         Some("granted") => {}
         _ => return Err(RefusalReason::BadConsent),
     }
-    let may_grant = mapping
-        .pass_through
-        .as_ref()
-        .is_some_and(|pass| pass.consent == PassedConsent::WithSource);
+    let may_grant = mapping.pass_through.as_ref().is_some_and(|pass| pass.consent == PassedConsent::WithSource);
     if !may_grant {
         return Err(RefusalReason::ConsentNotAllowed);
     }
-    let has_proof =
-        properties.find_text("source").is_some() && properties.find_text("text_version").is_some();
-    if has_proof {
-        Ok(())
-    } else {
-        Err(RefusalReason::BadConsent)
-    }
+    let has_proof = properties.find_text("source").is_some() && properties.find_text("text_version").is_some();
+    if has_proof { Ok(()) } else { Err(RefusalReason::BadConsent) }
 }
 
 /// Counts rows of equal content within one file.

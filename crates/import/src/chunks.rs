@@ -27,13 +27,7 @@ pub(crate) enum NextLine {
 
 impl Chunks {
     pub(crate) fn new(reader: Box<dyn Read + Send>) -> Chunks {
-        Chunks {
-            reader,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            is_at_end: false,
-        }
+        Chunks { reader, buffer: Vec::new(), start: 0, end: 0, is_at_end: false }
     }
 
     pub(crate) fn unread(&self) -> &[u8] {
@@ -85,30 +79,16 @@ impl Chunks {
             let unread = self.unread();
             if let Some(at) = unread[searched..].iter().position(|byte| *byte == b'\n') {
                 let end = searched + at;
-                let content = if unread[..end].ends_with(b"\r") {
-                    end - 1
-                } else {
-                    end
-                };
-                let line = NextLine::Line {
-                    content,
-                    whole: end + 1,
-                };
-                return Ok(if content > limit {
-                    NextLine::TooLong
-                } else {
-                    line
-                });
+                let content = if unread[..end].ends_with(b"\r") { end - 1 } else { end };
+                let line = NextLine::Line { content, whole: end + 1 };
+                return Ok(if content > limit { NextLine::TooLong } else { line });
             }
             searched = unread.len();
             if searched > limit + 1 {
                 return Ok(NextLine::TooLong);
             }
             if self.is_at_end {
-                let line = NextLine::Line {
-                    content: searched,
-                    whole: searched,
-                };
+                let line = NextLine::Line { content: searched, whole: searched };
                 return Ok(if searched == 0 { NextLine::End } else { line });
             }
             self.fill()?;

@@ -58,12 +58,9 @@ impl CsvRows {
         limits: Limits,
     ) -> CsvRows {
         let grammar = match delimiter {
-            Delimiter::Character(byte) => Grammar::Quoted(Box::new(
-                csv_core::ReaderBuilder::new()
-                    .delimiter(byte)
-                    .quoting(quote)
-                    .build(),
-            )),
+            Delimiter::Character(byte) => {
+                Grammar::Quoted(Box::new(csv_core::ReaderBuilder::new().delimiter(byte).quoting(quote).build()))
+            }
             Delimiter::Whitespace => Grammar::Whitespace,
         };
         let delimiter = match delimiter {
@@ -128,11 +125,8 @@ impl CsvRows {
             }
             // A line end instead of the end of the file: within quotes it ends nothing, and so gives them away.
             let input = if is_last { b"\n" } else { input };
-            let (result, read, wrote, ended) = grammar.read_record(
-                input,
-                &mut self.fields[written..],
-                &mut self.ends[columns..],
-            );
+            let (result, read, wrote, ended) =
+                grammar.read_record(input, &mut self.fields[written..], &mut self.ends[columns..]);
             if !is_last {
                 scanned += read;
             }
@@ -140,11 +134,7 @@ impl CsvRows {
             columns += ended;
             match result {
                 ReadRecordResult::InputEmpty if is_last => {
-                    return self.restart(
-                        row,
-                        RefusalReason::UnclosedQuote,
-                        Scanned::Whole(scanned),
-                    );
+                    return self.restart(row, RefusalReason::UnclosedQuote, Scanned::Whole(scanned));
                 }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull if written > self.limits.row_bytes => {
@@ -152,11 +142,7 @@ impl CsvRows {
                 }
                 ReadRecordResult::OutputFull => self.fields.resize(self.fields.len() * 2, 0),
                 ReadRecordResult::OutputEndsFull if columns > self.limits.columns => {
-                    return self.restart(
-                        row,
-                        RefusalReason::TooManyColumns,
-                        Scanned::Partly(scanned),
-                    );
+                    return self.restart(row, RefusalReason::TooManyColumns, Scanned::Partly(scanned));
                 }
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::Record => break,
@@ -166,13 +152,7 @@ impl CsvRows {
         self.take_record(row, scanned, written, columns)
     }
 
-    fn take_record(
-        &mut self,
-        row: &mut Row,
-        scanned: usize,
-        written: usize,
-        columns: usize,
-    ) -> io::Result<Next> {
+    fn take_record(&mut self, row: &mut Row, scanned: usize, written: usize, columns: usize) -> io::Result<Next> {
         let raw = &self.chunks.unread()[..scanned];
         let spans_lines = raw.trim_ascii_end().contains(&b'\n');
         let has_right_width = self.width.is_none_or(|width| width == columns);
@@ -180,8 +160,7 @@ impl CsvRows {
             // An opened quote swallowed the lines up to the next one.
             return self.restart(row, RefusalReason::UnclosedQuote, Scanned::Whole(scanned));
         }
-        row.raw
-            .extend_from_slice(&raw[..raw.len().min(self.limits.row_bytes)]);
+        row.raw.extend_from_slice(&raw[..raw.len().min(self.limits.row_bytes)]);
         self.use_up(scanned);
         if scanned > self.limits.row_bytes {
             return Ok(Next::Refused(RefusalReason::RowTooLong));
@@ -263,20 +242,9 @@ impl CsvRows {
 
     /// Refuses a row whose end cannot be trusted and goes on with the line after its first. After too many of them
     /// it goes on behind what was scanned, and the lines in between are refused as one row.
-    fn restart(
-        &mut self,
-        row: &mut Row,
-        reason: RefusalReason,
-        scanned: Scanned,
-    ) -> io::Result<Next> {
-        let first_line = self
-            .chunks
-            .unread()
-            .split(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
-        row.raw
-            .extend_from_slice(&first_line[..first_line.len().min(self.limits.row_bytes)]);
+    fn restart(&mut self, row: &mut Row, reason: RefusalReason, scanned: Scanned) -> io::Result<Next> {
+        let first_line = self.chunks.unread().split(|byte| *byte == b'\n').next().unwrap_or_default();
+        row.raw.extend_from_slice(&first_line[..first_line.len().min(self.limits.row_bytes)]);
         if let Grammar::Quoted(grammar) = &mut self.grammar {
             grammar.reset();
         }
@@ -298,12 +266,7 @@ impl CsvRows {
     fn skip_blank_lines(&mut self) -> io::Result<()> {
         loop {
             let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-            let blank = self
-                .chunks
-                .unread()
-                .iter()
-                .take_while(|byte| is_break(byte))
-                .count();
+            let blank = self.chunks.unread().iter().take_while(|byte| is_break(byte)).count();
             self.use_up(blank);
             if !self.chunks.unread().is_empty() || self.chunks.is_at_end() {
                 return Ok(());
@@ -313,10 +276,7 @@ impl CsvRows {
     }
 
     fn use_up(&mut self, bytes: usize) {
-        let lines = self.chunks.unread()[..bytes]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
+        let lines = self.chunks.unread()[..bytes].iter().filter(|byte| **byte == b'\n').count();
         self.line += lines as u64;
         self.chunks.consume(bytes);
     }
@@ -325,9 +285,8 @@ impl CsvRows {
 /// Decodes windows-1252 as browsers do: every byte is some character.
 pub(crate) fn windows_1252(bytes: &[u8]) -> String {
     const FROM_0X80: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
-        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
-        'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
     let decode = |byte: &u8| match byte {
         0x80..=0x9F => FROM_0X80[usize::from(byte - 0x80)],
@@ -346,10 +305,7 @@ mod tests {
 
     #[test]
     fn windows_1252_reads_as_browsers_read_it() {
-        assert_eq!(
-            windows_1252(b"Caf\xe9 \x80 5 \x96 \x93ok\x94"),
-            "Café € 5 – “ok”"
-        );
+        assert_eq!(windows_1252(b"Caf\xe9 \x80 5 \x96 \x93ok\x94"), "Café € 5 – “ok”");
         assert_eq!(windows_1252("Café".as_bytes()), "Café");
     }
 }

@@ -77,12 +77,7 @@ impl Orders {
     }
 
     /// Adds a line. An error means that the sums cannot be carried exactly; the order is incomplete then.
-    pub(crate) fn add(
-        &mut self,
-        mapping: &Mapping,
-        line: OrderLine,
-        subject: &Subject,
-    ) -> Result<(), RefusalReason> {
+    pub(crate) fn add(&mut self, mapping: &Mapping, line: OrderLine, subject: &Subject) -> Result<(), RefusalReason> {
         self.latest = Some(line.key.columns);
         let order = self.order(line.key, &line.event, subject);
         let is_first = order.lines.is_empty() && order.amounts.is_empty();
@@ -122,8 +117,7 @@ impl Orders {
         let next = self.orders.len();
         let place = *self.places.entry(key.fingerprint).or_insert(next);
         if place == next {
-            self.bytes +=
-                (size_of::<Order>() + 4 * size_of::<Fingerprint>() + key.message_id.len()) as u64;
+            self.bytes += (size_of::<Order>() + 4 * size_of::<Fingerprint>() + key.message_id.len()) as u64;
             self.orders.push(Order {
                 rule: key.rule,
                 columns: key.columns,
@@ -152,22 +146,16 @@ impl Orders {
     ) -> std::vec::IntoIter<EndedOrder> {
         if mapping.sorted {
             // All of them: a refused line of the next order may have come before this one was ended.
-            self.closed
-                .extend(self.orders.iter().map(|order| order.columns));
+            self.closed.extend(self.orders.iter().map(|order| order.columns));
         }
         self.latest = None;
         self.places = HashMap::new();
         self.lines = 0;
         self.bytes = 0;
-        let (complete, spoilt): (Vec<Order>, Vec<Order>) = std::mem::take(&mut self.orders)
-            .into_iter()
-            .partition(|order| !order.is_incomplete);
+        let (complete, spoilt): (Vec<Order>, Vec<Order>) =
+            std::mem::take(&mut self.orders).into_iter().partition(|order| !order.is_incomplete);
         incomplete.extend(spoilt.into_iter().flat_map(|order| order.lines));
-        complete
-            .into_iter()
-            .map(EndedOrder)
-            .collect::<Vec<_>>()
-            .into_iter()
+        complete.into_iter().map(EndedOrder).collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -184,10 +172,7 @@ impl EndedOrder {
         for (name, value) in &rule.properties {
             let mut json = String::new();
             match value {
-                Value::Sum(_) => amounts
-                    .next()
-                    .into_iter()
-                    .for_each(|amount| push_decimal(&mut json, *amount)),
+                Value::Sum(_) => amounts.next().into_iter().for_each(|amount| push_decimal(&mut json, *amount)),
                 Value::CountOfLines => json = order.lines.len().to_string(),
                 _ => json.push_str(fixed.next().unwrap_or_default()),
             }
@@ -204,13 +189,6 @@ impl EndedOrder {
         }
         properties.push('}');
         let rows = order.lines.len() as u64;
-        track(
-            &order.event,
-            &properties,
-            &order.subject,
-            order.subject.time_ms,
-            &order.message_id,
-            rows,
-        )
+        track(&order.event, &properties, &order.subject, order.subject.time_ms, &order.message_id, rows)
     }
 }

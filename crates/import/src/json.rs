@@ -81,10 +81,7 @@ pub(crate) fn without_nul_escapes(json: &str) -> String {
             rest = after;
             continue;
         }
-        let escape = rest
-            .char_indices()
-            .nth(2)
-            .map_or(rest.len(), |(end, _)| end);
+        let escape = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
         out.push_str(&rest[..escape]);
         rest = &rest[escape..];
     }
@@ -110,17 +107,8 @@ mod tests {
 
     #[test]
     fn text_survives_the_way_through_a_json_reader_except_for_nul() {
-        for value in [
-            "",
-            "a\"b\\c",
-            "line\r\nnext\ttab",
-            "\u{1}\u{1f}\u{7f}",
-            "Größe 🫖 \u{2028}",
-        ] {
-            assert_eq!(
-                serde_json::from_str::<String>(&text(value)).expect("JSON"),
-                value
-            );
+        for value in ["", "a\"b\\c", "line\r\nnext\ttab", "\u{1}\u{1f}\u{7f}", "Größe 🫖 \u{2028}"] {
+            assert_eq!(serde_json::from_str::<String>(&text(value)).expect("JSON"), value);
         }
         assert_eq!(text("a\0b"), "\"ab\"");
     }
@@ -132,22 +120,13 @@ mod tests {
         assert_eq!(decimal("100000"), "100000");
         assert_eq!(decimal("9007199254740992"), "9007199254740992");
         assert_eq!(decimal("9007199254740993"), "\"9007199254740993\"");
-        assert_eq!(
-            decimal("12345678901234567890123"),
-            "\"12345678901234567890123\""
-        );
-        assert_eq!(
-            decimal("0.1234567890123456789"),
-            "\"0.1234567890123456789\""
-        );
+        assert_eq!(decimal("12345678901234567890123"), "\"12345678901234567890123\"");
+        assert_eq!(decimal("0.1234567890123456789"), "\"0.1234567890123456789\"");
     }
 
     #[test]
     fn nul_escapes_go_and_escaped_backslashes_stay() {
         assert_eq!(without_nul_escapes(r#"{"a":"x\u0000y"}"#), r#"{"a":"xy"}"#);
-        assert_eq!(
-            without_nul_escapes(r#"{"a":"x\\u0000y\u00e9\""}"#),
-            r#"{"a":"x\\u0000y\u00e9\""}"#
-        );
+        assert_eq!(without_nul_escapes(r#"{"a":"x\\u0000y\u00e9\""}"#), r#"{"a":"x\\u0000y\u00e9\""}"#);
     }
 }

@@ -33,18 +33,8 @@ impl JsonRows {
         columns: &[String],
         empty: Vec<String>,
     ) -> JsonRows {
-        let paths = columns
-            .iter()
-            .map(|column| column.split('.').map(str::to_owned).collect())
-            .collect();
-        JsonRows {
-            chunks,
-            encoding,
-            limits,
-            line: 1,
-            paths,
-            empty,
-        }
+        let paths = columns.iter().map(|column| column.split('.').map(str::to_owned).collect()).collect();
+        JsonRows { chunks, encoding, limits, line: 1, paths, empty }
     }
 
     /// Reads the next row.
@@ -55,8 +45,7 @@ impl JsonRows {
                 NextLine::End => return Ok(Next::End),
                 NextLine::TooLong => {
                     let begin = self.chunks.unread();
-                    row.raw
-                        .extend_from_slice(&begin[..begin.len().min(self.limits.row_bytes)]);
+                    row.raw.extend_from_slice(&begin[..begin.len().min(self.limits.row_bytes)]);
                     self.chunks.skip_line()?;
                     self.line += 1;
                     return Ok(Next::Refused(RefusalReason::RowTooLong));
@@ -100,10 +89,7 @@ pub(crate) struct Object<'a> {
 
 impl<'a> Object<'a> {
     pub(crate) fn find(&self, key: &str) -> Option<&'a RawValue> {
-        self.entries
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| *value)
+        self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
     }
 
     /// The text under a key; nothing if it is missing, empty or no text.
@@ -160,9 +146,7 @@ fn find<'a>(object: &Object<'a>, path: &[String]) -> serde_json::Result<Option<C
         return Ok(Some(Cow::Borrowed(value.get())));
     }
     match object.find(key) {
-        Some(value) if value.get().starts_with('{') => {
-            find(&serde_json::from_str(value.get())?, rest)
-        }
+        Some(value) if value.get().starts_with('{') => find(&serde_json::from_str(value.get())?, rest),
         _ => Ok(None),
     }
 }

@@ -20,16 +20,10 @@ const MOST_COLUMNS: usize = 1_000;
 const DEEPEST_OBJECT: usize = 8;
 
 const SHIPPED: &[(&str, &str)] = &[
-    (
-        "online-retail",
-        include_str!("../mappings/online-retail.yaml"),
-    ),
+    ("online-retail", include_str!("../mappings/online-retail.yaml")),
     ("cdnow", include_str!("../mappings/cdnow.yaml")),
     ("grocery", include_str!("../mappings/grocery.yaml")),
-    (
-        "segment-calls",
-        include_str!("../mappings/segment-calls.yaml"),
-    ),
+    ("segment-calls", include_str!("../mappings/segment-calls.yaml")),
 ];
 
 const TOP_KEYS: &[&str] = &[
@@ -50,37 +44,11 @@ const TOP_KEYS: &[&str] = &[
     "consent",
     "pass_through",
 ];
-const FORMAT_KEYS: &[&str] = &[
-    "kind",
-    "delimiter",
-    "header",
-    "columns",
-    "quote",
-    "decimal_mark",
-];
+const FORMAT_KEYS: &[&str] = &["kind", "delimiter", "header", "columns", "quote", "decimal_mark"];
 const TIME_KEYS: &[&str] = &["column", "value", "format", "zone"];
 const EVENT_KEYS: &[&str] = &["event", "rule", "when", "id", "properties", "products"];
-const VALUE_KEYS: &[&str] = &[
-    "column",
-    "as",
-    "format",
-    "zone",
-    "value",
-    "calculate",
-    "sum",
-    "count",
-    "object",
-];
-const CONSENT_KEYS: &[&str] = &[
-    "purpose",
-    "channel",
-    "when",
-    "status",
-    "basis",
-    "source",
-    "text_version",
-    "expires",
-];
+const VALUE_KEYS: &[&str] = &["column", "as", "format", "zone", "value", "calculate", "sum", "count", "object"];
+const CONSENT_KEYS: &[&str] = &["purpose", "channel", "when", "status", "basis", "source", "text_version", "expires"];
 
 /// Keys that people put in the wrong place, and where they belong.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -395,10 +363,7 @@ impl Mapping {
 }
 
 fn read_yaml(yaml: &str, origin: &str) -> Result<Json, MappingError> {
-    let error = |message: String| MappingError::Yaml {
-        origin: origin.to_owned(),
-        message,
-    };
+    let error = |message: String| MappingError::Yaml { origin: origin.to_owned(), message };
     if yaml.len() > LONGEST_MAPPING {
         return Err(error(format!("it is longer than {LONGEST_MAPPING} bytes")));
     }
@@ -428,61 +393,35 @@ impl Decoder {
         let keys = root.keys(TOP_KEYS, ELSEWHERE)?;
         let mapping = Mapping {
             name: name(&keys.get("mapping", "give it a name such as `shop-orders`")?)?,
-            title: keys
-                .find("title")
-                .map(|title| title.text().map(str::to_owned))
-                .transpose()?,
+            title: keys.find("title").map(|title| title.text().map(str::to_owned)).transpose()?,
             yaml: yaml.into(),
             format: format(&keys)?,
             encoding: match keys.find("encoding") {
-                Some(node) => node.word(&[
-                    ("utf-8", Encoding::Utf8),
-                    ("windows-1252", Encoding::Windows1252),
-                ])?,
+                Some(node) => node.word(&[("utf-8", Encoding::Utf8), ("windows-1252", Encoding::Windows1252)])?,
                 None => Encoding::Utf8,
             },
             empty: match keys.find("empty") {
-                Some(node) => node
-                    .items()?
-                    .iter()
-                    .map(word_for_empty)
-                    .collect::<Result<_, _>>()?,
+                Some(node) => node.items()?.iter().map(word_for_empty).collect::<Result<_, _>>()?,
                 None => Vec::new(),
             },
-            customer: keys
-                .find("customer")
-                .map(|node| self.id_column(&node))
-                .transpose()?,
-            anonymous: keys
-                .find("anonymous")
-                .map(|node| self.id_column(&node))
-                .transpose()?,
+            customer: keys.find("customer").map(|node| self.id_column(&node)).transpose()?,
+            anonymous: keys.find("anonymous").map(|node| self.id_column(&node)).transpose()?,
             time: keys.find("time").map(|node| self.time(&node)).transpose()?,
             group_by: self.find_columns(&keys, "group_by")?,
-            sorted: keys
-                .find("sorted")
-                .map(|node| node.yes_or_no())
-                .transpose()?
-                .unwrap_or(false),
+            sorted: keys.find("sorted").map(|node| node.yes_or_no()).transpose()?.unwrap_or(false),
             refuse: self.each(&keys, "refuse", Decoder::refuse_rule)?,
             events: self.each(&keys, "events", Decoder::event_rule)?,
             identify: self.each(&keys, "identify", Decoder::identify_rule)?,
             records: self.each(&keys, "records", Decoder::record_rule)?,
             consents: self.each(&keys, "consent", Decoder::consent_rule)?,
-            pass_through: keys
-                .find("pass_through")
-                .map(|node| pass_through(&node))
-                .transpose()?,
+            pass_through: keys.find("pass_through").map(|node| pass_through(&node)).transpose()?,
             columns: Vec::new(),
         };
         check_the_whole(&mapping, &keys)?;
         if self.columns.len() > MOST_COLUMNS {
             return Err(root.wrong(format!("names more than {MOST_COLUMNS} columns")));
         }
-        Ok(Mapping {
-            columns: self.columns,
-            ..mapping
-        })
+        Ok(Mapping { columns: self.columns, ..mapping })
     }
 
     fn place(&mut self, name: &str) -> usize {
@@ -517,41 +456,22 @@ impl Decoder {
     }
 
     fn when(&mut self, keys: &Keys<'_>) -> Result<Condition, MappingError> {
-        Ok(self
-            .find_condition(keys, "when")?
-            .unwrap_or_else(Condition::always))
+        Ok(self.find_condition(keys, "when")?.unwrap_or_else(Condition::always))
     }
 
-    fn find_condition(
-        &mut self,
-        keys: &Keys<'_>,
-        key: &str,
-    ) -> Result<Option<Condition>, MappingError> {
-        keys.find(key)
-            .map(|node| Condition::parse(&node, &mut |name| self.place(name)))
-            .transpose()
+    fn find_condition(&mut self, keys: &Keys<'_>, key: &str) -> Result<Option<Condition>, MappingError> {
+        keys.find(key).map(|node| Condition::parse(&node, &mut |name| self.place(name))).transpose()
     }
 
     fn id_column(&mut self, node: &Node<'_>) -> Result<IdColumn, MappingError> {
         if matches!(node.value, Json::String(_)) {
-            return Ok(IdColumn {
-                column: self.column(node)?,
-                clean: Vec::new(),
-            });
+            return Ok(IdColumn { column: self.column(node)?, clean: Vec::new() });
         }
         let keys = node.keys(&["column", "clean"], ELSEWHERE)?;
         let column = self.column(&keys.get("column", "name the column that holds the id")?)?;
-        let words = [
-            ("whole_number", Clean::WholeNumber),
-            ("trim", Clean::Trim),
-            ("lowercase", Clean::Lowercase),
-        ];
+        let words = [("whole_number", Clean::WholeNumber), ("trim", Clean::Trim), ("lowercase", Clean::Lowercase)];
         let clean = match keys.find("clean") {
-            Some(clean) => clean
-                .items()?
-                .iter()
-                .map(|item| item.word(&words))
-                .collect::<Result<_, _>>()?,
+            Some(clean) => clean.items()?.iter().map(|item| item.word(&words)).collect::<Result<_, _>>()?,
             None => Vec::new(),
         };
         Ok(IdColumn { column, clean })
@@ -559,18 +479,12 @@ impl Decoder {
 
     fn time(&mut self, node: &Node<'_>) -> Result<TimeRule, MappingError> {
         if matches!(node.value, Json::String(_)) {
-            return Ok(TimeRule::Column {
-                column: self.column(node)?,
-                format: TimeFormat::iso(),
-            });
+            return Ok(TimeRule::Column { column: self.column(node)?, format: TimeFormat::iso() });
         }
         let keys = node.keys(TIME_KEYS, ELSEWHERE)?;
         let format = time_format(&keys)?;
         match (keys.find("column"), keys.find("value")) {
-            (Some(column), None) => Ok(TimeRule::Column {
-                column: self.column(&column)?,
-                format,
-            }),
+            (Some(column), None) => Ok(TimeRule::Column { column: self.column(&column)?, format }),
             (None, Some(value)) => match format.read(value.text()?) {
                 Some(instant_ms) => Ok(TimeRule::Fixed(instant_ms)),
                 None => Err(value.wrong("is no instant; write one such as 2026-03-01T00:00:00Z")),
@@ -582,20 +496,13 @@ impl Decoder {
     fn refuse_rule(&mut self, node: &Node<'_>) -> Result<RefuseRule, MappingError> {
         let keys = node.keys(&["when", "reason"], ELSEWHERE)?;
         keys.get("when", "say which rows are refused")?;
-        let reason = keys
-            .get("reason", "say why, in a few words")?
-            .text()?
-            .to_owned();
-        Ok(RefuseRule {
-            when: self.when(&keys)?,
-            reason,
-        })
+        let reason = keys.get("reason", "say why, in a few words")?.text()?.to_owned();
+        Ok(RefuseRule { when: self.when(&keys)?, reason })
     }
 
     fn event_rule(&mut self, node: &Node<'_>) -> Result<EventRule, MappingError> {
         let keys = node.keys(EVENT_KEYS, ELSEWHERE)?;
-        let event =
-            self.event_name(&keys.get("event", "name the event, such as `Order Completed`")?)?;
+        let event = self.event_name(&keys.get("event", "name the event, such as `Order Completed`")?)?;
         Ok(EventRule {
             rule: keys.find("rule").map(|rule| name(&rule)).transpose()?,
             event,
@@ -609,48 +516,26 @@ impl Decoder {
     fn event_name(&mut self, node: &Node<'_>) -> Result<EventName, MappingError> {
         if matches!(node.value, Json::Object(_)) {
             let keys = node.keys(&["column"], ELSEWHERE)?;
-            return Ok(EventName::Column(self.column(
-                &keys.get("column", "name the column that holds the name")?,
-            )?));
+            return Ok(EventName::Column(self.column(&keys.get("column", "name the column that holds the name")?)?));
         }
         let event = node.text()?;
         if event == "Consent Changed" {
-            return Err(node
-                .wrong("consent is set by the `consent` block alone, which asks for its source"));
+            return Err(node.wrong("consent is set by the `consent` block alone, which asks for its source"));
         }
         Ok(EventName::Fixed(event.to_owned()))
     }
 
     fn identify_rule(&mut self, node: &Node<'_>) -> Result<IdentifyRule, MappingError> {
         let keys = node.keys(&["when", "traits"], ELSEWHERE)?;
-        keys.get(
-            "traits",
-            "say what becomes of the columns, such as `email: E-mail`",
-        )?;
-        Ok(IdentifyRule {
-            when: self.when(&keys)?,
-            traits: self.values(&keys, "traits", Lines::One)?,
-        })
+        keys.get("traits", "say what becomes of the columns, such as `email: E-mail`")?;
+        Ok(IdentifyRule { when: self.when(&keys)?, traits: self.values(&keys, "traits", Lines::One)? })
     }
 
     fn record_rule(&mut self, node: &Node<'_>) -> Result<RecordRule, MappingError> {
-        let known = [
-            "record",
-            "record_id",
-            "when",
-            "attributes",
-            "deleted_when",
-            "left_when",
-        ];
+        let known = ["record", "record_id", "when", "attributes", "deleted_when", "left_when"];
         let keys = node.keys(&known, ELSEWHERE)?;
-        let kind = keys
-            .get("record", "name the kind, such as `pass`")?
-            .text()?
-            .to_owned();
-        keys.get(
-            "record_id",
-            "name the column that tells one of them from another",
-        )?;
+        let kind = keys.get("record", "name the kind, such as `pass`")?.text()?.to_owned();
+        keys.get("record_id", "name the column that tells one of them from another")?;
         Ok(RecordRule {
             kind,
             record_id: self.find_columns(&keys, "record_id")?,
@@ -663,39 +548,20 @@ impl Decoder {
 
     fn consent_rule(&mut self, node: &Node<'_>) -> Result<ConsentRule, MappingError> {
         let keys = node.keys(CONSENT_KEYS, ELSEWHERE)?;
-        let source = keys.get(
-            "source",
-            "say where the consent was given, such as `checkout of the old shop`",
-        )?;
-        let text_version = keys.get(
-            "text_version",
-            "say which wording people agreed to, such as \"2024-05\"",
-        )?;
+        let source = keys.get("source", "say where the consent was given, such as `checkout of the old shop`")?;
+        let text_version = keys.get("text_version", "say which wording people agreed to, such as \"2024-05\"")?;
         Ok(ConsentRule {
-            purpose: keys
-                .get("purpose", "name the purpose, such as `news`")?
-                .text()?
-                .to_owned(),
-            channel: keys
-                .find("channel")
-                .map(|channel| channel.text().map(str::to_owned))
-                .transpose()?,
+            purpose: keys.get("purpose", "name the purpose, such as `news`")?.text()?.to_owned(),
+            channel: keys.find("channel").map(|channel| channel.text().map(str::to_owned)).transpose()?,
             when: self.when(&keys)?,
-            status: self.consent_status(
-                &keys.get("status", "name the column, and which words mean yes and no")?,
-            )?,
+            status: self.consent_status(&keys.get("status", "name the column, and which words mean yes and no")?)?,
             basis: match keys.find("basis") {
-                Some(basis) => basis
-                    .word(&[("express", "express"), ("implied", "implied")])?
-                    .to_owned(),
+                Some(basis) => basis.word(&[("express", "express"), ("implied", "implied")])?.to_owned(),
                 None => "express".to_owned(),
             },
             source: self.text_source(&source)?,
             text_version: self.text_source(&text_version)?,
-            expires: keys
-                .find("expires")
-                .map(|expires| self.value(&expires, Lines::One, 0))
-                .transpose()?,
+            expires: keys.find("expires").map(|expires| self.value(&expires, Lines::One, 0)).transpose()?,
         })
     }
 
@@ -705,43 +571,27 @@ impl Decoder {
             let Some(node) = keys.find(key) else {
                 return Ok(Vec::new());
             };
-            node.items()?
-                .iter()
-                .map(|item| item.text().map(str::to_owned))
-                .collect()
+            node.items()?.iter().map(|item| item.text().map(str::to_owned)).collect()
         };
         let (granted, withdrawn) = (words("granted")?, words("withdrawn")?);
         if granted.is_empty() && withdrawn.is_empty() {
-            return Err(
-                node.wrong("needs `granted` or `withdrawn`: the words that mean yes and no")
-            );
+            return Err(node.wrong("needs `granted` or `withdrawn`: the words that mean yes and no"));
         }
         if let Some(both) = granted.iter().find(|word| withdrawn.contains(word)) {
             return Err(node.wrong(format!("`{both}` cannot mean granted and withdrawn")));
         }
-        Ok(ConsentStatus {
-            column: self.column(&keys.get("column", "name the column")?)?,
-            granted,
-            withdrawn,
-        })
+        Ok(ConsentStatus { column: self.column(&keys.get("column", "name the column")?)?, granted, withdrawn })
     }
 
     fn text_source(&mut self, node: &Node<'_>) -> Result<TextSource, MappingError> {
         if matches!(node.value, Json::Object(_)) {
             let keys = node.keys(&["column"], ELSEWHERE)?;
-            return Ok(TextSource::Column(
-                self.column(&keys.get("column", "name the column")?)?,
-            ));
+            return Ok(TextSource::Column(self.column(&keys.get("column", "name the column")?)?));
         }
         Ok(TextSource::Fixed(node.text()?.to_owned()))
     }
 
-    fn values(
-        &mut self,
-        keys: &Keys<'_>,
-        key: &str,
-        lines: Lines,
-    ) -> Result<Vec<(String, Value)>, MappingError> {
+    fn values(&mut self, keys: &Keys<'_>, key: &str, lines: Lines) -> Result<Vec<(String, Value)>, MappingError> {
         let Some(node) = keys.find(key) else {
             return Ok(Vec::new());
         };
@@ -764,72 +614,40 @@ impl Decoder {
         Ok(values)
     }
 
-    fn value(
-        &mut self,
-        node: &Node<'_>,
-        lines: Lines,
-        depth: usize,
-    ) -> Result<Value, MappingError> {
+    fn value(&mut self, node: &Node<'_>, lines: Lines, depth: usize) -> Result<Value, MappingError> {
         if matches!(node.value, Json::String(_)) {
-            return Ok(Value::Column {
-                column: self.column(node)?,
-                kind: ValueKind::AsItIs,
-            });
+            return Ok(Value::Column { column: self.column(node)?, kind: ValueKind::AsItIs });
         }
         let keys = node.keys(VALUE_KEYS, ELSEWHERE)?;
         let sources = ["column", "value", "calculate", "sum", "count", "object"];
-        let named: Vec<&str> = sources
-            .into_iter()
-            .filter(|key| keys.find(key).is_some())
-            .collect();
+        let named: Vec<&str> = sources.into_iter().filter(|key| keys.find(key).is_some()).collect();
         let [source] = named[..] else {
-            return Err(node.wrong(
-                "needs exactly one of `column`, `value`, `calculate`, `sum`, `count`, `object`",
-            ));
+            return Err(node.wrong("needs exactly one of `column`, `value`, `calculate`, `sum`, `count`, `object`"));
         };
-        if source != "column"
-            && ["as", "format", "zone"]
-                .iter()
-                .any(|key| keys.find(key).is_some())
-        {
-            return Err(node.wrong(format!(
-                "`as`, `format` and `zone` go with `column`, not with `{source}`"
-            )));
+        if source != "column" && ["as", "format", "zone"].iter().any(|key| keys.find(key).is_some()) {
+            return Err(node.wrong(format!("`as`, `format` and `zone` go with `column`, not with `{source}`")));
         }
         if lines == Lines::One && matches!(source, "sum" | "count") {
-            return Err(node.wrong(format!(
-                "`{source}` runs over the lines of an order; here it is one line: `calculate`"
-            )));
+            return Err(
+                node.wrong(format!("`{source}` runs over the lines of an order; here it is one line: `calculate`"))
+            );
         }
         let of = keys.get(source, "")?;
         match source {
-            "column" => Ok(Value::Column {
-                column: self.column(&of)?,
-                kind: value_kind(&keys)?,
-            }),
+            "column" => Ok(Value::Column { column: self.column(&of)?, kind: value_kind(&keys)? }),
             "value" => fixed_value(&of),
             "calculate" => Ok(Value::Calculate(self.calculation(&of)?)),
             "sum" => Ok(Value::Sum(self.calculation(&of)?)),
             "count" => of.word(&[("lines", Value::CountOfLines)]),
-            _ if depth >= DEEPEST_OBJECT => {
-                Err(of.wrong(format!("is nested deeper than {DEEPEST_OBJECT}")))
-            }
-            _ => Ok(Value::Object(self.named_values(
-                &of,
-                Lines::One,
-                depth + 1,
-            )?)),
+            _ if depth >= DEEPEST_OBJECT => Err(of.wrong(format!("is nested deeper than {DEEPEST_OBJECT}"))),
+            _ => Ok(Value::Object(self.named_values(&of, Lines::One, depth + 1)?)),
         }
     }
 
     fn calculation(&mut self, node: &Node<'_>) -> Result<Calculation, MappingError> {
         let text = node.text()?;
-        Calculation::parse(text, &mut |name| self.place(name)).map_err(|problem| {
-            node.wrong(format!(
-                "`{}` {problem}",
-                text.chars().take(60).collect::<String>()
-            ))
-        })
+        Calculation::parse(text, &mut |name| self.place(name))
+            .map_err(|problem| node.wrong(format!("`{}` {problem}", text.chars().take(60).collect::<String>())))
     }
 }
 
@@ -843,11 +661,11 @@ enum Lines {
 /// A name that stands in message ids: letters, digits, `-`, `_`.
 fn name(node: &Node<'_>) -> Result<String, MappingError> {
     let text = node.text()?;
-    let is_plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if !is_plain || text.len() > 64 {
-        return Err(node.wrong("may have letters, digits, `-` and `_`, at most 64; it becomes part of every message id"));
+        return Err(
+            node.wrong("may have letters, digits, `-` and `_`, at most 64; it becomes part of every message id")
+        );
     }
     Ok(text.to_owned())
 }
@@ -867,11 +685,7 @@ fn format(top: &Keys<'_>) -> Result<Format, MappingError> {
     };
     let keys = node.keys(FORMAT_KEYS, ELSEWHERE)?;
     if let Some(kind) = keys.find("kind") {
-        let kinds = [
-            ("csv", FileKind::Csv),
-            ("jsonl", FileKind::JsonLines),
-            ("parquet", FileKind::Parquet),
-        ];
+        let kinds = [("csv", FileKind::Csv), ("jsonl", FileKind::JsonLines), ("parquet", FileKind::Parquet)];
         format.kind = Some(kind.word(&kinds)?);
     }
     if let Some(delimiter) = keys.find("delimiter") {
@@ -891,10 +705,7 @@ fn format(top: &Keys<'_>) -> Result<Format, MappingError> {
     if let Some(header) = keys.find("header") {
         format.has_header = header.yes_or_no()?;
         if !format.has_header && format.columns.is_empty() {
-            return Err(node.missing(
-                "columns",
-                "a file without a header needs the names of its columns, in order",
-            ));
+            return Err(node.missing("columns", "a file without a header needs the names of its columns, in order"));
         }
     }
     if let Some(quote) = keys.find("quote") {
@@ -911,23 +722,18 @@ fn read_delimiter(node: &Node<'_>) -> Result<Delimiter, MappingError> {
         ("tab", _) => Ok(Delimiter::Character(b'\t')),
         ("whitespace", _) => Ok(Delimiter::Whitespace),
         (_, [byte])
-            if byte.is_ascii()
-                && !byte.is_ascii_alphanumeric()
-                && !matches!(byte, b'"' | b'\r' | b'\n' | 0) =>
+            if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) =>
         {
             Ok(Delimiter::Character(*byte))
         }
-        _ => Err(node.wrong(
-            "is no delimiter; write one character such as \",\" or \";\", or tab, or whitespace",
-        )),
+        _ => Err(node.wrong("is no delimiter; write one character such as \",\" or \";\", or tab, or whitespace")),
     }
 }
 
 fn time_format(keys: &Keys<'_>) -> Result<TimeFormat, MappingError> {
     let zone = match keys.find("zone") {
-        Some(node) => TimeZone::get(node.text()?).map_err(|_| {
-            node.wrong("is no time zone; write a name such as UTC or Europe/Berlin")
-        })?,
+        Some(node) => TimeZone::get(node.text()?)
+            .map_err(|_| node.wrong("is no time zone; write a name such as UTC or Europe/Berlin"))?,
         None => TimeZone::UTC,
     };
     let pattern = match keys.find("format") {
@@ -938,8 +744,7 @@ fn time_format(keys: &Keys<'_>) -> Result<TimeFormat, MappingError> {
             "unix_milliseconds" => TimePattern::UnixMilliseconds,
             pattern if pattern.contains('%') => TimePattern::Pattern(pattern.to_owned()),
             _ => {
-                let words =
-                    "iso, unix_seconds, unix_milliseconds or a pattern such as \"%d/%m/%Y %H:%M\"";
+                let words = "iso, unix_seconds, unix_milliseconds or a pattern such as \"%d/%m/%Y %H:%M\"";
                 return Err(node.wrong(format!("is no format of a time; write {words}")));
             }
         },
@@ -966,9 +771,7 @@ fn value_kind(keys: &Keys<'_>) -> Result<ValueKind, MappingError> {
     ])?;
     let has_format = keys.find("format").is_some() || keys.find("zone").is_some();
     if has_format && !matches!(kind, ValueKind::Instant(_) | ValueKind::Date(_)) {
-        return Err(keys
-            .node()
-            .wrong("`format` and `zone` go with `as: instant` or `as: date`"));
+        return Err(keys.node().wrong("`format` and `zone` go with `as: instant` or `as: date`"));
     }
     Ok(kind)
 }
@@ -986,10 +789,7 @@ fn fixed_value(node: &Node<'_>) -> Result<Value, MappingError> {
 
 fn pass_through(node: &Node<'_>) -> Result<PassThrough, MappingError> {
     let keys = node.keys(&["consent"], ELSEWHERE)?;
-    let words = [
-        ("refuse", PassedConsent::Refuse),
-        ("with_source", PassedConsent::WithSource),
-    ];
+    let words = [("refuse", PassedConsent::Refuse), ("with_source", PassedConsent::WithSource)];
     let consent = match keys.find("consent") {
         Some(consent) => consent.word(&words)?,
         None => PassedConsent::Refuse,
@@ -1001,60 +801,37 @@ fn pass_through(node: &Node<'_>) -> Result<PassThrough, MappingError> {
 fn check_the_whole(mapping: &Mapping, keys: &Keys<'_>) -> Result<(), MappingError> {
     let top = keys.node();
     if mapping.pass_through.is_some() {
-        let others = [
-            "customer",
-            "anonymous",
-            "time",
-            "group_by",
-            "refuse",
-            "events",
-            "identify",
-            "records",
-            "consent",
-        ];
+        let others =
+            ["customer", "anonymous", "time", "group_by", "refuse", "events", "identify", "records", "consent"];
         return match others.iter().find_map(|key| keys.find(key)) {
-            Some(other) => {
-                Err(other.wrong("does not go with `pass_through`: those lines already are calls"))
-            }
+            Some(other) => Err(other.wrong("does not go with `pass_through`: those lines already are calls")),
             None => Ok(()),
         };
     }
-    let calls = mapping.events.len()
-        + mapping.identify.len()
-        + mapping.records.len()
-        + mapping.consents.len();
+    let calls = mapping.events.len() + mapping.identify.len() + mapping.records.len() + mapping.consents.len();
     if calls == 0 {
-        return Err(top.missing(
-            "events",
-            "say what the rows become: `events`, `identify`, `records` or `consent`",
-        ));
+        return Err(top.missing("events", "say what the rows become: `events`, `identify`, `records` or `consent`"));
     }
     if mapping.customer.is_none() && mapping.anonymous.is_none() {
         return Err(top.missing("customer", "name the column that holds the customer's id"));
     }
     if mapping.time.is_none() {
-        let hint =
-            "name the column, or give one instant for all rows: `{ value: 2026-03-01T00:00:00Z }`";
+        let hint = "name the column, or give one instant for all rows: `{ value: 2026-03-01T00:00:00Z }`";
         return Err(top.missing("time", hint));
     }
     if mapping.sorted && !mapping.is_grouped() {
-        return Err(top.missing(
-            "group_by",
-            "`sorted` says that the lines of a group stand together",
-        ));
+        return Err(top.missing("group_by", "`sorted` says that the lines of a group stand together"));
     }
     if mapping.is_grouped() && mapping.events.iter().any(|event| !event.id.is_empty()) {
-        return Err(top.wrong(
-            "`id` does not go with `group_by`: a group is known by the columns it is grouped by",
-        ));
+        return Err(top.wrong("`id` does not go with `group_by`: a group is known by the columns it is grouped by"));
     }
     let mut known: Vec<String> = Vec::new();
     for event in &mapping.events {
         let id_name = event.id_name("");
         if known.contains(&id_name) {
-            return Err(top.wrong(format!(
-                "two `events` share the name `{id_name}`; give one of them a `rule` of its own"
-            )));
+            return Err(
+                top.wrong(format!("two `events` share the name `{id_name}`; give one of them a `rule` of its own"))
+            );
         }
         known.push(id_name);
     }
@@ -1075,11 +852,7 @@ impl EventRule {
 /// `Order Completed` as `order-completed`.
 fn id_word(event: &str) -> String {
     let plain = |c: char| {
-        if c.is_alphanumeric() {
-            c.to_ascii_lowercase()
-        } else {
-            '-'
-        }
+        if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
     };
     event.chars().map(plain).collect()
 }

@@ -49,10 +49,7 @@ pub(crate) fn read_money(text: &str, mark: DecimalMark) -> Option<Decimal> {
     if text.len() > LONGEST_NUMBER {
         return None;
     }
-    let (text, is_negative) = match text
-        .strip_prefix('(')
-        .and_then(|inner| inner.strip_suffix(')'))
-    {
+    let (text, is_negative) = match text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
         Some(inner) => (inner, true),
         None => (text, false),
     };
@@ -62,11 +59,7 @@ pub(crate) fn read_money(text: &str, mark: DecimalMark) -> Option<Decimal> {
         DecimalMark::Comma => text.split_once(',').unwrap_or((text.as_str(), "")),
     };
     let whole = without_grouping(whole, mark.grouping())?;
-    let amount = if places.is_empty() {
-        read_digits(&whole)?
-    } else {
-        read_digits(&format!("{whole}.{places}"))?
-    };
+    let amount = if places.is_empty() { read_digits(&whole)? } else { read_digits(&format!("{whole}.{places}"))? };
     Some(if is_negative { -amount } else { amount })
 }
 
@@ -80,11 +73,7 @@ fn without_currency(text: &str) -> String {
     let amount = text.trim_matches(is_currency);
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     // A currency code has three letters; anything longer is a sentence, and is no amount.
-    if letters > 3 {
-        String::new()
-    } else {
-        format!("{sign}{amount}")
-    }
+    if letters > 3 { String::new() } else { format!("{sign}{amount}") }
 }
 
 /// `1,234,567` without its marks; nothing when the groups are not of three digits (`1,23` may mean 1.23).
@@ -112,16 +101,11 @@ fn read_digits(text: &str) -> Option<Decimal> {
     {
         return None;
     }
-    if digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.')
-    {
+    if digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Decimal::from_str_exact(text).ok();
     }
     let (mantissa, exponent) = text.split_once(['e', 'E'])?;
-    let is_plain = mantissa
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+    let is_plain = mantissa.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
     let exponent: i32 = exponent.parse().ok()?;
     if !is_plain || exponent.abs() > 28 {
         return None;
@@ -141,8 +125,7 @@ pub(crate) fn multiply(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b) = (a.normalize(), b.normalize());
     let product = a.checked_mul(b)?;
     // The crate rounds instead of failing when the places run out: the scale tells.
-    let is_exact = product.scale() == a.scale() + b.scale()
-        || product.is_zero() && (a.is_zero() || b.is_zero());
+    let is_exact = product.scale() == a.scale() + b.scale() || product.is_zero() && (a.is_zero() || b.is_zero());
     is_exact.then_some(product)
 }
 
@@ -172,24 +155,15 @@ pub(crate) enum Calculation {
 impl Calculation {
     /// Reads a calculation; `column` gives each named column its place.
     /// Column names with other characters than letters, digits, `_` and `.` stand in backticks.
-    pub(crate) fn parse(
-        text: &str,
-        column: &mut dyn FnMut(&str) -> usize,
-    ) -> Result<Calculation, String> {
+    pub(crate) fn parse(text: &str, column: &mut dyn FnMut(&str) -> usize) -> Result<Calculation, String> {
         if text.len() > LONGEST_CALCULATION {
             return Err(format!("is longer than {LONGEST_CALCULATION} characters"));
         }
-        let mut reader = Reader {
-            rest: text,
-            column,
-            depth: 0,
-        };
+        let mut reader = Reader { rest: text, column, depth: 0 };
         let calculation = reader.sum()?;
         match reader.peek() {
             None => Ok(calculation),
-            Some(found) => Err(format!(
-                "has an unexpected `{found}`; use + - * ( ), columns and numbers"
-            )),
+            Some(found) => Err(format!("has an unexpected `{found}`; use + - * ( ), columns and numbers")),
         }
     }
 
@@ -263,11 +237,7 @@ impl Reader<'_> {
         }
         if self.took('(') {
             let inner = self.sum()?;
-            return if self.took(')') {
-                Ok(inner)
-            } else {
-                Err("lacks a `)`".to_owned())
-            };
+            return if self.took(')') { Ok(inner) } else { Err("lacks a `)`".to_owned()) };
         }
         if self.took('`') {
             let Some((name, rest)) = self.rest.split_once('`') else {
@@ -277,10 +247,7 @@ impl Reader<'_> {
             return Ok(Calculation::Column((self.column)(name)));
         }
         let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-        let end = self
-            .rest
-            .find(|c: char| !is_word(c))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !is_word(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         if word.is_empty() {
             return Err(match self.rest.chars().next() {
@@ -314,26 +281,14 @@ mod tests {
         assert_eq!(read("-0.001"), Some(decimal("-0.001")));
         assert_eq!(read("1.5e3"), Some(decimal("1500")));
         assert_eq!(read("25E-3"), Some(decimal("0.025")));
-        for wrong in [
-            "", ".", "-", "NaN", "Infinity", "1e999", "1e", "1_000", "1,5", "0x10", "--1", "+-1",
-            "1.2.3", "٣",
-        ] {
+        for wrong in
+            ["", ".", "-", "NaN", "Infinity", "1e999", "1e", "1_000", "1,5", "0x10", "--1", "+-1", "1.2.3", "٣"]
+        {
             assert_eq!(read(wrong), None, "{wrong}");
         }
-        assert_eq!(
-            read("0.00000000000000000000000000001"),
-            None,
-            "29 places do not fit and are not rounded"
-        );
-        assert_eq!(
-            read_number("12,5", DecimalMark::Comma),
-            Some(decimal("12.5"))
-        );
-        assert_eq!(
-            read_number("1.234,5", DecimalMark::Comma),
-            None,
-            "a plain number has no grouping marks"
-        );
+        assert_eq!(read("0.00000000000000000000000000001"), None, "29 places do not fit and are not rounded");
+        assert_eq!(read_number("12,5", DecimalMark::Comma), Some(decimal("12.5")));
+        assert_eq!(read_number("1.234,5", DecimalMark::Comma), None, "a plain number has no grouping marks");
     }
 
     #[test]
@@ -344,14 +299,8 @@ mod tests {
         assert_eq!(point("£-12"), Some(decimal("-12")));
         assert_eq!(point("(3.20)"), Some(decimal("-3.20")));
         assert_eq!(point("USD 1,000,000"), Some(decimal("1000000")));
-        assert_eq!(
-            read_money("1.234,50 €", DecimalMark::Comma),
-            Some(decimal("1234.50"))
-        );
-        assert_eq!(
-            read_money("1\u{a0}234,50", DecimalMark::Comma),
-            Some(decimal("1234.50"))
-        );
+        assert_eq!(read_money("1.234,50 €", DecimalMark::Comma), Some(decimal("1234.50")));
+        assert_eq!(read_money("1\u{a0}234,50", DecimalMark::Comma), Some(decimal("1234.50")));
         for unclear in ["1,23", ",123", "12 pounds", "", "£", "1.234.50"] {
             assert_eq!(point(unclear), None, "{unclear}");
         }
@@ -364,15 +313,10 @@ mod tests {
             names.push(name.to_owned());
             names.len() - 1
         };
-        let calculation =
-            Calculation::parse("-(Quantity * `Unit Price`) + 2 * 0.05 - 1", &mut column)
-                .expect("parses");
+        let calculation = Calculation::parse("-(Quantity * `Unit Price`) + 2 * 0.05 - 1", &mut column).expect("parses");
         assert_eq!(names, ["Quantity", "Unit Price"]);
         let cells = [decimal("3"), decimal("0.1")];
-        assert_eq!(
-            calculation.value(&|column| Some(cells[column])),
-            Some(decimal("-1.2"))
-        );
+        assert_eq!(calculation.value(&|column| Some(cells[column])), Some(decimal("-1.2")));
         assert_eq!(calculation.value(&|_| None), None);
     }
 
@@ -380,10 +324,7 @@ mod tests {
     fn a_result_that_would_be_rounded_is_no_result() {
         let long = decimal("0.123456789012345678901");
         assert_eq!(multiply(long, long), None);
-        assert_eq!(
-            add(decimal("79228162514264337593543950335"), decimal("0.5")),
-            None
-        );
+        assert_eq!(add(decimal("79228162514264337593543950335"), decimal("0.5")), None);
         assert_eq!(multiply(Decimal::MAX, Decimal::MAX), None);
         assert_eq!(multiply(decimal("0.00"), long), Some(Decimal::ZERO));
     }

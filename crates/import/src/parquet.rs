@@ -38,43 +38,22 @@ struct Clock {
 
 impl ParquetRows {
     /// Opens a file. The error says what is wrong with it, in words of the `parquet` crate.
-    pub(crate) fn open(
-        file: File,
-        columns: &[String],
-        empty: Vec<String>,
-        row_bytes: usize,
-    ) -> Result<Self, String> {
+    pub(crate) fn open(file: File, columns: &[String], empty: Vec<String>, row_bytes: usize) -> Result<Self, String> {
         guarded(move || {
             let reader = SerializedFileReader::new(file).map_err(|problem| problem.to_string())?;
             let metadata = reader.metadata().file_metadata();
             let row_count = u64::try_from(metadata.num_rows()).unwrap_or(0);
             let mut clocks = Vec::new();
             for field in metadata.schema_descr().root_schema().get_fields() {
-                if let Some(LogicalType::Timestamp(timestamp)) =
-                    field.get_basic_info().logical_type_ref()
-                {
+                if let Some(LogicalType::Timestamp(timestamp)) = field.get_basic_info().logical_type_ref() {
                     let is_nanoseconds = matches!(timestamp.unit, TimeUnit::NANOS);
-                    let clock = Clock {
-                        is_utc: timestamp.is_adjusted_to_u_t_c,
-                        is_nanoseconds,
-                    };
+                    let clock = Clock { is_utc: timestamp.is_adjusted_to_u_t_c, is_nanoseconds };
                     clocks.push((field.name().to_owned(), clock));
                 }
             }
-            let paths = columns
-                .iter()
-                .map(|column| column.split('.').map(str::to_owned).collect())
-                .collect();
+            let paths = columns.iter().map(|column| column.split('.').map(str::to_owned).collect()).collect();
             let rows = RowIter::from_file_into(Box::new(reader));
-            Ok(ParquetRows {
-                rows,
-                row_number: 0,
-                row_count,
-                row_bytes,
-                paths,
-                empty,
-                clocks,
-            })
+            Ok(ParquetRows { rows, row_number: 0, row_count, row_bytes, paths, empty, clocks })
         })
     }
 
@@ -83,32 +62,18 @@ impl ParquetRows {
         guarded(move || {
             let reader = SerializedFileReader::new(file).map_err(|problem| problem.to_string())?;
             let schema = reader.metadata().file_metadata().schema_descr_ptr();
-            Ok(schema
-                .root_schema()
-                .get_fields()
-                .iter()
-                .map(|field| field.name().to_owned())
-                .collect())
+            Ok(schema.root_schema().get_fields().iter().map(|field| field.name().to_owned()).collect())
         })
     }
 
     /// Which part of the rows was read, between 0 and 1.
     pub(crate) fn share_read(&self) -> f64 {
-        if self.row_count == 0 {
-            1.0
-        } else {
-            self.row_number as f64 / self.row_count as f64
-        }
+        if self.row_count == 0 { 1.0 } else { self.row_number as f64 / self.row_count as f64 }
     }
 
     /// Reads the next row.
     pub(crate) fn next(&mut self, row: &mut Row) -> Result<Next, String> {
-        let read = guarded(|| {
-            self.rows
-                .next()
-                .transpose()
-                .map_err(|problem| problem.to_string())
-        })?;
+        let read = guarded(|| self.rows.next().transpose().map_err(|problem| problem.to_string()))?;
         let Some(read) = read else {
             return Ok(Next::End);
         };
@@ -116,8 +81,7 @@ impl ParquetRows {
         row.begin(self.row_number);
         let mut raw = String::new();
         self.write_row(&mut raw, &read, 0);
-        row.raw
-            .extend_from_slice(&raw.as_bytes()[..raw.len().min(self.row_bytes)]);
+        row.raw.extend_from_slice(&raw.as_bytes()[..raw.len().min(self.row_bytes)]);
         if raw.len() > self.row_bytes {
             return Ok(Next::Refused(RefusalReason::RowTooLong));
         }
@@ -147,17 +111,8 @@ impl ParquetRows {
 
     fn cell(&self, name: &str, field: &Field, depth: usize) -> (CellKind, String) {
         // Only columns at the top carry their own clock; nested timestamps are UTC.
-        let known = self
-            .clocks
-            .iter()
-            .find(|(column, _)| depth == 0 && column == name);
-        let clock = known.map_or(
-            Clock {
-                is_utc: true,
-                is_nanoseconds: false,
-            },
-            |(_, clock)| *clock,
-        );
+        let known = self.clocks.iter().find(|(column, _)| depth == 0 && column == name);
+        let clock = known.map_or(Clock { is_utc: true, is_nanoseconds: false }, |(_, clock)| *clock);
         let number = |text: String| (CellKind::Number, text);
         match field {
             Field::Null => (CellKind::Missing, String::new()),
@@ -165,9 +120,7 @@ impl ParquetRows {
             Field::Byte(value) => number(value.to_string()),
             Field::Short(value) => number(value.to_string()),
             Field::Int(value) => number(value.to_string()),
-            Field::Long(value) if clock.is_nanoseconds => {
-                instant(value.div_euclid(1_000_000), clock)
-            }
+            Field::Long(value) if clock.is_nanoseconds => instant(value.div_euclid(1_000_000), clock),
             Field::Long(value) => number(value.to_string()),
             Field::UByte(value) => number(value.to_string()),
             Field::UShort(value) => number(value.to_string()),
@@ -184,14 +137,7 @@ impl ParquetRows {
             // Old writers leave the mark of text out.
             Field::Bytes(value) => match value.as_utf8() {
                 Ok(text) => (CellKind::Text, text.to_owned()),
-                Err(_) => (
-                    CellKind::Text,
-                    value
-                        .data()
-                        .iter()
-                        .map(|byte| format!("{byte:02x}"))
-                        .collect(),
-                ),
+                Err(_) => (CellKind::Text, value.data().iter().map(|byte| format!("{byte:02x}")).collect()),
             },
             Field::Date(days) => (CellKind::Text, day(*days)),
             Field::TimeMillis(value) => number(value.to_string()),
@@ -252,11 +198,7 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 
 /// JSON has no NaN; as text it is refused where a number belongs.
 fn float(value: f64, text: String) -> (CellKind, String) {
-    if value.is_finite() {
-        (CellKind::Number, text)
-    } else {
-        (CellKind::Text, text)
-    }
+    if value.is_finite() { (CellKind::Number, text) } else { (CellKind::Text, text) }
 }
 
 /// `data` is a big-endian two's complement integer of 1 to 16 bytes.

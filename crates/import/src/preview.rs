@@ -83,11 +83,7 @@ pub fn preview(paths: &[PathBuf], mapping: &Mapping, n: usize) -> Result<Preview
         Some(file) => describe(&read_table(file, mapping)?),
         None => Vec::new(),
     };
-    Ok(Preview {
-        calls,
-        refused,
-        columns,
-    })
+    Ok(Preview { calls, refused, columns })
 }
 
 /// Proposes a mapping for a file that has none: YAML with comments, to be read and corrected by a person.
@@ -113,14 +109,10 @@ struct Table {
 
 impl Table {
     fn push(&mut self, name: &str, text: &str) {
-        let place = self
-            .columns
-            .iter()
-            .position(|(column, _)| column == name)
-            .unwrap_or_else(|| {
-                self.columns.push((name.to_owned(), Vec::new()));
-                self.columns.len() - 1
-            });
+        let place = self.columns.iter().position(|(column, _)| column == name).unwrap_or_else(|| {
+            self.columns.push((name.to_owned(), Vec::new()));
+            self.columns.len() - 1
+        });
         if !text.is_empty() {
             self.columns[place].1.push(text.to_owned());
         }
@@ -129,32 +121,17 @@ impl Table {
 
 fn read_table(file: &InputFile, mapping: &Mapping) -> Result<Table, ImportError> {
     let limits = Limits::default();
-    let mut table = Table {
-        rows: 0,
-        columns: Vec::new(),
-    };
+    let mut table = Table { rows: 0, columns: Vec::new() };
     let mut row = Row::default();
-    let error = |problem: String| ImportError::Unsupported {
-        file: file.name.clone(),
-        problem,
-    };
+    let error = |problem: String| ImportError::Unsupported { file: file.name.clone(), problem };
     match file.kind {
         FileKind::Csv => {
             let quote = mapping.format.quote;
-            let mut rows = CsvRows::new(
-                file.chunks(&Arc::default())?,
-                file.delimiter,
-                quote,
-                mapping.encoding,
-                limits,
-            );
+            let mut rows = CsvRows::new(file.chunks(&Arc::default())?, file.delimiter, quote, mapping.encoding, limits);
             let mut names = mapping.format.columns.clone();
             let mut is_header = mapping.format.has_header;
             while table.rows < ROWS_OF_COLUMNS {
-                match rows
-                    .next(&mut row)
-                    .map_err(|problem| error(problem.to_string()))?
-                {
+                match rows.next(&mut row).map_err(|problem| error(problem.to_string()))? {
                     Next::End => break,
                     Next::Refused(_) => continue,
                     Next::Row => {}
@@ -178,18 +155,9 @@ fn read_table(file: &InputFile, mapping: &Mapping) -> Result<Table, ImportError>
             }
         }
         FileKind::JsonLines => {
-            let mut rows = JsonRows::new(
-                file.chunks(&Arc::default())?,
-                mapping.encoding,
-                limits,
-                &[],
-                Vec::new(),
-            );
+            let mut rows = JsonRows::new(file.chunks(&Arc::default())?, mapping.encoding, limits, &[], Vec::new());
             while table.rows < ROWS_OF_COLUMNS {
-                match rows
-                    .next(&mut row)
-                    .map_err(|problem| error(problem.to_string()))?
-                {
+                match rows.next(&mut row).map_err(|problem| error(problem.to_string()))? {
                     Next::End => break,
                     Next::Refused(_) => {}
                     Next::Row => push_object(&mut table, &row),
@@ -197,8 +165,7 @@ fn read_table(file: &InputFile, mapping: &Mapping) -> Result<Table, ImportError>
             }
         }
         FileKind::Parquet => {
-            let mut rows = ParquetRows::open(file.file()?, &[], Vec::new(), limits.row_bytes)
-                .map_err(error)?;
+            let mut rows = ParquetRows::open(file.file()?, &[], Vec::new(), limits.row_bytes).map_err(error)?;
             while table.rows < ROWS_OF_COLUMNS {
                 match rows.next(&mut row).map_err(error)? {
                     Next::End => break,
@@ -214,10 +181,7 @@ fn read_table(file: &InputFile, mapping: &Mapping) -> Result<Table, ImportError>
 fn push_object(table: &mut Table, row: &Row) {
     table.rows += 1;
     let text = String::from_utf8_lossy(&row.raw);
-    for (name, value) in read_object(&text)
-        .into_iter()
-        .flat_map(|object| object.entries)
-    {
+    for (name, value) in read_object(&text).into_iter().flat_map(|object| object.entries) {
         let value = value.get();
         let text = serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned());
         table.push(&name, if value == "null" { "" } else { &text });
@@ -237,20 +201,9 @@ fn describe(table: &Table) -> Vec<ColumnPreview> {
             }
         }
         let (kind, pattern) = found_kind(values);
-        let share_empty = if table.rows == 0 {
-            1.0
-        } else {
-            1.0 - values.len() as f64 / table.rows as f64
-        };
+        let share_empty = if table.rows == 0 { 1.0 } else { 1.0 - values.len() as f64 / table.rows as f64 };
         let comma = !all_read(values, DecimalMark::Point) && all_read(values, DecimalMark::Comma);
-        ColumnPreview {
-            name: name.clone(),
-            kind,
-            samples,
-            share_empty: share_empty.max(0.0),
-            pattern,
-            comma,
-        }
+        ColumnPreview { name: name.clone(), kind, samples, share_empty: share_empty.max(0.0), pattern, comma }
     };
     table.columns.iter().map(describe).collect()
 }
@@ -265,53 +218,26 @@ fn found_kind(values: &[String]) -> (&'static str, Option<&'static str>) {
         return ("empty", None);
     }
     for pattern in PATTERNS {
-        let format = TimeFormat {
-            pattern: TimePattern::Pattern((*pattern).to_owned()),
-            zone: TimeZone::UTC,
-        };
+        let format = TimeFormat { pattern: TimePattern::Pattern((*pattern).to_owned()), zone: TimeZone::UTC };
         // A day as one number is only believed in our times.
-        let is_time = |text: &str| {
-            format
-                .read(text)
-                .is_some_and(|ms| (0..4_102_444_800_000).contains(&ms))
-        };
+        let is_time = |text: &str| format.read(text).is_some_and(|ms| (0..4_102_444_800_000).contains(&ms));
         if all(&is_time) {
-            return (
-                if pattern.contains("%H") {
-                    "instant"
-                } else {
-                    "date"
-                },
-                Some(pattern),
-            );
+            return (if pattern.contains("%H") { "instant" } else { "date" }, Some(pattern));
         }
     }
     if all(&|text| read_number(text, DecimalMark::Point).is_some()) {
-        let is_whole = |text: &str| {
-            read_number(text, DecimalMark::Point).is_some_and(|number| number.fract().is_zero())
-        };
+        let is_whole =
+            |text: &str| read_number(text, DecimalMark::Point).is_some_and(|number| number.fract().is_zero());
         return (if all(&is_whole) { "integer" } else { "decimal" }, None);
     }
     if all_read(values, DecimalMark::Point) || all_read(values, DecimalMark::Comma) {
         return ("money", None);
     }
-    if all(&|text| {
-        matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "yes" | "no"
-        )
-    }) {
+    if all(&|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no")) {
         return ("boolean", None);
     }
     if all(&|text| TimeFormat::iso().read(text).is_some()) {
-        return (
-            if all(&|text| text.len() == 10) {
-                "date"
-            } else {
-                "instant"
-            },
-            None,
-        );
+        return (if all(&|text| text.len() == 10) { "date" } else { "instant" }, None);
     }
     if all(&|text| text.starts_with(['{', '['])) {
         return ("object", None);
@@ -322,9 +248,7 @@ fn found_kind(values: &[String]) -> (&'static str, Option<&'static str>) {
 fn has_blanks_as_delimiter(lines: &[String]) -> bool {
     let words = |line: &String| line.split_ascii_whitespace().count();
     let width = lines.first().map_or(0, words);
-    let has_others = lines
-        .iter()
-        .any(|line| line.contains([',', ';', '\t', '|']));
+    let has_others = lines.iter().any(|line| line.contains([',', ';', '\t', '|']));
     width > 1 && !has_others && lines.iter().all(|line| words(line) == width)
 }
 
@@ -333,8 +257,7 @@ fn begins_with_header(lines: &[String], delimiter: Delimiter) -> bool {
     let Some(line) = lines.first() else {
         return true;
     };
-    let is_number =
-        |field: &str| read_number(field.trim_matches('"'), DecimalMark::Point).is_some();
+    let is_number = |field: &str| read_number(field.trim_matches('"'), DecimalMark::Point).is_some();
     match delimiter {
         Delimiter::Character(byte) => !line.split(char::from(byte)).any(is_number),
         Delimiter::Whitespace => !line.split_ascii_whitespace().any(is_number),
@@ -342,52 +265,21 @@ fn begins_with_header(lines: &[String], delimiter: Delimiter) -> bool {
 }
 
 /// The column whose name speaks of it most clearly.
-fn find_column<'a>(
-    columns: &'a [ColumnPreview],
-    words: &[&str],
-    kinds: &[&str],
-) -> Option<&'a ColumnPreview> {
+fn find_column<'a>(columns: &'a [ColumnPreview], words: &[&str], kinds: &[&str]) -> Option<&'a ColumnPreview> {
     let fits = |column: &&ColumnPreview| kinds.is_empty() || kinds.contains(&column.kind);
     let is_called = |column: &ColumnPreview, word: &str| column.name.to_lowercase().contains(word);
-    words.iter().find_map(|word| {
-        columns
-            .iter()
-            .filter(fits)
-            .find(|column| is_called(column, word))
-    })
+    words.iter().find_map(|word| columns.iter().filter(fits).find(|column| is_called(column, word)))
 }
 
 fn propose(path: &Path, file: &InputFile, mapping: &Mapping, columns: &[ColumnPreview]) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let numbers = ["decimal", "money", "integer"];
-    let customer = find_column(
-        columns,
-        &[
-            "customer", "cust", "client", "user", "member", "email", "e-mail",
-        ],
-        &[],
-    )
-    .or(columns.first());
-    let time = find_column(
-        columns,
-        &["date", "time", "created", "_at", ""],
-        &["instant", "date"],
-    );
-    let order = find_column(
-        columns,
-        &["invoice", "order", "receipt", "transaction"],
-        &["text", "integer"],
-    );
-    let amount = find_column(
-        columns,
-        &["revenue", "total", "amount", "price", "value", "paid"],
-        &numbers,
-    );
-    let stem = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
+    let customer = find_column(columns, &["customer", "cust", "client", "user", "member", "email", "e-mail"], &[])
+        .or(columns.first());
+    let time = find_column(columns, &["date", "time", "created", "_at", ""], &["instant", "date"]);
+    let order = find_column(columns, &["invoice", "order", "receipt", "transaction"], &["text", "integer"]);
+    let amount = find_column(columns, &["revenue", "total", "amount", "price", "value", "paid"], &numbers);
+    let stem = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let stem: String = stem
         .split('.')
         .next()
@@ -411,13 +303,8 @@ fn propose(path: &Path, file: &InputFile, mapping: &Mapping, columns: &[ColumnPr
             samples.join(", ")
         ));
     }
-    yaml.push_str(&format!(
-        "mapping: {name}   # part of every message id: do not rename it later\n"
-    ));
-    yaml.push_str(&format!(
-        "format: {{ {} }}\n",
-        format_line(file, mapping, columns)
-    ));
+    yaml.push_str(&format!("mapping: {name}   # part of every message id: do not rename it later\n"));
+    yaml.push_str(&format!("format: {{ {} }}\n", format_line(file, mapping, columns)));
     let fallback = ColumnPreview {
         name: "CUSTOMER COLUMN".to_owned(),
         kind: "text",
@@ -428,30 +315,24 @@ fn propose(path: &Path, file: &InputFile, mapping: &Mapping, columns: &[ColumnPr
     };
     let customer = customer.unwrap_or(&fallback);
     let is_float = customer.samples.iter().any(|sample| sample.ends_with(".0"));
-    let clean = if is_float {
-        ", clean: whole_number"
-    } else {
-        ""
-    };
-    yaml.push_str(&format!(
-        "customer: {{ column: {}{clean} }}   # whose row it is\n",
-        quoted(&customer.name)
-    ));
+    let clean = if is_float { ", clean: whole_number" } else { "" };
+    yaml.push_str(&format!("customer: {{ column: {}{clean} }}   # whose row it is\n", quoted(&customer.name)));
     match time {
         Some(time) => {
             let pattern = time.pattern.map(|pattern| format!(", format: {}", quoted(pattern))).unwrap_or_default();
-            yaml.push_str(&format!("time: {{ column: {}{pattern}, zone: UTC }}   # in which zone are these times?\n", quoted(&time.name)));
+            yaml.push_str(&format!(
+                "time: {{ column: {}{pattern}, zone: UTC }}   # in which zone are these times?\n",
+                quoted(&time.name)
+            ));
         }
-        None => yaml.push_str("time: { value: \"2026-01-01T00:00:00Z\" }   # no column looks like a time: when was this written?\n"),
+        None => yaml.push_str(
+            "time: { value: \"2026-01-01T00:00:00Z\" }   # no column looks like a time: when was this written?\n",
+        ),
     }
     if amount.is_none() && order.is_none() && time.is_none() {
         yaml.push_str("identify:\n  traits:\n");
         columns.iter().for_each(|column| {
-            yaml.push_str(&format!(
-                "    {}: {{ column: {} }}\n",
-                quoted(&column.name),
-                quoted(&column.name)
-            ))
+            yaml.push_str(&format!("    {}: {{ column: {} }}\n", quoted(&column.name), quoted(&column.name)))
         });
         return yaml;
     }
@@ -463,9 +344,9 @@ fn propose(path: &Path, file: &InputFile, mapping: &Mapping, columns: &[ColumnPr
         ));
     }
     yaml.push_str("    properties:\n");
-    for column in columns.iter().filter(|column| {
-        column.name != customer.name && time.is_none_or(|time| time.name != column.name)
-    }) {
+    for column in
+        columns.iter().filter(|column| column.name != customer.name && time.is_none_or(|time| time.name != column.name))
+    {
         let is_amount = amount.is_some_and(|amount| amount.name == column.name);
         let key = if is_amount { "revenue" } else { &column.name };
         let kind = match column.kind {
@@ -475,11 +356,7 @@ fn propose(path: &Path, file: &InputFile, mapping: &Mapping, columns: &[ColumnPr
             "boolean" => ", as: boolean",
             _ => "",
         };
-        yaml.push_str(&format!(
-            "      {}: {{ column: {}{kind} }}\n",
-            quoted(key),
-            quoted(&column.name)
-        ));
+        yaml.push_str(&format!("      {}: {{ column: {}{kind} }}\n", quoted(key), quoted(&column.name)));
     }
     yaml.push_str("      \"currency\": { value: EUR }   # which one is it?\n");
     yaml

@@ -105,22 +105,14 @@ pub struct RefusedWriter<W: Write> {
 impl<W: Write> RefusedWriter<W> {
     /// Begins a file; the header is written with the first row.
     pub fn new(out: W) -> RefusedWriter<W> {
-        RefusedWriter {
-            out,
-            has_header: false,
-        }
+        RefusedWriter { out, has_header: false }
     }
 
     /// Adds a row.
     pub fn write(&mut self, refused: &Refused) -> io::Result<()> {
         self.write_header()?;
         let line = refused.line.to_string();
-        let cells = [
-            refused.file.as_str(),
-            &line,
-            refused.reason.as_str(),
-            &refused.row,
-        ];
+        let cells = [refused.file.as_str(), &line, refused.reason.as_str(), &refused.row];
         let quoted: Vec<String> = cells.into_iter().map(quoted_cell).collect();
         writeln!(self.out, "{}", quoted.join(","))
     }
@@ -145,10 +137,7 @@ impl<W: Write> RefusedWriter<W> {
 fn quoted_cell(cell: &str) -> String {
     let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let apostrophe = if is_formula { "'" } else { "" };
-    format!(
-        "\"{apostrophe}{}\"",
-        cell.replace('\0', "").replace('"', "\"\"")
-    )
+    format!("\"{apostrophe}{}\"", cell.replace('\0', "").replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -158,20 +147,9 @@ mod tests {
     #[test]
     fn the_file_of_refused_rows_opens_in_a_spreadsheet_and_runs_nothing() {
         let mut writer = RefusedWriter::new(Vec::new());
-        for row in [
-            "=HYPERLINK(\"http://x\")",
-            "-1+2",
-            "plain, with \"quotes\"\nand lines",
-        ] {
+        for row in ["=HYPERLINK(\"http://x\")", "-1+2", "plain, with \"quotes\"\nand lines"] {
             let file = "@shop.csv".to_owned();
-            writer
-                .write(&Refused {
-                    file,
-                    line: 7,
-                    reason: RefusalReason::NoCustomer,
-                    row: row.to_owned(),
-                })
-                .unwrap();
+            writer.write(&Refused { file, line: 7, reason: RefusalReason::NoCustomer, row: row.to_owned() }).unwrap();
         }
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         assert_eq!(

@@ -69,28 +69,16 @@ impl Row {
     }
 
     pub(crate) fn field(&self, field: usize) -> &str {
-        let start = if field == 0 {
-            0
-        } else {
-            self.field_ends[field - 1]
-        };
+        let start = if field == 0 { 0 } else { self.field_ends[field - 1] };
         &self.text[start..self.field_ends[field]]
     }
 
     /// Says which fields of a CSV row the mapping's columns are.
     pub(crate) fn take_cells(&mut self, positions: &[usize], empty: &[String]) {
         for position in positions {
-            let start = if *position == 0 {
-                0
-            } else {
-                self.field_ends[*position - 1]
-            };
+            let start = if *position == 0 { 0 } else { self.field_ends[*position - 1] };
             let end = self.field_ends[*position];
-            let kind = if is_empty(&self.text[start..end], empty) {
-                CellKind::Missing
-            } else {
-                CellKind::Text
-            };
+            let kind = if is_empty(&self.text[start..end], empty) { CellKind::Missing } else { CellKind::Text };
             self.cells.push(Cell { kind, start, end });
         }
     }
@@ -99,16 +87,8 @@ impl Row {
     pub(crate) fn push_cell(&mut self, kind: CellKind, text: &str, empty: &[String]) {
         let start = self.text.len();
         self.text.push_str(text);
-        let kind = if kind == CellKind::Text && is_empty(text, empty) {
-            CellKind::Missing
-        } else {
-            kind
-        };
-        self.cells.push(Cell {
-            kind,
-            start,
-            end: self.text.len(),
-        });
+        let kind = if kind == CellKind::Text && is_empty(text, empty) { CellKind::Missing } else { kind };
+        self.cells.push(Cell { kind, start, end: self.text.len() });
     }
 
     /// The text in one of the mapping's columns; nothing where it is missing.
@@ -119,9 +99,7 @@ impl Row {
 
     /// What the cell in one of the mapping's columns is.
     pub(crate) fn kind(&self, column: usize) -> CellKind {
-        self.cells
-            .get(column)
-            .map_or(CellKind::Missing, |cell| cell.kind)
+        self.cells.get(column).map_or(CellKind::Missing, |cell| cell.kind)
     }
 
     /// Names the whole content of the row, mapped or not. Quoting and line ends do not count in CSV.
@@ -129,20 +107,14 @@ impl Row {
         if self.field_ends.is_empty() {
             return Fingerprint::of(&[&self.raw]);
         }
-        let fields: Vec<&[u8]> = (0..self.field_count())
-            .map(|field| self.field(field).as_bytes())
-            .collect();
+        let fields: Vec<&[u8]> = (0..self.field_count()).map(|field| self.field(field).as_bytes()).collect();
         Fingerprint::of(&fields)
     }
 
     /// The row as text, at most `most` characters of it, for the person who has to look at it.
     pub(crate) fn excerpt(&self, most: usize) -> String {
         let bytes = &self.raw[..self.raw.len().min(most.saturating_mul(4))];
-        String::from_utf8_lossy(bytes)
-            .trim_end_matches(['\r', '\n'])
-            .chars()
-            .take(most)
-            .collect()
+        String::from_utf8_lossy(bytes).trim_end_matches(['\r', '\n']).chars().take(most).collect()
     }
 
     #[cfg(test)]

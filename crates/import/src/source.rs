@@ -84,9 +84,7 @@ pub enum ImportError {
         hint: String,
     },
     /// Two columns bear the name that the mapping uses.
-    #[error(
-        "`{file}` has two columns called `{column}`; name them apart, or give their names in `format.columns`"
-    )]
+    #[error("`{file}` has two columns called `{column}`; name them apart, or give their names in `format.columns`")]
     AmbiguousColumn {
         /// The file, as the caller named it.
         file: String,
@@ -116,17 +114,13 @@ pub enum ImportError {
         limit: usize,
     },
     /// More rows without an id of their own than can be told apart in memory.
-    #[error(
-        "more than {limit} rows have no id; name the columns that tell them apart with `id: [...]` in the mapping"
-    )]
+    #[error("more than {limit} rows have no id; name the columns that tell them apart with `id: [...]` in the mapping")]
     TooManyRowsWithoutId {
         /// The limit that was met.
         limit: usize,
     },
     /// A checkpoint of other files, or of another mapping.
-    #[error(
-        "the checkpoint is of other files or another mapping; start again without it, which changes nothing twice"
-    )]
+    #[error("the checkpoint is of other files or another mapping; start again without it, which changes nothing twice")]
     OtherCheckpoint,
 }
 
@@ -255,20 +249,13 @@ impl Source {
     }
 
     /// As [`Source::open`], with other limits.
-    pub fn open_within(
-        paths: &[PathBuf],
-        mapping: &Mapping,
-        limits: Limits,
-    ) -> Result<Source, ImportError> {
+    pub fn open_within(paths: &[PathBuf], mapping: &Mapping, limits: Limits) -> Result<Source, ImportError> {
         if paths.len() > MOST_FILES {
             let file = paths[MOST_FILES].display().to_string();
             let problem = format!("is one file too many; at most {MOST_FILES} go into one import");
             return Err(ImportError::Unsupported { file, problem });
         }
-        let files: Vec<InputFile> = paths
-            .iter()
-            .map(|path| look_at(path, mapping))
-            .collect::<Result<_, _>>()?;
+        let files: Vec<InputFile> = paths.iter().map(|path| look_at(path, mapping)).collect::<Result<_, _>>()?;
         check_that_files_differ(&files)?;
         let bytes_read = Arc::new(AtomicU64::new(0));
         for file in &files {
@@ -356,11 +343,7 @@ impl Source {
             // Parquet is read in no order that bytes would tell.
             bytes_read += (rows.share_read() * self.files[file].bytes as f64) as u64;
         }
-        Progress {
-            bytes_read: bytes_read.min(bytes_total),
-            bytes_total,
-            rows: self.summary.rows,
-        }
+        Progress { bytes_read: bytes_read.min(bytes_total), bytes_total, rows: self.summary.rows }
     }
 
     pub(crate) fn files(&self) -> &[InputFile] {
@@ -404,11 +387,7 @@ impl Source {
     fn read_row(&mut self, file: usize) -> Result<(), ImportError> {
         if file == self.files.len() || self.summary.rows >= self.rows_to_read {
             self.end_orders();
-            self.stage = if self.incomplete.is_empty() {
-                Stage::Done
-            } else {
-                Stage::Rereading(0)
-            };
+            self.stage = if self.incomplete.is_empty() { Stage::Done } else { Stage::Rereading(0) };
             return Ok(());
         }
         match self.next_row(file)? {
@@ -416,8 +395,7 @@ impl Source {
                 self.rows = None;
                 self.equal_rows.clear();
                 if self.files[file].kind == FileKind::Parquet {
-                    self.bytes_read
-                        .fetch_add(self.files[file].bytes, Ordering::Relaxed);
+                    self.bytes_read.fetch_add(self.files[file].bytes, Ordering::Relaxed);
                 }
                 self.stage = Stage::Reading(file + 1);
                 self.ready.push_back(Item::Progress(self.progress()));
@@ -441,35 +419,18 @@ impl Source {
         let rows = match &mut self.rows {
             Some(rows) => rows,
             None => {
-                let counter = if self.stage == Stage::Reading(file) {
-                    self.bytes_read.clone()
-                } else {
-                    Arc::default()
-                };
-                self.rows.insert(Rows::open(
-                    &self.files[file],
-                    &self.mapping,
-                    self.limits,
-                    &counter,
-                )?)
+                let counter = if self.stage == Stage::Reading(file) { self.bytes_read.clone() } else { Arc::default() };
+                self.rows.insert(Rows::open(&self.files[file], &self.mapping, self.limits, &counter)?)
             }
         };
         let name = &self.files[file].name;
-        let read_error = |source: io::Error, line: u64| ImportError::Read {
-            file: name.clone(),
-            line,
-            source,
-        };
+        let read_error = |source: io::Error, line: u64| ImportError::Read { file: name.clone(), line, source };
         match rows {
-            Rows::Csv(rows) => rows
-                .next(&mut self.row)
-                .map_err(|error| read_error(error, self.row.line)),
-            Rows::Json(rows) => rows
-                .next(&mut self.row)
-                .map_err(|error| read_error(error, self.row.line)),
-            Rows::Parquet(rows) => rows
-                .next(&mut self.row)
-                .map_err(|problem| read_error(io::Error::other(problem), self.row.line)),
+            Rows::Csv(rows) => rows.next(&mut self.row).map_err(|error| read_error(error, self.row.line)),
+            Rows::Json(rows) => rows.next(&mut self.row).map_err(|error| read_error(error, self.row.line)),
+            Rows::Parquet(rows) => {
+                rows.next(&mut self.row).map_err(|problem| read_error(io::Error::other(problem), self.row.line))
+            }
         }
     }
 
@@ -496,25 +457,12 @@ impl Source {
             return Err(reason);
         }
         let who = applying.who()?;
-        let mut subject = Subject {
-            who,
-            time_ms: 0,
-            file,
-            line: self.row.line,
-        };
+        let mut subject = Subject { who, time_ms: 0, file, line: self.row.line };
         let read = applying.time().and_then(|time_ms| {
             subject.time_ms = time_ms;
-            let lines = if self.mapping.is_grouped() {
-                applying.order_lines(&subject.who)?
-            } else {
-                Vec::new()
-            };
+            let lines = if self.mapping.is_grouped() { applying.order_lines(&subject.who)? } else { Vec::new() };
             let calls = applying.calls(&subject, &mut number_among_equals)?;
-            if lines.is_empty() && calls.is_empty() {
-                Err(RefusalReason::NoRule)
-            } else {
-                Ok((lines, calls))
-            }
+            if lines.is_empty() && calls.is_empty() { Err(RefusalReason::NoRule) } else { Ok((lines, calls)) }
         });
         let (lines, calls) = match read {
             Ok(read) => read,
@@ -552,8 +500,7 @@ impl Source {
         if self.mapping.sorted {
             // Few at a time: behind what earlier rows left ready.
             let mapping = &self.mapping;
-            self.ready
-                .extend(ended.map(|order| Item::Call(order.into_call(mapping))));
+            self.ready.extend(ended.map(|order| Item::Call(order.into_call(mapping))));
         } else {
             self.ended = ended;
         }
@@ -561,14 +508,10 @@ impl Source {
 
     fn check_memory(&self) -> Result<(), ImportError> {
         if self.orders.line_count() > self.limits.open_lines {
-            return Err(ImportError::TooManyOpenOrders {
-                limit: format!("{} lines", self.limits.open_lines),
-            });
+            return Err(ImportError::TooManyOpenOrders { limit: format!("{} lines", self.limits.open_lines) });
         }
         if self.orders.bytes() > self.limits.open_bytes {
-            return Err(ImportError::TooManyOpenOrders {
-                limit: format!("{} bytes", self.limits.open_bytes),
-            });
+            return Err(ImportError::TooManyOpenOrders { limit: format!("{} bytes", self.limits.open_bytes) });
         }
         let remembered = self.limits.remembered;
         if self.equal_rows.len() > remembered {
@@ -593,10 +536,7 @@ impl Source {
             // It was refused the first time already.
             Next::Refused(_) => {}
             Next::Row => {
-                if self
-                    .incomplete
-                    .contains(&LinePlace::new(file, self.row.line))
-                {
+                if self.incomplete.contains(&LinePlace::new(file, self.row.line)) {
                     self.refuse(file, RefusalReason::IncompleteOrder);
                 }
             }
@@ -607,12 +547,7 @@ impl Source {
     fn refuse(&mut self, file: usize, reason: RefusalReason) {
         let row = self.row.excerpt(EXCERPT_CHARACTERS);
         let file = self.files[file].name.clone();
-        self.ready.push_back(Item::Refused(Refused {
-            file,
-            line: self.row.line,
-            reason,
-            row,
-        }));
+        self.ready.push_back(Item::Refused(Refused { file, line: self.row.line, reason, row }));
     }
 }
 
@@ -633,21 +568,14 @@ impl Iterator for Source {
 
 impl InputFile {
     fn fingerprint(&self) -> Result<Fingerprint, ImportError> {
-        let open = |source| ImportError::Open {
-            file: self.name.clone(),
-            source,
-        };
+        let open = |source| ImportError::Open { file: self.name.clone(), source };
         Fingerprint::of_reader(File::open(&self.path).map_err(open)?).map_err(open)
     }
 
     /// The content, unpacked, without a byte order mark.
     pub(crate) fn chunks(&self, counter: &Arc<AtomicU64>) -> Result<Chunks, ImportError> {
         let mut chunks = unpack(&self.path, &self.name, counter)?;
-        let read = |source| ImportError::Read {
-            file: self.name.clone(),
-            line: 0,
-            source,
-        };
+        let read = |source| ImportError::Read { file: self.name.clone(), line: 0, source };
         chunks.fill_to(3).map_err(read)?;
         if chunks.unread().starts_with(b"\xEF\xBB\xBF") {
             chunks.consume(3);
@@ -657,47 +585,26 @@ impl InputFile {
 
     /// Opens the file for a reader that seeks.
     pub(crate) fn file(&self) -> Result<File, ImportError> {
-        File::open(&self.path).map_err(|source| ImportError::Open {
-            file: self.name.clone(),
-            source,
-        })
+        File::open(&self.path).map_err(|source| ImportError::Open { file: self.name.clone(), source })
     }
 
     fn unsupported(&self, problem: impl Into<String>) -> ImportError {
-        ImportError::Unsupported {
-            file: self.name.clone(),
-            problem: problem.into(),
-        }
+        ImportError::Unsupported { file: self.name.clone(), problem: problem.into() }
     }
 
     /// The names of the columns of a table, and how many rows of the file they take.
-    fn check_columns(
-        &self,
-        header: &[String],
-        mapping: &Mapping,
-    ) -> Result<Vec<usize>, ImportError> {
+    fn check_columns(&self, header: &[String], mapping: &Mapping) -> Result<Vec<usize>, ImportError> {
         let mut positions = Vec::new();
         for column in &mapping.columns {
-            let mut found = header
-                .iter()
-                .enumerate()
-                .filter(|(_, name)| *name == column)
-                .map(|(place, _)| place);
+            let mut found = header.iter().enumerate().filter(|(_, name)| *name == column).map(|(place, _)| place);
             match (found.next(), found.next()) {
                 (Some(place), None) => positions.push(place),
                 (Some(_), Some(_)) => {
-                    return Err(ImportError::AmbiguousColumn {
-                        file: self.name.clone(),
-                        column: column.clone(),
-                    });
+                    return Err(ImportError::AmbiguousColumn { file: self.name.clone(), column: column.clone() });
                 }
                 (None, _) => {
                     let hint = hint_for_column(column, header);
-                    return Err(ImportError::MissingColumn {
-                        file: self.name.clone(),
-                        column: column.clone(),
-                        hint,
-                    });
+                    return Err(ImportError::MissingColumn { file: self.name.clone(), column: column.clone(), hint });
                 }
             }
         }
@@ -717,38 +624,20 @@ impl Rows {
             FileKind::Csv => open_csv(file, mapping, limits, counter),
             FileKind::JsonLines => {
                 let chunks = file.chunks(counter)?;
-                Ok(Rows::Json(Box::new(JsonRows::new(
-                    chunks,
-                    mapping.encoding,
-                    limits,
-                    &mapping.columns,
-                    empty,
-                ))))
+                Ok(Rows::Json(Box::new(JsonRows::new(chunks, mapping.encoding, limits, &mapping.columns, empty))))
             }
             FileKind::Parquet => {
-                let names = ParquetRows::column_names(file.file()?)
-                    .map_err(|problem| file.unsupported(problem))?;
+                let names = ParquetRows::column_names(file.file()?).map_err(|problem| file.unsupported(problem))?;
                 // A path such as `address.city` begins with the name of a column.
                 let is_there = |column: &&String| {
-                    names
-                        .iter()
-                        .any(|name| *column == name || column.starts_with(&format!("{name}.")))
+                    names.iter().any(|name| *column == name || column.starts_with(&format!("{name}.")))
                 };
                 if let Some(column) = mapping.columns.iter().find(|column| !is_there(column)) {
                     let hint = hint_for_column(column, &names);
-                    return Err(ImportError::MissingColumn {
-                        file: file.name.clone(),
-                        column: column.clone(),
-                        hint,
-                    });
+                    return Err(ImportError::MissingColumn { file: file.name.clone(), column: column.clone(), hint });
                 }
-                let rows =
-                    ParquetRows::open(file.file()?, &mapping.columns, empty, limits.row_bytes)
-                        .map_err(|problem| {
-                            file.unsupported(format!(
-                                "is no Parquet file that can be read: {problem}"
-                            ))
-                        })?;
+                let rows = ParquetRows::open(file.file()?, &mapping.columns, empty, limits.row_bytes)
+                    .map_err(|problem| file.unsupported(format!("is no Parquet file that can be read: {problem}")))?;
                 Ok(Rows::Parquet(Box::new(rows)))
             }
         }
@@ -762,21 +651,11 @@ fn open_csv(
     counter: &Arc<AtomicU64>,
 ) -> Result<Rows, ImportError> {
     let chunks = file.chunks(counter)?;
-    let mut rows = CsvRows::new(
-        chunks,
-        file.delimiter,
-        mapping.format.quote,
-        mapping.encoding,
-        limits,
-    );
+    let mut rows = CsvRows::new(chunks, file.delimiter, mapping.format.quote, mapping.encoding, limits);
     let mut header = mapping.format.columns.clone();
     if mapping.format.has_header {
         let mut row = Row::default();
-        let read = |source| ImportError::Read {
-            file: file.name.clone(),
-            line: 0,
-            source,
-        };
+        let read = |source| ImportError::Read { file: file.name.clone(), line: 0, source };
         match rows.next(&mut row).map_err(read)? {
             Next::Row => {}
             Next::Refused(reason) => {
@@ -785,9 +664,7 @@ fn open_csv(
             Next::End => return Err(file.unsupported("is empty; not even a header is there")),
         }
         if header.is_empty() {
-            header = (0..row.field_count())
-                .map(|field| row.field(field).to_owned())
-                .collect();
+            header = (0..row.field_count()).map(|field| row.field(field).to_owned()).collect();
         }
     }
     let positions = file.check_columns(&header, mapping)?;
@@ -801,11 +678,7 @@ fn hint_for_column(column: &str, header: &[String]) -> String {
         Some(near) => format!("; did you mean `{near}`?"),
         None => {
             let shown: Vec<&str> = names.iter().take(30).copied().collect();
-            let more = if names.len() > shown.len() {
-                ", …"
-            } else {
-                ""
-            };
+            let more = if names.len() > shown.len() { ", …" } else { "" };
             format!("; it has: {}{more}", shown.join(", "))
         }
     }
@@ -816,10 +689,7 @@ fn check_that_files_differ(files: &[InputFile]) -> Result<(), ImportError> {
     for (i, file) in files.iter().enumerate() {
         for other in files[..i].iter().filter(|other| other.bytes == file.bytes) {
             if other.path == file.path || other.fingerprint()? == file.fingerprint()? {
-                return Err(ImportError::SameFileTwice {
-                    file: file.name.clone(),
-                    other: other.name.clone(),
-                });
+                return Err(ImportError::SameFileTwice { file: file.name.clone(), other: other.name.clone() });
             }
         }
     }
@@ -829,10 +699,7 @@ fn check_that_files_differ(files: &[InputFile]) -> Result<(), ImportError> {
 /// Finds out what a file is. The mapping has the first word, then the content, then the name.
 pub(crate) fn look_at(path: &Path, mapping: &Mapping) -> Result<InputFile, ImportError> {
     let name = path.display().to_string();
-    let open = |source| ImportError::Open {
-        file: name.clone(),
-        source,
-    };
+    let open = |source| ImportError::Open { file: name.clone(), source };
     // Asked before it is opened: opening a pipe would wait for its other end.
     let metadata = std::fs::metadata(path).map_err(open)?;
     if !metadata.is_file() {
@@ -846,46 +713,24 @@ pub(crate) fn look_at(path: &Path, mapping: &Mapping) -> Result<InputFile, Impor
         delimiter: Delimiter::Character(b','),
     };
     let mut chunks = file.chunks(&Arc::default())?;
-    chunks
-        .fill_to(SNIFFED_BYTES)
-        .map_err(|source| ImportError::Read {
-            file: file.name.clone(),
-            line: 0,
-            source,
-        })?;
+    chunks.fill_to(SNIFFED_BYTES).map_err(|source| ImportError::Read { file: file.name.clone(), line: 0, source })?;
     let begin = chunks.unread();
     let found = found_kind(begin, path).map_err(|problem| file.unsupported(problem))?;
     file.kind = mapping.format.kind.unwrap_or(found);
     let is_parquet = found == FileKind::Parquet;
     if is_parquet != (file.kind == FileKind::Parquet) {
-        let not = if is_parquet {
-            "is a Parquet file"
-        } else {
-            "is no Parquet file"
-        };
-        return Err(file.unsupported(format!(
-            "{not}, which `format.kind` of the mapping contradicts"
-        )));
+        let not = if is_parquet { "is a Parquet file" } else { "is no Parquet file" };
+        return Err(file.unsupported(format!("{not}, which `format.kind` of the mapping contradicts")));
     }
     let mut raw = [0; 4];
-    let is_packed = File::open(path)
-        .and_then(|mut file| file.read_exact(&mut raw))
-        .is_ok()
-        && raw != *b"PAR1";
+    let is_packed = File::open(path).and_then(|mut file| file.read_exact(&mut raw)).is_ok() && raw != *b"PAR1";
     if is_parquet && is_packed {
-        return Err(
-            file.unsupported("is a packed Parquet file; unpack it, since Parquet packs itself")
-        );
+        return Err(file.unsupported("is a packed Parquet file; unpack it, since Parquet packs itself"));
     }
     if file.kind == FileKind::JsonLines && begin.trim_ascii_start().starts_with(b"[") {
-        return Err(file.unsupported(
-            "is one JSON array; write one object per line, for example with `jq -c '.[]'`",
-        ));
+        return Err(file.unsupported("is one JSON array; write one object per line, for example with `jq -c '.[]'`"));
     }
-    file.delimiter = mapping
-        .format
-        .delimiter
-        .unwrap_or_else(|| found_delimiter(begin, mapping));
+    file.delimiter = mapping.format.delimiter.unwrap_or_else(|| found_delimiter(begin, mapping));
     Ok(file)
 }
 
@@ -906,55 +751,30 @@ fn found_kind(begin: &[u8], path: &Path) -> Result<FileKind, &'static str> {
         return Err("is packed twice; unpack it once");
     }
     let begins_as_json = begin.trim_ascii_start().starts_with(b"{");
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
-    let is_called_json = [".jsonl", ".ndjson", ".json"]
-        .iter()
-        .any(|end| name.ends_with(end));
-    Ok(if begins_as_json || is_called_json {
-        FileKind::JsonLines
-    } else {
-        FileKind::Csv
-    })
+    let is_called_json = [".jsonl", ".ndjson", ".json"].iter().any(|end| name.ends_with(end));
+    Ok(if begins_as_json || is_called_json { FileKind::JsonLines } else { FileKind::Csv })
 }
 
 /// The delimiter with which the header has the most of the mapping's columns; among equals the most fields.
 pub(crate) fn found_delimiter(begin: &[u8], mapping: &Mapping) -> Delimiter {
-    let line = begin
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
+    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
     let score = |delimiter: &u8| {
-        let fields: Vec<&str> = line
-            .split(char::from(*delimiter))
-            .map(|field| field.trim_matches(['"', '\r']))
-            .collect();
-        let known = mapping
-            .columns
-            .iter()
-            .filter(|column| fields.contains(&column.as_str()))
-            .count();
+        let fields: Vec<&str> =
+            line.split(char::from(*delimiter)).map(|field| field.trim_matches(['"', '\r'])).collect();
+        let known = mapping.columns.iter().filter(|column| fields.contains(&column.as_str())).count();
         (known, fields.len())
     };
     // `max_by_key` takes the last of equals, so that the comma stands last.
-    let best = [b'|', b'\t', b';', b',']
-        .into_iter()
-        .max_by_key(score)
-        .unwrap_or(b',');
+    let best = [b'|', b'\t', b';', b','].into_iter().max_by_key(score).unwrap_or(b',');
     Delimiter::Character(best)
 }
 
 /// Opens a file, unpacks gzip and zstd by their first bytes, and counts what is read from disk.
 fn unpack(path: &Path, name: &str, counter: &Arc<AtomicU64>) -> Result<Chunks, ImportError> {
-    let open = |source| ImportError::Open {
-        file: name.to_owned(),
-        source,
-    };
+    let open = |source| ImportError::Open { file: name.to_owned(), source };
     let mut file = File::open(path).map_err(open)?;
     let mut magic = [0; 4];
     let mut known = 0;
@@ -966,21 +786,12 @@ fn unpack(path: &Path, name: &str, counter: &Arc<AtomicU64>) -> Result<Chunks, I
     }
     io::Seek::rewind(&mut file).map_err(open)?;
     let packed = Arc::new(AtomicU64::new(0));
-    let counted = Counted {
-        reader: file,
-        mine: packed.clone(),
-        all: counter.clone(),
-    };
+    let counted = Counted { reader: file, mine: packed.clone(), all: counter.clone() };
     let reader: Box<dyn Read + Send> = match magic {
-        [0x1F, 0x8B, ..] => Box::new(Unpacked::new(
-            flate2::read::MultiGzDecoder::new(counted),
-            packed,
-        )),
+        [0x1F, 0x8B, ..] => Box::new(Unpacked::new(flate2::read::MultiGzDecoder::new(counted), packed)),
         [0x28, 0xB5, 0x2F, 0xFD] => {
             let mut decoder = zstd::stream::read::Decoder::new(counted).map_err(open)?;
-            decoder
-                .window_log_max(MOST_ZSTD_WINDOW_BITS)
-                .map_err(open)?;
+            decoder.window_log_max(MOST_ZSTD_WINDOW_BITS).map_err(open)?;
             Box::new(Unpacked::new(decoder, packed))
         }
         _ => Box::new(counted),
@@ -1013,11 +824,7 @@ struct Unpacked<R> {
 
 impl<R: Read> Unpacked<R> {
     fn new(reader: R, packed: Arc<AtomicU64>) -> Unpacked<R> {
-        Unpacked {
-            reader,
-            packed,
-            unpacked: 0,
-        }
+        Unpacked { reader, packed, unpacked: 0 }
     }
 }
 
@@ -1025,10 +832,7 @@ impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.unpacked += read as u64;
-        let believable = self
-            .packed
-            .load(Ordering::Relaxed)
-            .saturating_mul(MOST_UNPACKED_PER_PACKED);
+        let believable = self.packed.load(Ordering::Relaxed).saturating_mul(MOST_UNPACKED_PER_PACKED);
         if self.unpacked > UNPACKED_WITHOUT_SUSPICION.max(believable) {
             let words = format!(
                 "it unpacks to more than {MOST_UNPACKED_PER_PACKED} times its size; unpack it first if it is honest"
@@ -1043,11 +847,7 @@ impl<R: Read> Read for Unpacked<R> {
 pub(crate) fn first_lines(file: &InputFile, most: usize) -> Result<Vec<String>, ImportError> {
     let mut chunks = file.chunks(&Arc::default())?;
     let mut lines = Vec::new();
-    let read = |source| ImportError::Read {
-        file: file.name.clone(),
-        line: 0,
-        source,
-    };
+    let read = |source| ImportError::Read { file: file.name.clone(), line: 0, source };
     while lines.len() < most {
         match chunks.next_line(SNIFFED_BYTES).map_err(read)? {
             NextLine::Line { content, whole } => {

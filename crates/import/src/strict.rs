@@ -66,19 +66,11 @@ pub(crate) struct Keys<'a> {
 
 impl<'a> Node<'a> {
     pub(crate) fn root(origin: &'a str, value: &'a Json) -> Node<'a> {
-        Node {
-            origin,
-            path: String::new(),
-            value,
-        }
+        Node { origin, path: String::new(), value }
     }
 
     /// Checks that this is a map with no other than the `known` keys. `elsewhere` lists (key, place) for the hint.
-    pub(crate) fn keys(
-        &self,
-        known: &[&str],
-        elsewhere: &[(&str, &str)],
-    ) -> Result<Keys<'a>, MappingError> {
+    pub(crate) fn keys(&self, known: &[&str], elsewhere: &[(&str, &str)]) -> Result<Keys<'a>, MappingError> {
         for (key, _) in self.entries()? {
             if !known.contains(&key) {
                 return Err(MappingError::UnknownKey {
@@ -95,27 +87,19 @@ impl<'a> Node<'a> {
     /// The entries of a map with keys of the user's choice.
     pub(crate) fn entries(&self) -> Result<Vec<(&'a str, Node<'a>)>, MappingError> {
         let Json::Object(map) = self.value else {
-            return Err(self.wrong(format!(
-                "is {}; a map of `key: value` belongs here",
-                kind_of(self.value)
-            )));
+            return Err(self.wrong(format!("is {}; a map of `key: value` belongs here", kind_of(self.value))));
         };
         let child = |key: &str| {
             let dot = if self.path.is_empty() { "" } else { "." };
             format!("{}{dot}{key}", self.path)
         };
-        Ok(map
-            .iter()
-            .map(|(key, value)| (key.as_str(), self.at(child(key), value)))
-            .collect())
+        Ok(map.iter().map(|(key, value)| (key.as_str(), self.at(child(key), value))).collect())
     }
 
     /// The items of a list; a single map or word counts as a list of one.
     pub(crate) fn items(&self) -> Result<Vec<Node<'a>>, MappingError> {
         match self.value {
-            Json::Array(items) if items.is_empty() => {
-                Err(self.wrong("is an empty list; leave the key out instead"))
-            }
+            Json::Array(items) if items.is_empty() => Err(self.wrong("is an empty list; leave the key out instead")),
             Json::Array(items) => {
                 let item = |(i, value)| self.at(format!("{}[{i}]", self.path), value);
                 Ok(items.iter().enumerate().map(item).collect())
@@ -136,9 +120,7 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn yes_or_no(&self) -> Result<bool, MappingError> {
-        self.value
-            .as_bool()
-            .ok_or_else(|| self.wrong("is neither true nor false"))
+        self.value.as_bool().ok_or_else(|| self.wrong("is neither true nor false"))
     }
 
     /// One of a few fixed words.
@@ -148,23 +130,12 @@ impl<'a> Node<'a> {
             return Ok(meaning.clone());
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        Err(self.wrong(format!(
-            "`{text}` is not known; {}",
-            hint(text, &known, &[])
-        )))
+        Err(self.wrong(format!("`{text}` is not known; {}", hint(text, &known, &[]))))
     }
 
     pub(crate) fn wrong(&self, message: impl Into<String>) -> MappingError {
-        let path = if self.path.is_empty() {
-            "at the top".to_owned()
-        } else {
-            format!("`{}`", self.path)
-        };
-        MappingError::WrongValue {
-            origin: self.origin.to_owned(),
-            path,
-            message: message.into(),
-        }
+        let path = if self.path.is_empty() { "at the top".to_owned() } else { format!("`{}`", self.path) };
+        MappingError::WrongValue { origin: self.origin.to_owned(), path, message: message.into() }
     }
 
     pub(crate) fn missing(&self, key: &str, hint: &str) -> MappingError {
@@ -177,19 +148,11 @@ impl<'a> Node<'a> {
     }
 
     fn at(&self, path: String, value: &'a Json) -> Node<'a> {
-        Node {
-            origin: self.origin,
-            path,
-            value,
-        }
+        Node { origin: self.origin, path, value }
     }
 
     fn place(&self) -> String {
-        if self.path.is_empty() {
-            "at the top".to_owned()
-        } else {
-            format!("in `{}`", self.path)
-        }
+        if self.path.is_empty() { "at the top".to_owned() } else { format!("in `{}`", self.path) }
     }
 }
 
@@ -270,14 +233,8 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_pen_finds_the_word_that_was_meant() {
-        assert_eq!(
-            nearest("propertys", &["products", "properties"]),
-            Some("properties")
-        );
-        assert_eq!(
-            nearest("CustomerId", &["CustomerID", "Country"]),
-            Some("CustomerID")
-        );
+        assert_eq!(nearest("propertys", &["products", "properties"]), Some("properties"));
+        assert_eq!(nearest("CustomerId", &["CustomerID", "Country"]), Some("CustomerID"));
         assert_eq!(nearest("zebra", &["products", "properties"]), None);
         assert_eq!(nearest(&"x".repeat(100_000), &["products"]), None);
     }

@@ -41,14 +41,9 @@ impl Summary {
                 self.events_by_name.insert(call.name.clone(), 1);
             }
         }
-        let id_kind: &[u8] = if call.is_anonymous {
-            b"anonymousId"
-        } else {
-            b"userId"
-        };
+        let id_kind: &[u8] = if call.is_anonymous { b"anonymousId" } else { b"userId" };
         if call.is_anonymous || self.latest != call.customer {
-            self.seen
-                .insert(Fingerprint::of(&[id_kind, call.customer.as_bytes()]));
+            self.seen.insert(Fingerprint::of(&[id_kind, call.customer.as_bytes()]));
             self.customers = self.seen.len() as u64;
             if !call.is_anonymous {
                 self.latest.clone_from(&call.customer);
@@ -59,9 +54,6 @@ impl Summary {
     /// Counts a refused line. The caller adds those whose call the engine refused: once for each of `Call::rows`.
     pub fn add_refused(&mut self, refused: &Refused) {
         self.refused += 1;
-        *self
-            .refused_by_reason
-            .entry(refused.reason.as_str().to_owned())
-            .or_default() += 1;
+        *self.refused_by_reason.entry(refused.reason.as_str().to_owned()).or_default() += 1;
     }
 }

@@ -28,10 +28,7 @@ pub(crate) enum TimePattern {
 impl TimeFormat {
     /// ISO 8601 in UTC.
     pub(crate) fn iso() -> TimeFormat {
-        TimeFormat {
-            pattern: TimePattern::Iso,
-            zone: TimeZone::UTC,
-        }
+        TimeFormat { pattern: TimePattern::Iso, zone: TimeZone::UTC }
     }
 
     /// Reads an instant, in milliseconds since 1970; further digits are cut off.
@@ -66,10 +63,7 @@ impl TimeFormat {
         // A bracketed zone or any other decoration is refused by these two.
         let local = match text.parse::<DateTime>() {
             Ok(local) => local,
-            Err(_) => text
-                .parse::<Date>()
-                .ok()?
-                .to_datetime(jiff::civil::Time::midnight()),
+            Err(_) => text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()),
         };
         self.in_zone(local)
     }
@@ -86,10 +80,7 @@ impl TimeFormat {
         let local = match parts.to_datetime() {
             Ok(local) => local,
             // A pattern without hours names a day: it begins at midnight.
-            Err(_) => parts
-                .to_date()
-                .ok()?
-                .to_datetime(jiff::civil::Time::midnight()),
+            Err(_) => parts.to_date().ok()?.to_datetime(jiff::civil::Time::midnight()),
         };
         self.in_zone(local)
     }
@@ -103,8 +94,7 @@ impl TimeFormat {
 
 fn read_unix_seconds(text: &str) -> Option<i64> {
     let seconds = crate::numbers::read_number(text, crate::numbers::DecimalMark::Point)?;
-    let milliseconds =
-        crate::numbers::multiply(seconds, rust_decimal::Decimal::ONE_THOUSAND)?.floor();
+    let milliseconds = crate::numbers::multiply(seconds, rust_decimal::Decimal::ONE_THOUSAND)?.floor();
     i64::try_from(milliseconds.mantissa() / 10_i128.pow(milliseconds.scale())).ok()
 }
 
@@ -126,9 +116,7 @@ pub(crate) fn write_instant(out: &mut String, instant_ms: i64) {
     let (year, month, day) = (utc.year(), utc.month(), utc.day());
     let (hour, minute, second) = (utc.hour(), utc.minute(), utc.second());
     let millisecond = utc.subsec_nanosecond() / 1_000_000;
-    out.push_str(&format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"
-    ));
+    out.push_str(&format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"));
 }
 
 #[cfg(test)]
@@ -136,10 +124,7 @@ mod tests {
     use super::*;
 
     fn read(pattern: TimePattern, zone: &str, text: &str) -> Option<String> {
-        let format = TimeFormat {
-            pattern,
-            zone: TimeZone::get(zone).expect("a zone"),
-        };
+        let format = TimeFormat { pattern, zone: TimeZone::get(zone).expect("a zone") };
         format.read(text).map(|instant_ms| {
             let mut out = String::new();
             write_instant(&mut out, instant_ms);
@@ -154,31 +139,11 @@ mod tests {
     #[test]
     fn an_iso_time_is_read_with_its_offset_or_in_the_zone_of_the_mapping() {
         let iso = |text| read(TimePattern::Iso, "Europe/Berlin", text);
-        assert_eq!(
-            iso("2026-03-01T10:00:00.1239Z").as_deref(),
-            Some("2026-03-01T10:00:00.123Z")
-        );
-        assert_eq!(
-            iso("2026-03-01T10:00:00+05:00").as_deref(),
-            Some("2026-03-01T05:00:00.000Z")
-        );
-        assert_eq!(
-            iso("2026-03-01 10:00:00").as_deref(),
-            Some("2026-03-01T09:00:00.000Z")
-        );
-        assert_eq!(
-            iso("2026-07-01").as_deref(),
-            Some("2026-06-30T22:00:00.000Z"),
-            "summer time, start of the day"
-        );
-        for wrong in [
-            "",
-            "yesterday",
-            "2026-02-30",
-            "2026-13-01",
-            "1772359200",
-            "2026-03-01T25:00:00Z",
-        ] {
+        assert_eq!(iso("2026-03-01T10:00:00.1239Z").as_deref(), Some("2026-03-01T10:00:00.123Z"));
+        assert_eq!(iso("2026-03-01T10:00:00+05:00").as_deref(), Some("2026-03-01T05:00:00.000Z"));
+        assert_eq!(iso("2026-03-01 10:00:00").as_deref(), Some("2026-03-01T09:00:00.000Z"));
+        assert_eq!(iso("2026-07-01").as_deref(), Some("2026-06-30T22:00:00.000Z"), "summer time, start of the day");
+        for wrong in ["", "yesterday", "2026-02-30", "2026-13-01", "1772359200", "2026-03-01T25:00:00Z"] {
             assert_eq!(iso(wrong), None, "{wrong}");
         }
     }
@@ -186,43 +151,22 @@ mod tests {
     #[test]
     fn a_pattern_reads_the_formats_that_spreadsheets_write() {
         let slashes = |text| read(pattern("%d/%m/%Y %H:%M"), "Europe/London", text);
-        assert_eq!(
-            slashes("1/7/2026 08:26").as_deref(),
-            Some("2026-07-01T07:26:00.000Z")
-        );
+        assert_eq!(slashes("1/7/2026 08:26").as_deref(), Some("2026-07-01T07:26:00.000Z"));
         assert_eq!(slashes("31/2/2026 08:26"), None);
-        assert_eq!(
-            slashes("1/7/2026"),
-            None,
-            "the hours are part of the pattern"
-        );
-        assert_eq!(
-            read(pattern("%Y%m%d"), "UTC", "19970101").as_deref(),
-            Some("1997-01-01T00:00:00.000Z")
-        );
-        let with_offset = read(
-            pattern("%Y-%m-%d %H:%M:%S %z"),
-            "Europe/Berlin",
-            "2026-03-01 10:00:00 +0000",
-        );
+        assert_eq!(slashes("1/7/2026"), None, "the hours are part of the pattern");
+        assert_eq!(read(pattern("%Y%m%d"), "UTC", "19970101").as_deref(), Some("1997-01-01T00:00:00.000Z"));
+        let with_offset = read(pattern("%Y-%m-%d %H:%M:%S %z"), "Europe/Berlin", "2026-03-01 10:00:00 +0000");
         assert_eq!(with_offset.as_deref(), Some("2026-03-01T10:00:00.000Z"));
     }
 
     #[test]
     fn unix_times_are_read_in_seconds_and_milliseconds() {
-        assert_eq!(
-            read(TimePattern::UnixSeconds, "UTC", "1772359200.5").as_deref(),
-            Some("2026-03-01T10:00:00.500Z")
-        );
+        assert_eq!(read(TimePattern::UnixSeconds, "UTC", "1772359200.5").as_deref(), Some("2026-03-01T10:00:00.500Z"));
         assert_eq!(
             read(TimePattern::UnixMilliseconds, "UTC", "1772359200500").as_deref(),
             Some("2026-03-01T10:00:00.500Z")
         );
-        assert_eq!(
-            read(TimePattern::UnixMilliseconds, "UTC", "9223372036854775807"),
-            None,
-            "beyond the year 9999"
-        );
+        assert_eq!(read(TimePattern::UnixMilliseconds, "UTC", "9223372036854775807"), None, "beyond the year 9999");
         assert_eq!(read(TimePattern::UnixSeconds, "UTC", "1e28"), None);
     }
 
@@ -234,10 +178,6 @@ mod tests {
             Some("2026-03-29T01:30:00.000Z"),
             "skipped: read as 03:30"
         );
-        assert_eq!(
-            berlin("2026-10-25 02:30:00").as_deref(),
-            Some("2026-10-25T00:30:00.000Z"),
-            "twice: the first"
-        );
+        assert_eq!(berlin("2026-10-25 02:30:00").as_deref(), Some("2026-10-25T00:30:00.000Z"), "twice: the first");
     }
 }

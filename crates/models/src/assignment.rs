@@ -88,7 +88,8 @@ mod tests {
             }
             for (row, expected) in case["input"]["rows"].as_array().into_iter().flatten().zip(expected) {
                 if row["version"] == 2 {
-                    let share = f64::from(bucket(row["seed"].as_str().unwrap(), row["value"].as_str().unwrap())) / 10_000.0;
+                    let share =
+                        f64::from(bucket(row["seed"].as_str().unwrap(), row["value"].as_str().unwrap())) / 10_000.0;
                     assert_eq!(Some(share), expected.as_f64(), "{row}");
                     checked += 1;
                 }

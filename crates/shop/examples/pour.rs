@@ -7,9 +7,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let customers = std::env::args()
-        .nth(1)
-        .map_or(Ok(5_000), |text| text.parse())?;
+    let customers = std::env::args().nth(1).map_or(Ok(5_000), |text| text.parse())?;
     let config = shop::Config::ending_at(1, customers, 1_795_305_600_000);
     let mut took = Duration::ZERO;
     let mut shop = shop::Shop::open(&config);

@@ -115,24 +115,16 @@ pub struct Subscriptions {
 
 impl Tally {
     /// The row of a campaign, template and working, made when first asked for.
-    pub(crate) fn message(
-        &mut self,
-        campaign: &str,
-        template: &str,
-        works: bool,
-    ) -> &mut MessageAnswer {
-        let place = *self
-            .places
-            .entry((campaign.to_owned(), template.to_owned(), works))
-            .or_insert_with(|| {
-                self.messages.push(MessageAnswer {
-                    campaign: campaign.to_owned(),
-                    template: template.to_owned(),
-                    works,
-                    ..MessageAnswer::default()
-                });
-                self.messages.len() - 1
+    pub(crate) fn message(&mut self, campaign: &str, template: &str, works: bool) -> &mut MessageAnswer {
+        let place = *self.places.entry((campaign.to_owned(), template.to_owned(), works)).or_insert_with(|| {
+            self.messages.push(MessageAnswer {
+                campaign: campaign.to_owned(),
+                template: template.to_owned(),
+                works,
+                ..MessageAnswer::default()
             });
+            self.messages.len() - 1
+        });
         &mut self.messages[place]
     }
 }

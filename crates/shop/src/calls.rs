@@ -50,19 +50,8 @@ pub(crate) enum Source {
 }
 
 impl<'a> Diary<'a> {
-    pub(crate) fn open(
-        calls: &'a mut Vec<Noted>,
-        tally: &'a mut Tally,
-        customer: u32,
-        source: Source,
-    ) -> Diary<'a> {
-        Diary {
-            calls,
-            tally,
-            customer,
-            source,
-            written: 0,
-        }
+    pub(crate) fn open(calls: &'a mut Vec<Noted>, tally: &'a mut Tally, customer: u32, source: Source) -> Diary<'a> {
+        Diary { calls, tally, customer, source, written: 0 }
     }
 
     pub(crate) fn track(
@@ -85,15 +74,8 @@ impl<'a> Diary<'a> {
         });
     }
 
-    pub(crate) fn identify(
-        &mut self,
-        time_ms: i64,
-        named: Named<'_>,
-        traits: impl FnOnce(&mut Object<'_>),
-    ) {
-        self.call(time_ms, "identify", named, |call| {
-            call.object("traits", traits)
-        });
+    pub(crate) fn identify(&mut self, time_ms: i64, named: Named<'_>, traits: impl FnOnce(&mut Object<'_>)) {
+        self.call(time_ms, "identify", named, |call| call.object("traits", traits));
     }
 
     pub(crate) fn record(
@@ -111,13 +93,7 @@ impl<'a> Diary<'a> {
         });
     }
 
-    fn call(
-        &mut self,
-        time_ms: i64,
-        kind: &str,
-        named: Named<'_>,
-        body: impl FnOnce(&mut Object<'_>),
-    ) {
+    fn call(&mut self, time_ms: i64, kind: &str, named: Named<'_>, body: impl FnOnce(&mut Object<'_>)) {
         let mut json = String::with_capacity(360);
         let mut call = Object::open(&mut json);
         call.text("type", kind);
@@ -133,26 +109,17 @@ impl<'a> Diary<'a> {
         call.instant("timestamp", time_ms);
         let source = match self.source {
             Source::Day(day) => {
-                call.formatted(
-                    "messageId",
-                    format_args!("shop-{:05}-{day}-{}", self.customer, self.written),
-                );
+                call.formatted("messageId", format_args!("shop-{:05}-{day}-{}", self.customer, self.written));
                 // Days sort before answers of the same instant.
                 u64::from(day)
             }
             Source::Message(hash) => {
-                call.formatted(
-                    "messageId",
-                    format_args!("shop-{:05}-m{hash:016x}-{}", self.customer, self.written),
-                );
+                call.formatted("messageId", format_args!("shop-{:05}-m{hash:016x}-{}", self.customer, self.written));
                 hash | (1 << 63)
             }
         };
         call.close();
-        self.calls.push(Noted {
-            place: (time_ms, self.customer, source, self.written),
-            json,
-        });
+        self.calls.push(Noted { place: (time_ms, self.customer, source, self.written), json });
         self.written += 1;
         self.tally.calls += 1;
     }
@@ -167,10 +134,7 @@ pub(crate) struct Object<'a> {
 impl<'a> Object<'a> {
     fn open(into: &'a mut String) -> Object<'a> {
         into.push('{');
-        Object {
-            into,
-            is_first: true,
-        }
+        Object { into, is_first: true }
     }
 
     fn close(self) {
@@ -223,12 +187,7 @@ impl<'a> Object<'a> {
         object.close();
     }
 
-    pub(crate) fn list<T>(
-        &mut self,
-        key: &str,
-        items: &[T],
-        mut fill: impl FnMut(&mut Object<'_>, &T),
-    ) {
+    pub(crate) fn list<T>(&mut self, key: &str, items: &[T], mut fill: impl FnMut(&mut Object<'_>, &T)) {
         self.key(key);
         self.into.push('[');
         for (index, item) in items.iter().enumerate() {

@@ -18,16 +18,8 @@ pub(crate) enum Family {
 use Family::{Black, Box, Exotic, Green, Herbal, Matcha, Oolong, PuErh, Ware, White};
 
 /// The families of tea with their weight among customers' first tastes.
-pub(crate) const TEAS: [(Family, u32); 8] = [
-    (Black, 28),
-    (Green, 18),
-    (Oolong, 13),
-    (White, 6),
-    (PuErh, 6),
-    (Herbal, 16),
-    (Matcha, 8),
-    (Exotic, 5),
-];
+pub(crate) const TEAS: [(Family, u32); 8] =
+    [(Black, 28), (Green, 18), (Oolong, 13), (White, 6), (PuErh, 6), (Herbal, 16), (Matcha, 8), (Exotic, 5)];
 
 impl Family {
     pub(crate) fn category(self) -> &'static str {
@@ -46,9 +38,7 @@ impl Family {
     }
 
     pub(crate) fn products(self) -> impl Iterator<Item = &'static Product> + Clone {
-        CATALOGUE
-            .iter()
-            .filter(move |product| product.family == self)
+        CATALOGUE.iter().filter(move |product| product.family == self)
     }
 
     /// The ware that drinkers of this family come to want: bought together, for the recommender to find.
@@ -61,10 +51,7 @@ impl Family {
             Herbal => "W-INFUSER",
             Exotic | Ware => "W-TASTER",
         };
-        CATALOGUE
-            .iter()
-            .find(|product| product.sku == sku)
-            .expect("companions are in the catalogue, tested below")
+        CATALOGUE.iter().find(|product| product.sku == sku).expect("companions are in the catalogue, tested below")
     }
 }
 
@@ -78,12 +65,7 @@ pub(crate) struct Product {
 }
 
 const fn tea(sku: &'static str, name: &'static str, family: Family, price_pence: i64) -> Product {
-    Product {
-        sku,
-        name,
-        family,
-        price_pence,
-    }
+    Product { sku, name, family, price_pence }
 }
 
 /// The box that subscribers get every month.
@@ -161,8 +143,7 @@ mod tests {
 
     #[test]
     fn every_sku_is_unique_and_every_family_has_a_companion() {
-        let skus: std::collections::BTreeSet<_> =
-            CATALOGUE.iter().map(|product| product.sku).collect();
+        let skus: std::collections::BTreeSet<_> = CATALOGUE.iter().map(|product| product.sku).collect();
         assert_eq!(skus.len(), CATALOGUE.len());
         for (family, _) in TEAS {
             assert_eq!(family.companion().family, Ware);

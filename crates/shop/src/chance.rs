@@ -43,17 +43,13 @@ impl Dice {
     /// The draws of one customer on one day for one purpose.
     pub(crate) fn of(self, customer: u32, day: u32, purpose: Purpose) -> Draws {
         let who_and_when = (u64::from(customer) << 32) | u64::from(day);
-        Draws {
-            state: mix(mix(self.seed ^ ((purpose as u64) << 56)) ^ who_and_when),
-        }
+        Draws { state: mix(mix(self.seed ^ ((purpose as u64) << 56)) ^ who_and_when) }
     }
 
     /// As [`Dice::of`], told apart further by a word (the template of a message).
     pub(crate) fn of_word(self, customer: u32, day: u32, purpose: Purpose, word: &str) -> Draws {
         let Draws { state } = self.of(customer, day, purpose);
-        Draws {
-            state: mix(state ^ hash(word)),
-        }
+        Draws { state: mix(state ^ hash(word)) }
     }
 }
 
@@ -115,11 +111,9 @@ impl Draws {
         let c = 1.0 / (9.0 * d).sqrt();
         // Nineteen of twenty first tries succeed; 64 failures in a row do not happen.
         for _ in 0..64 {
-            let normal = (-2.0 * (1.0 - self.unit()).ln()).sqrt()
-                * (std::f64::consts::TAU * self.unit()).cos();
+            let normal = (-2.0 * (1.0 - self.unit()).ln()).sqrt() * (std::f64::consts::TAU * self.unit()).cos();
             let v = (1.0 + c * normal).powi(3);
-            if v > 0.0 && (1.0 - self.unit()).ln() < 0.5 * normal * normal + d - d * v + d * v.ln()
-            {
+            if v > 0.0 && (1.0 - self.unit()).ln() < 0.5 * normal * normal + d - d * v + d * v.ln() {
                 return d * v * mean / shape;
             }
         }
@@ -138,9 +132,7 @@ fn mix(value: u64) -> u64 {
 
 /// FNV-1a, 64 bits: short texts to keys.
 pub(crate) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -157,26 +149,15 @@ mod tests {
     #[test]
     fn a_draw_depends_on_its_key_only() {
         let dice = Dice::new(7);
-        assert_eq!(
-            dice.of(3, 9, Purpose::Leave).bits(),
-            dice.of(3, 9, Purpose::Leave).bits()
-        );
-        assert_ne!(
-            dice.of(3, 9, Purpose::Leave).bits(),
-            dice.of(3, 9, Purpose::Visit).bits()
-        );
-        assert_ne!(
-            dice.of(3, 9, Purpose::Leave).bits(),
-            dice.of(9, 3, Purpose::Leave).bits()
-        );
+        assert_eq!(dice.of(3, 9, Purpose::Leave).bits(), dice.of(3, 9, Purpose::Leave).bits());
+        assert_ne!(dice.of(3, 9, Purpose::Leave).bits(), dice.of(3, 9, Purpose::Visit).bits());
+        assert_ne!(dice.of(3, 9, Purpose::Leave).bits(), dice.of(9, 3, Purpose::Leave).bits());
     }
 
     #[test]
     fn gamma_draws_have_the_mean_and_variance_of_their_shape() {
         let dice = Dice::new(1);
-        let draws: Vec<f64> = (0..20_000)
-            .map(|i| dice.of(i, 0, Purpose::Person).gamma(1.5, 3.0))
-            .collect();
+        let draws: Vec<f64> = (0..20_000).map(|i| dice.of(i, 0, Purpose::Person).gamma(1.5, 3.0)).collect();
         let mean = draws.iter().sum::<f64>() / 20_000.0;
         let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20_000.0;
         assert!((mean - 3.0).abs() < 0.06, "{mean}");

@@ -40,9 +40,7 @@ use life::Life;
 pub use post::Received;
 use post::Sender;
 use truth::HISTORY_DAYS;
-pub use truth::{
-    Audience, CourierTruth, MessageTruth, PassTruth, SecondOrderTruth, SubscriptionTruth, Truth,
-};
+pub use truth::{Audience, CourierTruth, MessageTruth, PassTruth, SecondOrderTruth, SubscriptionTruth, Truth};
 
 /// What makes one shop different from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,11 +57,7 @@ impl Config {
     /// A shop whose 30 months end with the UTC day of `end_ms`.
     pub fn ending_at(seed: u64, customers: u32, end_ms: i64) -> Config {
         let opens_ms = midnight_before(end_ms) - i64::from(HISTORY_DAYS - 1) * DAY_MS;
-        Config {
-            seed,
-            customers,
-            opens_ms,
-        }
+        Config { seed, customers, opens_ms }
     }
 
     /// The instant at which the 30 months are over and the earlier e-mail tool falls silent: UTC, ms, a midnight.
@@ -147,11 +141,7 @@ impl Shop {
 
     /// The truth, and what it came to so far. Days are counted as a whole, so an instant within a day counts that day's end.
     pub fn answers(&self) -> Answers {
-        Answers {
-            truth: self.world.truth.clone(),
-            customers: self.lives.len() as u32,
-            realised: self.tally.clone(),
-        }
+        Answers { truth: self.world.truth.clone(), customers: self.lives.len() as u32, realised: self.tally.clone() }
     }
 
     /// Up to which instant calls were handed out: UTC, ms. Before the first advance, 1 ms before the opening.
@@ -166,66 +156,42 @@ impl Shop {
             }
         }
         // The id breaks ties, so that the order in which messages are handed in does not matter.
-        self.mailbag
-            .sort_by(|a, b| (a.at_ms, &a.message_id).cmp(&(b.at_ms, &b.message_id)));
+        self.mailbag.sort_by(|a, b| (a.at_ms, &a.message_id).cmp(&(b.at_ms, &b.message_id)));
     }
 
     fn answer_mail_before(&mut self, before_ms: i64) {
-        let count = self
-            .mailbag
-            .partition_point(|message| message.at_ms < before_ms);
+        let count = self.mailbag.partition_point(|message| message.at_ms < before_ms);
         for message in self.mailbag.drain(..count) {
             let Some(life) = recipient(&mut self.lives, &message.customer) else {
                 self.tally.unknown_recipients += 1;
                 continue;
             };
             let source = Source::Message(hash(&message.message_id));
-            let mut diary = Diary::open(
-                &mut self.pending,
-                &mut self.tally,
-                life.person.number,
-                source,
-            );
+            let mut diary = Diary::open(&mut self.pending, &mut self.tally, life.person.number, source);
             life.receive(&message, Sender::Perennial, &self.world, &mut diary);
         }
     }
 
     fn live_through(&mut self, day: u32) {
         while self.world.arrival_day(self.lives.len() as u32 + 1) <= day {
-            self.lives
-                .push(Life::begin(self.lives.len() as u32 + 1, day, &self.world));
+            self.lives.push(Life::begin(self.lives.len() as u32 + 1, day, &self.world));
         }
         for life in &mut self.lives {
-            let mut diary = Diary::open(
-                &mut self.pending,
-                &mut self.tally,
-                life.person.number,
-                Source::Day(day),
-            );
+            let mut diary = Diary::open(&mut self.pending, &mut self.tally, life.person.number, Source::Day(day));
             life.live(day, &self.world, &mut diary);
         }
     }
 
     fn hand_out(&mut self) -> Vec<Call> {
         self.pending.sort_unstable_by_key(|noted| noted.place);
-        let count = self
-            .pending
-            .partition_point(|noted| noted.place.0 <= self.told_until_ms);
-        self.pending
-            .drain(..count)
-            .map(|Noted { place, json }| Call {
-                time_ms: place.0,
-                json,
-            })
-            .collect()
+        let count = self.pending.partition_point(|noted| noted.place.0 <= self.told_until_ms);
+        self.pending.drain(..count).map(|Noted { place, json }| Call { time_ms: place.0, json }).collect()
     }
 }
 
 fn recipient<'a>(lives: &'a mut [Life], user_id: &str) -> Option<&'a mut Life> {
     let number: u32 = user_id.strip_prefix("t-")?.parse().ok()?;
-    lives
-        .get_mut(number.checked_sub(1)? as usize)
-        .filter(|life| life.person.user_id == user_id)
+    lives.get_mut(number.checked_sub(1)? as usize).filter(|life| life.person.user_id == user_id)
 }
 
 impl World {
@@ -242,8 +208,7 @@ impl World {
     /// by the share x of that time, (x + x²/2) / 1.5 of the customers have come.
     fn arrival_day(&self, number: u32) -> u32 {
         let jitter = self.dice.of(number, 0, Purpose::Arrival).unit();
-        let share_of_customers =
-            (f64::from(number - 1) + jitter) / f64::from(self.customers.max(1));
+        let share_of_customers = (f64::from(number - 1) + jitter) / f64::from(self.customers.max(1));
         let share_of_time = (1.0 + 3.0 * share_of_customers).sqrt() - 1.0;
         (share_of_time * f64::from(HISTORY_DAYS)) as u32
     }

@@ -70,11 +70,7 @@ const BROWSES_PER_ORDER: f64 = 1.5;
 impl Life {
     pub(crate) fn begin(number: u32, day: u32, world: &World) -> Life {
         let mut draws = world.dice.of(number, 0, Purpose::SignUp);
-        let waits = if draws.happens(0.5) {
-            0
-        } else {
-            draws.between(1, 14)
-        };
+        let waits = if draws.happens(0.5) { 0 } else { draws.between(1, 14) };
         Life {
             person: Person::meet(world.dice, number),
             signs_up: day + waits,
@@ -127,43 +123,21 @@ impl Life {
         let unknown = Named::Anonymous(&person.anonymous_id);
         let came = visit(person, unknown, start_ms, Intent::Browse, &mut draws, diary);
         let signed_up_ms = came.ended_ms;
-        let both = Named::Both {
-            user: &person.user_id,
-            anonymous: &person.anonymous_id,
-        };
-        diary.identify(signed_up_ms, both, |traits| {
-            person.write_traits(traits, signed_up_ms)
-        });
+        let both = Named::Both { user: &person.user_id, anonymous: &person.anonymous_id };
+        diary.identify(signed_up_ms, both, |traits| person.write_traits(traits, signed_up_ms));
         if self.has_consented {
-            let basis = if draws.happens(0.85) {
-                "express"
-            } else {
-                "implied"
-            };
-            diary.track(
-                signed_up_ms + 400,
-                person.named(),
-                "Consent Changed",
-                |properties| {
-                    properties.text("purpose", "marketing");
-                    properties.text("channel", "email");
-                    properties.text("status", "granted");
-                    properties.text("basis", basis);
-                    properties.text(
-                        "source",
-                        if basis == "express" {
-                            "signup-form"
-                        } else {
-                            "checkout"
-                        },
-                    );
-                    properties.text("text_version", "2024-1");
-                },
-            );
+            let basis = if draws.happens(0.85) { "express" } else { "implied" };
+            diary.track(signed_up_ms + 400, person.named(), "Consent Changed", |properties| {
+                properties.text("purpose", "marketing");
+                properties.text("channel", "email");
+                properties.text("status", "granted");
+                properties.text("basis", basis);
+                properties.text("source", if basis == "express" { "signup-form" } else { "checkout" });
+                properties.text("text_version", "2024-1");
+            });
         }
         if person.tells_birthday_later {
-            self.errands
-                .push((day + draws.between(20, 60), Errand::TellBirthday));
+            self.errands.push((day + draws.between(20, 60), Errand::TellBirthday));
         }
         if draws.happens(ORDERS_AT_ONCE) {
             self.buy(day, signed_up_ms + 45_000, world, diary);
@@ -182,10 +156,7 @@ impl Life {
             match errand {
                 Errand::Deliver(parcel) => self.deliver(&parcel, day, world, diary),
                 Errand::Renew { subscription } => self.renew_box(subscription, day, world, diary),
-                Errand::Retry {
-                    subscription,
-                    attempt,
-                } => self.retry_payment(subscription, attempt, day, world, diary),
+                Errand::Retry { subscription, attempt } => self.retry_payment(subscription, attempt, day, world, diary),
                 Errand::PassEnds => self.end_pass(day, world, diary),
                 Errand::Return => self.come_back(day),
                 Errand::TellBirthday => self.tell_birthday(day, world, diary),
@@ -196,9 +167,7 @@ impl Life {
     fn tell_birthday(&self, day: u32, world: &World, diary: &mut Diary<'_>) {
         if let Some(birthday) = self.person.birthday() {
             let time_ms = world.midnight(day) + 12 * HOUR_MS;
-            diary.identify(time_ms, self.person.named(), |traits| {
-                traits.text("birthday", birthday)
-            });
+            diary.identify(time_ms, self.person.named(), |traits| traits.text("birthday", birthday));
         }
     }
 
@@ -218,22 +187,11 @@ impl Life {
             (false, true, false) => truth.stay_days,
             (false, true, true) => truth.stay_days * truth.stay_multiplier,
         };
-        let resentment = if day <= self.resents_until {
-            self.resentment
-        } else {
-            1.0
-        };
-        let leaves = world
-            .dice
-            .of(self.person.number, day, Purpose::Leave)
-            .happens(resentment / stay_days);
+        let resentment = if day <= self.resents_until { self.resentment } else { 1.0 };
+        let leaves = world.dice.of(self.person.number, day, Purpose::Leave).happens(resentment / stay_days);
         if has_ordered && !has_returned {
             let tally = &mut *diary.tally;
-            let stay = if stays_longer {
-                &mut tally.stay_after_early_second_order
-            } else {
-                &mut tally.stay_otherwise
-            };
+            let stay = if stays_longer { &mut tally.stay_after_early_second_order } else { &mut tally.stay_otherwise };
             stay.days += 1;
             stay.left += u64::from(leaves);
         }
@@ -247,9 +205,7 @@ impl Life {
         let midnight_ms = world.midnight(day);
         let rate = match self.orders.first() {
             None => self.person.order_rate.max(FIRST_ORDER_RATE),
-            Some(first_ms) if midnight_ms - first_ms < 30 * DAY_MS => {
-                self.person.order_rate * ENTHUSIASM
-            }
+            Some(first_ms) if midnight_ms - first_ms < 30 * DAY_MS => self.person.order_rate * ENTHUSIASM,
             Some(_) => self.person.order_rate,
         };
         let pace = rate * pace_on(midnight_ms);
@@ -262,28 +218,14 @@ impl Life {
         if buys {
             self.buy(day, start_ms, world, diary);
         } else {
-            visit(
-                &self.person,
-                self.person.named(),
-                start_ms,
-                Intent::Browse,
-                &mut draws,
-                diary,
-            );
+            visit(&self.person, self.person.named(), start_ms, Intent::Browse, &mut draws, diary);
         }
     }
 
     fn buy(&mut self, day: u32, start_ms: i64, world: &World, diary: &mut Diary<'_>) {
         let person = &self.person;
         let mut draws = world.dice.of(person.number, day, Purpose::Basket);
-        let visited = visit(
-            person,
-            person.named(),
-            start_ms,
-            Intent::Buy,
-            &mut draws,
-            diary,
-        );
+        let visited = visit(person, person.named(), start_ms, Intent::Buy, &mut draws, diary);
         let order = Order {
             id: format!("o-{:05}-{day}", person.number),
             time_ms: visited.ended_ms,
@@ -298,15 +240,8 @@ impl Life {
 
     /// Writes the order down and sends it off.
     pub(crate) fn complete_order(&mut self, order: &Order, world: &World, diary: &mut Diary<'_>) {
-        diary.track(
-            order.time_ms,
-            self.person.named(),
-            "Order Completed",
-            |properties| order.write(properties),
-        );
-        let place = self
-            .orders
-            .partition_point(|time_ms| *time_ms <= order.time_ms);
+        diary.track(order.time_ms, self.person.named(), "Order Completed", |properties| order.write(properties));
+        let place = self.orders.partition_point(|time_ms| *time_ms <= order.time_ms);
         self.orders.insert(place, order.time_ms);
         diary.tally.orders += 1;
         diary.tally.revenue_minor += order.revenue_pence();
@@ -330,24 +265,14 @@ impl Life {
         let closed_ms = opened_ms + i64::from(draws.between(10, 3_000)) * 60_000;
         let subject = *draws.pick(&SUBJECTS);
         let id = format!("talk-{:05}-{day}", self.person.number);
-        diary.track(
-            opened_ms,
-            self.person.named(),
-            "Conversation Opened",
-            |properties| {
-                properties.text("conversation", &id);
-                properties.text("channel", "chat");
-                properties.text("subject", subject);
-            },
-        );
-        diary.track(
-            closed_ms,
-            self.person.named(),
-            "Conversation Closed",
-            |properties| {
-                properties.text("conversation", &id);
-            },
-        );
+        diary.track(opened_ms, self.person.named(), "Conversation Opened", |properties| {
+            properties.text("conversation", &id);
+            properties.text("channel", "chat");
+            properties.text("subject", subject);
+        });
+        diary.track(closed_ms, self.person.named(), "Conversation Closed", |properties| {
+            properties.text("conversation", &id);
+        });
     }
 
     fn come_back(&mut self, day: u32) {
@@ -368,9 +293,7 @@ impl Life {
 
     /// The last order before an instant.
     pub(crate) fn last_order_before(&self, time_ms: i64) -> Option<i64> {
-        self.orders_before(time_ms)
-            .checked_sub(1)
-            .map(|index| self.orders[index])
+        self.orders_before(time_ms).checked_sub(1).map(|index| self.orders[index])
     }
 
     fn has_early_second_order(&self, time_ms: i64, world: &World) -> bool {

@@ -42,19 +42,11 @@ const TAX_ON_WARES_PERCENT: i64 = 20;
 
 impl Order {
     fn tea_pence(&self) -> i64 {
-        self.lines
-            .iter()
-            .filter(|line| line.product.family != Family::Ware)
-            .map(Line::pence)
-            .sum()
+        self.lines.iter().filter(|line| line.product.family != Family::Ware).map(Line::pence).sum()
     }
 
     fn ware_pence(&self) -> i64 {
-        self.lines
-            .iter()
-            .filter(|line| line.product.family == Family::Ware)
-            .map(Line::pence)
-            .sum()
+        self.lines.iter().filter(|line| line.product.family == Family::Ware).map(Line::pence).sum()
     }
 
     /// Taken off tea and wares apart, each rounded down, since tax is due on discounted wares.
@@ -71,8 +63,7 @@ impl Order {
     }
 
     fn shipping_pence(&self) -> i64 {
-        let is_free =
-            self.subscription.is_some() || self.revenue_pence() >= SHIPPING_FREE_FROM_PENCE;
+        let is_free = self.subscription.is_some() || self.revenue_pence() >= SHIPPING_FREE_FROM_PENCE;
         if is_free { 0 } else { SHIPPING_PENCE }
     }
 

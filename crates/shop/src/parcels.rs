@@ -37,9 +37,7 @@ impl Life {
         let truth = &world.truth.courier;
         let home = self.person.home;
         let day = world.day_of(order.time_ms);
-        let mut draws = world
-            .dice
-            .of_word(self.person.number, day, Purpose::Parcel, &order.id);
+        let mut draws = world.dice.of_word(self.person.number, day, Purpose::Parcel, &order.id);
         let has_new_courier = home.region == truth.region && order.time_ms >= truth.from_ms;
         let sent_ms = world.midnight(day + 1) + i64::from(draws.between(8 * 60, 16 * 60)) * 60_000;
         let transit_days = if home.country == "GB" { 3 } else { 8 };
@@ -49,8 +47,7 @@ impl Life {
             false => (truth.late_share, (1, 2)),
         };
         let delivered_ms = if draws.happens(late_share) {
-            due_ms + i64::from(draws.between(fewest, most)) * DAY_MS
-                - i64::from(draws.between(60, 540)) * 60_000
+            due_ms + i64::from(draws.between(fewest, most)) * DAY_MS - i64::from(draws.between(60, 540)) * 60_000
         } else {
             due_ms - i64::from(draws.between(30, 1_800)) * 60_000
         };
@@ -58,64 +55,30 @@ impl Life {
             id: order.id.replacen('o', "parcel", 1),
             order_id: order.id.clone(),
             order_total_pence: order.total_pence(),
-            first_line_pence: order.lines[0]
-                .product
-                .price_pence
-                .min(order.revenue_pence()),
+            first_line_pence: order.lines[0].product.price_pence.min(order.revenue_pence()),
             product: order.lines[0].product,
             due_ms,
             delivered_ms,
             has_new_courier,
         };
-        diary.record(
-            sent_ms,
-            &self.person.user_id,
-            "shipment",
-            &parcel.id,
-            |attributes| {
-                attributes.text("status", "sent");
-                attributes.text("order_id", &parcel.order_id);
-                attributes.text(
-                    "courier",
-                    if has_new_courier {
-                        &truth.to
-                    } else {
-                        &truth.from
-                    },
-                );
-                attributes.text("region", home.region);
-                attributes.instant("due", due_ms);
-            },
-        );
-        self.errands.push((
-            world.day_of(delivered_ms),
-            Errand::Deliver(Box::new(parcel)),
-        ));
+        diary.record(sent_ms, &self.person.user_id, "shipment", &parcel.id, |attributes| {
+            attributes.text("status", "sent");
+            attributes.text("order_id", &parcel.order_id);
+            attributes.text("courier", if has_new_courier { &truth.to } else { &truth.from });
+            attributes.text("region", home.region);
+            attributes.instant("due", due_ms);
+        });
+        self.errands.push((world.day_of(delivered_ms), Errand::Deliver(Box::new(parcel))));
     }
 
     /// Hands the parcel over, and decides what comes of it. Truth 3 acts here.
-    pub(crate) fn deliver(
-        &mut self,
-        parcel: &Parcel,
-        day: u32,
-        world: &World,
-        diary: &mut Diary<'_>,
-    ) {
+    pub(crate) fn deliver(&mut self, parcel: &Parcel, day: u32, world: &World, diary: &mut Diary<'_>) {
         let truth = &world.truth.courier;
-        let mut draws =
-            world
-                .dice
-                .of_word(self.person.number, day, Purpose::AfterDelivery, &parcel.id);
-        diary.record(
-            parcel.delivered_ms,
-            &self.person.user_id,
-            "shipment",
-            &parcel.id,
-            |attributes| {
-                attributes.text("status", "delivered");
-                attributes.instant("delivered", parcel.delivered_ms);
-            },
-        );
+        let mut draws = world.dice.of_word(self.person.number, day, Purpose::AfterDelivery, &parcel.id);
+        diary.record(parcel.delivered_ms, &self.person.user_id, "shipment", &parcel.id, |attributes| {
+            attributes.text("status", "delivered");
+            attributes.instant("delivered", parcel.delivered_ms);
+        });
         let was_told = self.has_heard("parcel-late", parcel.due_ms - DAY_MS, world.midnight(day));
         let excess = |multiplier: f64| match (parcel.is_late(), was_told) {
             (false, _) => 1.0,
@@ -143,10 +106,7 @@ impl Life {
 
     fn count_parcel(&self, parcel: &Parcel, complains: bool, world: &World, diary: &mut Diary<'_>) {
         let tally = &mut *diary.tally;
-        let parcels = match (
-            self.person.home.region == world.truth.courier.region,
-            parcel.has_new_courier,
-        ) {
+        let parcels = match (self.person.home.region == world.truth.courier.region, parcel.has_new_courier) {
             (true, true) => &mut tally.parcels_in_region_after,
             (true, false) => &mut tally.parcels_in_region_before,
             (false, _) => &mut tally.parcels_elsewhere,
@@ -157,64 +117,36 @@ impl Life {
     }
 
     fn complain(&self, parcel: &Parcel, draws: &mut Draws, diary: &mut Diary<'_>) {
-        let (about, text) = if parcel.is_late() {
-            *draws.pick(&LATE)
-        } else {
-            *draws.pick(&WRONG)
-        };
+        let (about, text) = if parcel.is_late() { *draws.pick(&LATE) } else { *draws.pick(&WRONG) };
         let id = parcel.id.replacen("parcel", "complaint", 1);
         let opened_ms = parcel.delivered_ms + i64::from(draws.between(20, 1_200)) * 60_000;
         let resolved_ms = opened_ms + i64::from(draws.between(4, 200)) * HOUR_MS;
-        diary.track(
-            opened_ms,
-            self.person.named(),
-            "Complaint Opened",
-            |properties| {
-                properties.text("complaint", &id);
-                properties.text("order_id", &parcel.order_id);
-                properties.text("about", about);
-                properties.text("text", text);
-            },
-        );
+        diary.track(opened_ms, self.person.named(), "Complaint Opened", |properties| {
+            properties.text("complaint", &id);
+            properties.text("order_id", &parcel.order_id);
+            properties.text("about", about);
+            properties.text("text", text);
+        });
         // One of ten is still waiting for an answer.
         if !draws.happens(0.1) {
-            diary.track(
-                resolved_ms,
-                self.person.named(),
-                "Complaint Resolved",
-                |properties| {
-                    properties.text("complaint", &id);
-                },
-            );
+            diary.track(resolved_ms, self.person.named(), "Complaint Resolved", |properties| {
+                properties.text("complaint", &id);
+            });
         }
     }
 
     /// The whole order, or the first thing in it.
     fn refund(&self, parcel: &Parcel, draws: &mut Draws, diary: &mut Diary<'_>) {
-        const REASONS: [&str; 4] = [
-            "damaged",
-            "wrong item",
-            "not to my taste",
-            "changed my mind",
-        ];
+        const REASONS: [&str; 4] = ["damaged", "wrong item", "not to my taste", "changed my mind"];
         let time_ms = parcel.delivered_ms + i64::from(draws.between(24, 240)) * HOUR_MS;
         let reason = *draws.pick(&REASONS);
-        let pence = if draws.happens(0.4) {
-            parcel.order_total_pence
-        } else {
-            parcel.first_line_pence
-        };
-        diary.track(
-            time_ms,
-            self.person.named(),
-            "Order Refunded",
-            |properties| {
-                properties.text("order_id", &parcel.order_id);
-                properties.money("total", pence);
-                properties.text("currency", "GBP");
-                properties.text("reason", reason);
-            },
-        );
+        let pence = if draws.happens(0.4) { parcel.order_total_pence } else { parcel.first_line_pence };
+        diary.track(time_ms, self.person.named(), "Order Refunded", |properties| {
+            properties.text("order_id", &parcel.order_id);
+            properties.money("total", pence);
+            properties.text("currency", "GBP");
+            properties.text("reason", reason);
+        });
     }
 
     fn review(&self, parcel: &Parcel, draws: &mut Draws, diary: &mut Diary<'_>) {
@@ -230,44 +162,21 @@ impl Life {
         if parcel.is_late() && draws.happens(0.6) {
             body.push_str(" It came days late, though.");
         }
-        diary.track(
-            time_ms,
-            self.person.named(),
-            "Product Reviewed",
-            |properties| {
-                properties.formatted(
-                    "review_id",
-                    format_args!("review-{:016x}", hash(&parcel.id)),
-                );
-                write_product(properties, parcel.product);
-                properties.number("rating", rating as u32 + 1);
-                properties.text("review_body", &body);
-            },
-        );
+        diary.track(time_ms, self.person.named(), "Product Reviewed", |properties| {
+            properties.formatted("review_id", format_args!("review-{:016x}", hash(&parcel.id)));
+            write_product(properties, parcel.product);
+            properties.number("rating", rating as u32 + 1);
+            properties.text("review_body", &body);
+        });
     }
 }
 
 static LATE: [(&str, &str); 6] = [
-    (
-        "delivery",
-        "My parcel came days after the date you promised.",
-    ),
-    (
-        "delivery",
-        "Where is my order? The tracking has not moved since Monday.",
-    ),
-    (
-        "delivery",
-        "The new courier left it at a depot forty miles away. I waited all week.",
-    ),
-    (
-        "delivery",
-        "It was meant as a birthday present and arrived too late.",
-    ),
-    (
-        "delivery",
-        "Third late parcel in a row. What happened to the old courier?",
-    ),
+    ("delivery", "My parcel came days after the date you promised."),
+    ("delivery", "Where is my order? The tracking has not moved since Monday."),
+    ("delivery", "The new courier left it at a depot forty miles away. I waited all week."),
+    ("delivery", "It was meant as a birthday present and arrived too late."),
+    ("delivery", "Third late parcel in a row. What happened to the old courier?"),
     ("delivery", "Late again, and nobody told me."),
 ];
 
@@ -286,16 +195,8 @@ static REVIEWS: [&[&str]; 5] = [
         "Tastes of wet cardboard, what a disappointment.",
         "The {tea} smelled stale, and the tin was broken.",
     ],
-    &[
-        "Not for me. The {tea} is far too bitter.",
-        "Weak and overpriced.",
-        "I expected more of the {tea}.",
-    ],
-    &[
-        "The {tea} is all right, nothing special.",
-        "Decent, but I have had better for less.",
-        "Fine for every day.",
-    ],
+    &["Not for me. The {tea} is far too bitter.", "Weak and overpriced.", "I expected more of the {tea}."],
+    &["The {tea} is all right, nothing special.", "Decent, but I have had better for less.", "Fine for every day."],
     &[
         "Lovely {tea}, good for a second infusion too.",
         "Fresh and well packed. Will order again.",

@@ -51,10 +51,7 @@ impl Person {
         let odd = odd_name(number);
         let (first_name, last_name) = match odd {
             Some(&(first, last)) => (first, last),
-            None => (
-                (!draws.happens(0.01)).then(|| *draws.pick(FIRST_NAMES)),
-                *draws.pick(LAST_NAMES),
-            ),
+            None => ((!draws.happens(0.01)).then(|| *draws.pick(FIRST_NAMES)), *draws.pick(LAST_NAMES)),
         };
         let (likes, favourites) = tastes(dice.of(number, 0, Purpose::Taste));
         Person {
@@ -63,23 +60,13 @@ impl Person {
             anonymous_id: format!("web-{:012x}", draws.bits() >> 16),
             first_name,
             last_name,
-            email: format!(
-                "{}.{}.{number}@tea.example",
-                slug(first_name.unwrap_or("")),
-                slug(last_name)
-            ),
+            email: format!("{}.{}.{number}@tea.example", slug(first_name.unwrap_or("")), slug(last_name)),
             birthday: birthday(&mut draws),
             tells_birthday_later: draws.happens(0.15),
             home,
             tells_zone: !draws.happens(0.05),
-            locale: if draws.happens(0.9) {
-                home.locale
-            } else {
-                "en"
-            },
-            phone: draws
-                .happens(0.3)
-                .then(|| format!("+4477009{:05}", draws.below(100_000))),
+            locale: if draws.happens(0.9) { home.locale } else { "en" },
+            phone: draws.happens(0.3).then(|| format!("+4477009{:05}", draws.below(100_000))),
             likes,
             favourites,
             order_rate: draws.gamma(ORDER_RATE_SHAPE, MEAN_ORDER_RATE),
@@ -123,17 +110,13 @@ impl Person {
 fn tastes(mut draws: Draws) -> ([Family; 2], [&'static Product; 4]) {
     let mut family = || TEAS[draws.weighted(TEAS.iter().map(|(_, weight)| *weight))].0;
     let likes = [family(), family()];
-    let favourites =
-        [likes[0], likes[0], likes[1], likes[0]].map(|family| product_of(&mut draws, family));
+    let favourites = [likes[0], likes[0], likes[1], likes[0]].map(|family| product_of(&mut draws, family));
     (likes, favourites)
 }
 
 pub(crate) fn product_of(draws: &mut Draws, family: Family) -> &'static Product {
     let count = family.products().count() as u32;
-    family
-        .products()
-        .nth(draws.below(count) as usize)
-        .unwrap_or(&CATALOGUE[0])
+    family.products().nth(draws.below(count) as usize).unwrap_or(&CATALOGUE[0])
 }
 
 /// In full, as `MM-DD` without the year, or unknown.
@@ -156,17 +139,8 @@ fn birthday(draws: &mut Draws) -> Option<String> {
 
 /// The part of an address made from a name: ASCII letters and digits, `guest` where none is left.
 fn slug(name: &str) -> String {
-    let slug: String = name
-        .chars()
-        .map(without_accent)
-        .filter(char::is_ascii_alphanumeric)
-        .take(20)
-        .collect();
-    if slug.is_empty() {
-        "guest".to_owned()
-    } else {
-        slug.to_ascii_lowercase()
-    }
+    let slug: String = name.chars().map(without_accent).filter(char::is_ascii_alphanumeric).take(20).collect();
+    if slug.is_empty() { "guest".to_owned() } else { slug.to_ascii_lowercase() }
 }
 
 fn without_accent(letter: char) -> char {
@@ -187,18 +161,11 @@ fn without_accent(letter: char) -> char {
 
 /// Names that pages must show well. They belong to every eleventh of the first customers, so that small shops have them too.
 fn odd_name(number: u32) -> Option<&'static (Option<&'static str>, &'static str)> {
-    if number % 11 == 3 {
-        ODD_NAMES.get((number / 11) as usize)
-    } else {
-        None
-    }
+    if number % 11 == 3 { ODD_NAMES.get((number / 11) as usize) } else { None }
 }
 
 static ODD_NAMES: [(Option<&str>, &str); 14] = [
-    (
-        Some("Maximiliana-Theodora"),
-        "Featherstonehaugh-Cholmondeley-Majoribanks",
-    ),
+    (Some("Maximiliana-Theodora"), "Featherstonehaugh-Cholmondeley-Majoribanks"),
     (Some("O"), "E"),
     (Some("王"), "小明"),
     (Some("محمد"), "الأحمد"),
@@ -211,19 +178,15 @@ static ODD_NAMES: [(Option<&str>, &str); 14] = [
     (Some("  Space "), "d’Été “Quote”"),
     (Some("{{ first_name }}"), "Null"),
     (Some("Zoë 🍵"), "Ñandú"),
-    (
-        Some("José María del Carmen de la Santísima Trinidad"),
-        "\"Pepe\" \\ Backslash & Sons",
-    ),
+    (Some("José María del Carmen de la Santísima Trinidad"), "\"Pepe\" \\ Backslash & Sons"),
 ];
 
 static FIRST_NAMES: &[&str] = &[
-    "Olivia", "George", "Amelia", "Arthur", "Isla", "Noah", "Ava", "Muhammad", "Freya", "Leo",
-    "Priya", "Oscar", "Aisha", "Harry", "Grace", "Archie", "Mei", "Jack", "Zara", "Henry", "Ruth",
-    "Theodore", "Ingrid", "Kwame", "Eilidh", "Rhys", "Niamh", "Tomasz", "Ana", "Dmitri", "Chloë",
-    "André", "Yuki", "Fatima", "Callum", "Morag", "Gwen", "Declan", "Sunita", "Rafael", "Hannah",
-    "Ibrahim", "Lucía", "Jürgen", "Margaret", "Kenneth", "Dorothy", "Winston", "Beatrice",
-    "Edward", "Sofia", "Björn", "Amara", "Tunde", "Keiko", "Patrick", "Elspeth", "Hamish", "Jo",
+    "Olivia", "George", "Amelia", "Arthur", "Isla", "Noah", "Ava", "Muhammad", "Freya", "Leo", "Priya", "Oscar",
+    "Aisha", "Harry", "Grace", "Archie", "Mei", "Jack", "Zara", "Henry", "Ruth", "Theodore", "Ingrid", "Kwame",
+    "Eilidh", "Rhys", "Niamh", "Tomasz", "Ana", "Dmitri", "Chloë", "André", "Yuki", "Fatima", "Callum", "Morag",
+    "Gwen", "Declan", "Sunita", "Rafael", "Hannah", "Ibrahim", "Lucía", "Jürgen", "Margaret", "Kenneth", "Dorothy",
+    "Winston", "Beatrice", "Edward", "Sofia", "Björn", "Amara", "Tunde", "Keiko", "Patrick", "Elspeth", "Hamish", "Jo",
     "Al",
 ];
 
@@ -303,15 +266,7 @@ static LAST_NAMES: &[&str] = &[
 ];
 
 const fn british(city: &'static str, region: &'static str, weight: u32) -> Home {
-    Home {
-        city,
-        region,
-        country: "GB",
-        zone: "Europe/London",
-        offset_hours: 0,
-        locale: "en-GB",
-        weight,
-    }
+    Home { city, region, country: "GB", zone: "Europe/London", offset_hours: 0, locale: "en-GB", weight }
 }
 
 const fn abroad(
@@ -320,15 +275,7 @@ const fn abroad(
     locale: &'static str,
     weight: u32,
 ) -> Home {
-    Home {
-        city,
-        region,
-        country,
-        zone,
-        offset_hours,
-        locale,
-        weight,
-    }
+    Home { city, region, country, zone, offset_hours, locale, weight }
 }
 
 static HOMES: [Home; 24] = [
@@ -349,41 +296,11 @@ static HOMES: [Home; 24] = [
     british("Edinburgh", "Scotland", 70),
     british("Glasgow", "Scotland", 50),
     british("Belfast", "Northern Ireland", 20),
-    abroad(
-        ("Dublin", "Leinster", "IE"),
-        ("Europe/Dublin", 0),
-        "en-IE",
-        20,
-    ),
-    abroad(
-        ("Berlin", "Berlin", "DE"),
-        ("Europe/Berlin", 1),
-        "de-DE",
-        18,
-    ),
-    abroad(
-        ("Paris", "Île-de-France", "FR"),
-        ("Europe/Paris", 1),
-        "fr-FR",
-        14,
-    ),
-    abroad(
-        ("New York", "New York", "US"),
-        ("America/New_York", -5),
-        "en-US",
-        12,
-    ),
+    abroad(("Dublin", "Leinster", "IE"), ("Europe/Dublin", 0), "en-IE", 20),
+    abroad(("Berlin", "Berlin", "DE"), ("Europe/Berlin", 1), "de-DE", 18),
+    abroad(("Paris", "Île-de-France", "FR"), ("Europe/Paris", 1), "fr-FR", 14),
+    abroad(("New York", "New York", "US"), ("America/New_York", -5), "en-US", 12),
     abroad(("Tokyo", "Tokyo", "JP"), ("Asia/Tokyo", 9), "ja-JP", 6),
-    abroad(
-        ("Sydney", "New South Wales", "AU"),
-        ("Australia/Sydney", 10),
-        "en-AU",
-        6,
-    ),
-    abroad(
-        ("Kathmandu", "Bagmati", "NP"),
-        ("Asia/Kathmandu", 6),
-        "ne-NP",
-        4,
-    ),
+    abroad(("Sydney", "New South Wales", "AU"), ("Australia/Sydney", 10), "en-AU", 6),
+    abroad(("Kathmandu", "Bagmati", "NP"), ("Asia/Kathmandu", 6), "ne-NP", 4),
 ];

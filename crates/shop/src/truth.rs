@@ -78,10 +78,7 @@ pub struct MessageTruth {
 impl MessageTruth {
     /// Whether the template still moved people at that instant.
     pub fn works_at(&self, time_ms: i64) -> bool {
-        self.audience != Audience::Nobody
-            && self
-                .stopped_working_ms
-                .is_none_or(|stopped_ms| time_ms < stopped_ms)
+        self.audience != Audience::Nobody && self.stopped_working_ms.is_none_or(|stopped_ms| time_ms < stopped_ms)
     }
 }
 
@@ -183,47 +180,25 @@ impl Truth {
                 retry_succeeds: 0.15,
                 message_multiplier: 2.5,
             },
-            passes: PassTruth {
-                valid_days: 120,
-                renewed: 0.35,
-                renewed_after_message: 0.60,
-            },
+            passes: PassTruth { valid_days: 120, renewed: 0.35, renewed_after_message: 0.60 },
         }
     }
 
     /// What the template does; [`Truth::other_messages`] if it is not known.
     pub fn message(&self, template: &str) -> &MessageTruth {
-        self.messages
-            .iter()
-            .find(|message| message.template == template)
-            .unwrap_or(&self.other_messages)
+        self.messages.iter().find(|message| message.template == template).unwrap_or(&self.other_messages)
     }
 }
 
 fn messages(last_spring_ms: i64) -> Vec<MessageTruth> {
     let ten_percent_off = MessageTruth {
         stopped_working_ms: Some(last_spring_ms),
-        ..message(
-            "ten-percent-off",
-            Audience::LapsedRegulars,
-            0.14,
-            (0.30, 0.25, 0.004),
-        )
+        ..message("ten-percent-off", Audience::LapsedRegulars, 0.14, (0.30, 0.25, 0.004))
     };
     vec![
-        message(
-            "restocked",
-            Audience::LapsedRegulars,
-            0.18,
-            (0.38, 0.35, 0.002),
-        ),
+        message("restocked", Audience::LapsedRegulars, 0.18, (0.38, 0.35, 0.002)),
         ten_percent_off,
-        message(
-            "second-cup",
-            Audience::FirstTimers,
-            0.15,
-            (0.42, 0.30, 0.002),
-        ),
+        message("second-cup", Audience::FirstTimers, 0.15, (0.42, 0.30, 0.002)),
         message("newsletter", Audience::Nobody, 0.0, (0.27, 0.14, 0.003)),
         message("payment-failed", Audience::Nobody, 0.0, (0.65, 0.55, 0.0)),
         message("parcel-late", Audience::Nobody, 0.0, (0.70, 0.30, 0.0)),
@@ -231,12 +206,7 @@ fn messages(last_spring_ms: i64) -> Vec<MessageTruth> {
     ]
 }
 
-fn message(
-    template: &str,
-    audience: Audience,
-    extra_order: f64,
-    rates: (f64, f64, f64),
-) -> MessageTruth {
+fn message(template: &str, audience: Audience, extra_order: f64, rates: (f64, f64, f64)) -> MessageTruth {
     let (opened, clicked, unsubscribed) = rates;
     MessageTruth {
         template: template.to_owned(),
@@ -253,17 +223,8 @@ fn message(
 /// The middle of April of the last spring that was over at `end_ms`; spring ends with May.
 fn last_spring_ms(end_ms: i64) -> i64 {
     let end = Date::of(end_ms);
-    let year = if end.month >= 6 {
-        end.year
-    } else {
-        end.year - 1
-    };
-    Date {
-        year,
-        month: 4,
-        day: 15,
-    }
-    .midnight_ms()
+    let year = if end.month >= 6 { end.year } else { end.year - 1 };
+    Date { year, month: 4, day: 15 }.midnight_ms()
 }
 
 #[cfg(test)]

@@ -66,13 +66,7 @@ fn read(call: &Call) -> Seen {
     let event = text("event").unwrap_or_default();
     // Of a record its kind, of all else its type: no record is called `page`.
     let kind = text("kind").or_else(|| text("type")).unwrap_or_default();
-    Seen {
-        time_ms: call.time_ms,
-        user,
-        event,
-        kind,
-        call: value,
-    }
+    Seen { time_ms: call.time_ms, user, event, kind, call: value }
 }
 
 fn by_user() -> BTreeMap<&'static str, Vec<&'static Seen>> {
@@ -94,11 +88,7 @@ fn pence(text: &str) -> i64 {
 
 /// Reads `"name":12.30` out of raw JSON.
 fn money_in(json: &str, name: &str) -> i64 {
-    let start = json
-        .find(&format!("\"{name}\":"))
-        .expect("the property is there")
-        + name.len()
-        + 3;
+    let start = json.find(&format!("\"{name}\":")).expect("the property is there") + name.len() + 3;
     let end = json[start..].find([',', '}']).expect("a number ends") + start;
     pence(&json[start..end])
 }
@@ -155,27 +145,14 @@ fn it_does_not_matter_in_which_steps_time_passes() {
 
 fn five_thousand_customers_make_about_a_quarter_of_a_million_calls_in_order() {
     let (shop, calls) = history();
-    assert!(
-        (220_000..=280_000).contains(&calls.len()),
-        "{}",
-        calls.len()
-    );
-    assert!(
-        (4_990..=5_010).contains(&shop.answers().customers),
-        "{}",
-        shop.answers().customers
-    );
+    assert!((220_000..=280_000).contains(&calls.len()), "{}", calls.len());
+    assert!((4_990..=5_010).contains(&shop.answers().customers), "{}", shop.answers().customers);
     assert!(calls.is_sorted_by_key(|seen| seen.time_ms));
-    let ids: BTreeSet<&str> = calls
-        .iter()
-        .filter_map(|seen| seen.call["messageId"].as_str())
-        .collect();
+    let ids: BTreeSet<&str> = calls.iter().filter_map(|seen| seen.call["messageId"].as_str()).collect();
     assert_eq!(ids.len(), calls.len(), "every call has an id of its own");
     for seen in calls.iter().step_by(97) {
-        let timestamp: jiff::Timestamp = seen.call["timestamp"]
-            .as_str()
-            .and_then(|text| text.parse().ok())
-            .expect("RFC 3339");
+        let timestamp: jiff::Timestamp =
+            seen.call["timestamp"].as_str().and_then(|text| text.parse().ok()).expect("RFC 3339");
         assert_eq!(timestamp.as_millisecond(), seen.time_ms);
     }
     for event in [
@@ -217,8 +194,7 @@ fn orders_add_up_to_the_penny_and_refunds_stay_below() {
         let order_id = seen.property("order_id").to_owned();
         if seen.is("Order Completed") {
             let [revenue, shipping, tax, discount, total] =
-                ["revenue", "shipping", "tax", "discount", "total"]
-                    .map(|name| money_in(&call.json, name));
+                ["revenue", "shipping", "tax", "discount", "total"].map(|name| money_in(&call.json, name));
             let products = call.json.split_once("\"products\":").expect("products").1;
             let goods: i64 = products
                 .split("\"price\":")
@@ -226,49 +202,24 @@ fn orders_add_up_to_the_penny_and_refunds_stay_below() {
                 .map(|product| {
                     let price = pence(product.split(',').next().expect("a price"));
                     let quantity = product.split("\"quantity\":").nth(1).expect("a quantity");
-                    price
-                        * quantity
-                            .split('}')
-                            .next()
-                            .expect("an end")
-                            .parse::<i64>()
-                            .expect("a count")
+                    price * quantity.split('}').next().expect("an end").parse::<i64>().expect("a count")
                 })
                 .sum();
             assert_eq!(goods - discount, revenue, "{}", call.json);
             assert_eq!(revenue + shipping + tax, total, "{}", call.json);
-            assert_eq!(
-                discount > 0,
-                seen.property("coupon") == "TEN",
-                "{}",
-                call.json
-            );
-            assert!(
-                totals.insert(order_id, total).is_none(),
-                "order ids are unique: {}",
-                call.json
-            );
+            assert_eq!(discount > 0, seen.property("coupon") == "TEN", "{}", call.json);
+            assert!(totals.insert(order_id, total).is_none(), "order ids are unique: {}", call.json);
         } else if seen.is("Order Refunded") {
             refunds += 1;
             let refunded = money_in(&call.json, "total");
-            assert!(
-                refunded > 0 && refunded <= totals[&order_id],
-                "{}",
-                call.json
-            );
+            assert!(refunded > 0 && refunded <= totals[&order_id], "{}", call.json);
         }
     }
-    assert!(
-        totals.len() > 1_000 && refunds > 20,
-        "{} orders, {refunds} refunds",
-        totals.len()
-    );
+    assert!(totals.len() > 1_000 && refunds > 20, "{} orders, {refunds} refunds", totals.len());
 }
 
 fn coupons(customers: u32, at_ms: i64) -> Vec<Received> {
-    (1..=customers)
-        .map(|number| message("ten-percent-off", number, at_ms))
-        .collect()
+    (1..=customers).map(|number| message("ten-percent-off", number, at_ms)).collect()
 }
 
 fn message(template: &str, number: u32, at_ms: i64) -> Received {
@@ -288,28 +239,17 @@ fn every_record_belongs_to_one_customer_and_begins_once() {
         if seen.call["type"] != "record" {
             continue;
         }
-        let text = |key: &str| {
-            seen.call[key]
-                .as_str()
-                .expect("records name themselves")
-                .to_owned()
-        };
+        let text = |key: &str| seen.call[key].as_str().expect("records name themselves").to_owned();
         let record = (text("kind"), text("recordId"));
         let user = seen.user.as_deref().expect("records belong to users");
         assert_eq!(*owners.entry(record.clone()).or_insert(user), user);
-        let is_begun_by = matches!(
-            (record.0.as_str(), seen.attribute("status")),
-            ("shipment", "sent")
-        );
+        let is_begun_by = matches!((record.0.as_str(), seen.attribute("status")), ("shipment", "sent"));
         let starts_pass = record.0 == "pass" && seen.attribute("status") == "active";
         let starts_box = !seen.attribute("plan").is_empty();
         if is_begun_by || starts_pass || starts_box {
             assert!(begun.insert(record.clone()), "{record:?} begins twice");
         }
-        assert!(
-            begun.contains(&record) || record.0 == "payment_method",
-            "{record:?} changes before it begins"
-        );
+        assert!(begun.contains(&record) || record.0 == "payment_method", "{record:?} changes before it begins");
     }
 }
 
@@ -323,8 +263,7 @@ fn visitors_become_known_by_one_call_that_names_both_ids() {
                 assert_eq!(seen.call["type"], "identify");
                 assert!(known.insert(user.clone(), anonymous.to_owned()).is_none());
                 let first_name = seen.call["traits"]["first_name"].as_str().unwrap_or("");
-                odd_names +=
-                    usize::from(["王", "<b>Bold</b>", "O", "Zoë 🍵"].contains(&first_name));
+                odd_names += usize::from(["王", "<b>Bold</b>", "O", "Zoë 🍵"].contains(&first_name));
             }
             (Some(user), None) => {
                 assert!(known.contains_key(user), "{user} is known before acting")
@@ -341,19 +280,14 @@ fn visitors_become_known_by_one_call_that_names_both_ids() {
 fn customers_with_a_second_order_within_30_days_stay_three_times_longer() {
     let (mut days, mut left, mut people) = ([0.0; 2], [0.0; 2], [0; 2]);
     for calls in by_user().values() {
-        let orders: Vec<i64> = calls
-            .iter()
-            .filter(|seen| seen.is("Order Completed"))
-            .map(|seen| seen.time_ms)
-            .collect();
+        let orders: Vec<i64> =
+            calls.iter().filter(|seen| seen.is("Order Completed")).map(|seen| seen.time_ms).collect();
         let Some(first_ms) = orders.first().copied() else {
             continue;
         };
         let landmark_ms = first_ms + 30 * DAY_MS;
-        let mut visits = calls
-            .iter()
-            .filter(|seen| seen.is_visit() && seen.time_ms > landmark_ms)
-            .map(|seen| seen.time_ms);
+        let mut visits =
+            calls.iter().filter(|seen| seen.is_visit() && seen.time_ms > landmark_ms).map(|seen| seen.time_ms);
         let Some(seen_again_ms) = visits.next() else {
             continue;
         };
@@ -361,9 +295,7 @@ fn customers_with_a_second_order_within_30_days_stay_three_times_longer() {
         if first_ms > END_MS - 540 * DAY_MS {
             continue;
         }
-        let is_early = orders
-            .get(1)
-            .is_some_and(|second_ms| *second_ms <= landmark_ms);
+        let is_early = orders.get(1).is_some_and(|second_ms| *second_ms <= landmark_ms);
         let is_gone = last_seen_ms < END_MS - 150 * DAY_MS;
         let until_ms = if is_gone { last_seen_ms } else { END_MS };
         let group = usize::from(is_early);
@@ -378,8 +310,7 @@ fn customers_with_a_second_order_within_30_days_stay_three_times_longer() {
     assert!((2.4..=3.6).contains(&ratio), "{stays:?}");
 
     let answers = history().0.answers().realised;
-    let realised =
-        answers.stay_after_early_second_order.mean_days() / answers.stay_otherwise.mean_days();
+    let realised = answers.stay_after_early_second_order.mean_days() / answers.stay_otherwise.mean_days();
     println!("realised {realised:.2}");
     assert!((2.7..=3.3).contains(&realised), "{realised}");
 }
@@ -387,25 +318,17 @@ fn customers_with_a_second_order_within_30_days_stay_three_times_longer() {
 /// Truth 2: orders within 14 days, with a message and without, in the earlier tool's own experiment.
 fn ten_percent_off_stopped_working_last_spring_and_restocked_works() {
     let truth = history().0.truth();
-    let stopped_ms = truth
-        .message("ten-percent-off")
-        .stopped_working_ms
-        .expect("it stopped");
+    let stopped_ms = truth.message("ten-percent-off").stopped_working_ms.expect("it stopped");
     let mut counts: BTreeMap<(&str, bool), (usize, usize)> = BTreeMap::new();
     for calls in by_user().values() {
-        for seen in calls
-            .iter()
-            .filter(|seen| seen.property("campaign") == "win-back")
-        {
+        for seen in calls.iter().filter(|seen| seen.property("campaign") == "win-back") {
             let arm = match (seen.is("Message Sent"), seen.is("Message Withheld")) {
                 (true, _) => seen.property("template"),
                 (_, true) => "nothing",
                 _ => continue,
             };
             let within = seen.time_ms..seen.time_ms + 14 * DAY_MS;
-            let ordered = calls
-                .iter()
-                .any(|other| other.is("Order Completed") && within.contains(&other.time_ms));
+            let ordered = calls.iter().any(|other| other.is("Order Completed") && within.contains(&other.time_ms));
             let count = counts.entry((arm, seen.time_ms >= stopped_ms)).or_default();
             count.0 += usize::from(ordered);
             count.1 += 1;
@@ -419,26 +342,10 @@ fn ten_percent_off_stopped_working_last_spring_and_restocked_works() {
         };
         rate(arm) - rate("nothing")
     };
-    assert!(
-        lift("restocked", false) > 0.10,
-        "{}",
-        lift("restocked", false)
-    );
-    assert!(
-        lift("restocked", true) > 0.10,
-        "{}",
-        lift("restocked", true)
-    );
-    assert!(
-        lift("ten-percent-off", false) > 0.07,
-        "{}",
-        lift("ten-percent-off", false)
-    );
-    assert!(
-        lift("ten-percent-off", true).abs() < 0.04,
-        "{}",
-        lift("ten-percent-off", true)
-    );
+    assert!(lift("restocked", false) > 0.10, "{}", lift("restocked", false));
+    assert!(lift("restocked", true) > 0.10, "{}", lift("restocked", true));
+    assert!(lift("ten-percent-off", false) > 0.07, "{}", lift("ten-percent-off", false));
+    assert!(lift("ten-percent-off", true).abs() < 0.04, "{}", lift("ten-percent-off", true));
 }
 
 /// Truth 3: lateness, complaints and churn, in the region and elsewhere, before and after.
@@ -473,45 +380,29 @@ fn the_courier_change_made_parcels_late_with_complaints_and_churn_there() {
         }
         // Who ordered in the two months after the change: have they been seen in the last five?
         let window = truth.from_ms + 10 * DAY_MS..truth.from_ms + 100 * DAY_MS;
-        if calls
-            .iter()
-            .any(|seen| seen.is("Order Completed") && window.contains(&seen.time_ms))
-        {
-            let is_back = calls
-                .iter()
-                .any(|seen| seen.is_visit() && seen.time_ms > END_MS - 110 * DAY_MS);
+        if calls.iter().any(|seen| seen.is("Order Completed") && window.contains(&seen.time_ms)) {
+            let is_back = calls.iter().any(|seen| seen.is_visit() && seen.time_ms > END_MS - 110 * DAY_MS);
             let count = churn.entry(is_there).or_default();
             count.0 += usize::from(!is_back);
             count.1 += 1;
         }
     }
     println!("late {late:?}\ncomplaints {complaints:?}\nchurn {churn:?}");
-    let rate = |counts: &BTreeMap<(bool, bool), (usize, usize)>, cell| {
-        share(counts[&cell].0, counts[&cell].1)
-    };
+    let rate = |counts: &BTreeMap<(bool, bool), (usize, usize)>, cell| share(counts[&cell].0, counts[&cell].1);
     assert!(rate(&late, (true, true)) > 0.6);
     for cell in [(true, false), (false, true), (false, false)] {
         assert!(rate(&late, cell) < 0.07, "{cell:?}");
     }
     assert!(rate(&complaints, (true, true)) > 3.0 * rate(&complaints, (false, true)));
     let churned = |there| share(churn[&there].0, churn[&there].1);
-    assert!(
-        churned(true) > churned(false) + 0.10,
-        "{} {}",
-        churned(true),
-        churned(false)
-    );
+    assert!(churned(true) > churned(false) + 0.10, "{} {}", churned(true), churned(false));
 }
 
 /// Truth 4: of the subscriptions lost, those in arrears when they ended.
 fn failed_card_payments_cause_a_third_of_lost_subscriptions() {
     let mut status: HashMap<&str, &str> = HashMap::new();
     let (mut lost, mut in_arrears) = (0, 0);
-    for seen in history()
-        .1
-        .iter()
-        .filter(|seen| seen.is_record("subscription"))
-    {
+    for seen in history().1.iter().filter(|seen| seen.is_record("subscription")) {
         let id = seen.call["recordId"].as_str().expect("an id");
         let before = status.insert(id, seen.attribute("status"));
         if seen.attribute("status") == "cancelled" {
@@ -520,10 +411,7 @@ fn failed_card_payments_cause_a_third_of_lost_subscriptions() {
         }
     }
     let share = share(in_arrears, lost);
-    println!(
-        "{lost} subscriptions lost of {}, {share:.3} of them in arrears",
-        status.len()
-    );
+    println!("{lost} subscriptions lost of {}, {share:.3} of them in arrears", status.len());
     assert!(lost > 150, "{lost}");
     assert!((0.26..=0.42).contains(&share), "{share}");
 }
@@ -533,25 +421,18 @@ fn a_message_changes_nothing_for_those_who_did_not_get_it() {
     let (mut without, end_ms) = open(400);
     let (mut with, _) = open(400);
     let until_ms = end_ms + 60 * DAY_MS;
-    let mail: Vec<Received> = (1..=400)
-        .step_by(2)
-        .map(|number| message("restocked", number, end_ms + DAY_MS))
-        .collect();
+    let mail: Vec<Received> =
+        (1..=400).step_by(2).map(|number| message("restocked", number, end_ms + DAY_MS)).collect();
     let split = |calls: Vec<Call>| {
         let mut lives: BTreeMap<String, Vec<Call>> = BTreeMap::new();
         for call in calls {
             let seen = read(&call);
-            let who = seen
-                .user
-                .unwrap_or_else(|| seen.call["anonymousId"].to_string());
+            let who = seen.user.unwrap_or_else(|| seen.call["anonymousId"].to_string());
             lives.entry(who).or_default().push(call);
         }
         lives
     };
-    let (without_mail, with_mail) = (
-        split(without.advance(until_ms, &[])),
-        split(with.advance(until_ms, &mail)),
-    );
+    let (without_mail, with_mail) = (split(without.advance(until_ms, &[])), split(with.advance(until_ms, &mail)));
     let mut changed = 0;
     for (who, calls) in &without_mail {
         let got_mail = mail.iter().any(|message| &message.customer == who);
@@ -562,17 +443,10 @@ fn a_message_changes_nothing_for_those_who_did_not_get_it() {
         }
     }
     let answers = with.answers().realised;
-    let campaign = answers
-        .messages
-        .iter()
-        .find(|answer| answer.campaign == "try-restocked")
-        .expect("it is counted");
+    let campaign = answers.messages.iter().find(|answer| answer.campaign == "try-restocked").expect("it is counted");
     println!("{changed} of {} lives changed; {campaign:?}", mail.len());
     assert_eq!(campaign.received, 200);
-    assert!(
-        campaign.opened > 20 && campaign.extra_orders >= 5,
-        "{campaign:?}"
-    );
+    assert!(campaign.opened > 20 && campaign.extra_orders >= 5, "{campaign:?}");
     // A message that was opened changes a life; one that was ignored does not.
     assert_eq!(changed as u64, campaign.opened.max(campaign.unsubscribed));
 }
@@ -590,17 +464,10 @@ fn messages_handed_in_by_the_day_or_all_at_once_rebuild_the_same_shop() {
             .flat_map(|template| (1..=250).map(move |number| (*template, number)))
             .filter(|(template, number)| (number + day + template.len() as u32).is_multiple_of(7))
             .map(|(template, number)| {
-                message(
-                    template,
-                    number,
-                    start_ms + i64::from(day) * DAY_MS + i64::from(number) * 300_000,
-                )
+                message(template, number, start_ms + i64::from(day) * DAY_MS + i64::from(number) * 300_000)
             })
             .collect();
-        calls.extend(daily.advance(
-            end_ms + i64::from(day + 1) * DAY_MS,
-            if day == 0 { &[] } else { &mail },
-        ));
+        calls.extend(daily.advance(end_ms + i64::from(day + 1) * DAY_MS, if day == 0 { &[] } else { &mail }));
         mail.extend(today);
     }
     calls.extend(daily.advance(end_ms + 60 * DAY_MS, &mail));
@@ -624,8 +491,7 @@ fn ten_percent_off_brings_nobody_now_and_an_unknown_template_never_did() {
     let (mut shop, end_ms) = open(1_000);
     let mail: Vec<Received> = (1..=1_000)
         .flat_map(|number| {
-            ["ten-percent-off", "hello-world"]
-                .map(|template| message(template, number, end_ms + DAY_MS))
+            ["ten-percent-off", "hello-world"].map(|template| message(template, number, end_ms + DAY_MS))
         })
         .chain([message("restocked", 99_999, end_ms + DAY_MS)])
         .collect();
@@ -633,11 +499,7 @@ fn ten_percent_off_brings_nobody_now_and_an_unknown_template_never_did() {
     let answers = shop.answers().realised;
     for template in ["ten-percent-off", "hello-world"] {
         let campaign = format!("try-{template}");
-        let answer = answers
-            .messages
-            .iter()
-            .find(|answer| answer.campaign == campaign)
-            .expect("it is counted");
+        let answer = answers.messages.iter().find(|answer| answer.campaign == campaign).expect("it is counted");
         assert!(answer.opened > 40, "{answer:?}");
         assert_eq!((answer.works, answer.extra_orders), (false, 0));
     }
@@ -652,10 +514,7 @@ fn a_small_shop_and_the_time_after_the_thirty_months_have_life_in_them() {
     let fortnight = shop.advance(end_ms + 14 * DAY_MS, &[]);
     let seen: Vec<Seen> = fortnight.iter().map(read).collect();
     assert!(seen.iter().any(|seen| seen.is("Order Completed")));
-    assert!(
-        !seen.iter().any(|seen| seen.is("Message Sent")),
-        "the earlier tool is switched off"
-    );
+    assert!(!seen.iter().any(|seen| seen.is("Message Sent")), "the earlier tool is switched off");
     assert!(shop.answers().customers > 200, "new customers keep coming");
 }
 

@@ -29,18 +29,12 @@ struct Arrived<'a> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let dir = std::env::args()
-        .nth(1)
-        .map_or_else(std::env::temp_dir, PathBuf::from)
-        .join("perennial-journal-speed");
+    let dir = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from).join("perennial-journal-speed");
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;
     let lines: Vec<String> = (0..CALLS).map(line).collect();
     let bytes: usize = lines.iter().map(String::len).sum();
-    println!(
-        "{CALLS} calls of {} bytes, batches of {BATCH}; events/s",
-        bytes / CALLS
-    );
+    println!("{CALLS} calls of {} bytes, batches of {BATCH}; events/s", bytes / CALLS);
     // Twice, in turns: the machine may be shared, and ratios within one run are what counts.
     for run in 0..2 {
         let plain = plain_file(&dir, &lines)?;
@@ -81,10 +75,7 @@ fn processor_time() -> Duration {
     Duration::from_nanos(nanos.unwrap_or(0))
 }
 
-fn plain_file(
-    dir: &std::path::Path,
-    lines: &[String],
-) -> Result<Duration, Box<dyn std::error::Error>> {
+fn plain_file(dir: &std::path::Path, lines: &[String]) -> Result<Duration, Box<dyn std::error::Error>> {
     let mut file = File::create(dir.join("plain"))?;
     let start = Instant::now();
     let mut buffer = Vec::new();
@@ -102,24 +93,15 @@ fn plain_file(
     Ok(start.elapsed())
 }
 
-fn journal(
-    store: &mut SqliteStore,
-    lines: &[String],
-) -> Result<(Duration, Duration), Box<dyn std::error::Error>> {
+fn journal(store: &mut SqliteStore, lines: &[String]) -> Result<(Duration, Duration), Box<dyn std::error::Error>> {
     let (mut parsing, mut committing) = (Duration::ZERO, Duration::ZERO);
     let mut position = 0;
     for batch in lines.chunks(BATCH) {
         let start = Instant::now();
-        let calls = batch
-            .iter()
-            .map(|line| Ok(Arc::new(read(line)?)))
-            .collect::<Result<Vec<_>, serde_json::Error>>()?;
+        let calls =
+            batch.iter().map(|line| Ok(Arc::new(read(line)?))).collect::<Result<Vec<_>, serde_json::Error>>()?;
         position += calls.len() as u64;
-        let commit = Commit {
-            calls,
-            position: Position(position),
-            ..Commit::default()
-        };
+        let commit = Commit { calls, position: Position(position), ..Commit::default() };
         parsing += start.elapsed();
         let start = Instant::now();
         store.commit(&commit)?;
@@ -137,11 +119,7 @@ fn transitions(store: &mut SqliteStore) -> Result<(), Box<dyn std::error::Error>
         entered: true,
     };
     let position = store.recover()?.position;
-    let commit = Commit {
-        transitions: (0..100_000).map(transition).collect(),
-        position,
-        ..Commit::default()
-    };
+    let commit = Commit { transitions: (0..100_000).map(transition).collect(), position, ..Commit::default() };
     let start = Instant::now();
     store.commit(&commit)?;
     println!("a commit of 100,000 transitions: {:?}", start.elapsed());

@@ -1,9 +1,7 @@
 //! Facts that are kept beside the journal, as the engine sees them.
 
 use domain::message::{Because, Outcome, Phase, Written};
-use domain::{
-    Call, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Timestamp, Trust,
-};
+use domain::{Call, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Timestamp, Trust};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -156,16 +154,9 @@ impl Stage {
 
     /// Finds it by its word.
     pub fn find(word: &str) -> Option<Stage> {
-        [
-            Stage::Due,
-            Stage::Waiting,
-            Stage::Messaging,
-            Stage::Finished,
-            Stage::Exited,
-            Stage::Converted,
-        ]
-        .into_iter()
-        .find(|it| it.word() == word)
+        [Stage::Due, Stage::Waiting, Stage::Messaging, Stage::Finished, Stage::Exited, Stage::Converted]
+            .into_iter()
+            .find(|it| it.word() == word)
     }
 }
 
@@ -190,9 +181,7 @@ impl Arm {
 
     /// Finds it by its word.
     pub fn find(word: &str) -> Option<Arm> {
-        [Arm::Messaged, Arm::HeldOut]
-            .into_iter()
-            .find(|it| it.word() == word)
+        [Arm::Messaged, Arm::HeldOut].into_iter().find(|it| it.word() == word)
     }
 }
 
@@ -336,14 +325,9 @@ impl Reception {
 
     /// Finds it by its word.
     pub fn find(word: &str) -> Option<Reception> {
-        [
-            Reception::Accepted,
-            Reception::Duplicate,
-            Reception::DuplicateDiffers,
-            Reception::Refused,
-        ]
-        .into_iter()
-        .find(|it| it.word() == word)
+        [Reception::Accepted, Reception::Duplicate, Reception::DuplicateDiffers, Reception::Refused]
+            .into_iter()
+            .find(|it| it.word() == word)
     }
 }
 

@@ -10,7 +10,8 @@ pub mod sqlite;
 pub use facts::*;
 
 use domain::{Call, MessageId, Name, Span, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// How long a message that went out counts for caps: the longest window a cap can have is a year.
 pub const CAPS_LOOK_BACK: Span = Span::days(366);
@@ -56,6 +57,28 @@ pub trait Reader: Send {
         page: Page,
     ) -> Result<Vec<(u64, domain::message::Decision)>, StoreError>;
 
+    /// The calls of these rows whose userId or anonymousId is among `names`, in ascending order. As it stands here it
+    /// reads whole rows; a store that can pass over the others does better.
+    fn calls_naming(
+        &self,
+        rows: &[RowId],
+        names: &HashSet<Arc<str>>,
+    ) -> Result<Vec<(domain::Position, Arc<Call>)>, StoreError> {
+        let is_named = |call: &Call| {
+            let ids = [&call.user_id, &call.anonymous_id];
+            ids.into_iter().flatten().any(|id| names.contains(id))
+        };
+        let mut calls = Vec::new();
+        for row in self.rows(rows)? {
+            for (offset, call) in (0_u64..).zip(row.calls) {
+                if is_named(&call) {
+                    calls.push((domain::Position(row.first.0 + offset), call));
+                }
+            }
+        }
+        Ok(calls)
+    }
+
     /// Number of decisions that the filter lets through. As it stands here it reads them all; a store that can
     /// count does better.
     fn decision_count(&self, filter: &DecisionFilter) -> Result<u64, StoreError> {
@@ -70,27 +93,16 @@ pub trait Reader: Send {
     }
 
     /// Messages, the latest outcome first; those that wait to be sent before all.
-    fn messages(
-        &self,
-        filter: &MessageFilter,
-        page: Page,
-    ) -> Result<Vec<domain::message::Message>, StoreError>;
+    fn messages(&self, filter: &MessageFilter, page: Page) -> Result<Vec<domain::message::Message>, StoreError>;
 
     /// One message with its attempts, oldest first.
-    fn message(
-        &self,
-        id: &MessageId,
-    ) -> Result<Option<(domain::message::Message, Vec<Attempt>)>, StoreError>;
+    fn message(&self, id: &MessageId) -> Result<Option<(domain::message::Message, Vec<Attempt>)>, StoreError>;
 
     /// Number of messages by campaign and latest outcome (None: waiting) and reason.
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError>;
 
     /// Entries and exits of a segment, newest first.
-    fn transitions(
-        &self,
-        filter: &TransitionFilter,
-        page: Page,
-    ) -> Result<Vec<(u64, Transition)>, StoreError>;
+    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError>;
 
     /// Exposures of a campaign, oldest first.
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError>;
@@ -99,11 +111,7 @@ pub trait Reader: Send {
     fn journey_counts(&self, campaign: &Name) -> Result<(u64, u64), StoreError>;
 
     /// Versions of a definition, newest first.
-    fn versions(
-        &self,
-        kind: domain::DefinitionKind,
-        name: &Name,
-    ) -> Result<Vec<DefinitionVersion>, StoreError>;
+    fn versions(&self, kind: domain::DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError>;
 
     /// Refused calls, newest first.
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError>;
@@ -140,9 +148,7 @@ pub trait Reader: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process holds the data directory.
-    #[error(
-        "another Perennial is using {place} (process {holder}); stop it, or use another --data-dir"
-    )]
+    #[error("another Perennial is using {place} (process {holder}); stop it, or use another --data-dir")]
     Locked {
         /// The directory.
         place: String,
@@ -162,9 +168,7 @@ pub enum StoreError {
         known: u32,
     },
     /// The disk is full, or nearly so.
-    #[error(
-        "the disk that holds {place} is full; free some space, new events are refused until then"
-    )]
+    #[error("the disk that holds {place} is full; free some space, new events are refused until then")]
     Full {
         /// The directory.
         place: String,
@@ -269,10 +273,7 @@ impl Commit {
             "a commit of {count} calls up to position {} does not follow position {}",
             self.position.0, position.0
         );
-        Err(StoreError::Io {
-            doing: "written",
-            reason,
-        })
+        Err(StoreError::Io { doing: "written", reason })
     }
 
     /// Whether nothing is in it that would have to be written. The clock alone is not worth a commit.

@@ -43,10 +43,7 @@ pub struct Options {
 impl Options {
     /// The usual options: a reserve of 64 MB.
     pub fn new(created: Secrets) -> Options {
-        Options {
-            created,
-            reserve_bytes: 64 * 1024 * 1024,
-        }
+        Options { created, reserve_bytes: 64 * 1024 * 1024 }
     }
 }
 
@@ -69,10 +66,7 @@ impl SqliteStore {
     }
 
     fn open_with(dir: &Path, options: Options, steps: &[&str]) -> Result<SqliteStore, StoreError> {
-        let Options {
-            created,
-            reserve_bytes,
-        } = options;
+        let Options { created, reserve_bytes } = options;
         check_sqlite()?;
         let mut directory = Directory::hold(dir)?;
         directory.make_database()?;
@@ -82,19 +76,8 @@ impl SqliteStore {
                 format::bring_up_to_date(&mut connection, steps, &created)?;
                 Ok(connection)
             })
-            .map_err(|error| {
-                Told {
-                    dir,
-                    doing: "opened",
-                }
-                .sqlite(&error)
-            })?;
-        Ok(SqliteStore {
-            connection,
-            rows: RowWriter::new()?,
-            reserve_bytes,
-            directory,
-        })
+            .map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
+        Ok(SqliteStore { connection, rows: RowWriter::new()?, reserve_bytes, directory })
     }
 
     /// Opens a reader of the store in `dir`, which somebody in this process holds.
@@ -105,9 +88,7 @@ impl SqliteStore {
     }
 
     fn write(&mut self, commit: &Commit) -> Result<(), WriteError> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write::write(&transaction, &mut self.rows, commit)?;
         // If anything failed before, dropping the transaction has undone all of it.
         transaction.commit()?;
@@ -117,10 +98,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn recover(&self) -> Result<Recovered, StoreError> {
-        let told = Told {
-            dir: self.directory.path(),
-            doing: "read",
-        };
+        let told = Told { dir: self.directory.path(), doing: "read" };
         recover::recover(&self.connection).map_err(|error| told.sqlite(&error))
     }
 
@@ -139,11 +117,7 @@ impl Store for SqliteStore {
         }
         self.write(commit).map_err(|error| match error {
             WriteError::Store(error) => error,
-            WriteError::Sqlite(error) => Told {
-                dir: self.directory.path(),
-                doing: "written",
-            }
-            .sqlite(&error),
+            WriteError::Sqlite(error) => Told { dir: self.directory.path(), doing: "written" }.sqlite(&error),
         })
     }
 
@@ -156,14 +130,8 @@ fn check_sqlite() -> Result<(), StoreError> {
     if rusqlite::version_number() >= OLDEST_SQLITE {
         return Ok(());
     }
-    let reason = format!(
-        "SQLite {} can damage data, 3.51.3 or later is needed",
-        rusqlite::version()
-    );
-    Err(StoreError::Io {
-        doing: "opened",
-        reason,
-    })
+    let reason = format!("SQLite {} can damage data, 3.51.3 or later is needed", rusqlite::version());
+    Err(StoreError::Io { doing: "opened", reason })
 }
 
 fn open_for_writing(database: &Path) -> rusqlite::Result<Connection> {
@@ -173,13 +141,9 @@ fn open_for_writing(database: &Path) -> rusqlite::Result<Connection> {
     // The page size counts only before the first page is written.
     connection.execute_batch("PRAGMA page_size = 8192;")?;
     // Some file systems cannot do WAL; SQLite then stays silently with what it had.
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| {
-        match row.get::<_, String>(0)?.as_str() {
-            "wal" => Ok(()),
-            other => Err(rusqlite::Error::InvalidParameterName(format!(
-                "the log is `{other}` instead of `wal` here"
-            ))),
-        }
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| match row.get::<_, String>(0)?.as_str() {
+        "wal" => Ok(()),
+        other => Err(rusqlite::Error::InvalidParameterName(format!("the log is `{other}` instead of `wal` here"))),
     })?;
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
@@ -206,7 +170,5 @@ fn set_common(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_secs(5))?;
     // A page that was damaged on the disk is found when it is read; memory maps would turn it into a crash.
-    connection.execute_batch(
-        "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
-    )
+    connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;")
 }

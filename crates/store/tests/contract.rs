@@ -1,9 +1,6 @@
 //! The stories of every store, told by SQLite; and SQLite against the store in memory.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on has failed, and the line says where"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
 use proptest::prelude::*;
 use std::path::Path;
@@ -22,14 +19,7 @@ impl Place for Dir {
 }
 
 fn open(dir: &Path) -> SqliteStore {
-    SqliteStore::open(
-        dir,
-        Options::new(Secrets {
-            link_key: [7; 32],
-            dedupe_key: [8; 16],
-        }),
-    )
-    .unwrap()
+    SqliteStore::open(dir, Options::new(Secrets { link_key: [7; 32], dedupe_key: [8; 16] })).unwrap()
 }
 
 fn new_directory() -> Dir {
@@ -42,39 +32,18 @@ testkit::store_contract!(new_directory);
 #[derive(Clone, Debug)]
 enum Happening {
     Reopened,
-    Committed {
-        calls: usize,
-        days: i64,
-        changes: Vec<Change>,
-    },
+    Committed { calls: usize, days: i64, changes: Vec<Change> },
 }
 
 #[derive(Clone, Debug)]
 enum Change {
     Moved(u64),
     Decided(u64, usize),
-    Messaged {
-        number: u64,
-        outcome: Option<usize>,
-        days: i64,
-        is_written: bool,
-    },
+    Messaged { number: u64, outcome: Option<usize>, days: i64, is_written: bool },
     Attempted(u64, u32),
-    Travelled {
-        number: u64,
-        customer: u32,
-        stage: usize,
-        days: i64,
-    },
-    Exposed {
-        number: u64,
-        days: i64,
-        goals: u32,
-    },
-    Defined {
-        version: u32,
-        is_deleted: bool,
-    },
+    Travelled { number: u64, customer: u32, stage: usize, days: i64 },
+    Exposed { number: u64, days: i64, goals: u32 },
+    Defined { version: u32, is_deleted: bool },
     Suppressed(u64),
     Lifted(u64),
     Refused(i64),
@@ -83,26 +52,12 @@ enum Change {
     Tallied(i32, u64),
 }
 
-const STAGES: [Stage; 6] = [
-    Stage::Due,
-    Stage::Waiting,
-    Stage::Messaging,
-    Stage::Finished,
-    Stage::Exited,
-    Stage::Converted,
-];
+const STAGES: [Stage; 6] =
+    [Stage::Due, Stage::Waiting, Stage::Messaging, Stage::Finished, Stage::Exited, Stage::Converted];
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let commit = (
-        0..40_usize,
-        0..800_i64,
-        prop::collection::vec(change(), 0..12),
-    )
-        .prop_map(|(calls, days, changes)| Happening::Committed {
-            calls,
-            days,
-            changes,
-        });
+    let commit = (0..40_usize, 0..800_i64, prop::collection::vec(change(), 0..12))
+        .prop_map(|(calls, days, changes)| Happening::Committed { calls, days, changes });
     prop_oneof![1 => Just(Happening::Reopened), 4 => commit]
 }
 
@@ -111,36 +66,13 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         few().prop_map(Change::Moved),
         (few(), 0..6_usize).prop_map(|(number, outcome)| Change::Decided(number, outcome)),
-        (
-            few(),
-            prop::option::of(0..6_usize),
-            0..800_i64,
-            any::<bool>()
-        )
-            .prop_map(|(number, outcome, days, is_written)| Change::Messaged {
-                number,
-                outcome,
-                days,
-                is_written
-            }),
+        (few(), prop::option::of(0..6_usize), 0..800_i64, any::<bool>())
+            .prop_map(|(number, outcome, days, is_written)| Change::Messaged { number, outcome, days, is_written }),
         (few(), 1..4_u32).prop_map(|(number, attempt)| Change::Attempted(number, attempt)),
-        (few(), 1..3_u32, 0..6_usize, 0..5_i64).prop_map(|(number, customer, stage, days)| {
-            Change::Travelled {
-                number,
-                customer,
-                stage,
-                days,
-            }
-        }),
-        (few(), 0..800_i64, 0..3_u32).prop_map(|(number, days, goals)| Change::Exposed {
-            number,
-            days,
-            goals
-        }),
-        (1..4_u32, any::<bool>()).prop_map(|(version, is_deleted)| Change::Defined {
-            version,
-            is_deleted
-        }),
+        (few(), 1..3_u32, 0..6_usize, 0..5_i64)
+            .prop_map(|(number, customer, stage, days)| { Change::Travelled { number, customer, stage, days } }),
+        (few(), 0..800_i64, 0..3_u32).prop_map(|(number, days, goals)| Change::Exposed { number, days, goals }),
+        (1..4_u32, any::<bool>()).prop_map(|(version, is_deleted)| Change::Defined { version, is_deleted }),
         few().prop_map(Change::Suppressed),
         few().prop_map(Change::Lifted),
         (0..100_i64).prop_map(Change::Refused),
@@ -156,16 +88,9 @@ fn apply(commit: &mut Commit, change: &Change) {
     let outcome = |at: usize| Outcome::ALL[at];
     let address = |number: u64| format!("c{number}@x.test");
     match *change {
-        Change::Moved(number) => commit
-            .transitions
-            .push(scene::transition("regulars", number)),
+        Change::Moved(number) => commit.transitions.push(scene::transition("regulars", number)),
         Change::Decided(number, at) => commit.decisions.push(scene::decision(number, outcome(at))),
-        Change::Messaged {
-            number,
-            outcome: at,
-            days,
-            is_written,
-        } => {
+        Change::Messaged { number, outcome: at, days, is_written } => {
             let message = scene::message(number);
             commit.messages.push(domain::message::Message {
                 outcome: at.map(outcome),
@@ -176,64 +101,32 @@ fn apply(commit: &mut Commit, change: &Change) {
             });
         }
         Change::Attempted(number, attempt) => commit.attempts.push(scene::attempt(number, attempt)),
-        Change::Travelled {
-            number,
-            customer,
-            stage,
-            days,
-        } => commit.journeys.push(Journey {
+        Change::Travelled { number, customer, stage, days } => commit.journeys.push(Journey {
             customer: domain::CustomerId(customer),
             stage: STAGES[stage],
             entered_at: ago(days),
             ..scene::journey(number)
         }),
-        Change::Exposed {
-            number,
-            days,
-            goals,
-        } => {
-            commit.exposures.push(Exposure {
-                at: ago(days),
-                until: ago(days - 400),
-                goals,
-                ..scene::exposure(number)
-            });
+        Change::Exposed { number, days, goals } => {
+            commit.exposures.push(Exposure { at: ago(days), until: ago(days - 400), goals, ..scene::exposure(number) });
         }
-        Change::Defined {
-            version,
-            is_deleted,
-        } => {
+        Change::Defined { version, is_deleted } => {
             let definition = scene::definition("lapsed", version);
             let value = definition.value.clone().filter(|_| !is_deleted);
-            commit.definitions.push(DefinitionVersion {
-                value,
-                ..definition
-            });
+            commit.definitions.push(DefinitionVersion { value, ..definition });
         }
         Change::Suppressed(number) => {
-            commit
-                .suppressions
-                .push(SuppressionChange::Add(scene::suppression(&address(number))));
+            commit.suppressions.push(SuppressionChange::Add(scene::suppression(&address(number))));
         }
-        Change::Lifted(number) => commit
-            .suppressions
-            .push(SuppressionChange::Lift(address(number))),
+        Change::Lifted(number) => commit.suppressions.push(SuppressionChange::Lift(address(number))),
         Change::Refused(days) => commit.refused.push(scene::refused(0, ago(days))),
         Change::Dismissed(number) => commit.refused_gone.push(number),
         Change::Revoked(number) => {
             let revoked_at = number.is_multiple_of(2).then_some(NOW);
-            commit.keys.push(Key {
-                revoked_at,
-                ..scene::key(&format!("k{number}"))
-            });
+            commit.keys.push(Key { revoked_at, ..scene::key(&format!("k{number}")) });
         }
         Change::Tallied(day, count) => {
-            let key = TallyKey {
-                day,
-                source: "shop".into(),
-                reception: Reception::Accepted,
-                reason: None,
-            };
+            let key = TallyKey { day, source: "shop".into(), reception: Reception::Accepted, reason: None };
             *commit.tallies.entry(key).or_default() += count;
         }
     }

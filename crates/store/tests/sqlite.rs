@@ -1,9 +1,6 @@
 //! What happens to a data directory: two processes, power cuts, flipped bits, missing rights.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on has failed, and the line says where"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,10 +13,7 @@ use testkit::store_contract::{self as scene, ALL, rows_of};
 const DATABASE: &str = "perennial.sqlite";
 
 fn options() -> Options {
-    Options::new(Secrets {
-        link_key: [7; 32],
-        dedupe_key: [8; 16],
-    })
+    Options::new(Secrets { link_key: [7; 32], dedupe_key: [8; 16] })
 }
 
 fn open(dir: &Path) -> SqliteStore {
@@ -34,10 +28,7 @@ fn next_commit(store: &SqliteStore, count: u64) -> Commit {
         calls: (first..first + count).map(scene::call).collect(),
         position: domain::Position(first + count - 1),
         clock: recovered.clock.plus(domain::Span(1)),
-        transitions: vec![scene::transition(
-            "regulars",
-            recovered.clock.0.unsigned_abs() % 1_000 + 1,
-        )],
+        transitions: vec![scene::transition("regulars", recovered.clock.0.unsigned_abs() % 1_000 + 1)],
         ..Commit::default()
     }
 }
@@ -49,14 +40,8 @@ fn a_second_process_is_turned_away_by_name() {
     let refused = SqliteStore::open(dir.path(), options()).err().unwrap();
     assert!(matches!(refused, StoreError::Locked { .. }));
     let message = refused.to_string();
-    assert!(
-        message.contains(&dir.path().display().to_string()),
-        "{message}"
-    );
-    assert!(
-        message.contains(&std::process::id().to_string()),
-        "{message}"
-    );
+    assert!(message.contains(&dir.path().display().to_string()), "{message}");
+    assert!(message.contains(&std::process::id().to_string()), "{message}");
     drop(store);
     open(dir.path());
 }
@@ -72,12 +57,7 @@ fn a_new_directory_belongs_to_its_owner_alone() {
     store.commit(&commit).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
-    for file in [
-        DATABASE,
-        "perennial.sqlite-wal",
-        "perennial.sqlite-shm",
-        "lock",
-    ] {
+    for file in [DATABASE, "perennial.sqlite-wal", "perennial.sqlite-shm", "lock"] {
         assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
     }
     assert!(store.reader().unwrap().size_bytes().unwrap() > 8_192);
@@ -88,14 +68,8 @@ fn a_place_that_cannot_be_written_is_named_in_the_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "not a directory").unwrap();
-    let refused = SqliteStore::open(&file, options())
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        refused.contains("could not be opened") && refused.contains("file"),
-        "{refused}"
-    );
+    let refused = SqliteStore::open(&file, options()).err().unwrap().to_string();
+    assert!(refused.contains("could not be opened") && refused.contains("file"), "{refused}");
 }
 
 #[cfg(unix)]
@@ -108,39 +82,14 @@ fn a_read_only_directory_is_a_clear_error_and_no_partial_start() {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
     match opened {
         Err(refused) => {
-            assert!(
-                matches!(
-                    refused,
-                    StoreError::Io {
-                        doing: "opened",
-                        ..
-                    }
-                ),
-                "{refused}"
-            );
-            assert!(
-                refused
-                    .to_string()
-                    .contains(&dir.path().display().to_string()),
-                "{refused}"
-            );
+            assert!(matches!(refused, StoreError::Io { doing: "opened", .. }), "{refused}");
+            assert!(refused.to_string().contains(&dir.path().display().to_string()), "{refused}");
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         }
         // Root may write anywhere; for it there is a place where nobody can.
         Ok(_) if cfg!(target_os = "linux") => {
-            let refused = SqliteStore::open(Path::new("/proc/self"), options())
-                .err()
-                .unwrap();
-            assert!(
-                matches!(
-                    refused,
-                    StoreError::Io {
-                        doing: "opened",
-                        ..
-                    }
-                ),
-                "{refused}"
-            );
+            let refused = SqliteStore::open(Path::new("/proc/self"), options()).err().unwrap();
+            assert!(matches!(refused, StoreError::Io { doing: "opened", .. }), "{refused}");
             assert!(refused.to_string().contains("/proc/self"), "{refused}");
         }
         Ok(_) => {}
@@ -150,28 +99,15 @@ fn a_read_only_directory_is_a_clear_error_and_no_partial_start() {
 #[test]
 fn below_the_reserve_calls_are_refused_and_the_rest_goes_through() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = SqliteStore::open(
-        dir.path(),
-        Options {
-            reserve_bytes: u64::MAX,
-            ..options()
-        },
-    )
-    .unwrap();
+    let mut store = SqliteStore::open(dir.path(), Options { reserve_bytes: u64::MAX, ..options() }).unwrap();
     let commit = next_commit(&store, 3);
     for refused in [store.may_append(), store.commit(&commit)] {
         let refused = refused.unwrap_err();
         assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
-        assert!(
-            refused
-                .to_string()
-                .contains(&dir.path().display().to_string())
-        );
+        assert!(refused.to_string().contains(&dir.path().display().to_string()));
     }
-    let unsubscribed = Commit {
-        suppressions: vec![SuppressionChange::Add(scene::suppression("ana@x.test"))],
-        ..Commit::default()
-    };
+    let unsubscribed =
+        Commit { suppressions: vec![SuppressionChange::Add(scene::suppression("ana@x.test"))], ..Commit::default() };
     store.commit(&unsubscribed).unwrap();
     assert_eq!(store.recover().unwrap().suppressions.len(), 1);
     drop(store);
@@ -199,10 +135,7 @@ fn something_else_in_the_place_of_the_database_is_left_alone() {
     fs::write(dir.path().join(DATABASE), "x".repeat(10_000)).unwrap();
     let refused = SqliteStore::open(dir.path(), options()).err().unwrap();
     assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
-    assert_eq!(
-        fs::read_to_string(dir.path().join(DATABASE)).unwrap(),
-        "x".repeat(10_000)
-    );
+    assert_eq!(fs::read_to_string(dir.path().join(DATABASE)).unwrap(), "x".repeat(10_000));
 }
 
 #[test]
@@ -219,27 +152,21 @@ fn a_flipped_bit_in_a_row_is_found_and_the_row_named() {
         let connection = rusqlite::Connection::open(&path).unwrap();
         let changed = match column {
             "body" => {
-                let mut body: Vec<u8> = connection.query_row("SELECT body FROM journal WHERE row = 2", [], |row| row.get(0)).unwrap();
+                let mut body: Vec<u8> =
+                    connection.query_row("SELECT body FROM journal WHERE row = 2", [], |row| row.get(0)).unwrap();
                 let at = bit as usize % body.len();
                 body[at] ^= 1 << (bit % 8);
                 connection.execute("UPDATE journal SET body = ?1 WHERE row = 2", [body])
             }
-            _ => connection.execute(&format!("UPDATE journal SET {column} = ({column} | {bit}) - ({column} & {bit}) WHERE row = 2"), []),
+            _ => connection.execute(
+                &format!("UPDATE journal SET {column} = ({column} | {bit}) - ({column} & {bit}) WHERE row = 2"),
+                [],
+            ),
         };
         assert_eq!(changed.unwrap(), 1);
     };
-    let numbers = [
-        "first",
-        "count",
-        "min_time_ms",
-        "max_time_ms",
-        "size_bytes",
-        "checksum",
-    ];
-    let cases = numbers
-        .into_iter()
-        .map(|column| (column, 4))
-        .chain((0..200).map(|i| ("body", i * 37)));
+    let numbers = ["first", "count", "min_time_ms", "max_time_ms", "size_bytes", "checksum"];
+    let cases = numbers.into_iter().map(|column| (column, 4)).chain((0..200).map(|i| ("body", i * 37)));
     for (column, bit) in cases {
         flip(column, bit);
         let store = open(dir.path());
@@ -258,15 +185,7 @@ fn a_flipped_bit_in_a_row_is_found_and_the_row_named() {
         );
         assert_eq!(whole, [1]);
         assert!(store.reader().unwrap().rows(&[RowId(1), RowId(2)]).is_err());
-        assert_eq!(
-            store
-                .reader()
-                .unwrap()
-                .rows(&[RowId(1), RowId(3)])
-                .unwrap()
-                .len(),
-            2
-        );
+        assert_eq!(store.reader().unwrap().rows(&[RowId(1), RowId(3)]).unwrap().len(), 2);
         drop(store);
         flip(column, bit);
     }
@@ -288,17 +207,8 @@ fn a_missing_row_is_found() {
             .execute("DELETE FROM journal WHERE row = ?1", [row])
             .unwrap();
         let store = open(dir.path());
-        let found = store
-            .reader()
-            .unwrap()
-            .replay(RowId(0), &mut |_| Ok(()))
-            .unwrap_err();
-        assert!(
-            found
-                .to_string()
-                .contains(&format!("journal row {row}: it is missing")),
-            "{found}"
-        );
+        let found = store.reader().unwrap().replay(RowId(0), &mut |_| Ok(())).unwrap_err();
+        assert!(found.to_string().contains(&format!("journal row {row}: it is missing")), "{found}");
     }
 }
 
@@ -331,11 +241,7 @@ fn a_flipped_bit_anywhere_in_the_file_never_changes_the_calls_in_silence() {
         });
         match read {
             Ok(rows) => {
-                assert_eq!(
-                    format!("{rows:?}"),
-                    expected,
-                    "a bit at {at} changed the calls in silence"
-                );
+                assert_eq!(format!("{rows:?}"), expected, "a bit at {at} changed the calls in silence");
                 harmless += 1;
             }
             Err(_) => found += 1,
@@ -353,11 +259,7 @@ fn a_torn_log_is_cut_at_the_last_whole_commit() {
     for _ in 0..8 {
         let commit = next_commit(&store, 40);
         store.commit(&commit).unwrap();
-        log_bytes.push(
-            fs::metadata(dir.path().join("perennial.sqlite-wal"))
-                .unwrap()
-                .len(),
-        );
+        log_bytes.push(fs::metadata(dir.path().join("perennial.sqlite-wal")).unwrap().len());
     }
     let database = fs::read(dir.path().join(DATABASE)).unwrap();
     let log = fs::read(dir.path().join("perennial.sqlite-wal")).unwrap();
@@ -391,12 +293,7 @@ fn child_that_commits_until_it_is_killed() {
         let commit = next_commit(&store, round % 5 * 300 + 1);
         store.commit(&commit).unwrap();
         let mut out = std::io::stdout().lock();
-        writeln!(
-            out,
-            "\nacknowledged {} {}",
-            commit.position.0, commit.clock.0
-        )
-        .unwrap();
+        writeln!(out, "\nacknowledged {} {}", commit.position.0, commit.clock.0).unwrap();
         out.flush().unwrap();
     }
 }
@@ -407,11 +304,7 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
     let mut acknowledged = (0, 0);
     for round in 0..20_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "child_that_commits_until_it_is_killed",
-                "--exact",
-                "--nocapture",
-            ])
+            .args(["child_that_commits_until_it_is_killed", "--exact", "--nocapture"])
             .env("STORE_TEST_CHILD_DIR", dir.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -420,9 +313,7 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
         let mut said = 0;
         for line in lines {
             let line = line.unwrap_or_default();
-            let Some((position, clock)) = line
-                .strip_prefix("acknowledged ")
-                .and_then(|rest| rest.split_once(' '))
+            let Some((position, clock)) = line.strip_prefix("acknowledged ").and_then(|rest| rest.split_once(' '))
             else {
                 continue;
             };
@@ -441,22 +332,12 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
 
         let store = open(dir.path());
         let recovered = store.recover().unwrap();
-        assert!(
-            recovered.position.0 >= acknowledged.0,
-            "round {round}: {acknowledged:?} was acknowledged"
-        );
+        assert!(recovered.position.0 >= acknowledged.0, "round {round}: {acknowledged:?} was acknowledged");
         assert!(recovered.clock.0 >= acknowledged.1);
         let calls: usize = rows_of(&store).iter().map(|row| row.calls.len()).sum();
         assert_eq!(calls as u64, recovered.position.0, "rows are whole");
-        let newest = store
-            .reader()
-            .unwrap()
-            .transitions(&TransitionFilter::default(), Page { limit: 1, ..ALL })
-            .unwrap();
-        assert_eq!(
-            newest[0].0,
-            recovered.clock.0.unsigned_abs(),
-            "facts and position go together"
-        );
+        let newest =
+            store.reader().unwrap().transitions(&TransitionFilter::default(), Page { limit: 1, ..ALL }).unwrap();
+        assert_eq!(newest[0].0, recovered.clock.0.unsigned_abs(), "facts and position go together");
     }
 }

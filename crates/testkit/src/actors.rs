@@ -102,9 +102,12 @@ impl std::fmt::Display for Told {
 }
 
 impl Shop {
-    /// A shop in memory whose e-mails go over a pretended channel, and where silence means yes to marketing.
+    /// A shop whose e-mails go over a pretended channel, and where silence means yes to marketing. It is in memory;
+    /// with `SHOP_KEEPS=files` in the environment the same stories are told of SQLite.
     pub fn open(now: &str) -> Shop {
-        Shop::open_with(now, Keeps::Memory, Post::Pretended)
+        let keeps =
+            if std::env::var("SHOP_KEEPS").is_ok_and(|word| word == "files") { Keeps::Files } else { Keeps::Memory };
+        Shop::open_with(now, keeps, Post::Pretended)
     }
 
     /// As `open`, for stories that are told of every store.
@@ -287,7 +290,11 @@ impl Shop {
         // The clock alone is not worth a commit: what led to nothing before the stop leads to nothing again.
         let now = inner.clock.now();
         inner.engine().tick(now);
-        assert!(!inner.engine().has_pending(), "a restart does something by itself: {:?}", inner.engine().take_commit());
+        assert!(
+            !inner.engine().has_pending(),
+            "a restart does something by itself: {:?}",
+            inner.engine().take_commit()
+        );
         assert_same(&before, &inner.engine().look().describe());
         inner.move_to(now);
     }
@@ -302,8 +309,10 @@ impl Shop {
     /// Names of everybody in a segment, sorted.
     pub fn members(&self, segment: &str) -> Vec<String> {
         let engine = self.engine();
-        let members = engine.look().members(&name(segment)).unwrap_or_else(|| panic!("there is no segment `{segment}`"));
-        let mut names: Vec<String> = members.into_iter().map(|id| engine.look().people().name_of(id).to_string()).collect();
+        let members =
+            engine.look().members(&name(segment)).unwrap_or_else(|| panic!("there is no segment `{segment}`"));
+        let mut names: Vec<String> =
+            members.into_iter().map(|id| engine.look().people().name_of(id).to_string()).collect();
         names.sort();
         names
     }
@@ -313,7 +322,8 @@ impl Shop {
         let engine = self.engine();
         let members = engine.look().members_as_of(&name(segment), instant(at)).expect("the journal can be read");
         let members = members.unwrap_or_else(|| panic!("there is no segment `{segment}`"));
-        let mut names: Vec<String> = members.into_iter().map(|id| engine.look().people().name_of(id).to_string()).collect();
+        let mut names: Vec<String> =
+            members.into_iter().map(|id| engine.look().people().name_of(id).to_string()).collect();
         names.sort();
         names
     }
@@ -361,7 +371,8 @@ impl Shop {
             .into_iter()
             .map(|(_, decision)| {
                 let found = reader.message(&decision.message).expect("the store can be read");
-                let (message, _) = found.unwrap_or_else(|| panic!("{} was decided about but never written down", decision.message));
+                let (message, _) =
+                    found.unwrap_or_else(|| panic!("{} was decided about but never written down", decision.message));
                 let engine = inner.engine_ref();
                 let person = engine.look().find(&decision.customer.to_string()).unwrap_or(decision.customer);
                 Told { to: engine.look().people().name_of(person).to_string(), customer: person, decision, message }
@@ -381,7 +392,12 @@ impl Shop {
             .into_iter()
             .map(|(_, it)| {
                 let person = engine.look().find(&it.customer.to_string()).unwrap_or(it.customer);
-                format!("{} {} {}", it.at, engine.look().people().name_of(person), if it.entered { "enters" } else { "leaves" })
+                format!(
+                    "{} {} {}",
+                    it.at,
+                    engine.look().people().name_of(person),
+                    if it.entered { "enters" } else { "leaves" }
+                )
             })
             .collect()
     }
@@ -397,6 +413,7 @@ impl Shop {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "stories write `json!(…)` where it is used")]
 impl Customer {
     /// The name under which calls are sent.
     pub fn name(&self) -> &str {
@@ -480,7 +497,11 @@ impl Inner {
     fn commit(&mut self) {
         let commit = self.engine().take_commit();
         if !commit.is_empty() {
-            self.store.as_mut().expect("a shop is open between its acts").commit(&commit).expect("the store of a story does not fail");
+            self.store
+                .as_mut()
+                .expect("a shop is open between its acts")
+                .commit(&commit)
+                .expect("the store of a story does not fail");
         }
     }
 
@@ -538,7 +559,13 @@ impl Inner {
         self.fresh_ids += 1;
         let fresh_id = format!("fresh-{}", self.fresh_ids);
         let source = Source::new("story", trust);
-        let door = Door { now, source: &source, fresh_id: &|_| fresh_id.clone(), options: &DoorOptions::default(), correct_skew: false };
+        let door = Door {
+            now,
+            source: &source,
+            fresh_id: &|_| fresh_id.clone(),
+            options: &DoorOptions::default(),
+            correct_skew: false,
+        };
         let reading = engine::ingest::read(call.to_string().as_bytes(), Endpoint::Any, &door);
         let item = reading.and_then(|mut reading| reading.items.remove(0));
         match item {
@@ -567,13 +594,19 @@ impl Inner {
 }
 
 /// Panics with the lines in which two descriptions of live state differ.
-fn assert_same(before: &std::collections::BTreeMap<String, String>, after: &std::collections::BTreeMap<String, String>) {
+fn assert_same(
+    before: &std::collections::BTreeMap<String, String>,
+    after: &std::collections::BTreeMap<String, String>,
+) {
     let differences = differences(before, after);
     assert!(differences.is_empty(), "after the restart the state is another one:\n{}", differences.join("\n"));
 }
 
 /// The lines in which two descriptions of live state differ.
-pub fn differences(before: &std::collections::BTreeMap<String, String>, after: &std::collections::BTreeMap<String, String>) -> Vec<String> {
+pub fn differences(
+    before: &std::collections::BTreeMap<String, String>,
+    after: &std::collections::BTreeMap<String, String>,
+) -> Vec<String> {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let nothing = "nothing".to_owned();
     keys.into_iter()

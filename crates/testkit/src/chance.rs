@@ -1,6 +1,6 @@
 //! Chance that can be repeated: everything random in a test comes from one seed.
 
-/// A stream of random numbers from a seed. SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
+/// A stream of random numbers from a seed. `SplitMix64` (Steele, Lea, Flood 2014): small, and the same everywhere.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 

@@ -78,7 +78,12 @@ impl Channels {
     pub fn take(&mut self, order: &Order) -> End {
         let own = self.by_address.get(&(order.channel, order.written.to.clone()));
         let answer = own.or_else(|| self.whole.get(&order.channel)).copied().unwrap_or(Answer::Accept);
-        self.deliveries.push(Delivery { message: order.message.clone(), number: order.number, written: order.written.clone(), answer });
+        self.deliveries.push(Delivery {
+            message: order.message.clone(),
+            number: order.number,
+            written: order.written.clone(),
+            answer,
+        });
         answer.end()
     }
 

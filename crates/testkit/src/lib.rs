@@ -5,10 +5,14 @@ pub mod actors;
 pub mod chance;
 pub mod channels;
 pub mod clock;
+pub mod faults;
 pub mod memory_store;
+pub mod oracles;
 pub mod plain;
 pub mod random;
 pub mod scenario;
+pub mod simulation;
 pub mod store_contract;
+pub mod verify;
 
 pub use actors::{Customer, Keeps, Post, Shop, Told};

@@ -8,10 +8,9 @@ use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
-    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure,
-    JournalRow, Journey, Key, MessageCount, MessageFilter, Page, ROW_CALLS, Reader, Recovered,
-    Refused, RowId, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey,
-    Transition, TransitionFilter, address_alone, is_address_alone,
+    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, JournalRow, Journey,
+    Key, MessageCount, MessageFilter, Page, ROW_CALLS, Reader, Recovered, Refused, RowId, Secrets, Store, StoreError,
+    Suppression, SuppressionChange, Tally, TallyKey, Transition, TransitionFilter, address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -71,10 +70,7 @@ struct Listed<I, T> {
 
 impl<I, T> Default for Listed<I, T> {
     fn default() -> Self {
-        Listed {
-            places: HashMap::new(),
-            items: Vec::new(),
-        }
+        Listed { places: HashMap::new(), items: Vec::new() }
     }
 }
 
@@ -145,18 +141,11 @@ impl MemoryStore {
     /// Opens the disk; the secrets are used only when it is new.
     pub fn open_with(disk: MemoryDisk, created: Secrets) -> MemoryStore {
         disk.lock().secrets.get_or_insert(created);
-        MemoryStore {
-            disk,
-            dead: Arc::default(),
-        }
+        MemoryStore { disk, dead: Arc::default() }
     }
 
     fn check_alive(&self) -> Result<(), StoreError> {
-        if self.dead.load(std::sync::atomic::Ordering::Relaxed) {
-            Err(crashed())
-        } else {
-            Ok(())
-        }
+        if self.dead.load(std::sync::atomic::Ordering::Relaxed) { Err(crashed()) } else { Ok(()) }
     }
 
     fn die(&self) -> StoreError {
@@ -166,23 +155,15 @@ impl MemoryStore {
 }
 
 fn crashed() -> StoreError {
-    StoreError::Io {
-        doing: "written",
-        reason: "the simulated process crashed; open the disk again".to_owned(),
-    }
+    StoreError::Io { doing: "written", reason: "the simulated process crashed; open the disk again".to_owned() }
 }
 
 fn failed(reason: &str) -> StoreError {
-    StoreError::Io {
-        doing: "written",
-        reason: reason.to_owned(),
-    }
+    StoreError::Io { doing: "written", reason: reason.to_owned() }
 }
 
 fn full() -> StoreError {
-    StoreError::Full {
-        place: "memory".to_owned(),
-    }
+    StoreError::Full { place: "memory".to_owned() }
 }
 
 impl Store for MemoryStore {
@@ -194,11 +175,7 @@ impl Store for MemoryStore {
     fn may_append(&self) -> Result<(), StoreError> {
         self.check_alive()?;
         let disk = self.disk.lock();
-        if disk.full || disk.fault == Some(Fault::Full) {
-            Err(full())
-        } else {
-            Ok(())
-        }
+        if disk.full || disk.fault == Some(Fault::Full) { Err(full()) } else { Ok(()) }
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
@@ -208,9 +185,7 @@ impl Store for MemoryStore {
             return Err(self.die());
         }
         let is_refused_when_full = !commit.calls.is_empty();
-        let fault = disk
-            .fault
-            .take_if(|fault| *fault != Fault::Full || is_refused_when_full);
+        let fault = disk.fault.take_if(|fault| *fault != Fault::Full || is_refused_when_full);
         match fault {
             Some(Fault::CommitFails) => return Err(failed("a simulated I/O error")),
             Some(Fault::CommitLost) => return Err(self.die()),
@@ -240,9 +215,7 @@ impl Store for MemoryStore {
 impl Disk {
     fn passes_crash_point(&mut self) -> bool {
         self.crash_points += 1;
-        self.crash_at
-            .take_if(|point| *point == self.crash_points)
-            .is_some()
+        self.crash_at.take_if(|point| *point == self.crash_points).is_some()
     }
 
     /// Finds what would make the commit fail, before anything of it is done.
@@ -256,10 +229,7 @@ impl Disk {
                 .get(&of)
                 .is_some_and(|versions| versions.iter().any(|it| it.version == definition.version));
             if is_known || !new.insert((of, definition.version)) {
-                return Err(failed(&format!(
-                    "version {} of `{}` exists already",
-                    definition.version, definition.name
-                )));
+                return Err(failed(&format!("version {} of `{}` exists already", definition.version, definition.name)));
             }
         }
         Ok(())
@@ -268,11 +238,7 @@ impl Disk {
     fn apply(&mut self, commit: &Commit) {
         for calls in commit.calls.chunks(ROW_CALLS) {
             let id = RowId(self.rows.len() as u64 + 1);
-            self.rows.push(JournalRow {
-                id,
-                first: Position(self.position.0 + 1),
-                calls: calls.to_vec(),
-            });
+            self.rows.push(JournalRow { id, first: Position(self.position.0 + 1), calls: calls.to_vec() });
             self.position.0 += calls.len() as u64;
         }
         self.clock = commit.clock;
@@ -284,15 +250,9 @@ impl Disk {
             self.journeys.put(journey.id.clone(), journey.clone());
         }
         for exposure in &commit.exposures {
-            self.exposures
-                .put(exposure.journey.clone(), exposure.clone());
+            self.exposures.put(exposure.journey.clone(), exposure.clone());
         }
-        self.campaigns.extend(
-            commit
-                .campaigns
-                .iter()
-                .map(|campaign| (campaign.name.clone(), campaign.clone())),
-        );
+        self.campaigns.extend(commit.campaigns.iter().map(|campaign| (campaign.name.clone(), campaign.clone())));
         for definition in &commit.definitions {
             let of = (definition.kind.word(), definition.name.clone());
             let versions = self.definitions.entry(of).or_default();
@@ -300,8 +260,7 @@ impl Disk {
             versions.sort_by_key(|it| it.version);
         }
         self.apply_door(commit);
-        self.keys
-            .extend(commit.keys.iter().map(|key| (key.id.clone(), key.clone())));
+        self.keys.extend(commit.keys.iter().map(|key| (key.id.clone(), key.clone())));
         for (key, count) in &commit.tallies {
             *self.tallies.entry(key.clone()).or_default() += count;
         }
@@ -311,25 +270,18 @@ impl Disk {
         for message in &commit.messages {
             let mut message = message.clone();
             if message.written.as_ref().is_none_or(is_address_alone) {
-                let known = self
-                    .messages
-                    .get(&message.id)
-                    .and_then(|known| known.written.clone());
+                let known = self.messages.get(&message.id).and_then(|known| known.written.clone());
                 message.written = known.or(message.written);
             }
             self.messages.put(message.id.clone(), message);
         }
         for attempt in &commit.attempts {
-            self.attempts
-                .entry(attempt.message.clone())
-                .or_default()
-                .insert(attempt.number, attempt.clone());
+            self.attempts.entry(attempt.message.clone()).or_default().insert(attempt.number, attempt.clone());
         }
         for change in &commit.suppressions {
             match change {
                 SuppressionChange::Add(suppression) => {
-                    self.suppressions
-                        .insert(suppression.address.clone(), suppression.clone());
+                    self.suppressions.insert(suppression.address.clone(), suppression.clone());
                 }
                 SuppressionChange::Lift(address) => {
                     self.suppressions.remove(address);
@@ -341,13 +293,7 @@ impl Disk {
     fn apply_door(&mut self, commit: &Commit) {
         for refused in &commit.refused {
             self.refused_ever += 1;
-            self.refused.insert(
-                self.refused_ever,
-                Refused {
-                    id: self.refused_ever,
-                    ..refused.clone()
-                },
-            );
+            self.refused.insert(self.refused_ever, Refused { id: self.refused_ever, ..refused.clone() });
         }
         if !commit.refused.is_empty() {
             let oldest = self.refused_ever.saturating_sub(REFUSED_KEPT) + 1;
@@ -361,13 +307,8 @@ impl Disk {
     }
 
     fn recover(&self) -> Recovered {
-        let exposures: Vec<Exposure> = self
-            .exposures
-            .items
-            .iter()
-            .filter(|exposure| exposure.until >= self.clock)
-            .cloned()
-            .collect();
+        let exposures: Vec<Exposure> =
+            self.exposures.items.iter().filter(|exposure| exposure.until >= self.clock).cloned().collect();
         Recovered {
             clock: self.clock,
             position: self.position,
@@ -390,60 +331,32 @@ impl Disk {
     }
 
     fn recover_journeys(&self, exposures: &[Exposure]) -> Vec<Journey> {
-        let watched: HashSet<&str> = exposures
-            .iter()
-            .map(|exposure| &*exposure.journey)
-            .collect();
+        let watched: HashSet<&str> = exposures.iter().map(|exposure| &*exposure.journey).collect();
         let mut last: HashMap<_, &Journey> = HashMap::new();
-        for journey in self
-            .journeys
-            .items
-            .iter()
-            .filter(|journey| !journey.stage.is_inside())
-        {
-            let newest = last
-                .entry((&journey.campaign, journey.customer, &journey.key))
-                .or_insert(journey);
+        for journey in self.journeys.items.iter().filter(|journey| !journey.stage.is_inside()) {
+            let newest = last.entry((&journey.campaign, journey.customer, &journey.key)).or_insert(journey);
             if journey.entered_at >= newest.entered_at {
                 *newest = journey;
             }
         }
         let last: HashSet<&str> = last.into_values().map(|journey| &*journey.id).collect();
         let is_needed = |journey: &&Journey| {
-            journey.stage.is_inside()
-                || watched.contains(&*journey.id)
-                || last.contains(&*journey.id)
+            journey.stage.is_inside() || watched.contains(&*journey.id) || last.contains(&*journey.id)
         };
-        self.journeys
-            .items
-            .iter()
-            .filter(is_needed)
-            .cloned()
-            .collect()
+        self.journeys.items.iter().filter(is_needed).cloned().collect()
     }
 
     fn recover_messages(&self) -> Vec<Message> {
         let since = self.clock.minus(CAPS_LOOK_BACK);
         let is_open = |message: &&Message| matches!(message.outcome, None | Some(Outcome::Held));
         let counts = |message: &&Message| {
-            matches!(
-                message.outcome,
-                Some(Outcome::Sent | Outcome::Uncertain | Outcome::WouldHaveSent)
-            ) && message.outcome_at.is_some_and(|at| at >= since)
+            matches!(message.outcome, Some(Outcome::Sent | Outcome::Uncertain | Outcome::WouldHaveSent))
+                && message.outcome_at.is_some_and(|at| at >= since)
         };
-        let without_letter = |message: &Message| Message {
-            written: message.written.as_ref().map(address_alone),
-            ..message.clone()
-        };
+        let without_letter =
+            |message: &Message| Message { written: message.written.as_ref().map(address_alone), ..message.clone() };
         let open = self.messages.items.iter().filter(is_open).cloned();
-        open.chain(
-            self.messages
-                .items
-                .iter()
-                .filter(counts)
-                .map(without_letter),
-        )
-        .collect()
+        open.chain(self.messages.items.iter().filter(counts).map(without_letter)).collect()
     }
 }
 
@@ -455,10 +368,7 @@ fn is_wanted<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
 }
 
 fn paged<T: Clone>(items: impl Iterator<Item = T>, page: Page) -> Vec<T> {
-    items
-        .skip(usize::try_from(page.skip).unwrap_or(usize::MAX))
-        .take(page.limit as usize)
-        .collect()
+    items.skip(usize::try_from(page.skip).unwrap_or(usize::MAX)).take(page.limit as usize).collect()
 }
 
 /// Their numbers are from 1 in the order of the list.
@@ -484,19 +394,11 @@ impl Reader for MemoryReader {
     fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
         let wanted: std::collections::BTreeSet<RowId> = rows.iter().copied().collect();
         let disk = self.0.lock();
-        let row = |id: &RowId| {
-            disk.rows
-                .get(usize::try_from(id.0.checked_sub(1)?).ok()?)
-                .cloned()
-        };
+        let row = |id: &RowId| disk.rows.get(usize::try_from(id.0.checked_sub(1)?).ok()?).cloned();
         Ok(wanted.iter().filter_map(row).collect())
     }
 
-    fn decisions(
-        &self,
-        filter: &DecisionFilter,
-        page: Page,
-    ) -> Result<Vec<(u64, Decision)>, StoreError> {
+    fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, Decision)>, StoreError> {
         let disk = self.0.lock();
         let found = newest_first(&disk.decisions).filter(|(_, it)| {
             is_wanted(filter.customer.as_ref(), Some(&it.customer))
@@ -530,50 +432,25 @@ impl Reader for MemoryReader {
 
     fn message(&self, id: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
         let disk = self.0.lock();
-        let attempts = || {
-            disk.attempts
-                .get(id)
-                .map(|attempts| attempts.values().cloned().collect())
-                .unwrap_or_default()
-        };
-        Ok(disk
-            .messages
-            .get(id)
-            .map(|message| (message.clone(), attempts())))
+        let attempts =
+            || disk.attempts.get(id).map(|attempts| attempts.values().cloned().collect()).unwrap_or_default();
+        Ok(disk.messages.get(id).map(|message| (message.clone(), attempts())))
     }
 
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
         let disk = self.0.lock();
         let mut counts = BTreeMap::new();
-        for message in disk
-            .messages
-            .items
-            .iter()
-            .filter(|it| is_wanted(campaign, Some(&it.campaign)))
-        {
-            let words = (
-                message.outcome.map(Outcome::word),
-                message.because.map(|because| because.word()),
-            );
-            let (_, count) = counts
-                .entry((message.campaign.clone(), words))
-                .or_insert(((message.outcome, message.because), 0));
+        for message in disk.messages.items.iter().filter(|it| is_wanted(campaign, Some(&it.campaign))) {
+            let words = (message.outcome.map(Outcome::word), message.because.map(|because| because.word()));
+            let (_, count) =
+                counts.entry((message.campaign.clone(), words)).or_insert(((message.outcome, message.because), 0));
             *count += 1;
         }
-        let count = |((campaign, _), ((outcome, because), count))| MessageCount {
-            campaign,
-            outcome,
-            because,
-            count,
-        };
+        let count = |((campaign, _), ((outcome, because), count))| MessageCount { campaign, outcome, because, count };
         Ok(counts.into_iter().map(count).collect())
     }
 
-    fn transitions(
-        &self,
-        filter: &TransitionFilter,
-        page: Page,
-    ) -> Result<Vec<(u64, Transition)>, StoreError> {
+    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
         let disk = self.0.lock();
         let found = newest_first(&disk.transitions).filter(|(_, it)| {
             is_wanted(filter.segment.as_ref(), Some(&it.segment))
@@ -584,41 +461,23 @@ impl Reader for MemoryReader {
 
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {
         let disk = self.0.lock();
-        let mut found: Vec<Exposure> = disk
-            .exposures
-            .items
-            .iter()
-            .filter(|it| it.campaign == *campaign)
-            .cloned()
-            .collect();
+        let mut found: Vec<Exposure> =
+            disk.exposures.items.iter().filter(|it| it.campaign == *campaign).cloned().collect();
         found.sort_by_key(|exposure| exposure.at);
         Ok(found)
     }
 
     fn journey_counts(&self, campaign: &Name) -> Result<(u64, u64), StoreError> {
         let disk = self.0.lock();
-        let of_campaign = || {
-            disk.journeys
-                .items
-                .iter()
-                .filter(|it| it.campaign == *campaign)
-        };
-        let inside = of_campaign()
-            .filter(|journey| journey.stage.is_inside())
-            .count();
+        let of_campaign = || disk.journeys.items.iter().filter(|it| it.campaign == *campaign);
+        let inside = of_campaign().filter(|journey| journey.stage.is_inside()).count();
         Ok((of_campaign().count() as u64, inside as u64))
     }
 
-    fn versions(
-        &self,
-        kind: DefinitionKind,
-        name: &Name,
-    ) -> Result<Vec<DefinitionVersion>, StoreError> {
+    fn versions(&self, kind: DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError> {
         let disk = self.0.lock();
         let versions = disk.definitions.get(&(kind.word(), name.clone()));
-        Ok(versions
-            .map(|versions| versions.iter().rev().cloned().collect())
-            .unwrap_or_default())
+        Ok(versions.map(|versions| versions.iter().rev().cloned().collect()).unwrap_or_default())
     }
 
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {
@@ -633,17 +492,9 @@ impl Reader for MemoryReader {
         let disk = self.0.lock();
         let mut by_day: BTreeMap<i32, Vec<Tally>> = BTreeMap::new();
         for (key, count) in &disk.tallies {
-            by_day.entry(key.day).or_default().push(Tally {
-                key: key.clone(),
-                count: *count,
-            });
+            by_day.entry(key.day).or_default().push(Tally { key: key.clone(), count: *count });
         }
-        Ok(by_day
-            .into_values()
-            .rev()
-            .take(days as usize)
-            .flatten()
-            .collect())
+        Ok(by_day.into_values().rev().take(days as usize).flatten().collect())
     }
 
     fn size_bytes(&self) -> Result<u64, StoreError> {

@@ -18,18 +18,20 @@ pub struct Plain<'a> {
     people: BTreeMap<CustomerId, Person<'a>>,
     /// For each call the person it belongs to; none for notes of joins by hand.
     owners: Vec<Option<CustomerId>>,
+    /// For each name, in the order in which they were first seen, the person.
+    names: Vec<CustomerId>,
 }
 
 impl<'a> Plain<'a> {
     /// Reads who is who from all calls.
     pub fn new(calls: &'a [Arc<Call>], definitions: &'a Definitions) -> Plain<'a> {
-        let owners = owners(calls);
+        let (owners, names) = owners(calls);
         let everybody: BTreeSet<CustomerId> = owners.iter().flatten().copied().collect();
         let person = |id: CustomerId| {
             let own = calls.iter().zip(&owners).enumerate().filter(|(_, (_, owner))| **owner == Some(id));
             Person::new(id, own.map(|(index, (call, _))| (index, call.as_ref())).collect(), definitions)
         };
-        Plain { people: everybody.into_iter().map(|id| (id, person(id))).collect(), owners }
+        Plain { people: everybody.into_iter().map(|id| (id, person(id))).collect(), owners, names }
     }
 
     /// Everybody.
@@ -40,6 +42,16 @@ impl<'a> Plain<'a> {
     /// To whom the call at an index belongs.
     pub fn owner(&self, index: usize) -> Option<CustomerId> {
         self.owners[index]
+    }
+
+    /// The person that an id, under which facts are stored, means now.
+    pub fn today(&self, id: CustomerId) -> CustomerId {
+        self.names.get((id.0 as usize).saturating_sub(1)).copied().unwrap_or(id)
+    }
+
+    /// All ids under which facts of a person may be stored.
+    pub fn ids(&self, person: CustomerId) -> BTreeSet<CustomerId> {
+        (1..).map(CustomerId).zip(&self.names).filter(|(_, owner)| **owner == person).map(|(id, _)| id).collect()
     }
 
     /// One person, if there is one.
@@ -151,11 +163,14 @@ impl<'a> Person<'a> {
 
     /// Events of a name at or before an instant, with their properties.
     pub fn events<'p>(&'p self, name: &'p str, now: Timestamp) -> impl Iterator<Item = (Timestamp, &'p Value)> {
-        self.past(now).filter(move |(call, _)| call.event.as_deref() == Some(name)).map(|(call, body)| (call.timestamp, body))
+        self.past(now)
+            .filter(move |(call, _)| call.event.as_deref() == Some(name))
+            .map(|(call, body)| (call.timestamp, body))
     }
 
     fn did(&self, did: &Did, now: Timestamp) -> bool {
-        let malformed = did.filter.as_ref().is_some_and(is_malformed) || matches!(&did.measure, Measure::Aggregate { path, .. } if path.is_malformed());
+        let malformed = did.filter.as_ref().is_some_and(is_malformed)
+            || matches!(&did.measure, Measure::Aggregate { path, .. } if path.is_malformed());
         if malformed {
             return false;
         }
@@ -177,8 +192,12 @@ impl<'a> Person<'a> {
             .map(|(_, body)| body)
             .collect();
         match &did.measure {
-            Measure::Count { least, most } => found.len() >= *least as usize && most.is_none_or(|most| found.len() <= most as usize),
-            Measure::Aggregate { aggregate, path, comparison } => aggregate_holds(*aggregate, path, *comparison, &found),
+            Measure::Count { least, most } => {
+                found.len() >= *least as usize && most.is_none_or(|most| found.len() <= most as usize)
+            }
+            Measure::Aggregate { aggregate, path, comparison } => {
+                aggregate_holds(*aggregate, path, *comparison, &found)
+            }
         }
     }
 
@@ -189,7 +208,9 @@ impl<'a> Person<'a> {
             let text = |key: &str| body.get(key).and_then(Value::as_str);
             let (about, on, granted) = match call.event.as_deref() {
                 Some(events::CONSENT_CHANGED) => (text("purpose"), text("channel"), text("status") == Some("granted")),
-                Some(events::UNSUBSCRIBED) => (text("purpose").or(Some("marketing")), text("channel").or(Some("email")), false),
+                Some(events::UNSUBSCRIBED) => {
+                    (text("purpose").or(Some("marketing")), text("channel").or(Some("email")), false)
+                }
                 Some(events::MARKED_AS_SPAM) => (Some("marketing"), None, false),
                 _ => continue,
             };
@@ -211,11 +232,35 @@ impl<'a> Person<'a> {
         channels.iter().map(|channel| self.consent(purpose, channel.word(), now)).min().unwrap_or(ConsentState::Unknown)
     }
 
+    /// Whether a person talks with them, or a complaint is open.
+    pub fn is_in_talks(&self, now: Timestamp) -> bool {
+        let mut talks: BTreeMap<(bool, Option<String>), Timestamp> = BTreeMap::new();
+        for (call, body) in self.past(now) {
+            let id = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+            match call.event.as_deref() {
+                Some(events::CONVERSATION_OPENED) => drop(talks.insert((true, id("conversation")), call.timestamp)),
+                Some(events::COMPLAINT_OPENED) => drop(talks.insert((false, id("complaint")), call.timestamp)),
+                Some(events::CONVERSATION_CLOSED) => match id("conversation") {
+                    Some(id) => drop(talks.remove(&(true, Some(id)))),
+                    None => talks.retain(|(is_conversation, _), _| !is_conversation),
+                },
+                Some(events::COMPLAINT_RESOLVED) => match id("complaint") {
+                    Some(id) => drop(talks.remove(&(false, Some(id)))),
+                    None => talks.retain(|(is_conversation, _), _| *is_conversation),
+                },
+                _ => {}
+            }
+        }
+        talks.iter().any(|((is_conversation, _), since)| !is_conversation || since.plus(Span::days(7)) > now)
+    }
+
     fn is_on_list(&self, list: &str, now: Timestamp) -> bool {
         let changes: Vec<(bool, bool)> = self
             .events(events::LIST_CHANGED, now)
             .filter(|(_, body)| body.get("list").and_then(Value::as_str) == Some(list))
-            .filter_map(|(_, body)| Some((body.get("source").and_then(Value::as_str) == Some("person"), body.get("member")?.as_bool()?)))
+            .filter_map(|(_, body)| {
+                Some((body.get("source").and_then(Value::as_str) == Some("person"), body.get("member")?.as_bool()?))
+            })
             .collect();
         let by_person = changes.iter().rev().find(|(by_person, _)| *by_person);
         by_person.or(changes.last()).is_some_and(|(_, member)| *member)
@@ -262,7 +307,9 @@ impl<'a> Person<'a> {
 
     fn collect(&self, rule: &Condition, spans: &mut BTreeSet<Span>, fixed: &mut Vec<String>) {
         match rule {
-            Condition::All(rules) | Condition::Any(rules) | Condition::None(rules) => rules.iter().for_each(|rule| self.collect(rule, spans, fixed)),
+            Condition::All(rules) | Condition::Any(rules) | Condition::None(rules) => {
+                rules.iter().for_each(|rule| self.collect(rule, spans, fixed))
+            }
             Condition::Not(rule) => self.collect(rule, spans, fixed),
             Condition::Segment(name) => self.collect(&self.definitions.segments[name].rule, spans, fixed),
             Condition::Trait(_, test) => collect_test(test, spans, fixed),
@@ -283,7 +330,9 @@ impl<'a> Person<'a> {
 
 fn collect_tests(tests: &Tests, spans: &mut BTreeSet<Span>, fixed: &mut Vec<String>) {
     match tests {
-        Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => inner.iter().for_each(|tests| collect_tests(tests, spans, fixed)),
+        Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => {
+            inner.iter().for_each(|tests| collect_tests(tests, spans, fixed))
+        }
         Tests::At(_, test) => collect_test(test, spans, fixed),
         Tests::Elements(_, _, inner) => collect_tests(inner, spans, fixed),
     }
@@ -372,9 +421,13 @@ fn passes(test: &Test, value: Option<&Value>, now: Timestamp, zone: &Zone) -> bo
         (Some(scalar), operand) => scalar == *operand,
         (None, _) => false,
     };
-    let is = |operand: &Option<Scalar>| value.zip(operand.as_ref()).is_some_and(|(value, operand)| same(value, operand));
-    let is_one_of = |operands: &[Scalar]| value.is_some_and(|value| operands.iter().any(|operand| same(value, operand)));
-    let has = |operand: &Scalar| value.and_then(Value::as_array).is_some_and(|items| items.iter().any(|item| same(item, operand)));
+    let is =
+        |operand: &Option<Scalar>| value.zip(operand.as_ref()).is_some_and(|(value, operand)| same(value, operand));
+    let is_one_of =
+        |operands: &[Scalar]| value.is_some_and(|value| operands.iter().any(|operand| same(value, operand)));
+    let has = |operand: &Scalar| {
+        value.and_then(Value::as_array).is_some_and(|items| items.iter().any(|item| same(item, operand)))
+    };
     let amount = value.and_then(number);
     let words = match value {
         Some(Value::String(text)) => Some(text.clone()),
@@ -427,10 +480,12 @@ struct Names {
     joins: Vec<(u32, u32, bool)>,
 }
 
-fn owners(calls: &[Arc<Call>]) -> Vec<Option<CustomerId>> {
+fn owners(calls: &[Arc<Call>]) -> (Vec<Option<CustomerId>>, Vec<CustomerId>) {
     let mut names = Names::default();
     let nodes: Vec<Option<u32>> = calls.iter().map(|call| names.take(call)).collect();
-    nodes.into_iter().map(|node| node.map(|node| CustomerId(names.everybody(node)[0]))).collect()
+    let person = |node: u32| CustomerId(names.everybody(node)[0]);
+    let all = (1..).take(names.is_user.len()).map(person).collect();
+    (nodes.into_iter().map(|node| node.map(person)).collect(), all)
 }
 
 impl Names {

@@ -31,7 +31,9 @@ pub fn properties(chance: &mut Chance, now: Timestamp) -> Value {
         map.insert("when".into(), instant_text(chance, now));
     }
     if chance.happens(30) {
-        let items: Vec<Value> = (0..chance.below(3)).map(|_| json!({ "kind": chance.pick(&KINDS), "price": chance.between(0, 9) })).collect();
+        let items: Vec<Value> = (0..chance.below(3))
+            .map(|_| json!({ "kind": chance.pick(&KINDS), "price": chance.between(0, 9) }))
+            .collect();
         map.insert("items".into(), items.into());
     }
     Value::Object(map)
@@ -41,16 +43,33 @@ pub fn properties(chance: &mut Chance, now: Timestamp) -> Value {
 pub fn traits(chance: &mut Chance, now: Timestamp) -> Value {
     let mut map = Map::new();
     if chance.happens(50) {
-        map.insert("plan".into(), chance.pick(&[json!("gold"), json!("basic"), json!(null), json!(""), json!(7)]).clone());
+        map.insert(
+            "plan".into(),
+            chance.pick(&[json!("gold"), json!("basic"), json!(null), json!(""), json!(7)]).clone(),
+        );
     }
     if chance.happens(40) {
-        map.insert("score".into(), chance.pick(&[json!(0), json!(10), json!("10.0"), json!(12.5), json!("many"), json!([])]).clone());
+        map.insert(
+            "score".into(),
+            chance.pick(&[json!(0), json!(10), json!("10.0"), json!(12.5), json!("many"), json!([])]).clone(),
+        );
     }
     if chance.happens(40) {
         map.insert("ends".into(), instant_text(chance, now));
     }
     if chance.happens(25) {
-        map.insert("timezone".into(), chance.pick(&[json!("Europe/London"), json!("Asia/Tokyo"), json!("America/New_York"), json!("Mars"), json!(null)]).clone());
+        map.insert(
+            "timezone".into(),
+            chance
+                .pick(&[
+                    json!("Europe/London"),
+                    json!("Asia/Tokyo"),
+                    json!("America/New_York"),
+                    json!("Mars"),
+                    json!(null),
+                ])
+                .clone(),
+        );
     }
     if chance.happens(25) {
         map.insert("tags".into(), chance.pick(&[json!(["tea", "cup"]), json!([]), json!("tea"), json!([10])]).clone());
@@ -111,7 +130,9 @@ pub fn call(chance: &mut Chance, now: Timestamp) -> Value {
 /// A few segments, some made of others. Their names are `s0`, `s1` …
 pub fn segments(chance: &mut Chance, now: Timestamp) -> Vec<Value> {
     let count = 2 + chance.below(3);
-    (0..count).map(|number| json!({ "segment": format!("s{number}"), "where": condition(chance, now, number, 0) })).collect()
+    (0..count)
+        .map(|number| json!({ "segment": format!("s{number}"), "where": condition(chance, now, number, 0) }))
+        .collect()
 }
 
 fn condition(chance: &mut Chance, now: Timestamp, number: u64, depth: u32) -> Value {
@@ -130,7 +151,8 @@ fn condition(chance: &mut Chance, now: Timestamp, number: u64, depth: u32) -> Va
         10..30 => trait_condition(chance, now),
         30..36 => json!({ "list": "vip" }),
         36..44 => {
-            let mut asked = json!({ "purpose": "news", "is": chance.pick(&["granted", "withdrawn", "expired", "unknown"]) });
+            let mut asked =
+                json!({ "purpose": "news", "is": chance.pick(&["granted", "withdrawn", "expired", "unknown"]) });
             if chance.happens(60) {
                 asked["channel"] = (*chance.pick(&["email", "sms"])).into();
             }
@@ -220,7 +242,9 @@ fn did_condition(chance: &mut Chance, now: Timestamp) -> Value {
     if chance.happens(35) {
         let mut filter = match chance.below(6) {
             0 => json!({ "when": time_test(chance, now) }),
-            1 => json!({ "items": { (*chance.pick(&["any", "every", "no_one"])): { "kind": { "is": "tea" }, "price": { "above": 4 } } } }),
+            1 => {
+                json!({ "items": { (*chance.pick(&["any", "every", "no_one"])): { "kind": { "is": "tea" }, "price": { "above": 4 } } } })
+            }
             2 => json!({ "any": [ { "n": { "above": 10 } }, { "kind": { "is": "tea" } } ] }),
             _ => json!({ "n": { "at_least": 10 } }),
         };

@@ -129,13 +129,17 @@ impl<'a> Run<'a> {
         let top = fields(scenario, "scenario", &["scenario", "clock", "zone", "define", "steps"])?;
         let clock = time(top.get("clock").unwrap_or(&Value::Null), "clock")?;
         let shop = Shop::bare(clock, keeps, Post::Pretended);
-        let mut run = Run { shop, folder, place: "define".to_owned(), failures: Vec::new(), told: Vec::new(), transitions: 0 };
+        let mut run =
+            Run { shop, folder, place: "define".to_owned(), failures: Vec::new(), told: Vec::new(), transitions: 0 };
         let mut definitions = match top.get("define") {
             Some(value) => run.read_definitions(value)?,
             None => Vec::new(),
         };
-        let is_defined = |kind: DefinitionKind| definitions.iter().any(|value: &Value| value.get(kind.word()).is_some());
-        let marketing_is_defined = definitions.iter().any(|value| value.get("campaign").is_none() && value.get("purpose").is_some_and(|name| name == "marketing"));
+        let is_defined =
+            |kind: DefinitionKind| definitions.iter().any(|value: &Value| value.get(kind.word()).is_some());
+        let marketing_is_defined = definitions.iter().any(|value| {
+            value.get("campaign").is_none() && value.get("purpose").is_some_and(|name| name == "marketing")
+        });
         if let Some(zone) = top.get("zone")
             && !is_defined(DefinitionKind::Workspace)
         {
@@ -220,7 +224,8 @@ impl<'a> Run<'a> {
                 Some(from) => {
                     let path = self.folder.unwrap_or(Path::new(".")).join(text(from, "from")?);
                     for file in definition_files(&path)? {
-                        let content = std::fs::read_to_string(&file).or_else(|error| unreadable(format!("{}: {error}", file.display())))?;
+                        let content = std::fs::read_to_string(&file)
+                            .or_else(|error| unreadable(format!("{}: {error}", file.display())))?;
                         for document in read_yaml(&content).or_else(unreadable)? {
                             match document {
                                 Value::Array(items) => definitions.extend(items),
@@ -252,12 +257,18 @@ impl<'a> Run<'a> {
     }
 
     fn refused(&self, error: &str) -> Stop {
-        if error.contains("by this version yet") { Stop::NotYet(error.to_owned()) } else { Stop::Unreadable(format!("{}: {error}", self.place)) }
+        if error.contains("by this version yet") {
+            Stop::NotYet(error.to_owned())
+        } else {
+            Stop::Unreadable(format!("{}: {error}", self.place))
+        }
     }
 
     fn delete(&mut self, value: &Value) -> Step<()> {
         for (kind, target) in map(value, "delete")? {
-            let Some(kind) = DefinitionKind::find(kind) else { return unreadable(format!("delete: unknown kind `{kind}`")) };
+            let Some(kind) = DefinitionKind::find(kind) else {
+                return unreadable(format!("delete: unknown kind `{kind}`"));
+            };
             let target = name(text(target, "delete")?, "delete")?;
             let now = self.shop.now();
             let result = self.shop.engine_mut().delete_definition(kind, &target, "scenario", now);
@@ -281,7 +292,9 @@ impl<'a> Run<'a> {
 
     fn set_outbox(&mut self, value: &Value) -> Step<()> {
         for (channel, answers) in map(value, "outbox")? {
-            let Some(channel) = Channel::find(channel) else { return unreadable(format!("outbox: unknown channel `{channel}`")) };
+            let Some(channel) = Channel::find(channel) else {
+                return unreadable(format!("outbox: unknown channel `{channel}`"));
+            };
             let mut channels = self.shop.channels();
             channels.answer_all(channel, Answer::Accept);
             match answers {
@@ -297,19 +310,32 @@ impl<'a> Run<'a> {
     }
 
     fn send(&mut self, call: &Value) -> Step<()> {
-        if call.get("type").is_some_and(|kind| kind == "record") {
-            // Accepted and kept, but no rule can ask about records yet; a refused definition says so where one does.
-        }
         match self.shop.send(call, Trust::Server) {
-            Receipt::Refused { reason, message } => Err(Stop::Failed(format!("{}: {call} was refused ({reason}): {message}", self.place))),
+            Receipt::Refused { reason, message } => {
+                Err(Stop::Failed(format!("{}: {call} was refused ({reason}): {message}", self.place)))
+            }
             Receipt::Accepted(_) | Receipt::Duplicate { .. } => Ok(()),
         }
     }
 
     fn expect(&mut self, expect: &Value) -> Step<()> {
         let known = [
-            "members", "count", "messages", "only", "not_sent", "no_messages_to", "inside", "traits", "tasks", "webhooks",
-            "vouchers", "points", "entered", "left", "until", "as_of",
+            "members",
+            "count",
+            "messages",
+            "only",
+            "not_sent",
+            "no_messages_to",
+            "inside",
+            "traits",
+            "tasks",
+            "webhooks",
+            "vouchers",
+            "points",
+            "entered",
+            "left",
+            "until",
+            "as_of",
         ];
         let expect = fields(expect, &format!("{}: expect", self.place), &known)?;
         for word in ["tasks", "webhooks", "vouchers", "points"] {
@@ -340,7 +366,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn fail(&mut self, what: String) {
+    fn fail(&mut self, what: impl std::fmt::Display) {
         self.failures.push(format!("{}: {what}", self.place));
     }
 
@@ -386,7 +412,11 @@ impl<'a> Run<'a> {
             };
             drop(engine);
             if expected.as_u64() != Some(members.len() as u64) {
-                self.fail(format!("count of {segment}: expected {expected}, was {} ({:?})", members.len(), self.shop.members(segment)));
+                self.fail(format!(
+                    "count of {segment}: expected {expected}, was {} ({:?})",
+                    members.len(),
+                    self.shop.members(segment)
+                ));
             }
         }
         Ok(())
@@ -395,7 +425,10 @@ impl<'a> Run<'a> {
     fn expect_messages(&mut self, value: &Value, only: bool) -> Step<()> {
         let mut open: Vec<Told> = self.told.clone();
         for expected in list(value, "messages")? {
-            let known = ["to", "campaign", "step", "template", "variant", "channel", "outcome", "because", "contains", "lacks", "at"];
+            let known = [
+                "to", "campaign", "step", "template", "variant", "channel", "outcome", "because", "contains", "lacks",
+                "at",
+            ];
             let wanted = fields(expected, "messages", &known)?;
             let place = open.iter().position(|told| self.is_expected(told, wanted));
             match place {
@@ -438,7 +471,9 @@ impl<'a> Run<'a> {
 
     fn expect_not_sent(&mut self, value: &Value) -> Step<()> {
         let people = self.people(value, "not_sent")?;
-        let left = |told: &&Told| matches!(told.decision.outcome, Outcome::Sent | Outcome::Uncertain) && people.contains(&told.customer);
+        let left = |told: &&Told| {
+            matches!(told.decision.outcome, Outcome::Sent | Outcome::Uncertain) && people.contains(&told.customer)
+        };
         if let Some(told) = self.told.iter().find(left) {
             let what = format!("expected nothing sent to {value}, found {} {told}", told.decision.at);
             self.fail(what);
@@ -449,7 +484,10 @@ impl<'a> Run<'a> {
     fn expect_no_messages_to(&mut self, value: &Value) -> Step<()> {
         let people = self.people(value, "no_messages_to")?;
         if let Some(told) = self.told.iter().find(|told| people.contains(&told.customer)) {
-            let what = format!("expected no messages to {value}, found {} {told} ({:?})", told.decision.at, told.decision.detail);
+            let what = format!(
+                "expected no messages to {value}, found {} {told} ({:?})",
+                told.decision.at, told.decision.detail
+            );
             self.fail(what);
         }
         Ok(())
@@ -468,7 +506,9 @@ impl<'a> Run<'a> {
             for (who, expected) in map(people, "inside")? {
                 let engine = self.shop.engine();
                 let id = engine.look().find(who);
-                let Some(found) = id.map_or(Some(false), |id| engine.look().is_inside(&Name::parse(campaign).ok()?, id)) else {
+                let Some(found) =
+                    id.map_or(Some(false), |id| engine.look().is_inside(&Name::parse(campaign).ok()?, id))
+                else {
                     return unreadable(format!("there is no campaign `{campaign}`"));
                 };
                 drop(engine);
@@ -508,7 +548,8 @@ impl<'a> Run<'a> {
             let expected = self.people(people, "entered")?;
             let found = self.transitions_of(segment)?;
             let fresh = found.into_iter().filter(|(number, it)| *number > self.transitions && it.entered == entered);
-            let found: BTreeSet<_> = fresh.filter_map(|(_, it)| self.shop.engine().look().find(&it.customer.to_string())).collect();
+            let found: BTreeSet<_> =
+                fresh.filter_map(|(_, it)| self.shop.engine().look().find(&it.customer.to_string())).collect();
             let missing: Vec<_> = expected.difference(&found).collect();
             if !missing.is_empty() || expected.len() < list(people, "entered")?.len() {
                 let word = if entered { "entered" } else { "left" };
@@ -524,7 +565,10 @@ impl<'a> Run<'a> {
                 let found = self.shop.why(segment, who).until;
                 let expected = if expected.is_null() { None } else { Some(time(expected, "until")?) };
                 if found != expected {
-                    self.fail(format!("until of {who} in {segment}: expected {expected:?}, was {found:?}\n    {}", self.why(segment, who)));
+                    self.fail(format!(
+                        "until of {who} in {segment}: expected {expected:?}, was {found:?}\n    {}",
+                        self.why(segment, who)
+                    ));
                 }
             }
         }
@@ -550,7 +594,9 @@ impl<'a> Run<'a> {
 
 fn written(told: &Told) -> String {
     match &told.message.written {
-        Some(written) => format!("{}\n{}\n{}", written.subject, written.html.as_deref().unwrap_or_default(), written.text),
+        Some(written) => {
+            format!("{}\n{}\n{}", written.subject, written.html.as_deref().unwrap_or_default(), written.text)
+        }
         None => String::new(),
     }
 }
@@ -567,7 +613,10 @@ fn definition_files(path: &Path) -> Step<Vec<std::path::PathBuf>> {
         return Ok(vec![path.to_owned()]);
     }
     let entries = std::fs::read_dir(path).or_else(|error| unreadable(format!("{}: {error}", path.display())))?;
-    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json")).collect();
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json"))
+        .collect();
     files.sort();
     Ok(files)
 }

@@ -1,24 +1,17 @@
 //! Stories that every `Store` must pass: `store_contract!(make)` makes a test of each.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on has failed, and the line says where"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
 use domain::message::{Because, Channel, Decision, Message, Outcome, Phase, Written};
-use domain::{
-    Call, CallKind, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Span, Timestamp,
-    Trust,
-};
+use domain::{Call, CallKind, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Span, Timestamp, Trust};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use store::{
-    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, JournalRow,
-    Journey, Key, MessageFilter, Page, ROW_CALLS, Reception, Refused, RowId, Stage, Store,
-    StoreError, Suppression, SuppressionChange, TallyKey, Transition, TransitionFilter,
-    address_alone,
+    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, JournalRow, Journey, Key,
+    MessageFilter, Page, ROW_CALLS, Reception, Refused, RowId, Stage, Store, StoreError, Suppression,
+    SuppressionChange, TallyKey, Transition, TransitionFilter, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -71,27 +64,10 @@ pub fn a_new_store_is_empty_and_keeps_its_secrets(place: &dyn Place) {
     assert_eq!(first.clock, Timestamp(0));
     assert!(first.messages.is_empty() && first.journeys.is_empty() && first.definitions.is_empty());
     let store = place.open();
-    assert!(
-        store.recover().unwrap().secrets == first.secrets,
-        "secrets are made once"
-    );
+    assert!(store.recover().unwrap().secrets == first.secrets, "secrets are made once");
     assert!(rows_of(&*store).is_empty());
-    assert!(
-        store
-            .reader()
-            .unwrap()
-            .rows(&[RowId(0), RowId(1), RowId(u64::MAX)])
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        store
-            .reader()
-            .unwrap()
-            .message(&message_id(1))
-            .unwrap()
-            .is_none()
-    );
+    assert!(store.reader().unwrap().rows(&[RowId(0), RowId(1), RowId(u64::MAX)]).unwrap().is_empty());
+    assert!(store.reader().unwrap().message(&message_id(1)).unwrap().is_none());
 }
 
 /// One of everything, and again after opening the store anew.
@@ -118,16 +94,8 @@ pub fn what_was_committed_is_there_after_reopening(place: &dyn Place) {
     let reader = store.reader().unwrap();
     let (found, attempts) = reader.message(&message_id(1)).unwrap().unwrap();
     assert_eq!((&found, &attempts), (&commit.messages[0], &commit.attempts));
-    assert_eq!(
-        reader.decisions(&DecisionFilter::default(), ALL).unwrap(),
-        [(1, commit.decisions[0].clone())]
-    );
-    assert_eq!(
-        reader
-            .transitions(&TransitionFilter::default(), ALL)
-            .unwrap(),
-        [(1, commit.transitions[0].clone())]
-    );
+    assert_eq!(reader.decisions(&DecisionFilter::default(), ALL).unwrap(), [(1, commit.decisions[0].clone())]);
+    assert_eq!(reader.transitions(&TransitionFilter::default(), ALL).unwrap(), [(1, commit.transitions[0].clone())]);
 }
 
 /// Ids, text of any kind and the bytes of a body are those of the call; rows are numbered from 1.
@@ -147,30 +115,41 @@ pub fn calls_come_back_as_they_were_in_rows_of_a_thousand(place: &dyn Place) {
     drop(store);
 
     let rows = rows_of(&*place.open());
-    let shape: Vec<_> = rows
-        .iter()
-        .map(|row| (row.id.0, row.first.0, row.calls.len()))
-        .collect();
-    assert_eq!(
-        shape,
-        [
-            (1, 1, 5),
-            (2, 6, ROW_CALLS),
-            (3, 6 + ROW_CALLS as u64, ROW_CALLS - 4)
-        ]
-    );
-    let found: Vec<String> = rows
-        .iter()
-        .flat_map(|row| &row.calls)
-        .map(|call| format!("{call:?}"))
-        .collect();
+    let shape: Vec<_> = rows.iter().map(|row| (row.id.0, row.first.0, row.calls.len())).collect();
+    assert_eq!(shape, [(1, 1, 5), (2, 6, ROW_CALLS), (3, 6 + ROW_CALLS as u64, ROW_CALLS - 4)]);
+    let found: Vec<String> = rows.iter().flat_map(|row| &row.calls).map(|call| format!("{call:?}")).collect();
     let expected: Vec<String> = calls.iter().map(|call| format!("{call:?}")).collect();
     assert_eq!(found, expected);
-    assert_eq!(
-        rows[0].calls[3].body.get(),
-        calls[3].body.get(),
-        "white space of a body is kept"
-    );
+    assert_eq!(rows[0].calls[3].body.get(), calls[3].body.get(), "white space of a body is kept");
+}
+
+/// The calls that name somebody, each at its position, whatever stands in names and bodies.
+pub fn the_calls_of_some_are_found_among_those_of_all(place: &dyn Place) {
+    let mut store = place.open();
+    let odd = |name: &str| {
+        let mut call = call(1).as_ref().clone();
+        call.user_id = Some(name.into());
+        call.message_id = format!("odd-{name}").into();
+        call.body = raw("{\"u\":\"user-2\",\n\"x\":[{\"a\":\"visitor-3\"}]}");
+        Arc::new(call)
+    };
+    append(&mut *store, &(1..=20).map(call).collect::<Vec<_>>());
+    append(&mut *store, &[odd("a\"b\n"), odd("ü"), call(22)]);
+    append(&mut *store, &[call(23)]);
+    let reader = store.reader().unwrap();
+    let found = |rows: &[u64], names: &[&str]| {
+        let rows: Vec<RowId> = rows.iter().copied().map(RowId).collect();
+        let names = names.iter().map(|name| Arc::from(*name)).collect();
+        let calls = reader.calls_naming(&rows, &names).unwrap();
+        let told = calls.into_iter().map(|(position, call)| (position.0, call.message_id.to_string()));
+        told.collect::<Vec<_>>()
+    };
+    let message = |number: u64, position| (position, format!("message-{number}"));
+    assert_eq!(found(&[2, 1, 77], &["user-2", "visitor-3"]), [message(2, 2), message(3, 3), message(22, 23)]);
+    assert_eq!(found(&[2], &["ü", "a\"b\n"]), [(21, "odd-a\"b\n".to_owned()), (22, "odd-ü".to_owned())]);
+    assert_eq!(found(&[3], &["user-2"]), []);
+    assert_eq!(found(&[], &["user-2"]), []);
+    assert_eq!(found(&[1, 2], &[]), []);
 }
 
 /// From the beginning, from the middle, from the end; an error of the visitor stops it.
@@ -193,17 +172,12 @@ pub fn a_replay_goes_on_after_any_row(place: &dyn Place) {
     assert_eq!(after(0), [1, 2, 3, 4]);
     assert_eq!(after(2), [3, 4]);
     assert!(after(4).is_empty() && after(99).is_empty() && after(u64::MAX).is_empty());
-    let rows = reader
-        .rows(&[RowId(4), RowId(2), RowId(77), RowId(2)])
-        .unwrap();
+    let rows = reader.rows(&[RowId(4), RowId(2), RowId(77), RowId(2)]).unwrap();
     assert_eq!(rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [2, 4]);
     let mut visits = 0;
     let stop = reader.replay(RowId(0), &mut |_| {
         visits += 1;
-        Err(StoreError::Io {
-            doing: "read",
-            reason: "enough".to_owned(),
-        })
+        Err(StoreError::Io { doing: "read", reason: "enough".to_owned() })
     });
     assert!(stop.is_err() && visits == 1);
 }
@@ -226,11 +200,7 @@ pub fn a_failed_commit_leaves_no_trace(place: &dyn Place) {
     assert_eq!(describe(&*store), before);
     commit.definitions.clear();
     store.commit(&commit).unwrap();
-    assert_eq!(
-        store.recover().unwrap().position,
-        Position(6),
-        "the store goes on after a failure"
-    );
+    assert_eq!(store.recover().unwrap().position, Position(6), "the store goes on after a failure");
 }
 
 /// Calls are counted without gaps, so that a position names one call for ever.
@@ -239,21 +209,10 @@ pub fn a_commit_that_does_not_follow_is_refused(place: &dyn Place) {
     append(&mut *store, &[call(1), call(2)]);
     let before = describe(&*store);
     for position in [0, 1, 2, 4, u64::MAX] {
-        let commit = Commit {
-            calls: vec![call(3)],
-            position: Position(position),
-            ..Commit::default()
-        };
+        let commit = Commit { calls: vec![call(3)], position: Position(position), ..Commit::default() };
         assert!(store.commit(&commit).is_err(), "{position}");
     }
-    assert!(
-        store
-            .commit(&Commit {
-                position: Position(3),
-                ..Commit::default()
-            })
-            .is_err()
-    );
+    assert!(store.commit(&Commit { position: Position(3), ..Commit::default() }).is_err());
     assert_eq!(describe(&*store), before);
 }
 
@@ -279,12 +238,8 @@ pub fn a_reader_sees_each_commit_once_it_is_done(place: &dyn Place) {
 pub fn pages_follow_each_other(place: &dyn Place) {
     let mut store = place.open();
     let commit = Commit {
-        transitions: (1..=25)
-            .map(|number| transition("regulars", number))
-            .collect(),
-        decisions: (1..=25)
-            .map(|number| decision(number, Outcome::Sent))
-            .collect(),
+        transitions: (1..=25).map(|number| transition("regulars", number)).collect(),
+        decisions: (1..=25).map(|number| decision(number, Outcome::Sent)).collect(),
         messages: (1..=25).map(message).collect(),
         refused: (1..=25).map(|number| refused(number, NOW)).collect(),
         clock: NOW,
@@ -292,166 +247,59 @@ pub fn pages_follow_each_other(place: &dyn Place) {
     };
     store.commit(&commit).unwrap();
     let reader = store.reader().unwrap();
-    let pages = [
-        Page { skip: 0, limit: 10 },
-        Page {
-            skip: 10,
-            limit: 10,
-        },
-        Page {
-            skip: 20,
-            limit: 10,
-        },
-    ];
+    let pages = [Page { skip: 0, limit: 10 }, Page { skip: 10, limit: 10 }, Page { skip: 20, limit: 10 }];
     let newest_first: Vec<u64> = (1..=25).rev().collect();
-    let numbers =
-        |of: &dyn Fn(Page) -> Vec<u64>| pages.into_iter().flat_map(of).collect::<Vec<u64>>();
+    let numbers = |of: &dyn Fn(Page) -> Vec<u64>| pages.into_iter().flat_map(of).collect::<Vec<u64>>();
     let of = |(number, _): &(u64, Transition)| *number;
     assert_eq!(
-        numbers(&|page| reader
-            .transitions(&TransitionFilter::default(), page)
-            .unwrap()
-            .iter()
-            .map(of)
-            .collect()),
+        numbers(&|page| reader.transitions(&TransitionFilter::default(), page).unwrap().iter().map(of).collect()),
         newest_first
     );
     let of = |(number, _): &(u64, Decision)| *number;
     assert_eq!(
-        numbers(&|page| reader
-            .decisions(&DecisionFilter::default(), page)
-            .unwrap()
-            .iter()
-            .map(of)
-            .collect()),
+        numbers(&|page| reader.decisions(&DecisionFilter::default(), page).unwrap().iter().map(of).collect()),
         newest_first
     );
-    assert_eq!(
-        numbers(&|page| reader
-            .refused(page)
-            .unwrap()
-            .iter()
-            .map(|it| it.id)
-            .collect()),
-        newest_first
-    );
+    assert_eq!(numbers(&|page| reader.refused(page).unwrap().iter().map(|it| it.id).collect()), newest_first);
     let ids: Vec<_> = pages
         .into_iter()
         .flat_map(|page| reader.messages(&MessageFilter::default(), page).unwrap())
         .map(|it| it.id)
         .collect();
-    assert_eq!(
-        ids,
-        newest_first
-            .iter()
-            .map(|number| message_id(*number))
-            .collect::<Vec<_>>()
-    );
-    assert!(
-        reader
-            .refused(Page {
-                skip: 25,
-                limit: 10
-            })
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        reader
-            .refused(Page {
-                skip: u64::MAX,
-                limit: 10
-            })
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(ids, newest_first.iter().map(|number| message_id(*number)).collect::<Vec<_>>());
+    assert!(reader.refused(Page { skip: 25, limit: 10 }).unwrap().is_empty());
+    assert!(reader.refused(Page { skip: u64::MAX, limit: 10 }).unwrap().is_empty());
 }
 
 /// Each filter alone and together.
 pub fn lists_are_filtered_by_what_is_asked(place: &dyn Place) {
     let mut store = place.open();
-    let held = |number| Decision {
-        because: Some(Because::QuietHours),
-        ..decision(number, Outcome::Held)
-    };
-    let other = |number| Message {
-        campaign: name("reorder"),
-        ..message(number)
-    };
+    let held = |number| Decision { because: Some(Because::QuietHours), ..decision(number, Outcome::Held) };
+    let other = |number| Message { campaign: name("reorder"), ..message(number) };
     let commit = Commit {
-        transitions: vec![
-            transition("regulars", 1),
-            transition("regulars", 2),
-            transition("lapsed", 1),
-        ],
+        transitions: vec![transition("regulars", 1), transition("regulars", 2), transition("lapsed", 1)],
         decisions: vec![decision(1, Outcome::Sent), held(2), held(1)],
-        messages: vec![
-            message(1),
-            Message {
-                outcome: None,
-                outcome_at: None,
-                ..other(2)
-            },
-            other(3),
-        ],
+        messages: vec![message(1), Message { outcome: None, outcome_at: None, ..other(2) }, other(3)],
         ..Commit::default()
     };
     store.commit(&commit).unwrap();
     let reader = store.reader().unwrap();
     let transitions = |segment: Option<&str>, customer: Option<u32>| {
-        let filter = TransitionFilter {
-            segment: segment.map(name),
-            customer: customer.map(CustomerId),
-        };
-        reader
-            .transitions(&filter, ALL)
-            .unwrap()
-            .into_iter()
-            .map(|(number, _)| number)
-            .collect::<Vec<_>>()
+        let filter = TransitionFilter { segment: segment.map(name), customer: customer.map(CustomerId) };
+        reader.transitions(&filter, ALL).unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>()
     };
     assert_eq!(transitions(Some("regulars"), None), [2, 1]);
     assert_eq!(transitions(None, Some(1)), [3, 1]);
     assert_eq!(transitions(Some("lapsed"), Some(1)), [3]);
     assert!(transitions(Some("lapsed"), Some(2)).is_empty());
 
-    let decisions = |filter| {
-        reader
-            .decisions(&filter, ALL)
-            .unwrap()
-            .into_iter()
-            .map(|(number, _)| number)
-            .collect::<Vec<_>>()
-    };
+    let decisions =
+        |filter| reader.decisions(&filter, ALL).unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>();
     let any = DecisionFilter::default;
-    assert_eq!(
-        decisions(DecisionFilter {
-            message: Some(message_id(1)),
-            ..any()
-        }),
-        [3, 1]
-    );
-    assert_eq!(
-        decisions(DecisionFilter {
-            customer: Some(CustomerId(2)),
-            ..any()
-        }),
-        [2]
-    );
-    assert_eq!(
-        decisions(DecisionFilter {
-            outcome: Some(Outcome::Held),
-            ..any()
-        }),
-        [3, 2]
-    );
-    assert_eq!(
-        decisions(DecisionFilter {
-            because: Some(Because::Paused),
-            ..any()
-        }),
-        [0_u64; 0]
-    );
+    assert_eq!(decisions(DecisionFilter { message: Some(message_id(1)), ..any() }), [3, 1]);
+    assert_eq!(decisions(DecisionFilter { customer: Some(CustomerId(2)), ..any() }), [2]);
+    assert_eq!(decisions(DecisionFilter { outcome: Some(Outcome::Held), ..any() }), [3, 2]);
+    assert_eq!(decisions(DecisionFilter { because: Some(Because::Paused), ..any() }), [0_u64; 0]);
     assert_eq!(
         decisions(DecisionFilter {
             customer: Some(CustomerId(1)),
@@ -462,44 +310,17 @@ pub fn lists_are_filtered_by_what_is_asked(place: &dyn Place) {
         [3]
     );
 
-    let messages = |filter| {
-        reader
-            .messages(&filter, ALL)
-            .unwrap()
-            .into_iter()
-            .map(|it| it.id)
-            .collect::<Vec<_>>()
-    };
+    let messages = |filter| reader.messages(&filter, ALL).unwrap().into_iter().map(|it| it.id).collect::<Vec<_>>();
     let any = MessageFilter::default;
+    assert_eq!(messages(MessageFilter { campaign: Some(name("reorder")), ..any() }), [message_id(2), message_id(3)]);
+    assert_eq!(messages(MessageFilter { waiting: true, ..any() }), [message_id(2)]);
     assert_eq!(
-        messages(MessageFilter {
-            campaign: Some(name("reorder")),
-            ..any()
-        }),
-        [message_id(2), message_id(3)]
-    );
-    assert_eq!(
-        messages(MessageFilter {
-            waiting: true,
-            ..any()
-        }),
-        [message_id(2)]
-    );
-    assert_eq!(
-        messages(MessageFilter {
-            customer: Some(CustomerId(3)),
-            outcome: Some(Outcome::Sent),
-            ..any()
-        }),
+        messages(MessageFilter { customer: Some(CustomerId(3)), outcome: Some(Outcome::Sent), ..any() }),
         [message_id(3)]
     );
     assert_eq!(reader.journey_counts(&name("reorder")).unwrap(), (0, 0));
-    let counts: Vec<_> = reader
-        .message_counts(Some(&name("reorder")))
-        .unwrap()
-        .into_iter()
-        .map(|it| (it.outcome, it.count))
-        .collect();
+    let counts: Vec<_> =
+        reader.message_counts(Some(&name("reorder"))).unwrap().into_iter().map(|it| (it.outcome, it.count)).collect();
     assert_eq!(counts, [(None, 1), (Some(Outcome::Sent), 1)]);
     assert_eq!(reader.message_counts(None).unwrap().len(), 3);
 }
@@ -513,176 +334,62 @@ pub fn waiting_messages_come_first_then_the_latest_outcome(place: &dyn Place) {
         ..message(number)
     };
     let commit = Commit {
-        messages: vec![
-            at(1, Some(Outcome::Sent), 3),
-            at(2, None, 0),
-            at(3, Some(Outcome::Failed), 1),
-            at(4, None, 0),
-        ],
+        messages: vec![at(1, Some(Outcome::Sent), 3), at(2, None, 0), at(3, Some(Outcome::Failed), 1), at(4, None, 0)],
         ..Commit::default()
     };
     store.commit(&commit).unwrap();
     // A hold that is lifted waits again.
-    store
-        .commit(&Commit {
-            messages: vec![at(1, None, 0)],
-            ..Commit::default()
-        })
-        .unwrap();
-    let found = store
-        .reader()
-        .unwrap()
-        .messages(&MessageFilter::default(), ALL)
-        .unwrap();
+    store.commit(&Commit { messages: vec![at(1, None, 0)], ..Commit::default() }).unwrap();
+    let found = store.reader().unwrap().messages(&MessageFilter::default(), ALL).unwrap();
     let ids: Vec<_> = found.into_iter().map(|it| it.id).collect();
-    assert_eq!(
-        ids,
-        [message_id(4), message_id(2), message_id(1), message_id(3)]
-    );
+    assert_eq!(ids, [message_id(4), message_id(2), message_id(1), message_id(3)]);
 }
 
 /// The parts sent survive changes that do not carry them, and follow those that do.
 pub fn what_was_written_stays_when_a_message_changes(place: &dyn Place) {
     let mut store = place.open();
-    let read = |store: &dyn Store| {
-        store
-            .reader()
-            .unwrap()
-            .message(&message_id(1))
-            .unwrap()
-            .unwrap()
-            .0
-    };
-    store
-        .commit(&Commit {
-            messages: vec![message(1)],
-            ..Commit::default()
-        })
-        .unwrap();
-    let failed = Message {
-        written: None,
-        outcome: Some(Outcome::Failed),
-        ..message(1)
-    };
-    store
-        .commit(&Commit {
-            messages: vec![failed.clone()],
-            ..Commit::default()
-        })
-        .unwrap();
-    assert_eq!(
-        read(&*store),
-        Message {
-            written: message(1).written,
-            ..failed
-        }
-    );
+    let read = |store: &dyn Store| store.reader().unwrap().message(&message_id(1)).unwrap().unwrap().0;
+    store.commit(&Commit { messages: vec![message(1)], ..Commit::default() }).unwrap();
+    let failed = Message { written: None, outcome: Some(Outcome::Failed), ..message(1) };
+    store.commit(&Commit { messages: vec![failed.clone()], ..Commit::default() }).unwrap();
+    assert_eq!(read(&*store), Message { written: message(1).written, ..failed });
     let mut again = message(1);
     again.written.as_mut().unwrap().html = None;
-    store
-        .commit(&Commit {
-            messages: vec![again.clone()],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { messages: vec![again.clone()], ..Commit::default() }).unwrap();
     assert_eq!(read(&*store), again);
-    let unwritten = Message {
-        written: None,
-        ..message(2)
-    };
-    store
-        .commit(&Commit {
-            messages: vec![unwritten.clone()],
-            ..Commit::default()
-        })
-        .unwrap();
-    assert_eq!(
-        store
-            .reader()
-            .unwrap()
-            .message(&message_id(2))
-            .unwrap()
-            .unwrap(),
-        (unwritten, Vec::new())
-    );
+    let unwritten = Message { written: None, ..message(2) };
+    store.commit(&Commit { messages: vec![unwritten.clone()], ..Commit::default() }).unwrap();
+    assert_eq!(store.reader().unwrap().message(&message_id(2)).unwrap().unwrap(), (unwritten, Vec::new()));
 }
 
 /// Those inside, those watched, and for `again` the last entry for each key.
 pub fn recover_brings_back_open_journeys_and_the_last_entry(place: &dyn Place) {
     let mut store = place.open();
-    let over = |number, days| Journey {
-        stage: Stage::Finished,
-        entered_at: NOW.minus(Span::days(days)),
-        ..journey(number)
-    };
+    let over =
+        |number, days| Journey { stage: Stage::Finished, entered_at: NOW.minus(Span::days(days)), ..journey(number) };
     let commit = Commit {
         clock: NOW,
         journeys: vec![
             journey(1),
-            Journey {
-                customer: CustomerId(1),
-                ..over(2, 30)
-            },
-            Journey {
-                customer: CustomerId(1),
-                ..over(3, 10)
-            },
-            Journey {
-                customer: CustomerId(1),
-                ..over(4, 20)
-            },
-            Journey {
-                customer: CustomerId(1),
-                key: Some("order-9".to_owned()),
-                ..over(5, 90)
-            },
-            Journey {
-                customer: CustomerId(1),
-                ..over(6, 40)
-            },
-            Journey {
-                stage: Stage::Waiting,
-                ..journey(7)
-            },
+            Journey { customer: CustomerId(1), ..over(2, 30) },
+            Journey { customer: CustomerId(1), ..over(3, 10) },
+            Journey { customer: CustomerId(1), ..over(4, 20) },
+            Journey { customer: CustomerId(1), key: Some("order-9".to_owned()), ..over(5, 90) },
+            Journey { customer: CustomerId(1), ..over(6, 40) },
+            Journey { stage: Stage::Waiting, ..journey(7) },
         ],
-        exposures: vec![Exposure {
-            journey: journey_id(6),
-            until: NOW,
-            ..exposure(6)
-        }],
+        exposures: vec![Exposure { journey: journey_id(6), until: NOW, ..exposure(6) }],
         ..Commit::default()
     };
     store.commit(&commit).unwrap();
     // Journey 7 ends later, and is then the only one of customer 7.
-    store
-        .commit(&Commit {
-            clock: NOW,
-            journeys: vec![over(7, 0)],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { clock: NOW, journeys: vec![over(7, 0)], ..Commit::default() }).unwrap();
     drop(store);
     let store = place.open();
-    let ids: Vec<_> = store
-        .recover()
-        .unwrap()
-        .journeys
-        .into_iter()
-        .map(|it| it.id)
-        .collect();
+    let ids: Vec<_> = store.recover().unwrap().journeys.into_iter().map(|it| it.id).collect();
     let expected = [1, 3, 5, 6, 7].map(journey_id);
-    assert_eq!(
-        ids, expected,
-        "2 and 4 are over, not watched, and not the last entry"
-    );
-    assert_eq!(
-        store
-            .reader()
-            .unwrap()
-            .journey_counts(&name("win-back"))
-            .unwrap(),
-        (7, 1)
-    );
+    assert_eq!(ids, expected, "2 and 4 are over, not watched, and not the last entry");
+    assert_eq!(store.reader().unwrap().journey_counts(&name("win-back")).unwrap(), (7, 1));
 }
 
 /// Those that are final and old, or never went out, stay on disk.
@@ -712,138 +419,52 @@ pub fn recover_brings_back_open_messages_and_a_year_of_those_sent(place: &dyn Pl
     let messages = place.open().recover().unwrap().messages;
     let ids: Vec<_> = messages.iter().map(|it| it.id.clone()).collect();
     assert_eq!(ids, [1, 2, 3, 5, 8].map(message_id));
-    assert_eq!(
-        messages[1], commit.messages[1],
-        "an open one comes with what was written"
-    );
+    assert_eq!(messages[1], commit.messages[1], "an open one comes with what was written");
     let whole = commit.messages[2].written.as_ref().unwrap();
-    assert_eq!(
-        messages[2].written,
-        Some(address_alone(whole)),
-        "of one that went out, the address"
-    );
+    assert_eq!(messages[2].written, Some(address_alone(whole)), "of one that went out, the address");
     assert_eq!(messages[2].written.as_ref().unwrap().to, "c3@x.test");
     // What was recovered may be committed again without harm to what is on disk.
     let mut store = place.open();
-    store
-        .commit(&Commit {
-            clock: NOW,
-            messages,
-            ..Commit::default()
-        })
-        .unwrap();
-    let (found, _) = store
-        .reader()
-        .unwrap()
-        .message(&message_id(3))
-        .unwrap()
-        .unwrap();
+    store.commit(&Commit { clock: NOW, messages, ..Commit::default() }).unwrap();
+    let (found, _) = store.reader().unwrap().message(&message_id(3)).unwrap().unwrap();
     assert_eq!(found.written.as_ref(), Some(whole));
 }
 
 /// The last instant of the window belongs to it.
 pub fn recover_brings_back_exposures_until_their_window_closes(place: &dyn Place) {
     let mut store = place.open();
-    let exposures = vec![
-        Exposure {
-            until: NOW,
-            ..exposure(1)
-        },
-        Exposure {
-            until: NOW.plus(Span::DAY),
-            ..exposure(2)
-        },
-    ];
-    store
-        .commit(&Commit {
-            clock: NOW,
-            exposures: exposures.clone(),
-            ..Commit::default()
-        })
-        .unwrap();
+    let exposures =
+        vec![Exposure { until: NOW, ..exposure(1) }, Exposure { until: NOW.plus(Span::DAY), ..exposure(2) }];
+    store.commit(&Commit { clock: NOW, exposures: exposures.clone(), ..Commit::default() }).unwrap();
     assert_eq!(store.recover().unwrap().exposures, exposures);
-    let came_back = Exposure {
-        goals: 2,
-        came_back_at: Some(NOW),
-        worth: vec![pounds(1_250)],
-        ..exposures[0].clone()
-    };
-    let later = Commit {
-        clock: NOW.plus(Span(1)),
-        exposures: vec![came_back.clone()],
-        ..Commit::default()
-    };
+    let came_back = Exposure { goals: 2, came_back_at: Some(NOW), worth: vec![pounds(1_250)], ..exposures[0].clone() };
+    let later = Commit { clock: NOW.plus(Span(1)), exposures: vec![came_back.clone()], ..Commit::default() };
     store.commit(&later).unwrap();
     assert_eq!(store.recover().unwrap().exposures, exposures[1..]);
-    let all = store
-        .reader()
-        .unwrap()
-        .exposures(&name("win-back"))
-        .unwrap();
+    let all = store.reader().unwrap().exposures(&name("win-back")).unwrap();
     assert_eq!(all, [came_back, exposures[1].clone()]);
-    assert!(
-        store
-            .reader()
-            .unwrap()
-            .exposures(&name("reorder"))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(store.reader().unwrap().exposures(&name("reorder")).unwrap().is_empty());
 }
 
 /// Deleting is a version too; the history stays.
 pub fn the_latest_version_counts_and_deleted_definitions_are_gone(place: &dyn Place) {
     let mut store = place.open();
-    let deleted = DefinitionVersion {
-        value: None,
-        ..definition("lapsed", 2)
-    };
+    let deleted = DefinitionVersion { value: None, ..definition("lapsed", 2) };
     let commit = Commit {
-        definitions: vec![
-            definition("regulars", 1),
-            definition("regulars", 2),
-            definition("lapsed", 1),
-            deleted,
-        ],
+        definitions: vec![definition("regulars", 1), definition("regulars", 2), definition("lapsed", 1), deleted],
         ..Commit::default()
     };
     store.commit(&commit).unwrap();
-    assert_eq!(
-        store.recover().unwrap().definitions,
-        [definition("regulars", 2)]
-    );
+    assert_eq!(store.recover().unwrap().definitions, [definition("regulars", 2)]);
     let versions = |named| -> Vec<_> {
-        let found = store
-            .reader()
-            .unwrap()
-            .versions(DefinitionKind::Segment, &name(named))
-            .unwrap();
-        found
-            .into_iter()
-            .map(|it| (it.version, it.value.is_some()))
-            .collect()
+        let found = store.reader().unwrap().versions(DefinitionKind::Segment, &name(named)).unwrap();
+        found.into_iter().map(|it| (it.version, it.value.is_some())).collect()
     };
     assert_eq!(versions("lapsed"), [(2, false), (1, true)]);
     assert_eq!(versions("regulars"), [(2, true), (1, true)]);
-    assert!(
-        store
-            .reader()
-            .unwrap()
-            .versions(DefinitionKind::Campaign, &name("regulars"))
-            .unwrap()
-            .is_empty()
-    );
-    store
-        .commit(&Commit {
-            definitions: vec![definition("lapsed", 3)],
-            ..Commit::default()
-        })
-        .unwrap();
-    assert_eq!(
-        store.recover().unwrap().definitions.len(),
-        2,
-        "a definition may come back"
-    );
+    assert!(store.reader().unwrap().versions(DefinitionKind::Campaign, &name("regulars")).unwrap().is_empty());
+    store.commit(&Commit { definitions: vec![definition("lapsed", 3)], ..Commit::default() }).unwrap();
+    assert_eq!(store.recover().unwrap().definitions.len(), 2, "a definition may come back");
 }
 
 /// Changes of one commit are done in their order.
@@ -851,53 +472,22 @@ pub fn a_suppression_holds_until_it_is_lifted(place: &dyn Place) {
     let mut store = place.open();
     let add = |address: &str| SuppressionChange::Add(suppression(address));
     let lift = |address: &str| SuppressionChange::Lift(address.to_owned());
-    let suppressions = vec![
-        add("b@x.test"),
-        add("a@x.test"),
-        lift("b@x.test"),
-        lift("unknown@x.test"),
-        add("c@x.test"),
-    ];
-    store
-        .commit(&Commit {
-            suppressions,
-            ..Commit::default()
-        })
-        .unwrap();
+    let suppressions =
+        vec![add("b@x.test"), add("a@x.test"), lift("b@x.test"), lift("unknown@x.test"), add("c@x.test")];
+    store.commit(&Commit { suppressions, ..Commit::default() }).unwrap();
     let found = || store.recover().unwrap().suppressions;
     assert_eq!(found(), [suppression("a@x.test"), suppression("c@x.test")]);
-    store
-        .commit(&Commit {
-            suppressions: vec![lift("a@x.test"), add("b@x.test")],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { suppressions: vec![lift("a@x.test"), add("b@x.test")], ..Commit::default() }).unwrap();
     drop(store);
-    assert_eq!(
-        place.open().recover().unwrap().suppressions,
-        [suppression("b@x.test"), suppression("c@x.test")]
-    );
+    assert_eq!(place.open().recover().unwrap().suppressions, [suppression("b@x.test"), suppression("c@x.test")]);
 }
 
 /// A key changes in place.
 pub fn a_revoked_key_stays_known(place: &dyn Place) {
     let mut store = place.open();
-    store
-        .commit(&Commit {
-            keys: vec![key("k2"), key("k1")],
-            ..Commit::default()
-        })
-        .unwrap();
-    let revoked = Key {
-        revoked_at: Some(NOW),
-        ..key("k2")
-    };
-    store
-        .commit(&Commit {
-            keys: vec![revoked.clone()],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { keys: vec![key("k2"), key("k1")], ..Commit::default() }).unwrap();
+    let revoked = Key { revoked_at: Some(NOW), ..key("k2") };
+    store.commit(&Commit { keys: vec![revoked.clone()], ..Commit::default() }).unwrap();
     drop(store);
     assert_eq!(place.open().recover().unwrap().keys, [key("k1"), revoked]);
 }
@@ -918,20 +508,10 @@ pub fn tallies_add_up_and_show_the_newest_days(place: &dyn Place) {
             (key(3, Reception::Accepted, None), 10),
             (key(9, Reception::DuplicateDiffers, None), 2),
         ]);
-        store
-            .commit(&Commit {
-                tallies,
-                ..Commit::default()
-            })
-            .unwrap();
+        store.commit(&Commit { tallies, ..Commit::default() }).unwrap();
     }
     let reader = store.reader().unwrap();
-    let found: Vec<_> = reader
-        .tallies(2)
-        .unwrap()
-        .into_iter()
-        .map(|it| (it.key, it.count))
-        .collect();
+    let found: Vec<_> = reader.tallies(2).unwrap().into_iter().map(|it| (it.key, it.count)).collect();
     let expected = [
         (key(9, Reception::DuplicateDiffers, None), 4),
         (key(3, Reception::Accepted, None), 20),
@@ -945,36 +525,13 @@ pub fn tallies_add_up_and_show_the_newest_days(place: &dyn Place) {
 /// Numbers are never used again.
 pub fn refused_calls_are_numbered_and_go_when_dismissed(place: &dyn Place) {
     let mut store = place.open();
-    store
-        .commit(&Commit {
-            clock: NOW,
-            refused: vec![refused(0, NOW), refused(0, NOW)],
-            ..Commit::default()
-        })
-        .unwrap();
-    store
-        .commit(&Commit {
-            clock: NOW,
-            refused_gone: vec![2, 17, u64::MAX],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { clock: NOW, refused: vec![refused(0, NOW), refused(0, NOW)], ..Commit::default() }).unwrap();
+    store.commit(&Commit { clock: NOW, refused_gone: vec![2, 17, u64::MAX], ..Commit::default() }).unwrap();
     drop(store);
     let mut store = place.open();
-    store
-        .commit(&Commit {
-            clock: NOW,
-            refused: vec![refused(0, NOW)],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { clock: NOW, refused: vec![refused(0, NOW)], ..Commit::default() }).unwrap();
     let reader = store.reader().unwrap();
-    let ids: Vec<_> = reader
-        .refused(ALL)
-        .unwrap()
-        .into_iter()
-        .map(|it| it.id)
-        .collect();
+    let ids: Vec<_> = reader.refused(ALL).unwrap().into_iter().map(|it| it.id).collect();
     assert_eq!(ids, [3, 1]);
     assert_eq!(reader.refused_call(1).unwrap(), Some(refused(1, NOW)));
     assert_eq!(reader.refused_call(2).unwrap(), None);
@@ -985,48 +542,18 @@ pub fn refused_calls_are_numbered_and_go_when_dismissed(place: &dyn Place) {
 pub fn old_and_too_many_refused_calls_are_forgotten(place: &dyn Place) {
     let mut store = place.open();
     let many = (0..10_001).map(|_| refused(0, NOW)).collect();
-    store
-        .commit(&Commit {
-            clock: NOW,
-            refused: many,
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { clock: NOW, refused: many, ..Commit::default() }).unwrap();
     let reader = store.reader().unwrap();
     assert_eq!(reader.refused_call(1).unwrap(), None);
-    assert_eq!(
-        reader
-            .refused(Page {
-                skip: 9_999,
-                limit: 10
-            })
-            .unwrap()
-            .len(),
-        1,
-        "10,000 are kept"
-    );
+    assert_eq!(reader.refused(Page { skip: 9_999, limit: 10 }).unwrap().len(), 1, "10,000 are kept");
     let later = NOW.plus(Span::days(30)).plus(Span(1));
-    store
-        .commit(&Commit {
-            clock: later,
-            refused: vec![refused(0, later)],
-            ..Commit::default()
-        })
-        .unwrap();
-    let ids: Vec<_> = reader
-        .refused(ALL)
-        .unwrap()
-        .into_iter()
-        .map(|it| it.id)
-        .collect();
+    store.commit(&Commit { clock: later, refused: vec![refused(0, later)], ..Commit::default() }).unwrap();
+    let ids: Vec<_> = reader.refused(ALL).unwrap().into_iter().map(|it| it.id).collect();
     assert_eq!(ids, [10_002], "after 30 days they are forgotten");
 }
 
 /// A page long enough for any of these stories.
-pub const ALL: Page = Page {
-    skip: 0,
-    limit: 1_000,
-};
+pub const ALL: Page = Page { skip: 0, limit: 1_000 };
 
 /// The present of these stories: 2026-01-01T00:00:00Z.
 pub const NOW: Timestamp = Timestamp(1_767_225_600_000);
@@ -1043,9 +570,7 @@ pub fn describe(store: &dyn Store) -> String {
         seen,
         "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
         reader.decisions(&DecisionFilter::default(), ALL).unwrap(),
-        reader
-            .transitions(&TransitionFilter::default(), ALL)
-            .unwrap(),
+        reader.transitions(&TransitionFilter::default(), ALL).unwrap(),
         reader.messages(&MessageFilter::default(), ALL).unwrap(),
         reader.message_counts(None).unwrap(),
         reader.refused(ALL).unwrap(),
@@ -1053,23 +578,15 @@ pub fn describe(store: &dyn Store) -> String {
     )
     .expect("a String takes everything");
     for message in reader.messages(&MessageFilter::default(), ALL).unwrap() {
-        writeln!(seen, "{:?}", reader.message(&message.id).unwrap())
-            .expect("a String takes everything");
+        writeln!(seen, "{:?}", reader.message(&message.id).unwrap()).expect("a String takes everything");
     }
     for campaign in ["win-back", "reorder"].map(name) {
-        let (exposures, journeys) = (
-            reader.exposures(&campaign).unwrap(),
-            reader.journey_counts(&campaign).unwrap(),
-        );
+        let (exposures, journeys) = (reader.exposures(&campaign).unwrap(), reader.journey_counts(&campaign).unwrap());
         writeln!(seen, "{exposures:?} {journeys:?}").expect("a String takes everything");
     }
     for segment in ["regulars", "lapsed"].map(name) {
-        writeln!(
-            seen,
-            "{:?}",
-            reader.versions(DefinitionKind::Segment, &segment).unwrap()
-        )
-        .expect("a String takes everything");
+        writeln!(seen, "{:?}", reader.versions(DefinitionKind::Segment, &segment).unwrap())
+            .expect("a String takes everything");
     }
     seen
 }
@@ -1090,23 +607,12 @@ pub fn rows_of(store: &dyn Store) -> Vec<JournalRow> {
 
 fn append(store: &mut dyn Store, calls: &[Arc<Call>]) {
     let position = Position(store.recover().unwrap().position.0 + calls.len() as u64);
-    store
-        .commit(&Commit {
-            calls: calls.to_vec(),
-            position,
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { calls: calls.to_vec(), position, ..Commit::default() }).unwrap();
 }
 
 /// A commit with one of everything and three calls, the first of a store.
 pub fn one_of_everything() -> Commit {
-    let tally = TallyKey {
-        day: 20_454,
-        source: "shop".into(),
-        reception: Reception::Accepted,
-        reason: None,
-    };
+    let tally = TallyKey { day: 20_454, source: "shop".into(), reception: Reception::Accepted, reason: None };
     Commit {
         calls: (1..=3).map(call).collect(),
         position: Position(3),
@@ -1114,11 +620,7 @@ pub fn one_of_everything() -> Commit {
         clock_offset_ms: Some(7),
         transitions: vec![transition("regulars", 1)],
         decisions: vec![decision(1, Outcome::Held)],
-        messages: vec![Message {
-            outcome: Some(Outcome::Held),
-            because: Some(Because::PutOff),
-            ..message(1)
-        }],
+        messages: vec![Message { outcome: Some(Outcome::Held), because: Some(Because::PutOff), ..message(1) }],
         attempts: vec![attempt(1, 1), attempt(1, 2)],
         journeys: vec![journey(1)],
         exposures: vec![exposure(1)],
@@ -1138,16 +640,11 @@ pub fn name(text: &str) -> Name {
 }
 
 fn raw(json: &str) -> Arc<RawValue> {
-    RawValue::from_string(json.to_owned())
-        .expect("the stories use valid JSON")
-        .into()
+    RawValue::from_string(json.to_owned()).expect("the stories use valid JSON").into()
 }
 
 fn pounds(minor: i64) -> Money {
-    Money {
-        minor,
-        currency: domain::Currency::GBP,
-    }
+    Money { minor, currency: domain::Currency::GBP }
 }
 
 /// Call number `number`: an order, a page or a record.
@@ -1161,16 +658,10 @@ pub fn call(number: u64) -> Arc<Call> {
     };
     let days = i64::try_from(number % 400).expect("a number below 400");
     Arc::new(Call {
-        kind: if is_record {
-            CallKind::Record
-        } else {
-            CallKind::Track
-        },
+        kind: if is_record { CallKind::Record } else { CallKind::Track },
         message_id: format!("message-{number}").into(),
         user_id: (!number.is_multiple_of(3)).then(|| format!("user-{}", number % 10).into()),
-        anonymous_id: number
-            .is_multiple_of(3)
-            .then(|| format!("visitor-{number}").into()),
+        anonymous_id: number.is_multiple_of(3).then(|| format!("visitor-{number}").into()),
         other_id: None,
         event: (!is_record).then(|| "Order Completed".into()),
         timestamp: NOW.minus(Span::days(days)),
@@ -1178,12 +669,8 @@ pub fn call(number: u64) -> Arc<Call> {
         source: "shop".into(),
         trust: Trust::Server,
         record: is_record.then_some(record),
-        body: raw(&format!(
-            "{{\"order_id\":\"o-{number}\",\"revenue\":{number}.50}}"
-        )),
-        context: number
-            .is_multiple_of(2)
-            .then(|| raw("{\"ip\":\"203.0.113.7\"}")),
+        body: raw(&format!("{{\"order_id\":\"o-{number}\",\"revenue\":{number}.50}}")),
+        context: number.is_multiple_of(2).then(|| raw("{\"ip\":\"203.0.113.7\"}")),
     })
 }
 
@@ -1261,12 +748,7 @@ pub fn decision(number: u64, outcome: Outcome) -> Decision {
 
 /// Customer `number` entered the segment.
 pub fn transition(segment: &str, number: u64) -> Transition {
-    Transition {
-        segment: name(segment),
-        customer: customer(number),
-        at: NOW,
-        entered: number % 2 == 1,
-    }
+    Transition { segment: name(segment), customer: customer(number), at: NOW, entered: number % 2 == 1 }
 }
 
 /// Journey `number`: customer `number` is inside `win-back`.
@@ -1293,11 +775,7 @@ pub fn exposure(number: u64) -> Exposure {
         journey: journey_id(number),
         campaign: name("win-back"),
         customer: customer(number),
-        arm: if number.is_multiple_of(2) {
-            Arm::HeldOut
-        } else {
-            Arm::Messaged
-        },
+        arm: if number.is_multiple_of(2) { Arm::HeldOut } else { Arm::Messaged },
         at: NOW,
         until: NOW.plus(Span::days(14)),
         came_back_at: None,
@@ -1308,14 +786,7 @@ pub fn exposure(number: u64) -> Exposure {
 
 /// Facts of a campaign.
 pub fn campaign(named: &str) -> CampaignFacts {
-    CampaignFacts {
-        name: name(named),
-        started_at: NOW,
-        draw: 1,
-        version: 1,
-        paused_at: Some(NOW),
-        stopped_at: None,
-    }
+    CampaignFacts { name: name(named), started_at: NOW, draw: 1, version: 1, paused_at: Some(NOW), stopped_at: None }
 }
 
 /// A version of a segment.
@@ -1326,19 +797,13 @@ pub fn definition(named: &str, version: u32) -> DefinitionVersion {
         version,
         at: NOW,
         by: "demo".to_owned(),
-        value: Some(
-            serde_json::json!({ "segment": named, "who": { "did": "Order Completed", "at_least": version } }),
-        ),
+        value: Some(serde_json::json!({ "segment": named, "who": { "did": "Order Completed", "at_least": version } })),
     }
 }
 
 /// An address that bounced.
 pub fn suppression(address: &str) -> Suppression {
-    Suppression {
-        address: address.to_owned(),
-        at: NOW,
-        reason: "550 no such person".to_owned(),
-    }
+    Suppression { address: address.to_owned(), at: NOW, reason: "550 no such person".to_owned() }
 }
 
 /// A refused call with this number.
@@ -1387,17 +852,10 @@ mod tests {
         let commit = super::one_of_everything();
         disk.fail_next(Fault::CommitFails);
         assert!(store.commit(&commit).is_err());
-        assert_eq!(
-            store.recover().unwrap().position.0,
-            0,
-            "the process goes on"
-        );
+        assert_eq!(store.recover().unwrap().position.0, 0, "the process goes on");
         disk.fail_next(Fault::CommitLost);
         assert!(store.commit(&commit).is_err());
-        assert!(
-            store.recover().is_err() && store.commit(&commit).is_err(),
-            "a dead process answers nothing"
-        );
+        assert!(store.recover().is_err() && store.commit(&commit).is_err(), "a dead process answers nothing");
         let mut store = MemoryStore::open(disk.clone());
         assert_eq!(store.recover().unwrap().position.0, 0);
         disk.fail_next(Fault::CommitUnacknowledged);
@@ -1410,22 +868,13 @@ mod tests {
         let disk = MemoryDisk::new();
         let mut store = MemoryStore::open(disk.clone());
         let commit = super::one_of_everything();
-        let without_calls = store::Commit {
-            keys: commit.keys.clone(),
-            ..store::Commit::default()
-        };
+        let without_calls = store::Commit { keys: commit.keys.clone(), ..store::Commit::default() };
         disk.fail_next(Fault::Full);
         store.commit(&without_calls).unwrap();
-        assert!(matches!(
-            store.commit(&commit),
-            Err(StoreError::Full { .. })
-        ));
+        assert!(matches!(store.commit(&commit), Err(StoreError::Full { .. })));
         disk.set_full(true);
         assert!(matches!(store.may_append(), Err(StoreError::Full { .. })));
-        assert!(matches!(
-            store.commit(&commit),
-            Err(StoreError::Full { .. })
-        ));
+        assert!(matches!(store.commit(&commit), Err(StoreError::Full { .. })));
         disk.set_full(false);
         store.commit(&commit).unwrap();
     }

@@ -1,9 +1,6 @@
 //! Stories of mails: how they are written, and what becomes of them at servers of all kinds.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails; clippy exempts only the test functions"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; clippy exempts only the test functions")]
 
 mod mail;
 mod server;

@@ -70,10 +70,7 @@ impl Script {
     }
 
     pub(crate) fn implicit_tls() -> Script {
-        Script {
-            implicit_tls: true,
-            ..Script::default()
-        }
+        Script { implicit_tls: true, ..Script::default() }
     }
 
     pub(crate) fn at(mut self, step: Step, act: Act) -> Script {
@@ -91,17 +88,11 @@ impl Script {
         let memory = Arc::new(Mutex::new(Memory::default()));
         let implicit_tls = self.implicit_tls;
         let script = Arc::new(Mutex::new(self));
-        let server = Server {
-            port,
-            memory: memory.clone(),
-        };
+        let server = Server { port, memory: memory.clone() };
         tokio::spawn(async move {
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
-                let guest = Guest {
-                    script: script.clone(),
-                    memory: memory.clone(),
-                };
+                let guest = Guest { script: script.clone(), memory: memory.clone() };
                 tokio::spawn(async move {
                     guest.remember(|memory| {
                         memory.connections += 1;
@@ -187,16 +178,10 @@ impl Guest {
         }
     }
 
-    async fn talk(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + TcpInside,
-        greets: bool,
-    ) -> End {
+    async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin + TcpInside, greets: bool) -> End {
         let mut stream = BufReader::new(stream);
         if greets {
-            let act = self
-                .scripted(Step::Greeting)
-                .unwrap_or_else(|| say("220 tea.example ESMTP"));
+            let act = self.scripted(Step::Greeting).unwrap_or_else(|| say("220 tea.example ESMTP"));
             if !perform(act, &mut stream).await {
                 return End::Closed;
             }
@@ -204,21 +189,14 @@ impl Guest {
         let mut line = Vec::new();
         loop {
             line.clear();
-            if !stream
-                .read_until(b'\n', &mut line)
-                .await
-                .is_ok_and(|octets| octets > 0)
-            {
+            if !stream.read_until(b'\n', &mut line).await.is_ok_and(|octets| octets > 0) {
                 return End::Closed;
             }
             let command = String::from_utf8_lossy(&line).trim_end().to_owned();
             self.remember(|memory| memory.lines.push(command.clone()));
             let word = command.split(' ').next().unwrap_or_default();
             let (step, friendly) = match word {
-                "EHLO" => (
-                    Step::Ehlo,
-                    "250-tea.example\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS",
-                ),
+                "EHLO" => (Step::Ehlo, "250-tea.example\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS"),
                 "STARTTLS" => (Step::StartTls, "220 go ahead"),
                 "AUTH" => (Step::Auth, "235 2.7.0 welcome"),
                 "MAIL" => (Step::MailFrom, "250 2.1.0 ok"),
@@ -228,8 +206,7 @@ impl Guest {
                 _ => return End::Closed,
             };
             let act = self.scripted(step).unwrap_or_else(|| say(friendly));
-            let opens_body =
-                matches!(&act, Act::Say(words) if step == Step::Data && words.starts_with(b"354"));
+            let opens_body = matches!(&act, Act::Say(words) if step == Step::Data && words.starts_with(b"354"));
             if !perform(act, &mut stream).await {
                 return End::Closed;
             }
@@ -242,10 +219,7 @@ impl Guest {
         }
     }
 
-    async fn body(
-        &self,
-        stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin + TcpInside>,
-    ) -> bool {
+    async fn body(&self, stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin + TcpInside>) -> bool {
         if let Some(act) = self.scripted(Step::MidBody) {
             let mut first = [0; 100];
             stream.read_exact(&mut first).await.unwrap();
@@ -253,27 +227,18 @@ impl Guest {
         }
         let mut body = Vec::new();
         while !body.ends_with(b"\r\n.\r\n") {
-            if !stream
-                .read_until(b'\n', &mut body)
-                .await
-                .is_ok_and(|octets| octets > 0)
-            {
+            if !stream.read_until(b'\n', &mut body).await.is_ok_and(|octets| octets > 0) {
                 return false;
             }
         }
         body.truncate(body.len() - b".\r\n".len());
         self.remember(|memory| memory.bodies.push(body));
-        let act = self
-            .scripted(Step::Dot)
-            .unwrap_or_else(|| say("250 2.0.0 queued"));
+        let act = self.scripted(Step::Dot).unwrap_or_else(|| say("250 2.0.0 queued"));
         perform(act, stream).await
     }
 }
 
-async fn perform(
-    act: Act,
-    stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin + TcpInside>,
-) -> bool {
+async fn perform(act: Act, stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin + TcpInside>) -> bool {
     match act {
         Act::Say(octets) => stream.get_mut().write_all(&octets).await.is_ok(),
         Act::SayAndClose(octets) => {

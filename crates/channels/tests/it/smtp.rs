@@ -3,22 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use channels::{
-    Delivered, EmailAddress, Envelope, Login, Phase, PhaseRecorder, Refused, Secret, SettingsError,
-    Smtp, SmtpSettings, Timeouts, Tls, Trouble, WrittenMail,
+    Delivered, EmailAddress, Envelope, Login, Phase, PhaseRecorder, Refused, Secret, SettingsError, Smtp, SmtpSettings,
+    Timeouts, Tls, Trouble, WrittenMail,
 };
 
 use tokio::sync::Notify;
 
 use crate::server::{AUTHORITY_PEM, Act, Script, Server, Step, say};
 
-const ALL_PHASES: [Phase; 6] = [
-    Phase::Connect,
-    Phase::MailFrom,
-    Phase::Rcpt,
-    Phase::Data,
-    Phase::Body,
-    Phase::Accepted,
-];
+const ALL_PHASES: [Phase; 6] =
+    [Phase::Connect, Phase::MailFrom, Phase::Rcpt, Phase::Data, Phase::Body, Phase::Accepted];
 
 /// Steps up to the body with the phase they belong to.
 const STEPS_BEFORE_BODY: [(Step, Phase); 5] = [
@@ -30,10 +24,7 @@ const STEPS_BEFORE_BODY: [(Step, Phase); 5] = [
 ];
 
 fn to(address: &str) -> Envelope {
-    Envelope {
-        from: EmailAddress::parse("bounce@tea.example").unwrap(),
-        to: EmailAddress::parse(address).unwrap(),
-    }
+    Envelope { from: EmailAddress::parse("bounce@tea.example").unwrap(), to: EmailAddress::parse(address).unwrap() }
 }
 
 fn a_mail() -> WrittenMail {
@@ -59,16 +50,11 @@ fn impatient(server: &Server) -> Smtp {
         body_piece: short,
         final_reply: short,
     };
-    Smtp::new(SmtpSettings {
-        timeouts,
-        ..settings(server)
-    })
-    .unwrap()
+    Smtp::new(SmtpSettings { timeouts, ..settings(server) }).unwrap()
 }
 
 async fn send(smtp: &Smtp) -> Delivered {
-    smtp.send(&to("ana@shop.example"), &a_mail(), &mut Vec::new())
-        .await
+    smtp.send(&to("ana@shop.example"), &a_mail(), &mut Vec::new()).await
 }
 
 async fn sent_at(script: Script) -> Delivered {
@@ -89,9 +75,7 @@ impl PhaseRecorder for Refuses {
     async fn begin(&mut self, phase: Phase) -> Result<(), Refused> {
         self.seen.push(phase);
         if phase == self.phase {
-            return Err(Refused {
-                reason: "disk full".to_owned(),
-            });
+            return Err(Refused { reason: "disk full".to_owned() });
         }
         Ok(())
     }
@@ -102,43 +86,26 @@ async fn a_mail_arrives_as_written_and_each_phase_is_announced() {
     let server = Script::friendly().open().await;
     let smtp = sender(&server);
     let mut phases = Vec::new();
-    let delivered = smtp
-        .send(&to("ana@shop.example"), &a_mail(), &mut phases)
-        .await;
-    let Delivered::Sent { reply } = &delivered else {
-        panic!("{delivered:?}")
-    };
+    let delivered = smtp.send(&to("ana@shop.example"), &a_mail(), &mut phases).await;
+    let Delivered::Sent { reply } = &delivered else { panic!("{delivered:?}") };
     assert_eq!((reply.code, reply.text.as_str()), (250, "2.0.0 queued"));
     assert_eq!(delivered.because(), None);
     assert_eq!(phases, ALL_PHASES);
     assert_eq!(
         server.heard(),
-        [
-            "EHLO [127.0.0.1]",
-            "MAIL FROM:<bounce@tea.example>",
-            "RCPT TO:<ana@shop.example>",
-            "DATA"
-        ]
+        ["EHLO [127.0.0.1]", "MAIL FROM:<bounce@tea.example>", "RCPT TO:<ana@shop.example>", "DATA"]
     );
     assert_eq!(server.bodies(), [a_mail().as_bytes()]);
 }
 
 #[tokio::test]
 async fn a_4xx_at_any_phase_puts_the_mail_off_with_the_servers_words() {
-    for (step, phase) in STEPS_BEFORE_BODY
-        .into_iter()
-        .chain([(Step::Dot, Phase::Body)])
-    {
-        let delivered =
-            sent_at(Script::friendly().at(step, say("451 4.7.1 Greylisted, try again"))).await;
+    for (step, phase) in STEPS_BEFORE_BODY.into_iter().chain([(Step::Dot, Phase::Body)]) {
+        let delivered = sent_at(Script::friendly().at(step, say("451 4.7.1 Greylisted, try again"))).await;
         assert!(is_put_off(&delivered), "{step:?}: {delivered:?}");
         assert_eq!(delivered.phase(), phase);
         let reply = delivered.reply().expect("the server gave a reason");
-        assert_eq!(
-            (reply.code, reply.text.as_str()),
-            (451, "4.7.1 Greylisted, try again"),
-            "{step:?}"
-        );
+        assert_eq!((reply.code, reply.text.as_str()), (451, "4.7.1 Greylisted, try again"), "{step:?}");
         assert_eq!(reply.enhanced.unwrap().to_string(), "4.7.1");
     }
 }
@@ -161,10 +128,7 @@ async fn a_5xx_for_the_mail_rejects_it_but_one_for_us_only_puts_it_off() {
                 assert!(about_the_mail, "{step:?}");
                 assert_eq!(of_recipient, about_the_recipient, "{step:?}");
             }
-            delivered => assert!(
-                is_put_off(&delivered) && !about_the_mail,
-                "{step:?}: {delivered:?}"
-            ),
+            delivered => assert!(is_put_off(&delivered) && !about_the_mail, "{step:?}: {delivered:?}"),
         }
     }
 }
@@ -181,12 +145,7 @@ async fn a_bounce_is_of_the_recipient_and_a_policy_refusal_is_not() {
         ("530 5.7.0 Must issue a STARTTLS command first", false),
     ] {
         let delivered = sent_at(Script::friendly().at(Step::Rcpt, say(words))).await;
-        let Delivered::Rejected {
-            of_recipient,
-            phase: Phase::Rcpt,
-            ..
-        } = delivered
-        else {
+        let Delivered::Rejected { of_recipient, phase: Phase::Rcpt, .. } = delivered else {
             panic!("{words}: {delivered:?}")
         };
         assert_eq!(of_recipient, expected, "{words}");
@@ -206,10 +165,7 @@ async fn a_421_puts_off_and_the_next_mail_takes_a_new_connection() {
         let smtp = sender(&server);
         let delivered = send(&smtp).await;
         assert!(is_put_off(&delivered), "{step:?}: {delivered:?}");
-        assert_eq!(
-            (delivered.phase(), delivered.reply().unwrap().code),
-            (phase, 421)
-        );
+        assert_eq!((delivered.phase(), delivered.reply().unwrap().code), (phase, 421));
         assert!(matches!(send(&smtp).await, Delivered::Sent { .. }));
         assert_eq!(server.connections(), 2);
     }
@@ -223,14 +179,7 @@ async fn what_is_not_smtp_puts_off_before_the_final_dot_and_is_uncertain_after_i
     let no_code = say("650 what");
     let two_codes = say("250-yes\r\n550 no");
     let no_text_at_all = say("");
-    for garbage in [
-        endless_line,
-        endless_reply,
-        other_words,
-        no_code,
-        two_codes,
-        no_text_at_all,
-    ] {
+    for garbage in [endless_line, endless_reply, other_words, no_code, two_codes, no_text_at_all] {
         for (step, phase) in STEPS_BEFORE_BODY {
             let delivered = sent_at(Script::friendly().at(step, garbage.clone())).await;
             assert!(is_put_off(&delivered), "{step:?}: {delivered:?}");
@@ -255,42 +204,24 @@ async fn a_yes_that_does_not_fit_the_question_is_no_yes() {
 async fn a_server_that_goes_away_puts_off_before_the_final_dot_and_is_uncertain_after_it() {
     for act in [Act::Close, Act::Reset, Act::Hang] {
         for (step, phase) in STEPS_BEFORE_BODY {
-            let delivered = send(&impatient(
-                &Script::friendly().at(step, act.clone()).open().await,
-            ))
-            .await;
+            let delivered = send(&impatient(&Script::friendly().at(step, act.clone()).open().await)).await;
             assert!(is_put_off(&delivered), "{step:?} {act:?}: {delivered:?}");
             assert_eq!((delivered.phase(), delivered.reply()), (phase, None));
         }
         let server = Script::friendly().at(Step::Dot, act.clone()).open().await;
         let delivered = send(&impatient(&server)).await;
-        assert_eq!(
-            delivered.because(),
-            Some("no_reply"),
-            "{act:?}: {delivered:?}"
-        );
-        assert_eq!(
-            server.bodies().len(),
-            1,
-            "the server has the mail: this is why it is uncertain"
-        );
+        assert_eq!(delivered.because(), Some("no_reply"), "{act:?}: {delivered:?}");
+        assert_eq!(server.bodies().len(), 1, "the server has the mail: this is why it is uncertain");
     }
 }
 
 #[tokio::test]
 async fn a_connection_lost_in_the_middle_of_the_body_puts_off() {
-    let large =
-        WrittenMail::from_bytes(&b"Tea is ready, and there is a lot of it.\r\n".repeat(200_000))
-            .unwrap();
+    let large = WrittenMail::from_bytes(&b"Tea is ready, and there is a lot of it.\r\n".repeat(200_000)).unwrap();
     for act in [Act::Close, Act::Reset, Act::Hang] {
-        let server = Script::friendly()
-            .at(Step::MidBody, act.clone())
-            .open()
-            .await;
+        let server = Script::friendly().at(Step::MidBody, act.clone()).open().await;
         let smtp = impatient(&server);
-        let delivered = smtp
-            .send(&to("ana@shop.example"), &large, &mut Vec::new())
-            .await;
+        let delivered = smtp.send(&to("ana@shop.example"), &large, &mut Vec::new()).await;
         assert!(is_put_off(&delivered), "{act:?}: {delivered:?}");
         assert_eq!(delivered.phase(), Phase::Body);
         assert!(server.bodies().is_empty());
@@ -307,56 +238,23 @@ async fn nobody_listening_puts_off() {
 
 #[tokio::test]
 async fn a_recorder_that_cannot_write_keeps_the_body_here() {
-    for phase in [
-        Phase::Connect,
-        Phase::MailFrom,
-        Phase::Rcpt,
-        Phase::Data,
-        Phase::Body,
-    ] {
+    for phase in [Phase::Connect, Phase::MailFrom, Phase::Rcpt, Phase::Data, Phase::Body] {
         let server = Script::friendly().open().await;
         let smtp = sender(&server);
-        let mut recorder = Refuses {
-            phase,
-            seen: Vec::new(),
-        };
-        let delivered = smtp
-            .send(&to("ana@shop.example"), &a_mail(), &mut recorder)
-            .await;
-        assert_eq!(
-            delivered,
-            Delivered::NotSent {
-                phase,
-                reason: "disk full".to_owned()
-            }
-        );
-        assert_eq!(
-            recorder.seen.last(),
-            Some(&phase),
-            "nothing is begun after a refusal"
-        );
-        assert!(
-            matches!(send(&smtp).await, Delivered::Sent { .. }),
-            "the next mail is not in its way"
-        );
-        assert_eq!(
-            server.bodies(),
-            [a_mail().as_bytes()],
-            "only the second mail arrived"
-        );
+        let mut recorder = Refuses { phase, seen: Vec::new() };
+        let delivered = smtp.send(&to("ana@shop.example"), &a_mail(), &mut recorder).await;
+        assert_eq!(delivered, Delivered::NotSent { phase, reason: "disk full".to_owned() });
+        assert_eq!(recorder.seen.last(), Some(&phase), "nothing is begun after a refusal");
+        assert!(matches!(send(&smtp).await, Delivered::Sent { .. }), "the next mail is not in its way");
+        assert_eq!(server.bodies(), [a_mail().as_bytes()], "only the second mail arrived");
     }
 }
 
 #[tokio::test]
 async fn a_mail_that_was_accepted_stays_sent_whatever_the_recorder_says_then() {
     let server = Script::friendly().open().await;
-    let mut recorder = Refuses {
-        phase: Phase::Accepted,
-        seen: Vec::new(),
-    };
-    let delivered = sender(&server)
-        .send(&to("ana@shop.example"), &a_mail(), &mut recorder)
-        .await;
+    let mut recorder = Refuses { phase: Phase::Accepted, seen: Vec::new() };
+    let delivered = sender(&server).send(&to("ana@shop.example"), &a_mail(), &mut recorder).await;
     assert!(matches!(delivered, Delivered::Sent { .. }));
 }
 
@@ -378,43 +276,27 @@ impl PhaseRecorder for WritesForever {
 #[tokio::test]
 async fn a_send_that_is_given_up_before_the_body_leaves_no_mail_behind() {
     let server = Script::friendly().open().await;
-    let smtp = Smtp::new(SmtpSettings {
-        connections: 1,
-        ..settings(&server)
-    })
-    .unwrap();
+    let smtp = Smtp::new(SmtpSettings { connections: 1, ..settings(&server) }).unwrap();
     let asked = Arc::new(Notify::new());
-    let mut recorder = WritesForever {
-        asked: asked.clone(),
-    };
+    let mut recorder = WritesForever { asked: asked.clone() };
     let (ana, mail) = (to("ana@shop.example"), a_mail());
     tokio::select! {
         delivered = smtp.send(&ana, &mail, &mut recorder) => panic!("{delivered:?}"),
         () = asked.notified() => {}
     }
-    assert!(
-        matches!(send(&smtp).await, Delivered::Sent { .. }),
-        "its place is free again"
-    );
+    assert!(matches!(send(&smtp).await, Delivered::Sent { .. }), "its place is free again");
     assert_eq!((server.bodies().len(), server.connections()), (1, 2));
 }
 
 #[tokio::test]
 async fn one_connection_carries_many_mails_also_after_a_bounce() {
-    let server = Script::friendly()
-        .at(Step::Rcpt, say("250 ok"))
-        .at(Step::Rcpt, say("550 5.1.1 no"))
-        .open()
-        .await;
+    let server = Script::friendly().at(Step::Rcpt, say("250 ok")).at(Step::Rcpt, say("550 5.1.1 no")).open().await;
     let smtp = sender(&server);
     assert!(matches!(send(&smtp).await, Delivered::Sent { .. }));
     assert!(matches!(send(&smtp).await, Delivered::Rejected { .. }));
     assert!(matches!(send(&smtp).await, Delivered::Sent { .. }));
     assert_eq!(server.connections(), 1);
-    assert_eq!(
-        server.heard().iter().filter(|line| *line == "RSET").count(),
-        2
-    );
+    assert_eq!(server.heard().iter().filter(|line| *line == "RSET").count(), 2);
     smtp.close().await;
     assert_eq!(server.heard().last().unwrap(), "QUIT");
 }
@@ -431,23 +313,11 @@ async fn a_connection_is_renewed_after_a_hundred_mails() {
 
 #[tokio::test]
 async fn a_kept_connection_that_has_died_is_replaced_without_a_word() {
-    for death in [
-        Act::Close,
-        Act::Reset,
-        Act::Hang,
-        say("421 idle too long"),
-        say("garbage"),
-    ] {
-        let server = Script::friendly()
-            .at(Step::Rset, death.clone())
-            .open()
-            .await;
+    for death in [Act::Close, Act::Reset, Act::Hang, say("421 idle too long"), say("garbage")] {
+        let server = Script::friendly().at(Step::Rset, death.clone()).open().await;
         let smtp = impatient(&server);
         assert!(matches!(send(&smtp).await, Delivered::Sent { .. }));
-        assert!(
-            matches!(send(&smtp).await, Delivered::Sent { .. }),
-            "{death:?}"
-        );
+        assert!(matches!(send(&smtp).await, Delivered::Sent { .. }), "{death:?}");
         assert_eq!(server.connections(), 2);
     }
 }
@@ -455,13 +325,7 @@ async fn a_kept_connection_that_has_died_is_replaced_without_a_word() {
 #[tokio::test]
 async fn there_are_never_more_connections_than_allowed() {
     let server = Script::friendly().open().await;
-    let smtp = Arc::new(
-        Smtp::new(SmtpSettings {
-            connections: 3,
-            ..settings(&server)
-        })
-        .unwrap(),
-    );
+    let smtp = Arc::new(Smtp::new(SmtpSettings { connections: 3, ..settings(&server) }).unwrap());
     // Spawned, so that the futures must be Send.
     let sends: Vec<_> = (0..30)
         .map(|_| {
@@ -478,16 +342,13 @@ async fn there_are_never_more_connections_than_allowed() {
 
 #[tokio::test]
 async fn a_body_cannot_smuggle_a_second_mail() {
-    let hostile = b"Subject: x\r\n\r\nhello\r\n.\r\nMAIL FROM:<evil@x.example>\r\nRCPT TO:<ceo@shop.example>\r\nDATA\r\n\
+    let hostile =
+        b"Subject: x\r\n\r\nhello\r\n.\r\nMAIL FROM:<evil@x.example>\r\nRCPT TO:<ceo@shop.example>\r\nDATA\r\n\
         \n.\nMAIL FROM:<a@x.example>\n\r.\r..\r\n.\r\n..\n.\r\r\n.";
     let server = Script::friendly().open().await;
     let smtp = sender(&server);
     let mail = WrittenMail::from_bytes(hostile).unwrap();
-    assert!(matches!(
-        smtp.send(&to("ana@shop.example"), &mail, &mut Vec::new())
-            .await,
-        Delivered::Sent { .. }
-    ));
+    assert!(matches!(smtp.send(&to("ana@shop.example"), &mail, &mut Vec::new()).await, Delivered::Sent { .. }));
     assert_eq!(
         server.heard().len(),
         4,
@@ -497,14 +358,8 @@ async fn a_body_cannot_smuggle_a_second_mail() {
     let bodies = server.bodies();
     assert_eq!(bodies.len(), 1);
     let body = std::str::from_utf8(&bodies[0]).unwrap();
-    assert!(
-        !body.replace("\r\n", "").contains(['\r', '\n']),
-        "no bare CR or LF on the wire"
-    );
-    let unstuffed: String = body
-        .split_inclusive("\r\n")
-        .map(|line| line.strip_prefix('.').unwrap_or(line))
-        .collect();
+    assert!(!body.replace("\r\n", "").contains(['\r', '\n']), "no bare CR or LF on the wire");
+    let unstuffed: String = body.split_inclusive("\r\n").map(|line| line.strip_prefix('.').unwrap_or(line)).collect();
     assert!(body.lines().all(|line| line != "."));
     assert_eq!(unstuffed.as_bytes(), mail.as_bytes());
 }
@@ -521,25 +376,13 @@ fn bytes_that_smtp_cannot_carry_are_refused_before_a_connection() {
 async fn unusual_but_legal_replies_are_understood() {
     let script = Script::friendly()
         .at(Step::MailFrom, say("250"))
-        .at(
-            Step::Rcpt,
-            Act::Say(b"250-2.1.5 Empf\xe4nger\r\n250-\r\n250 2.1.5 in Ordnung\r\n".to_vec()),
-        )
+        .at(Step::Rcpt, Act::Say(b"250-2.1.5 Empf\xe4nger\r\n250-\r\n250 2.1.5 in Ordnung\r\n".to_vec()))
         .at(Step::Data, say("354"))
         .at(Step::Dot, say("250"));
     assert!(matches!(sent_at(script).await, Delivered::Sent { .. }));
     let latin_1 = Act::Say(b"550 5.1.1 Empf\xe4nger \x1b[31munbekannt\r\n".to_vec());
     let delivered = sent_at(Script::friendly().at(Step::Rcpt, latin_1)).await;
-    assert!(
-        matches!(
-            delivered,
-            Delivered::Rejected {
-                of_recipient: true,
-                ..
-            }
-        ),
-        "{delivered:?}"
-    );
+    assert!(matches!(delivered, Delivered::Rejected { of_recipient: true, .. }), "{delivered:?}");
     assert_eq!(delivered.detail(), "550 5.1.1 Empf?nger ?[31munbekannt");
 }
 
@@ -553,15 +396,9 @@ async fn a_long_reply_is_kept_in_part() {
 #[tokio::test]
 async fn mails_go_encrypted_where_asked_for() {
     let trusted_pem = Some(AUTHORITY_PEM.to_owned());
-    for (script, tls) in [
-        (Script::implicit_tls(), Tls::Implicit),
-        (Script::friendly(), Tls::StartTls),
-    ] {
+    for (script, tls) in [(Script::implicit_tls(), Tls::Implicit), (Script::friendly(), Tls::StartTls)] {
         let server = script.open().await;
-        let login = Some(Login {
-            user: "tea".to_owned(),
-            password: Secret::new("hunter2"),
-        });
+        let login = Some(Login { user: "tea".to_owned(), password: Secret::new("hunter2") });
         let settings = SmtpSettings {
             login,
             trusted_pem: trusted_pem.clone(),
@@ -569,21 +406,12 @@ async fn mails_go_encrypted_where_asked_for() {
         };
         let smtp = Smtp::new(settings).unwrap();
         let delivered = send(&smtp).await;
-        assert!(
-            matches!(delivered, Delivered::Sent { .. }),
-            "{tls:?}: {delivered:?}"
-        );
+        assert!(matches!(delivered, Delivered::Sent { .. }), "{tls:?}: {delivered:?}");
         let heard = server.heard();
-        let login = heard
-            .iter()
-            .position(|line| line == "AUTH PLAIN AHRlYQBodW50ZXIy")
-            .expect("it logs in");
+        let login = heard.iter().position(|line| line == "AUTH PLAIN AHRlYQBodW50ZXIy").expect("it logs in");
         let start = heard.iter().position(|line| line == "STARTTLS");
         assert_eq!(start.is_some(), tls == Tls::StartTls);
-        assert!(
-            start.is_none_or(|start| start < login),
-            "the password goes after encryption: {heard:?}"
-        );
+        assert!(start.is_none_or(|start| start < login), "the password goes after encryption: {heard:?}");
     }
 }
 
@@ -591,99 +419,39 @@ async fn mails_go_encrypted_where_asked_for() {
 async fn without_the_encryption_asked_for_nothing_is_sent() {
     let untrusted = Script::implicit_tls().open().await;
     let other_name = Script::implicit_tls().open().await;
-    let no_starttls = Script::friendly()
-        .at(Step::Ehlo, say("250-tea.example\r\n250 SIZE 1000"))
-        .open()
-        .await;
-    let no_consent = Script::friendly()
-        .at(Step::StartTls, say("454 4.7.0 not now"))
-        .open()
-        .await;
+    let no_starttls = Script::friendly().at(Step::Ehlo, say("250-tea.example\r\n250 SIZE 1000")).open().await;
+    let no_consent = Script::friendly().at(Step::StartTls, say("454 4.7.0 not now")).open().await;
     let slipped_in = Script::friendly()
-        .at(
-            Step::StartTls,
-            Act::Say(b"220 go ahead\r\n250-tea.example\r\n250 AUTH PLAIN\r\n".to_vec()),
-        )
+        .at(Step::StartTls, Act::Say(b"220 go ahead\r\n250-tea.example\r\n250 AUTH PLAIN\r\n".to_vec()))
         .open()
         .await;
     let plain = Script::friendly().open().await;
     let ours = Some(AUTHORITY_PEM);
     for (server, host, tls, trust, reason) in [
-        (
-            &untrusted,
-            "localhost",
-            Tls::Implicit,
-            None,
-            "UnknownIssuer",
-        ),
-        (
-            &other_name,
-            "127.0.0.1",
-            Tls::Implicit,
-            ours,
-            "not valid for name",
-        ),
-        (
-            &no_starttls,
-            "localhost",
-            Tls::StartTls,
-            ours,
-            "does not offer STARTTLS",
-        ),
-        (
-            &no_consent,
-            "localhost",
-            Tls::StartTls,
-            ours,
-            "refused to begin encryption",
-        ),
-        (
-            &slipped_in,
-            "localhost",
-            Tls::StartTls,
-            ours,
-            "before encryption began",
-        ),
+        (&untrusted, "localhost", Tls::Implicit, None, "UnknownIssuer"),
+        (&other_name, "127.0.0.1", Tls::Implicit, ours, "not valid for name"),
+        (&no_starttls, "localhost", Tls::StartTls, ours, "does not offer STARTTLS"),
+        (&no_consent, "localhost", Tls::StartTls, ours, "refused to begin encryption"),
+        (&slipped_in, "localhost", Tls::StartTls, ours, "before encryption began"),
         (&plain, "localhost", Tls::Implicit, ours, "corrupt message"),
     ] {
-        let settings = SmtpSettings {
-            trusted_pem: trust.map(str::to_owned),
-            ..SmtpSettings::new(host, server.port, tls)
-        };
+        let settings =
+            SmtpSettings { trusted_pem: trust.map(str::to_owned), ..SmtpSettings::new(host, server.port, tls) };
         let delivered = send(&Smtp::new(settings).unwrap()).await;
         assert!(is_put_off(&delivered), "{delivered:?}");
         assert_eq!(delivered.phase(), Phase::Connect);
         assert!(delivered.detail().contains(reason), "{delivered:?}");
-        assert!(
-            !server
-                .heard()
-                .iter()
-                .any(|line| line.starts_with("MAIL") || line.starts_with("AUTH"))
-        );
+        assert!(!server.heard().iter().any(|line| line.starts_with("MAIL") || line.starts_with("AUTH")));
     }
 }
 
 #[tokio::test]
 async fn a_wrong_password_puts_off_and_blames_no_recipient() {
-    let server = Script::friendly()
-        .at(Step::Auth, say("535 5.7.8 wrong password"))
-        .open()
-        .await;
-    let login = Some(Login {
-        user: "tea".to_owned(),
-        password: Secret::new("hunter2"),
-    });
-    let smtp = Smtp::new(SmtpSettings {
-        login,
-        ..settings(&server)
-    })
-    .unwrap();
+    let server = Script::friendly().at(Step::Auth, say("535 5.7.8 wrong password")).open().await;
+    let login = Some(Login { user: "tea".to_owned(), password: Secret::new("hunter2") });
+    let smtp = Smtp::new(SmtpSettings { login, ..settings(&server) }).unwrap();
     let delivered = send(&smtp).await;
-    let Delivered::PutOff {
-        phase: Phase::Connect,
-        trouble: Trouble::Reply(reply),
-    } = delivered
-    else {
+    let Delivered::PutOff { phase: Phase::Connect, trouble: Trouble::Reply(reply) } = delivered else {
         panic!("{delivered:?}")
     };
     assert_eq!(reply.code, 535);
@@ -691,62 +459,26 @@ async fn a_wrong_password_puts_off_and_blames_no_recipient() {
 
 #[test]
 fn settings_that_would_leak_or_cannot_work_are_refused() {
-    let login = Some(Login {
-        user: "tea".to_owned(),
-        password: Secret::new("hunter2"),
-    });
-    let in_the_clear = SmtpSettings {
-        login,
-        ..SmtpSettings::new("mail.example", 25, Tls::None)
-    };
+    let login = Some(Login { user: "tea".to_owned(), password: Secret::new("hunter2") });
+    let in_the_clear = SmtpSettings { login, ..SmtpSettings::new("mail.example", 25, Tls::None) };
     let printed = format!("{in_the_clear:?}");
-    assert!(
-        printed.contains("***") && !printed.contains("hunter2"),
-        "{printed}"
-    );
+    assert!(printed.contains("***") && !printed.contains("hunter2"), "{printed}");
     let error = Smtp::new(in_the_clear.clone()).unwrap_err();
-    assert_eq!(
-        error,
-        SettingsError::PasswordInTheClear {
-            host: "mail.example".to_owned()
-        }
-    );
-    let smtp = Smtp::new(SmtpSettings {
-        tls: Tls::StartTls,
-        ..in_the_clear
-    })
-    .unwrap();
+    assert_eq!(error, SettingsError::PasswordInTheClear { host: "mail.example".to_owned() });
+    let smtp = Smtp::new(SmtpSettings { tls: Tls::StartTls, ..in_the_clear }).unwrap();
     assert!(!format!("{smtp:?}").contains("hunter2"));
 
     let new = || SmtpSettings::new("mail.example", 25, Tls::StartTls);
     assert!(matches!(
-        Smtp::new(SmtpSettings {
-            connections: 0,
-            ..new()
-        }),
+        Smtp::new(SmtpSettings { connections: 0, ..new() }),
         Err(SettingsError::Connections { connections: 0 })
     ));
     assert!(matches!(
-        Smtp::new(SmtpSettings {
-            host: "mail example".to_owned(),
-            ..new()
-        }),
+        Smtp::new(SmtpSettings { host: "mail example".to_owned(), ..new() }),
         Err(SettingsError::Host { .. })
     ));
     let two_lines = Some("tea\r\nMAIL FROM:<x>".to_owned());
-    assert!(matches!(
-        Smtp::new(SmtpSettings {
-            hello_name: two_lines,
-            ..new()
-        }),
-        Err(SettingsError::HelloName { .. })
-    ));
+    assert!(matches!(Smtp::new(SmtpSettings { hello_name: two_lines, ..new() }), Err(SettingsError::HelloName { .. })));
     let no_pem = Some("not a certificate".to_owned());
-    assert!(matches!(
-        Smtp::new(SmtpSettings {
-            trusted_pem: no_pem,
-            ..new()
-        }),
-        Err(SettingsError::TrustedPem { .. })
-    ));
+    assert!(matches!(Smtp::new(SmtpSettings { trusted_pem: no_pem, ..new() }), Err(SettingsError::TrustedPem { .. })));
 }

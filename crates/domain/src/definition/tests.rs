@@ -80,14 +80,22 @@ fn what_is_duplicate_empty_too_deep_or_too_long_is_refused() {
 
 #[test]
 fn what_comes_later_is_refused_by_name_instead_of_being_ignored() {
-    assert!(error_of("segment: a\nwhere: { stopped: Visit, active: 14d, quiet: 7d }").contains("not evaluated by this version yet"));
-    assert!(error_of("segment: a\nwhere: { trait: plan, held_for: { value: gold, at_least: 7d } }").contains("not evaluated by this version yet"));
+    assert!(
+        error_of("segment: a\nwhere: { stopped: Visit, active: 14d, quiet: 7d }")
+            .contains("not evaluated by this version yet")
+    );
+    assert!(
+        error_of("segment: a\nwhere: { trait: plan, held_for: { value: gold, at_least: 7d } }")
+            .contains("not evaluated by this version yet")
+    );
 }
 
 #[test]
 fn circles_and_unknown_targets_are_named() {
     let mut all = Definitions::new();
-    for defined in read_text("[{segment: a, where: {segment: b}}, {segment: b, where: {not: {segment: a}}}]", "x").unwrap() {
+    for defined in
+        read_text("[{segment: a, where: {segment: b}}, {segment: b, where: {not: {segment: a}}}]", "x").unwrap()
+    {
         all.put(defined.definition);
     }
     assert!(all.check().unwrap_err().to_string().contains("`a` → `b` → `a`"));

@@ -60,7 +60,8 @@ impl Engine {
         let message = message.clone();
         if self.has_expired(&message) {
             let gave_up = message.because == Some(Because::PutOff);
-            let (outcome, because) = if gave_up { (Outcome::Failed, Because::GaveUp) } else { (Outcome::Skipped, Because::Expired) };
+            let (outcome, because) =
+                if gave_up { (Outcome::Failed, Because::GaveUp) } else { (Outcome::Skipped, Because::Expired) };
             let words = message.detail.clone().filter(|_| gave_up);
             self.conclude(id, outcome, Some(because), words);
             return;
@@ -81,7 +82,10 @@ impl Engine {
 
     /// Whether a message was held too long. A pause does not count against it.
     fn has_expired(&self, message: &Message) -> bool {
-        let is_paused = self.campaigns.get(&message.campaign).is_some_and(|campaigning| campaigning.current.campaign.state == State::Paused);
+        let is_paused = self
+            .campaigns
+            .get(&message.campaign)
+            .is_some_and(|campaigning| campaigning.current.campaign.state == State::Paused);
         message.expires <= self.clock && !is_paused
     }
 
@@ -138,7 +142,9 @@ impl Engine {
             Some(written) => written.clone(),
             None => match self.write(message, variant.as_deref(), journey) {
                 Ok(written) => written,
-                Err(detail) => return Answer::Hold { because: Because::MissingValue, until: None, detail: Some(detail) },
+                Err(detail) => {
+                    return Answer::Hold { because: Because::MissingValue, until: None, detail: Some(detail) };
+                }
             },
         };
         if matches!(step.action, Action::Message { approve: true, .. }) {
@@ -147,7 +153,9 @@ impl Engine {
         if let Some(held) = self.ask_limits(message, &prepared.campaign, person) {
             return held;
         }
-        if let Some(rest) = self.rests.get(&message.channel).and_then(|rest| rest.until).filter(|until| *until > self.clock) {
+        if let Some(rest) =
+            self.rests.get(&message.channel).and_then(|rest| rest.until).filter(|until| *until > self.clock)
+        {
             return hold(Because::ChannelDown, Some(rest));
         }
         // A message that was tried has passed the draw before.
@@ -162,9 +170,11 @@ impl Engine {
     /// Consent for purpose and channel, suppression, an address. Asked here and again when the attempt is recorded.
     pub(crate) fn ask_permission(&self, message: &Message, person: CustomerId) -> Result<String, Because> {
         if message.purpose != service() {
-            let granted = self.definitions.purposes.get(&message.purpose).zip(self.customers.get(&person)).is_some_and(|(purpose, customer)| {
-                customer.standing.consent(purpose, message.channel.word(), self.clock) == ConsentState::Granted
-            });
+            let granted = self.definitions.purposes.get(&message.purpose).zip(self.customers.get(&person)).is_some_and(
+                |(purpose, customer)| {
+                    customer.standing.consent(purpose, message.channel.word(), self.clock) == ConsentState::Granted
+                },
+            );
             if !granted {
                 return Err(Because::NoConsent);
             }
@@ -172,7 +182,11 @@ impl Engine {
         let Some(address) = self.address_of(person, message.channel) else {
             return Err(Because::NoAddress);
         };
-        if self.suppressions.contains_key(&address) {
+        // What was written already goes to the address of then.
+        let written = message.written.as_ref().and_then(|written| normal_email(&written.to));
+        if self.suppressions.contains_key(&address)
+            || written.is_some_and(|address| self.suppressions.contains_key(&address))
+        {
             return Err(Because::Suppressed);
         }
         let place = (message.campaign.clone(), message.step.clone(), address.clone());
@@ -180,14 +194,20 @@ impl Engine {
         // What is older than the ledger looks back is forgotten, at a restart as well as here.
         let since = self.clock.minus(store::CAPS_LOOK_BACK);
         let mut recent = went_to.filter(|addressed| addressed.gone_at.is_none_or(|at| at >= since));
-        if recent.any(|addressed| self.person(addressed.customer) != person) { Err(Because::DuplicateAddress) } else { Ok(address) }
+        if recent.any(|addressed| self.person(addressed.customer) != person) {
+            Err(Because::DuplicateAddress)
+        } else {
+            Ok(address)
+        }
     }
 
     /// Notes that a message goes to its address, or that it went.
     pub(crate) fn note_address(&mut self, message: &Message, gone_at: Option<Timestamp>) {
-        if let Some(place) = address_place(message) {
-            self.addressed.entry(place).or_default().insert(message.id.clone(), Addressed { customer: message.customer, gone_at });
-        }
+        let Some(place) = address_place(message) else { return };
+        let since = self.clock.minus(store::CAPS_LOOK_BACK);
+        let messages = self.addressed.entry(place).or_default();
+        messages.retain(|_, addressed| addressed.gone_at.is_none_or(|at| at >= since));
+        messages.insert(message.id.clone(), Addressed { customer: message.customer, gone_at });
     }
 
     fn forget_address(&mut self, message: &Message) {
@@ -212,7 +232,8 @@ impl Engine {
         let text = value.as_str()?;
         match channel {
             Channel::Email => normal_email(text),
-            _ => (!text.trim().is_empty() && text.len() <= 40 && !text.chars().any(char::is_control)).then(|| text.to_owned()),
+            _ => (!text.trim().is_empty() && text.len() <= 40 && !text.chars().any(char::is_control))
+                .then(|| text.to_owned()),
         }
     }
 
@@ -234,7 +255,13 @@ impl Engine {
         let zone = self.zone_of(person);
         let mut marks = self.marks_of(person);
         marks.retain(|mark| mark.message != message.id);
-        let asking = Asking { campaign: &campaign.name, purpose: &message.purpose, channel: message.channel, zone: &zone, now: self.clock };
+        let asking = Asking {
+            campaign: &campaign.name,
+            purpose: &message.purpose,
+            channel: message.channel,
+            zone: &zone,
+            now: self.clock,
+        };
         let own = campaign.cap.iter().map(|cap| (cap, true));
         let mut full: Option<(Timestamp, bool)> = None;
         for (cap, own) in settings.caps.iter().map(|cap| (cap, false)).chain(own) {
@@ -290,8 +317,7 @@ impl Engine {
         message.variant = variant;
         message.written = Some(written);
         message.outcome = None;
-        // Put off again, it is the same hold and not another one.
-        message.because = message.because.filter(|because| matches!(because, Because::PutOff | Because::ChannelDown));
+        // Why it was held last is kept: held again for the same reason before it went, it is the same hold.
         // It counts for caps from here on.
         message.outcome_at = Some(now);
         message.due = Some(now);
@@ -311,7 +337,8 @@ impl Engine {
     pub(crate) fn hold(&mut self, id: &MessageId, because: Because, until: Option<Timestamp>, detail: Option<String>) {
         let now = self.clock;
         let Some(message) = self.messages.get(id) else { return };
-        let expires_after = self.campaigns.get(&message.campaign).map(|campaigning| campaigning.current.campaign.expires_after);
+        let expires_after =
+            self.campaigns.get(&message.campaign).map(|campaigning| campaigning.current.campaign.expires_after);
         let Some(message) = self.messages.get_mut(id) else { return };
         if message.expires == domain::time::LATEST
             && let Some(span) = expires_after
@@ -349,7 +376,13 @@ impl Engine {
     }
 
     /// Ends a message with a final outcome and goes on with its journey.
-    pub(crate) fn conclude(&mut self, id: &MessageId, outcome: Outcome, because: Option<Because>, detail: Option<String>) {
+    pub(crate) fn conclude(
+        &mut self,
+        id: &MessageId,
+        outcome: Outcome,
+        because: Option<Because>,
+        detail: Option<String>,
+    ) {
         let now = self.clock;
         let Some(mut message) = self.messages.remove(id) else { return };
         if let Some(due) = message.due {
@@ -397,7 +430,11 @@ impl Engine {
                 self.outbox.remove(&(due, id.clone()));
             }
             if message.outcome.is_some() || message.written.is_some() {
-                let (outcome, because) = if message.fate_is_unknown() { (Outcome::Uncertain, Because::NoReply) } else { (Outcome::Skipped, Because::Exited) };
+                let (outcome, because) = if message.fate_is_unknown() {
+                    (Outcome::Uncertain, Because::NoReply)
+                } else {
+                    (Outcome::Skipped, Because::Exited)
+                };
                 message.outcome = Some(outcome);
                 message.because = Some(because);
                 message.outcome_at = Some(self.clock);
@@ -409,7 +446,14 @@ impl Engine {
     }
 
     /// Writes a decision down, in the ledger and in the customer's history.
-    pub(crate) fn decide(&mut self, message: &Message, outcome: Outcome, because: Option<Because>, detail: Option<String>, until: Option<Timestamp>) {
+    pub(crate) fn decide(
+        &mut self,
+        message: &Message,
+        outcome: Outcome,
+        because: Option<Because>,
+        detail: Option<String>,
+        until: Option<Timestamp>,
+    ) {
         self.pending.decisions.push(Decision {
             message: message.id.clone(),
             customer: message.customer,
@@ -453,8 +497,14 @@ fn hold(because: Because, until: Option<Timestamp>) -> Answer {
 /// An e-mail address as it is compared: trimmed of nothing, its domain in lower case. None for what is no address.
 pub fn normal_email(text: &str) -> Option<String> {
     let (local, domain) = text.rsplit_once('@')?;
-    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '(' | ')' | '@');
-    let ok = !local.is_empty() && local.len() <= 64 && !domain.is_empty() && domain.len() <= 250 && !local.contains(bad) && !domain.contains(bad);
+    let bad =
+        |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '(' | ')' | '@');
+    let ok = !local.is_empty()
+        && local.len() <= 64
+        && !domain.is_empty()
+        && domain.len() <= 250
+        && !local.contains(bad)
+        && !domain.contains(bad);
     ok.then(|| format!("{local}@{}", domain.to_lowercase()))
 }
 
@@ -467,4 +517,3 @@ fn address_place(message: &Message) -> Option<(Name, String, String)> {
     };
     Some((message.campaign.clone(), message.step.clone(), address))
 }
-

@@ -22,7 +22,10 @@ impl Engine {
             let Trigger::Did { late, .. } = &campaigning.current.campaign.enter.on else { continue };
             let age = self.clock.since(call.timestamp);
             let in_time = call.timestamp >= campaigning.facts.started_at && age <= *late;
-            if in_time && campaigning.current.campaign.state == State::Running && campaigning.current.is_trigger(call, &zone) {
+            if in_time
+                && campaigning.current.campaign.state == State::Running
+                && campaigning.current.is_trigger(call, &zone)
+            {
                 self.work.triggers.push(Triggered { campaign: name.clone(), customer: id, event: Some(call.clone()) });
             }
         }
@@ -34,7 +37,8 @@ impl Engine {
             let Some(campaigning) = self.campaigns.get(&journey.campaign) else { continue };
             let prepared = campaigning.version(journey.version);
             let Some(goal) = &prepared.campaign.goal else { continue };
-            let in_window = call.timestamp > journey.entered_at && call.timestamp <= journey.entered_at.plus(goal.within);
+            let in_window =
+                call.timestamp > journey.entered_at && call.timestamp <= journey.entered_at.plus(goal.within);
             if in_window && let Some(worth) = prepared.goal_worth(call, &zone) {
                 self.work.goals.push(GoalEvent { journey: journey.id.clone(), at: call.timestamp, worth });
             }
@@ -150,9 +154,12 @@ impl Engine {
 
     /// Whether somebody is inside a campaign for a key.
     pub(crate) fn is_inside(&self, campaign: &Name, id: CustomerId, key: Option<&String>) -> bool {
-        self.journeys_of.get(&id).into_iter().flatten().filter_map(|journey| self.journeys.get(journey)).any(|journey| {
-            journey.campaign == *campaign && journey.stage.is_inside() && journey.key.as_ref() == key
-        })
+        self.journeys_of
+            .get(&id)
+            .into_iter()
+            .flatten()
+            .filter_map(|journey| self.journeys.get(journey))
+            .any(|journey| journey.campaign == *campaign && journey.stage.is_inside() && journey.key.as_ref() == key)
     }
 
     fn may_enter_again(&self, campaign: &Campaign, id: CustomerId, key: Option<&String>) -> bool {
@@ -165,11 +172,18 @@ impl Engine {
         }
     }
 
-    fn begin_journey(&mut self, prepared: &crate::decide::prepared::Prepared, id: CustomerId, key: Option<String>, event: Option<&Call>) {
+    fn begin_journey(
+        &mut self,
+        prepared: &crate::decide::prepared::Prepared,
+        id: CustomerId,
+        key: Option<String>,
+        event: Option<&Call>,
+    ) {
         let campaign = &prepared.campaign.name;
         let now = self.clock;
-        let words = [campaign.as_str(), &id.to_string(), key.as_deref().unwrap_or(""), &now.0.to_string()];
-        // Twice at one instant (out and in again by goal) must be two journeys.
+        // Twice at one instant must be two journeys: calls have been accepted in between, its own messages at least.
+        let (customer, at, position) = (id.to_string(), now.0.to_string(), self.position.0.to_string());
+        let words = [campaign.as_str(), &customer, key.as_deref().unwrap_or(""), &at, &position];
         let mut journey_id: Arc<str> = format!("j_{}", self.seen.id_of(&words)).into();
         while self.journeys.contains_key(&journey_id) {
             journey_id = format!("j_{}", self.seen.id_of(&[&words.concat(), &journey_id])).into();
@@ -255,7 +269,9 @@ impl Engine {
                 }
                 Some((step_id, Action::Message { template, channel, .. })) => {
                     journey.stage = Stage::Messaging;
-                    let channel = channel.unwrap_or_else(|| self.definitions.templates.get(&template).map_or(Channel::Email, |template| template.channel));
+                    let channel = channel.unwrap_or_else(|| {
+                        self.definitions.templates.get(&template).map_or(Channel::Email, |template| template.channel)
+                    });
                     self.begin_message(id, &prepared.campaign, step_id, template, channel);
                     return;
                 }
@@ -263,7 +279,14 @@ impl Engine {
         }
     }
 
-    fn begin_message(&mut self, journey_id: &Arc<str>, campaign: &Campaign, step: String, template: Name, channel: Channel) {
+    fn begin_message(
+        &mut self,
+        journey_id: &Arc<str>,
+        campaign: &Campaign,
+        step: String,
+        template: Name,
+        channel: Channel,
+    ) {
         let Some(journey) = self.journeys.get_mut(journey_id) else { return };
         let id = MessageId(format!("m_{}", self.seen.id_of(&["message", journey_id, &step])).into());
         journey.message = Some(id.clone());
@@ -316,7 +339,9 @@ impl Engine {
         self.journeys_of
             .get(&id)?
             .iter()
-            .find(|journey| self.journeys.get(*journey).is_some_and(|journey| journey.message.as_ref() == Some(&message.id)))
+            .find(|journey| {
+                self.journeys.get(*journey).is_some_and(|journey| journey.message.as_ref() == Some(&message.id))
+            })
             .cloned()
     }
 
@@ -346,7 +371,12 @@ impl Engine {
     pub(crate) fn forget_if_over(&mut self, id: &Arc<str>) {
         let Some(journey) = self.journeys.get(id) else { return };
         let person = self.person(journey.customer);
-        let watched = self.exposures.get(&person).into_iter().flatten().any(|exposure| exposure.journey == *id && exposure.until >= self.clock);
+        let watched = self
+            .exposures
+            .get(&person)
+            .into_iter()
+            .flatten()
+            .any(|exposure| exposure.journey == *id && exposure.until >= self.clock);
         if journey.stage.is_inside() || watched {
             return;
         }
@@ -379,7 +409,14 @@ impl Engine {
 
     /// Of two journeys through one campaign with the same key the older goes on; the other ends without a decision.
     fn end_doubles(&mut self, id: CustomerId) {
-        let mut inside: Vec<&Journey> = self.journeys_of.get(&id).into_iter().flatten().filter_map(|journey| self.journeys.get(journey)).filter(|journey| journey.stage.is_inside()).collect();
+        let mut inside: Vec<&Journey> = self
+            .journeys_of
+            .get(&id)
+            .into_iter()
+            .flatten()
+            .filter_map(|journey| self.journeys.get(journey))
+            .filter(|journey| journey.stage.is_inside())
+            .collect();
         inside.sort_by_key(|journey| (journey.entered_at, journey.id.clone()));
         let mut kept: Vec<(&Name, Option<&String>)> = Vec::new();
         let mut doubles = Vec::new();
@@ -409,7 +446,8 @@ impl Engine {
 
     /// Groups journeys, marks and exposures by today's people again, after some were parted.
     pub(crate) fn repart_campaigns(&mut self) {
-        let people: Vec<(Arc<str>, CustomerId)> = self.journeys.values().map(|journey| (journey.id.clone(), self.person(journey.customer))).collect();
+        let people: Vec<(Arc<str>, CustomerId)> =
+            self.journeys.values().map(|journey| (journey.id.clone(), self.person(journey.customer))).collect();
         self.journeys_of.clear();
         for (journey, person) in people {
             self.journeys_of.entry(person).or_default().insert(journey);
@@ -429,13 +467,17 @@ impl Engine {
         let exists = self.exposures.get(&person).into_iter().flatten().any(|exposure| exposure.journey == journey_id);
         let Some(campaigning) = self.campaigns.get(&journey.campaign) else { return };
         let Some(goal) = &campaigning.version(journey.version).campaign.goal else { return };
-        if exists {
+        // A window that is over has nothing left to count, on either side; and of one that was forgotten by then
+        // nobody knows whether it was.
+        let is_over = journey.entered_at.plus(goal.within) < self.clock;
+        if exists || is_over {
             return;
         }
         let exposure = Exposure {
             journey: journey_id,
             campaign: journey.campaign.clone(),
-            customer: person,
+            // Under the id of its journey, so that a parting gives both to the same person.
+            customer: journey.customer,
             arm,
             at: self.clock,
             until: journey.entered_at.plus(goal.within),
@@ -452,7 +494,14 @@ impl Engine {
     pub(crate) fn mark(&mut self, message: &Message, at: Timestamp, kind: MarkKind) {
         let marks = self.marks.entry(message.customer).or_default();
         marks.retain(|mark| mark.message != message.id);
-        marks.push(Mark { at, message: message.id.clone(), campaign: message.campaign.clone(), purpose: message.purpose.clone(), channel: message.channel, kind });
+        marks.push(Mark {
+            at,
+            message: message.id.clone(),
+            campaign: message.campaign.clone(),
+            purpose: message.purpose.clone(),
+            channel: message.channel,
+            kind,
+        });
         // No cap looks back further than a year and a day.
         let edge = at.minus(store::CAPS_LOOK_BACK);
         marks.retain(|mark| mark.at >= edge);

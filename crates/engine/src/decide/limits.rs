@@ -108,7 +108,8 @@ pub fn counted(cap: &Cap, own: bool, marks: &[Mark], asking: Asking<'_>) -> Vec<
         };
         meant && cap.channel.is_none_or(|channel| channel == mark.channel) && mark.at <= asking.now
     };
-    let mut inside: Vec<Timestamp> = marks.iter().filter(counts).filter_map(|mark| counts_from(cap, mark, asking)).collect();
+    let mut inside: Vec<Timestamp> =
+        marks.iter().filter(counts).filter_map(|mark| counts_from(cap, mark, asking)).collect();
     inside.sort_unstable();
     inside
 }
@@ -137,7 +138,8 @@ pub fn quiet_until(hours: &QuietHours, purpose: &Name, zone: &Zone, now: Timesta
     let local = zone.local(now);
     let time = local.time();
     let over_midnight = hours.from > hours.to;
-    let quiet = if over_midnight { time >= hours.from || time < hours.to } else { hours.from <= time && time < hours.to };
+    let quiet =
+        if over_midnight { time >= hours.from || time < hours.to } else { hours.from <= time && time < hours.to };
     if !quiet {
         return None;
     }
@@ -163,17 +165,30 @@ mod tests {
     }
 
     fn mark(when: &str, campaign: &str) -> Mark {
-        Mark { at: at(when), message: MessageId(Arc::from("m")), campaign: name(campaign), purpose: marketing(), channel: Channel::Email, kind: MarkKind::Gone }
+        Mark {
+            at: at(when),
+            message: MessageId(Arc::from("m")),
+            campaign: name(campaign),
+            purpose: marketing(),
+            channel: Channel::Email,
+            kind: MarkKind::Gone,
+        }
     }
 
     #[test]
     fn quiet_hours_end_at_eight_by_the_new_clock() {
         let hours = QuietHours { from: time(21, 0, 0, 0), to: time(8, 0, 0, 0), purposes: vec![marketing()] };
         let london = Zone::find("Europe/London").unwrap();
-        assert_eq!(quiet_until(&hours, &marketing(), &london, at("2026-03-28T23:00:00Z")), Some(at("2026-03-29T07:00:00Z")));
+        assert_eq!(
+            quiet_until(&hours, &marketing(), &london, at("2026-03-28T23:00:00Z")),
+            Some(at("2026-03-29T07:00:00Z"))
+        );
         assert_eq!(quiet_until(&hours, &marketing(), &london, at("2026-03-29T07:00:00Z")), None);
         let york = Zone::find("America/New_York").unwrap();
-        assert_eq!(quiet_until(&hours, &marketing(), &york, at("2026-11-01T03:00:00Z")), Some(at("2026-11-01T13:00:00Z")));
+        assert_eq!(
+            quiet_until(&hours, &marketing(), &york, at("2026-11-01T03:00:00Z")),
+            Some(at("2026-11-01T13:00:00Z"))
+        );
         assert_eq!(quiet_until(&hours, &domain::workspace::service(), &york, at("2026-11-01T03:00:00Z")), None);
     }
 
@@ -183,9 +198,17 @@ mod tests {
         let marks = [mark("2026-03-01T10:00:00Z", "a"), mark("2026-03-03T10:00:00Z", "b")];
         let ask = |now: &str| {
             let (campaign, purpose, zone) = (name("c"), marketing(), Zone::utc());
-            ask_cap(&cap, false, &marks, Asking { campaign: &campaign, purpose: &purpose, channel: Channel::Email, zone: &zone, now: at(now) })
+            ask_cap(
+                &cap,
+                false,
+                &marks,
+                Asking { campaign: &campaign, purpose: &purpose, channel: Channel::Email, zone: &zone, now: at(now) },
+            )
         };
-        assert_eq!(ask("2026-03-04T10:00:00Z"), CapAnswer::Full { until: at("2026-03-08T10:00:00Z"), by_others_now: false });
+        assert_eq!(
+            ask("2026-03-04T10:00:00Z"),
+            CapAnswer::Full { until: at("2026-03-08T10:00:00Z"), by_others_now: false }
+        );
         assert_eq!(ask("2026-03-08T10:00:00Z"), CapAnswer::Free);
     }
 
@@ -194,7 +217,18 @@ mod tests {
         let cap = Cap { purpose: None, channel: None, at_most: 1, window: CapWindow::PerDays(1) };
         let marks = [mark("2026-03-01T10:00:00Z", "a")];
         let (campaign, purpose, zone) = (name("c"), marketing(), Zone::utc());
-        let answer = ask_cap(&cap, false, &marks, Asking { campaign: &campaign, purpose: &purpose, channel: Channel::Email, zone: &zone, now: at("2026-03-01T10:00:00Z") });
+        let answer = ask_cap(
+            &cap,
+            false,
+            &marks,
+            Asking {
+                campaign: &campaign,
+                purpose: &purpose,
+                channel: Channel::Email,
+                zone: &zone,
+                now: at("2026-03-01T10:00:00Z"),
+            },
+        );
         assert_eq!(answer, CapAnswer::Full { until: at("2026-03-02T00:00:00Z"), by_others_now: true });
     }
 }

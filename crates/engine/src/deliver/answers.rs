@@ -21,7 +21,10 @@ impl Engine {
         let person = self.person(message.customer);
         let purpose = self.definitions.purposes.get(&message.purpose);
         let granted = purpose.zip(self.customers.get(&person)).is_some_and(|(purpose, customer)| {
-            customer.standing.statement(purpose.name.as_str(), message.channel.word(), self.clock).is_none_or(|statement| statement.granted)
+            customer
+                .standing
+                .statement(purpose.name.as_str(), message.channel.word(), self.clock)
+                .is_none_or(|statement| statement.granted)
         });
         if granted {
             self.happen(person, domain::call::events::UNSUBSCRIBED, &about(message), &message.id.0);
@@ -50,9 +53,14 @@ impl Engine {
 
     /// Whether the customer of a message may be written to for its purpose.
     pub fn is_subscribed(&self, message: &Message) -> bool {
-        self.definitions.purposes.get(&message.purpose).zip(self.customers.get(&self.person(message.customer))).is_some_and(|(purpose, customer)| {
-            customer.standing.consent(purpose, message.channel.word(), self.clock) == domain::segment::ConsentState::Granted
-        })
+        self.definitions
+            .purposes
+            .get(&message.purpose)
+            .zip(self.customers.get(&self.person(message.customer)))
+            .is_some_and(|(purpose, customer)| {
+                customer.standing.consent(purpose, message.channel.word(), self.clock)
+                    == domain::segment::ConsentState::Granted
+            })
     }
 
     /// Messages sent since the last commit was taken, each with its customer's name.

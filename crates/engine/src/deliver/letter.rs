@@ -19,7 +19,8 @@ impl Engine {
         let traits = self.customers.get(&person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default();
         let to_name = full_name(&traits);
         let customer = Value::Object(traits);
-        let event = journey.trigger.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
+        let event =
+            journey.trigger.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
         let signer = self.signer();
         let unsubscribe_path = format!("/u/{}", signer.unsubscribe_token(&message.id));
         let url = &self.options.public_url;
@@ -32,7 +33,11 @@ impl Engine {
         let track = |target: &str| format!("{url}/c/{}", signer.click_token(&message.id, target));
         let zone = self.zone_of(person);
         let is_letter = message.channel == Channel::Email;
-        let footer = if is_letter && message.purpose != domain::workspace::service() { Footer::Marketing } else { Footer::Service };
+        let footer = if is_letter && message.purpose != domain::workspace::service() {
+            Footer::Marketing
+        } else {
+            Footer::Service
+        };
         let letter = Letter {
             template,
             variant,
@@ -57,7 +62,14 @@ impl Engine {
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err("the template could not be written".to_owned()),
         };
-        Ok(Written { to, to_name, subject: rendered.subject, text: rendered.text, html: is_letter.then_some(rendered.html), unsubscribe_path })
+        Ok(Written {
+            to,
+            to_name,
+            subject: rendered.subject,
+            text: rendered.text,
+            html: is_letter.then_some(rendered.html),
+            unsubscribe_path,
+        })
     }
 
     /// Signs and checks links in messages.
@@ -68,7 +80,9 @@ impl Engine {
 
 /// First and last name from the traits that shops use for them.
 pub fn full_name(traits: &Map<String, Value>) -> Option<String> {
-    let text = |keys: &[&str]| keys.iter().find_map(|key| traits.get(*key)?.as_str()).map(str::trim).filter(|text| !text.is_empty());
+    let text = |keys: &[&str]| {
+        keys.iter().find_map(|key| traits.get(*key)?.as_str()).map(str::trim).filter(|text| !text.is_empty())
+    };
     let whole = text(&["name", "fullName", "full_name"]);
     let first = text(&["first_name", "firstName"]);
     let last = text(&["last_name", "lastName"]);

@@ -11,6 +11,7 @@ use crate::state::{Engine, Rest, Timer};
 use domain::message::{Because, Channel, Message, Outcome, Phase, Written};
 use domain::workspace::service;
 use domain::{Call, CallKind, CustomerId, MessageId, Span, Timestamp, Trust};
+use std::collections::BTreeSet;
 use store::{Attempt, Suppression, SuppressionChange};
 
 /// Failures of different addresses in a row after which a channel rests.
@@ -202,6 +203,10 @@ impl Engine {
     fn put_off(&mut self, id: &MessageId, reply: &str) {
         let now = self.clock;
         let Some(message) = self.messages.get(id) else { return };
+        if message.expires <= now {
+            self.conclude(id, Outcome::Failed, Some(Because::GaveUp), Some(bounded(reply)));
+            return;
+        }
         // Too late for another try, it is given up when it expires.
         let again = now.plus(delay_after(message.attempts)).min(message.expires);
         self.hold(id, Because::PutOff, Some(again), Some(bounded(reply)));
@@ -245,7 +250,13 @@ impl Engine {
         message.attempts += 1;
         message.phase = Some(Phase::Done);
         let message = message.clone();
-        let mut row = attempt_row(&message, now, Phase::Done, Some("sent"), Some("kept in the outbox; nothing left this machine".to_owned()));
+        let mut row = attempt_row(
+            &message,
+            now,
+            Phase::Done,
+            Some("sent"),
+            Some("kept in the outbox; nothing left this machine".to_owned()),
+        );
         row.started_at = now;
         self.pending.attempts.push(row);
         self.conclude(id, Outcome::Sent, None, None);
@@ -292,7 +303,10 @@ impl Engine {
     pub(crate) fn happen(&mut self, customer: CustomerId, event: &str, properties: &serde_json::Value, about: &str) {
         let name = self.people.name_of(customer);
         let known = self.people.is_known(customer);
-        let message_id = format!("perennial:{}", self.seen.id_of(&[about, event, &self.clock.0.to_string(), &self.position.0.to_string()]));
+        let message_id = format!(
+            "perennial:{}",
+            self.seen.id_of(&[about, event, &self.clock.0.to_string(), &self.position.0.to_string()])
+        );
         let call = Call {
             kind: CallKind::Track,
             message_id: message_id.into(),
@@ -314,12 +328,29 @@ impl Engine {
     /// What follows from attempts that were under way when the process stopped: those whose body had not
     /// begun to go out are tried again; of the others nobody knows.
     pub fn resume_deliveries(&mut self) {
-        let interrupted: Vec<Message> = self.messages.values().filter(|message| message.phase.is_some()).cloned().collect();
+        self.resume_deliveries_except(&BTreeSet::new());
+    }
+
+    /// As `resume_deliveries`, where the process lives on and only the engine was opened again after a failed commit:
+    /// `under_way` are the messages whose attempts somebody still carries out and will tell the end of.
+    pub fn resume_deliveries_except(&mut self, under_way: &BTreeSet<MessageId>) {
+        let is_interrupted = |message: &&Message| message.phase.is_some() && !under_way.contains(&message.id);
+        let interrupted: Vec<Message> = self.messages.values().filter(is_interrupted).cloned().collect();
         for message in interrupted {
             let in_doubt = message.phase == Some(Phase::Data);
-            let words = if in_doubt { "stopped while the message was going out" } else { "stopped before the message went out" };
+            let words = if in_doubt {
+                "stopped while the message was going out"
+            } else {
+                "stopped before the message went out"
+            };
             let result = if in_doubt { "no_reply" } else { "put_off" };
-            self.pending.attempts.push(attempt_row(&message, self.clock, Phase::Done, Some(result), Some(words.to_owned())));
+            self.pending.attempts.push(attempt_row(
+                &message,
+                self.clock,
+                Phase::Done,
+                Some(result),
+                Some(words.to_owned()),
+            ));
             if in_doubt {
                 self.leave_uncertain(&message.id, words);
             } else if let Some(open) = self.messages.get_mut(&message.id) {
@@ -403,7 +434,13 @@ fn deadline(message: &Message) -> Timestamp {
     if message.expires == domain::time::LATEST { message.decided_at.plus(DEADLINE) } else { message.expires }
 }
 
-fn attempt_row(message: &Message, now: Timestamp, phase: Phase, result: Option<&str>, reply: Option<String>) -> Attempt {
+fn attempt_row(
+    message: &Message,
+    now: Timestamp,
+    phase: Phase,
+    result: Option<&str>,
+    reply: Option<String>,
+) -> Attempt {
     Attempt {
         message: message.id.clone(),
         number: message.attempts,
@@ -418,4 +455,3 @@ fn attempt_row(message: &Message, now: Timestamp, phase: Phase, result: Option<&
 fn bounded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
 }
-

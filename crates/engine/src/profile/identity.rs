@@ -116,7 +116,9 @@ impl People {
             (Some(user), visitor) => {
                 let node = self.node_of(NameKind::User, user, at, &mut joined);
                 match (call.kind, visitor, &call.other_id) {
-                    (CallKind::Identify, Some(visitor), _) => self.join_visitor(visitor, node, at, JoinedBy::Identify, &mut joined),
+                    (CallKind::Identify, Some(visitor), _) => {
+                        self.join_visitor(visitor, node, at, JoinedBy::Identify, &mut joined)
+                    }
                     (CallKind::Alias, _, Some(previous)) => self.alias(previous, node, at, call.trust, &mut joined),
                     _ => {}
                 }
@@ -128,7 +130,13 @@ impl People {
         Some(Resolved { node, is_new: self.nodes.len() > before, joined })
     }
 
-    fn node_of(&mut self, kind: NameKind, name: &Arc<str>, at: Position, joined: &mut Vec<(CustomerId, CustomerId)>) -> NodeId {
+    fn node_of(
+        &mut self,
+        kind: NameKind,
+        name: &Arc<str>,
+        at: Position,
+        joined: &mut Vec<(CustomerId, CustomerId)>,
+    ) -> NodeId {
         if let Some(node) = self.find(kind, name) {
             return node;
         }
@@ -154,7 +162,14 @@ impl People {
 
     /// Joins a visitor's name to a known customer, unless it already stands for another one:
     /// then it stands for this one from here on, and earlier calls stay.
-    fn join_visitor(&mut self, visitor: &Arc<str>, user: NodeId, at: Position, by: JoinedBy, joined: &mut Vec<(CustomerId, CustomerId)>) {
+    fn join_visitor(
+        &mut self,
+        visitor: &Arc<str>,
+        user: NodeId,
+        at: Position,
+        by: JoinedBy,
+        joined: &mut Vec<(CustomerId, CustomerId)>,
+    ) {
         let node = self.node_of(NameKind::Visitor, visitor, at, joined);
         if self.person(node) == self.person(user) {
             return;
@@ -164,7 +179,14 @@ impl People {
         self.join(node, user, by, joined);
     }
 
-    fn alias(&mut self, previous: &Arc<str>, user: NodeId, at: Position, trust: Trust, joined: &mut Vec<(CustomerId, CustomerId)>) {
+    fn alias(
+        &mut self,
+        previous: &Arc<str>,
+        user: NodeId,
+        at: Position,
+        trust: Trust,
+        joined: &mut Vec<(CustomerId, CustomerId)>,
+    ) {
         match self.find(NameKind::User, previous) {
             Some(known) if trust != Trust::Browser => self.join(known, user, JoinedBy::Alias, joined),
             // A browser's alias of two known customers was refused before.
@@ -406,10 +428,6 @@ impl People {
     /// Pairs of names joined, with why, for the customer's page.
     pub fn joins_of(&self, customer: CustomerId) -> Vec<(NodeId, NodeId, JoinedBy)> {
         let nodes: BTreeSet<NodeId> = self.nodes_of(customer.0).into_iter().collect();
-        self.edges
-            .iter()
-            .filter(|edge| nodes.contains(&edge.a))
-            .map(|edge| (edge.a, edge.b, edge.by))
-            .collect()
+        self.edges.iter().filter(|edge| nodes.contains(&edge.a)).map(|edge| (edge.a, edge.b, edge.by)).collect()
     }
 }

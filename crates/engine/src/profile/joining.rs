@@ -44,7 +44,10 @@ impl Engine {
         }
         let (x, y) = (self.person(a), self.person(b));
         if x == y {
-            return Err(JoinError::OneAlready(self.people.node(a.0).name.to_string(), self.people.node(b.0).name.to_string()));
+            return Err(JoinError::OneAlready(
+                self.people.node(a.0).name.to_string(),
+                self.people.node(b.0).name.to_string(),
+            ));
         }
         self.reach(now);
         self.append(self.by_hand(&self.people.node(x.0).name.clone(), x.0, y.0, true));
@@ -55,7 +58,12 @@ impl Engine {
     /// Parts two names that were joined: every call goes back to the id that it named.
     pub fn unmerge(&mut self, a: &str, b: &str, now: Timestamp) -> Result<(), JoinError> {
         let node = |name: &str| {
-            let by_id = || name.parse::<CustomerId>().ok().filter(|id| (1..=self.people.node_count()).contains(&(id.0 as usize))).map(|id| id.0);
+            let by_id = || {
+                name.parse::<CustomerId>()
+                    .ok()
+                    .filter(|id| (1..=self.people.node_count()).contains(&(id.0 as usize)))
+                    .map(|id| id.0)
+            };
             self.people.look_up_node(name).or_else(by_id).ok_or_else(|| JoinError::Unknown(name.to_owned()))
         };
         let (x, y) = (node(a)?, node(b)?);
@@ -71,7 +79,10 @@ impl Engine {
             }
         }
         if self.people.person(x) != self.people.person(y) || x == y {
-            return Err(JoinError::TwoAlready(self.people.node(x).name.to_string(), self.people.node(y).name.to_string()));
+            return Err(JoinError::TwoAlready(
+                self.people.node(x).name.to_string(),
+                self.people.node(y).name.to_string(),
+            ));
         }
         self.reach(now);
         self.append(self.by_hand(&self.people.node(x).name.clone(), x, y, false));
@@ -166,7 +177,8 @@ impl Engine {
     /// Writes down that memberships begin or end for an id without anybody entering or leaving.
     fn hand_over(&mut self, segments: &[usize], id: CustomerId, entered: bool) {
         for index in segments {
-            let changed = !entered || self.customers.get_mut(&id).is_some_and(|customer| customer.set_member(*index, true));
+            let changed =
+                !entered || self.customers.get_mut(&id).is_some_and(|customer| customer.set_member(*index, true));
             if changed {
                 let segment = self.plan.segments[*index].name.clone();
                 self.pending.transitions.push(Transition { segment, customer: id, at: self.clock, entered });
@@ -177,7 +189,12 @@ impl Engine {
     /// Gives each part of people that were parted their own history again. O(their calls).
     pub(crate) fn rebuild_parted(&mut self) -> Result<(), StoreError> {
         let parted = std::mem::take(&mut self.parted);
-        let wholes: BTreeMap<CustomerId, Vec<usize>> = parted.iter().map(|(part, whole)| (*part, self.customers.get(whole).map(|customer| self.memberships_of(customer)).unwrap_or_default())).collect();
+        let wholes: BTreeMap<CustomerId, Vec<usize>> = parted
+            .iter()
+            .map(|(part, whole)| {
+                (*part, self.customers.get(whole).map(|customer| self.memberships_of(customer)).unwrap_or_default())
+            })
+            .collect();
         let parts: BTreeSet<CustomerId> = parted.into_keys().map(|part| self.person(part)).collect();
         let now = self.clock;
         for part in parts {

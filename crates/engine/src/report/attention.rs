@@ -8,7 +8,7 @@ use domain::call::events;
 use domain::message::{Because, Outcome};
 use domain::{CustomerId, MessageId, Money, Span, Timestamp};
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use store::{MessageFilter, Page, Reader, StoreError};
 
 /// Uncertain messages that are looked at: each is a moment in which something broke.
@@ -151,14 +151,17 @@ impl Engine {
         })
     }
 
-    /// What the customer of an open complaint or conversation wrote. O(their calls).
-    pub fn words_of(&self, reader: &dyn Reader, need: &Need) -> Result<Option<String>, StoreError> {
-        let event = match need.why {
-            Why::Complaint => events::COMPLAINT_OPENED,
-            Why::Conversation => events::CONVERSATION_OPENED,
-            _ => return Ok(None),
-        };
-        Ok(self.last_words(reader, need.who.id, event)?.map(|(_, words)| words))
+    /// What the customers of open complaints and conversations wrote. O(their calls).
+    pub fn words_of(&self, reader: &dyn Reader, needs: &[Need]) -> Result<HashMap<CustomerId, String>, StoreError> {
+        let asked: Vec<(CustomerId, &str)> = needs
+            .iter()
+            .filter_map(|need| match need.why {
+                Why::Complaint => Some((need.who.id, events::COMPLAINT_OPENED)),
+                Why::Conversation => Some((need.who.id, events::CONVERSATION_OPENED)),
+                _ => None,
+            })
+            .collect();
+        self.last_words(reader, &asked)
     }
 
     /// Number of messages that are held now, by reason, the most frequent first. O(open messages).

@@ -1,6 +1,6 @@
 //! Customers: found by what people know of them, and everything about one.
 
-use super::{ReportError, Who, json, ledger::Ledger};
+use super::{ReportError, Who, json, ledger::Ledger, timeline};
 use crate::decide::limits::{Asking, concerns, counted, quiet_until};
 use crate::profile::Customer;
 use crate::profile::identity::{JoinedBy, NameKind};
@@ -299,15 +299,39 @@ impl Engine {
         as_of: Option<Timestamp>,
         ledger: Option<&Ledger>,
     ) -> Result<Profile, ReportError> {
+        let past = self.past(reader, self.person(person))?;
+        self.profile_of(person, &past, as_of, ledger)
+    }
+
+    /// Everything about one customer at present, and a page of what happened; their history is read once.
+    pub fn customer_page(
+        &self,
+        reader: &dyn Reader,
+        person: CustomerId,
+        before: Option<timeline::Before>,
+        limit: usize,
+        ledger: &Ledger,
+    ) -> Result<(Profile, timeline::Timeline), ReportError> {
+        let past = self.past(reader, self.person(person))?;
+        let profile = self.profile_of(person, &past, None, Some(ledger))?;
+        Ok((profile, self.timeline_of(reader, person, past, before, limit, None)?))
+    }
+
+    fn profile_of(
+        &self,
+        person: CustomerId,
+        past: &[Past],
+        as_of: Option<Timestamp>,
+        ledger: Option<&Ledger>,
+    ) -> Result<Profile, ReportError> {
         let now = self.instant(as_of)?;
         let person = self.person(person);
-        let past = self.past(reader, person)?;
         let rebuilt;
         let customer = match (as_of, self.customers.get(&person)) {
             (None, Some(live)) => live,
             _ => {
                 rebuilt = self
-                    .rebuild(&past, now)
+                    .rebuild(past, now)
                     .ok_or_else(|| ReportError::NoCustomer(self.people.name_of(person).to_string()))?;
                 &rebuilt
             }
@@ -318,11 +342,11 @@ impl Engine {
         Ok(Profile {
             who: self.who(person),
             as_of: now,
-            identities: self.identities(person, &past, now),
+            identities: self.identities(person, past, now),
             joins: self.joins(person),
             traits,
             traits_since: since.into_iter().map(|(key, at)| (key, At(at))).collect(),
-            segments: self.memberships(person, customer, &past, as_of),
+            segments: self.memberships(person, customer, past, as_of),
             consent: self.consents(customer, now),
             talking_until: customer.standing.is_talking(now).1,
             complaint_open: customer.standing.has_open_complaint(now),

@@ -1,7 +1,7 @@
 //! What definitions would do if they were saved now, worked out over the real past. Nothing is saved.
 
 use super::words::campaign_words;
-use super::{Snapshot, Who, is_by_hand};
+use super::{Who, is_by_hand};
 use crate::decide::prepared::Prepared;
 use crate::profile::People;
 use crate::segment::describe::describe;
@@ -39,6 +39,8 @@ pub struct Draft {
 }
 
 enum What {
+    /// Worked out over the live state already.
+    Known(Effect),
     Segment(Node),
     /// Present members of the segment that lets in, if there is one.
     Enters(Node),
@@ -129,8 +131,46 @@ impl Engine {
             }
             None => BTreeSet::new(),
         };
-        let Snapshot { people, clock, .. } = self.snapshot();
+        let what = match self.known_effect(&definitions, name, is_segment, defined.len(), &members) {
+            Some(effect) => What::Known(effect),
+            None => what,
+        };
+        let people = if matches!(what, What::Known(_)) { People::default() } else { self.people.clone() };
+        let clock = self.clock;
         Ok(Draft { definitions, plan, people, clock, members, what, sentence, warnings })
+    }
+
+    /// What a draft would do, where the live state keeps all that its rule asks about. O(customers).
+    fn known_effect(
+        &self,
+        definitions: &Definitions,
+        name: &Name,
+        is_segment: bool,
+        defined: usize,
+        before: &BTreeSet<CustomerId>,
+    ) -> Option<Effect> {
+        // Of several definitions one may change what another means.
+        if defined != 1 {
+            return None;
+        }
+        if is_segment {
+            let mut plan = self.plan.clone();
+            let (rule, _) = plan.compile_rule(&definitions.segments.get(name)?.rule, &definitions.purposes, None);
+            return plan.has_same_streams(&self.plan).then(|| moves(before, self.satisfying(&rule)));
+        }
+        let members = |segment: &Name| Some(self.satisfying(&self.plan.segments[self.plan.segment(segment)?].rule));
+        match &definitions.campaigns.get(name)?.enter.on {
+            Trigger::Enters(segment) => members(segment).map(Effect::Enters),
+            Trigger::Leaves(segment) => members(segment).map(Effect::Leaves),
+            Trigger::Did { .. } => None,
+        }
+    }
+
+    fn satisfying(&self, rule: &Node) -> BTreeSet<CustomerId> {
+        let holds = |id: CustomerId, customer| {
+            Asked { plan: &self.plan, id, customer, now: self.clock, floor: None }.verdict(rule).holds
+        };
+        self.customers.iter().filter(|(id, customer)| holds(**id, customer)).map(|(id, _)| *id).collect()
     }
 
     fn warn_segment(&self, segment: &Segment) -> Vec<String> {
@@ -205,12 +245,8 @@ impl Draft {
     /// Whom the draft would touch. O(calls); needs no lock on the live state.
     pub fn effect(&self, reader: &dyn Reader) -> Result<Effect, StoreError> {
         match &self.what {
-            What::Segment(rule) => {
-                let members = self.members_of(reader, rule)?;
-                let enter = members.difference(&self.members).count() as u64;
-                let leave = self.members.difference(&members).count() as u64;
-                Ok(Effect::Segment { members, enter, leave })
-            }
+            What::Known(effect) => Ok(effect.clone()),
+            What::Segment(rule) => Ok(moves(&self.members, self.members_of(reader, rule)?)),
             What::Enters(rule) => Ok(Effect::Enters(self.members_of(reader, rule)?)),
             What::Leaves(rule) => Ok(Effect::Leaves(self.members_of(reader, rule)?)),
             What::Did(prepared) => self.did(reader, prepared),
@@ -242,6 +278,13 @@ impl Draft {
         })?;
         Ok(Effect::Did { people: people.into_iter().collect(), times })
     }
+}
+
+/// Who would enter and leave.
+fn moves(before: &BTreeSet<CustomerId>, members: BTreeSet<CustomerId>) -> Effect {
+    let enter = members.difference(before).count() as u64;
+    let leave = before.difference(&members).count() as u64;
+    Effect::Segment { members, enter, leave }
 }
 
 fn malformed(path: &str) -> String {

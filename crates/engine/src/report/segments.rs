@@ -1,16 +1,16 @@
 //! Segments: how many, who, since when, why, and who came and went.
 
 use super::{ReportError, Who, json};
+use crate::segment::as_of::Past;
 use crate::segment::describe::describe;
 use crate::segment::why::why;
 use crate::state::Engine;
 use domain::campaign::Trigger;
 use domain::{Condition, CustomerId, DefinitionKind, Name, Segment, Timestamp};
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use store::{Page, Reader, StoreError, TransitionFilter};
+use store::{Page, Reader, TransitionFilter};
 
 /// A segment in a list.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -163,16 +163,48 @@ impl Engine {
         self.customers.iter().filter(move |(_, customer)| customer.is_member(index)).map(|(id, _)| *id)
     }
 
-    /// A page of present members by name, after one of them. O(customers + history of those shown).
-    pub fn member_page(
+    /// A page of present members by name, after one of them, and who came and went lately, the latest first.
+    /// O(customers + history of those shown).
+    pub fn segment_page(
         &self,
         reader: &dyn Reader,
         name: &str,
         after: Option<CustomerId>,
         limit: usize,
-    ) -> Result<MemberPage, ReportError> {
-        let (name, _) = self.get_version(DefinitionKind::Segment, name)?;
+        movements: u32,
+    ) -> Result<(MemberPage, Vec<Movement>), ReportError> {
+        let (name, version) = self.get_version(DefinitionKind::Segment, name)?;
         let index = self.plan.segment(&name).ok_or_else(|| missing(name.as_str()))?;
+        let (count, page, next) = self.places(index, after, limit);
+        let filter = TransitionFilter { segment: Some(name), customer: None };
+        let transitions = match movements {
+            0 => Vec::new(),
+            limit => reader.transitions(&filter, Page { skip: 0, limit })?,
+        };
+        let moved = transitions.iter().map(|(_, transition)| self.person(transition.customer));
+        let people: BTreeSet<CustomerId> = page.iter().copied().chain(moved).collect();
+        let pasts = self.pasts(reader, &people.into_iter().collect::<Vec<_>>())?;
+        let past = |id: &CustomerId| pasts.get(id).map_or(&[][..], Vec::as_slice);
+        let members = page.iter().map(|id| self.member(index, *id, past(id))).collect();
+        let movements = transitions.iter().map(|(_, transition)| {
+            let person = self.person(transition.customer);
+            Movement {
+                time: transition.at,
+                who: self.who(person),
+                entered: transition.entered,
+                because: self.cause(transition.at, version.at, past(&person)),
+            }
+        });
+        Ok((MemberPage { count, members, next }, movements.collect()))
+    }
+
+    /// The number of members, the ids of a page of them by name, and the last of these if there are more.
+    fn places(
+        &self,
+        index: usize,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> (u64, Vec<CustomerId>, Option<CustomerId>) {
         let known = |id: &CustomerId| (1..=self.people.node_count()).contains(&(id.0 as usize));
         let after = after.filter(known).map(|id| (self.people.name_of(self.person(id)), id));
         let mut count = 0;
@@ -186,58 +218,37 @@ impl Engine {
         }
         let has_more = rest.len() > limit;
         if has_more {
+            // Only what is shown is sorted.
             rest.select_nth_unstable(limit);
             rest.truncate(limit);
         }
         rest.sort_unstable();
         let next = rest.last().filter(|_| has_more).map(|(_, id)| *id);
-        let members = rest.into_iter().map(|(_, id)| self.member(reader, index, id)).collect::<Result<_, _>>()?;
-        Ok(MemberPage { count, members, next })
+        (count, rest.into_iter().map(|(_, id)| id).collect(), next)
     }
 
-    fn member(&self, reader: &dyn Reader, index: usize, id: CustomerId) -> Result<Member, StoreError> {
+    fn member(&self, index: usize, id: CustomerId, past: &[Past]) -> Member {
         let planned = &self.plan.segments[index];
-        let why = match self.definitions.segments.get(&planned.name) {
-            Some(segment) => {
-                Some(why(&self.plan, (&segment.rule, &planned.rule), id, &self.past(reader, id)?, self.clock))
-            }
-            None => None,
-        };
+        let why = self
+            .definitions
+            .segments
+            .get(&planned.name)
+            .map(|segment| why(&self.plan, (&segment.rule, &planned.rule), id, past, self.clock));
         let (since, until) = why.map_or((None, None), |why| (why.since, why.until));
-        Ok(Member { who: self.who(id), since, until })
+        Member { who: self.who(id), since, until }
     }
 
-    /// Who came and went lately, the latest first, with what brought it about. O(history of those shown).
-    pub fn movements(&self, reader: &dyn Reader, name: &str, limit: u32) -> Result<Vec<Movement>, ReportError> {
-        let (name, version) = self.get_version(DefinitionKind::Segment, name)?;
-        let filter = TransitionFilter { segment: Some(name), customer: None };
-        let transitions = reader.transitions(&filter, Page { skip: 0, limit })?;
-        // One customer often moves more than once.
-        let mut pasts = BTreeMap::new();
-        let mut movements = Vec::new();
-        for (_, transition) in transitions {
-            let person = self.person(transition.customer);
-            let past = match pasts.entry(person) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(self.past(reader, person)?),
-            };
-            let event = past.iter().rev().find(|past| {
-                past.call.timestamp == transition.at
-                    || (past.call.received_at == transition.at && past.call.timestamp < transition.at)
-            });
-            let because = match event {
-                _ if transition.at == version.at => "the rule changed".to_owned(),
-                Some(past) => super::words::call_words(&past.call, self.definitions.settings.currency).what,
-                None => "by time alone".to_owned(),
-            };
-            movements.push(Movement {
-                time: transition.at,
-                who: self.who(person),
-                entered: transition.entered,
-                because,
-            });
+    /// What brought a movement about: the rule itself, an event of that instant, or time alone.
+    fn cause(&self, at: Timestamp, changed_at: Timestamp, past: &[Past]) -> String {
+        if at == changed_at {
+            return "the rule changed".to_owned();
         }
-        Ok(movements)
+        let is_cause =
+            |past: &&Past| past.call.timestamp == at || (past.call.received_at == at && past.call.timestamp < at);
+        match past.iter().rev().find(is_cause) {
+            Some(past) => super::words::call_words(&past.call, self.definitions.settings.currency).what,
+            None => "by time alone".to_owned(),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The engine's own reader, which several threads may look through at a time: they take turns.
 
 use domain::message::{Decision, Message};
-use domain::{DefinitionKind, MessageId, Name};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use domain::{Call, DefinitionKind, MessageId, Name, Position};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter, Page, Reader,
     Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
@@ -33,6 +34,13 @@ impl Reader for SharedReader {
     }
     fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
         self.turn().rows(rows)
+    }
+    fn calls_naming(
+        &self,
+        rows: &[RowId],
+        names: &HashSet<Arc<str>>,
+    ) -> Result<Vec<(Position, Arc<Call>)>, StoreError> {
+        self.turn().calls_naming(rows, names)
     }
     fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, Decision)>, StoreError> {
         self.turn().decisions(filter, page)

@@ -7,6 +7,7 @@ use domain::message::{Because, Outcome};
 use domain::{CallKind, CustomerId, MessageId, Money, Name, Position, Span, Timestamp, Trust};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
 use store::{DecisionFilter, Page, Reader, StoreError};
 
@@ -94,9 +95,21 @@ impl Engine {
         limit: usize,
         as_of: Option<Timestamp>,
     ) -> Result<Timeline, super::ReportError> {
+        let past = self.past(reader, self.person(person))?;
+        self.timeline_of(reader, person, past, before, limit, as_of)
+    }
+
+    pub(super) fn timeline_of(
+        &self,
+        reader: &dyn Reader,
+        person: CustomerId,
+        mut past: Vec<Past>,
+        before: Option<Before>,
+        limit: usize,
+        as_of: Option<Timestamp>,
+    ) -> Result<Timeline, super::ReportError> {
         let now = self.instant(as_of)?;
         let person = self.person(person);
-        let mut past = self.past(reader, person)?;
         past.retain(|past| {
             past.call.timestamp <= now && before.is_none_or(|before| (past.call.timestamp, past.position) < before)
         });
@@ -121,22 +134,22 @@ impl Engine {
         Ok(Timeline { customer: self.people.name_of(person), happenings, earlier, next: next.filter(|_| earlier > 0) })
     }
 
-    /// The latest words that somebody wrote in an event of this name, with its time. O(their calls).
-    pub fn last_words(
+    /// The latest words that people wrote in an event, each asked about one event's name. O(their calls).
+    pub(super) fn last_words(
         &self,
         reader: &dyn Reader,
-        person: CustomerId,
-        event: &str,
-    ) -> Result<Option<(Timestamp, String)>, StoreError> {
-        let past = self.past(reader, self.person(person))?;
+        asked: &[(CustomerId, &str)],
+    ) -> Result<HashMap<CustomerId, String>, StoreError> {
+        let people: Vec<CustomerId> = asked.iter().map(|(person, _)| *person).collect();
+        let pasts = self.pasts(reader, &people)?;
         let currency = self.definitions.settings.currency;
-        let of_event = past
-            .iter()
-            .rev()
-            .filter(|past| past.call.event.as_deref() == Some(event) && past.call.timestamp <= self.clock);
-        let mut said =
-            of_event.filter_map(|past| Some((past.call.timestamp, words::call_words(&past.call, currency).quote?)));
-        Ok(said.next())
+        let said = asked.iter().filter_map(|(person, event)| {
+            let is_meant =
+                |past: &&Past| past.call.event.as_deref() == Some(*event) && past.call.timestamp <= self.clock;
+            let mut said = pasts.get(person)?.iter().rev().filter(is_meant);
+            Some((*person, said.find_map(|past| words::call_words(&past.call, currency).quote)?))
+        });
+        Ok(said.collect())
     }
 
     fn happening(&self, past: &Past) -> Happening {

@@ -7,7 +7,7 @@ use crate::segment::plan::{Node, Plan};
 use crate::segment::verdict::Asked;
 use domain::{Call, CallKind, CustomerId, Position, Timestamp};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::{Reader, RowId, StoreError};
 
@@ -38,8 +38,8 @@ pub fn apply(
     let mut touch = crate::segment::Touch::default();
     let order = (call.timestamp, position.0);
     let first = call.timestamp.min(call.received_at);
-    // Arrival counts only for the first call, but an earlier timestamp always does.
-    if call.timestamp < customer.first_seen {
+    // The first arrival is the earliest, also where the clock ran backward between two.
+    if first < customer.first_seen {
         customer.first_seen = first;
         touch.existence = true;
     }
@@ -155,7 +155,8 @@ pub fn sizes(
         let mut customer: Option<Customer> = None;
         for (size, at) in sizes.iter_mut().zip(instants) {
             while let Some(past) = next.next_if(|past| past.call.timestamp <= *at) {
-                let customer = customer.get_or_insert_with(|| Customer::new(past.call.timestamp.min(past.call.received_at)));
+                let customer =
+                    customer.get_or_insert_with(|| Customer::new(past.call.timestamp.min(past.call.received_at)));
                 apply(plan, customer, &past.call, past.position, *at);
             }
             if let Some(customer) = &customer
@@ -176,16 +177,12 @@ fn is_standing(event: &str) -> bool {
 /// The history of one person, by today's identities, in the order of history.
 pub fn history(reader: &dyn Reader, people: &People, customer: CustomerId) -> Result<Vec<Past>, StoreError> {
     let rows: Vec<RowId> = people.rows_of(customer).into_iter().map(|row| RowId(u64::from(row))).collect();
+    let names: HashSet<Arc<str>> =
+        people.nodes_of(customer.0).into_iter().map(|node| people.node(node).name.clone()).collect();
     let mut history = Vec::new();
-    // Rows are read in pieces, so that somebody with a long history does not need it all decoded at once.
-    for piece in rows.chunks(64) {
-        for row in reader.rows(piece)? {
-            for (offset, call) in (0_u64..).zip(row.calls) {
-                let position = Position(row.first.0 + offset);
-                if people.owner(&call, position) == Some(customer) {
-                    history.push(Past { position, call });
-                }
-            }
+    for (position, call) in reader.calls_naming(&rows, &names)? {
+        if people.owner(&call, position) == Some(customer) {
+            history.push(Past { position, call });
         }
     }
     history.sort_by_key(|past| (past.call.timestamp, past.position));

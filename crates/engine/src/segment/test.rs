@@ -81,10 +81,18 @@ impl CompiledTest {
             Operator::Below(limit) => fixed(value.and_then(number).is_some_and(|n| n < *limit)),
             Operator::AtMost(limit) => fixed(value.and_then(number).is_some_and(|n| n <= *limit)),
             Operator::Between(low, high) => fixed(value.and_then(number).is_some_and(|n| *low <= n && n <= *high)),
-            Operator::Contains(part) => fixed(with_text(value, fold, part, |text, part| text.contains(part)).unwrap_or(false)),
-            Operator::NotContains(part) => fixed(!with_text(value, fold, part, |text, part| text.contains(part)).unwrap_or(false)),
-            Operator::StartsWith(part) => fixed(with_text(value, fold, part, |text, part| text.starts_with(part)).unwrap_or(false)),
-            Operator::EndsWith(part) => fixed(with_text(value, fold, part, |text, part| text.ends_with(part)).unwrap_or(false)),
+            Operator::Contains(part) => {
+                fixed(with_text(value, fold, part, |text, part| text.contains(part)).unwrap_or(false))
+            }
+            Operator::NotContains(part) => {
+                fixed(!with_text(value, fold, part, |text, part| text.contains(part)).unwrap_or(false))
+            }
+            Operator::StartsWith(part) => {
+                fixed(with_text(value, fold, part, |text, part| text.starts_with(part)).unwrap_or(false))
+            }
+            Operator::EndsWith(part) => {
+                fixed(with_text(value, fold, part, |text, part| text.ends_with(part)).unwrap_or(false))
+            }
             Operator::Matches(_) => {
                 let found = text_of(value).zip(self.regex.as_ref()).is_some_and(|(text, regex)| regex.is_match(&text));
                 fixed(found)
@@ -112,7 +120,11 @@ impl CompiledTest {
         self.test.zone.is_none()
             && matches!(
                 self.test.operator,
-                Operator::Before(_) | Operator::After(_) | Operator::WithinPast(_) | Operator::WithinNext(_) | Operator::OnDay(_)
+                Operator::Before(_)
+                    | Operator::After(_)
+                    | Operator::WithinPast(_)
+                    | Operator::WithinNext(_)
+                    | Operator::OnDay(_)
             )
     }
 }
@@ -135,9 +147,15 @@ impl CompiledTests {
     /// Asks the tests of an object at an instant.
     pub fn ask(&self, object: &Value, now: Timestamp, zone: &Zone) -> Answer {
         match self {
-            CompiledTests::All(inner) => combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| all.all(|holds| holds)),
-            CompiledTests::Any(inner) => combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| all.any(|holds| holds)),
-            CompiledTests::None(inner) => combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| !all.any(|holds| holds)),
+            CompiledTests::All(inner) => {
+                combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| all.all(|holds| holds))
+            }
+            CompiledTests::Any(inner) => {
+                combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| all.any(|holds| holds))
+            }
+            CompiledTests::None(inner) => {
+                combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| !all.any(|holds| holds))
+            }
             CompiledTests::At(path, test) => test.ask(path.find(object), now, zone),
             CompiledTests::Elements(path, quantifier, inner) => {
                 let elements = match path.find(object) {
@@ -160,7 +178,9 @@ impl CompiledTests {
     /// Whether a path in it is malformed: then the whole condition is false.
     pub fn is_malformed(&self) -> bool {
         match self {
-            CompiledTests::All(inner) | CompiledTests::Any(inner) | CompiledTests::None(inner) => inner.iter().any(CompiledTests::is_malformed),
+            CompiledTests::All(inner) | CompiledTests::Any(inner) | CompiledTests::None(inner) => {
+                inner.iter().any(CompiledTests::is_malformed)
+            }
             CompiledTests::At(path, _) => path.is_malformed(),
             CompiledTests::Elements(path, _, inner) => path.is_malformed() || inner.is_malformed(),
         }
@@ -169,7 +189,9 @@ impl CompiledTests {
     /// Whether an answer depends on the customer's zone.
     pub fn uses_zone(&self) -> bool {
         match self {
-            CompiledTests::All(inner) | CompiledTests::Any(inner) | CompiledTests::None(inner) => inner.iter().any(CompiledTests::uses_zone),
+            CompiledTests::All(inner) | CompiledTests::Any(inner) | CompiledTests::None(inner) => {
+                inner.iter().any(CompiledTests::uses_zone)
+            }
             CompiledTests::At(_, test) => test.uses_zone(),
             CompiledTests::Elements(_, _, inner) => inner.uses_zone(),
         }
@@ -204,7 +226,9 @@ fn equals(value: Option<&Value>, operand: Option<&Scalar>, ignore_case: bool) ->
 
 fn includes(value: Option<&Value>, operand: &Scalar, ignore_case: bool) -> bool {
     match value {
-        Some(Value::Array(elements)) => elements.iter().any(|element| equals(Some(element), Some(operand), ignore_case)),
+        Some(Value::Array(elements)) => {
+            elements.iter().any(|element| equals(Some(element), Some(operand), ignore_case))
+        }
         _ => false,
     }
 }
@@ -229,7 +253,13 @@ fn instant(value: Option<&Value>, zone: &Zone) -> Option<Timestamp> {
     }
 }
 
-fn compare(value: Option<&Value>, when: &When, now: Timestamp, zone: &Zone, judge: impl Fn(Timestamp, Timestamp) -> bool) -> Answer {
+fn compare(
+    value: Option<&Value>,
+    when: &When,
+    now: Timestamp,
+    zone: &Zone,
+    judge: impl Fn(Timestamp, Timestamp) -> bool,
+) -> Answer {
     let Some(at) = instant(value, zone) else {
         return Answer::fixed(false);
     };
@@ -249,7 +279,12 @@ fn compare(value: Option<&Value>, when: &When, now: Timestamp, zone: &Zone, judg
 }
 
 /// True in [from, to), where both follow from the value.
-fn within(value: Option<&Value>, zone: &Zone, now: Timestamp, edges: impl Fn(Timestamp) -> (Timestamp, Timestamp)) -> Answer {
+fn within(
+    value: Option<&Value>,
+    zone: &Zone,
+    now: Timestamp,
+    edges: impl Fn(Timestamp) -> (Timestamp, Timestamp),
+) -> Answer {
     match instant(value, zone) {
         None => Answer::fixed(false),
         Some(at) => {
@@ -260,10 +295,7 @@ fn within(value: Option<&Value>, zone: &Zone, now: Timestamp, edges: impl Fn(Tim
 }
 
 fn between(now: Timestamp, from: Timestamp, to: Timestamp) -> Answer {
-    Answer {
-        holds: from <= now && now < to,
-        check: [from, to].into_iter().find(|turn| *turn > now),
-    }
+    Answer { holds: from <= now && now < to, check: [from, to].into_iter().find(|turn| *turn > now) }
 }
 
 #[cfg(test)]
@@ -272,6 +304,7 @@ mod tests {
     use domain::shape::Fields;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "the tests below write `json!(…)` where it is used")]
     fn ask(test: Value, value: Value, now: &str) -> bool {
         let mut map = test.as_object().unwrap().clone();
         map.insert("trait".into(), "x".into());
@@ -288,10 +321,23 @@ mod tests {
     #[test]
     fn a_missing_value_satisfies_only_what_says_not() {
         for missing in [Value::Null, json!("")] {
-            for test in [json!({"is_not": 1}), json!({"not_in": [1]}), json!({"not_contains": "a"}), json!({"not_includes": 1}), json!({"exists": false})] {
+            for test in [
+                json!({"is_not": 1}),
+                json!({"not_in": [1]}),
+                json!({"not_contains": "a"}),
+                json!({"not_includes": 1}),
+                json!({"exists": false}),
+            ] {
                 assert!(ask(test.clone(), missing.clone(), NOW), "{test}");
             }
-            for test in [json!({"is": ""}), json!({"below": 5}), json!({"above": -5}), json!({"exists": true}), json!({"before": "now"}), json!({"is": null})] {
+            for test in [
+                json!({"is": ""}),
+                json!({"below": 5}),
+                json!({"above": -5}),
+                json!({"exists": true}),
+                json!({"before": "now"}),
+                json!({"is": null}),
+            ] {
                 assert!(!ask(test.clone(), missing.clone(), NOW), "{test}");
             }
         }

@@ -61,7 +61,8 @@ impl Asked<'_> {
             Node::Trait(path, test) => {
                 let key = path.first().unwrap_or_default();
                 let change = self.customer.traits.next_change(key, self.now);
-                let answer = test.ask(self.customer.traits.find(path, self.now), self.now, &self.zone_if(test.uses_zone()));
+                let answer =
+                    test.ask(self.customer.traits.find(path, self.now), self.now, &self.zone_if(test.uses_zone()));
                 let change = earlier(change, self.zone_change(test.uses_zone()));
                 Verdict { holds: answer.holds, check: earlier(answer.check, change) }
             }
@@ -124,7 +125,8 @@ impl Asked<'_> {
         let spec = &self.plan.streams[did.stream as usize];
         let entries = self.customer.streams.entries(did.stream);
         let windows = &did.windows;
-        let needs_zone = windows.within_days.is_some() || windows.after.is_some() || windows.before.is_some() || spec.keeps_body;
+        let needs_zone =
+            windows.within_days.is_some() || windows.after.is_some() || windows.before.is_some() || spec.keeps_body;
         let zone = match &did.zone {
             Some(zone) => zone.clone(),
             None => self.zone_if(needs_zone),
@@ -169,7 +171,13 @@ impl<'a> Window<'a> {
         let after = edge(&did.windows.after).unwrap_or(domain::time::EARLIEST);
         // Strictly after the floor: one millisecond later is the first that counts.
         let from = floor.map_or(after, |floor| after.max(floor.plus(Span(1))));
-        Window { from, to: edge(&did.windows.before), within: did.windows.within, within_days: did.windows.within_days, zone }
+        Window {
+            from,
+            to: edge(&did.windows.before),
+            within: did.windows.within,
+            within_days: did.windows.within_days,
+            zone,
+        }
     }
 
     fn slice<'e>(&self, entries: &'e [Entry]) -> &'e [Entry] {
@@ -194,7 +202,8 @@ impl<'a> Window<'a> {
 fn walk(entries: &[Entry], window: &Window<'_>, question: Question, now: Timestamp) -> Verdict {
     // Entries [gone..came) count: those that came by now and have not left yet.
     let mut came = entries.partition_point(|entry| entry.order.0 <= now);
-    let mut gone = entries[..came].partition_point(|entry| window.leaves(entry.order.0).is_some_and(|leaves| leaves <= now));
+    let mut gone =
+        entries[..came].partition_point(|entry| window.leaves(entry.order.0).is_some_and(|leaves| leaves <= now));
     let mut tally = Tally::default();
     entries[gone..came].iter().for_each(|entry| tally.add(entry, question));
     let holds = tally.holds(question);

@@ -122,7 +122,14 @@ pub fn differs_at(asked: &Asked<'_>, rule: &Node) -> Option<Timestamp> {
 }
 
 /// The instant of history at which the present membership began.
-fn since(plan: &Plan, rule: &Node, id: CustomerId, past: &[&Past], exists: Timestamp, now: Timestamp) -> Option<Timestamp> {
+fn since(
+    plan: &Plan,
+    rule: &Node,
+    id: CustomerId,
+    past: &[&Past],
+    exists: Timestamp,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let mut customer = Customer::new(exists);
     let mut began = None;
     let mut next = past.iter().peekable();
@@ -152,7 +159,10 @@ fn evidence(asked: &Asked<'_>, condition: &Condition, node: &Node, past: &[&Past
             let value = asked.customer.traits.find(path, asked.now);
             let since = asked.customer.traits.all(asked.now).1;
             let since = since.iter().find(|(key, _)| Some(key.as_ref()) == path.first()).map(|(_, at)| *at);
-            vec![Evidence { time: since, what: format!("{path}: {}", value.map_or_else(|| "missing".to_owned(), short)) }]
+            vec![Evidence {
+                time: since,
+                what: format!("{path}: {}", value.map_or_else(|| "missing".to_owned(), short)),
+            }]
         }
         (Condition::Did(did), Node::Did(node)) => {
             let kept = asked.customer.streams.entries(node.stream);
@@ -160,7 +170,10 @@ fn evidence(asked: &Asked<'_>, condition: &Condition, node: &Node, past: &[&Past
             let zone = asked.zone();
             let passes = |past: &&&Past| {
                 past.call.event.as_deref().is_some_and(|event| did.event.matches(event))
-                    && spec.filter.as_ref().is_none_or(|filter| filter.ask(&past.call.body_value(), asked.now, &zone).holds)
+                    && spec
+                        .filter
+                        .as_ref()
+                        .is_none_or(|filter| filter.ask(&past.call.body_value(), asked.now, &zone).holds)
             };
             let mut found: Vec<Evidence> = past
                 .iter()
@@ -180,7 +193,9 @@ fn evidence(asked: &Asked<'_>, condition: &Condition, node: &Node, past: &[&Past
             .statements()
             .iter()
             .rev()
-            .filter(|statement| statement.purpose.as_ref() == asked_for.purpose.as_str() && statement.order.0 <= asked.now)
+            .filter(|statement| {
+                statement.purpose.as_ref() == asked_for.purpose.as_str() && statement.order.0 <= asked.now
+            })
             .take(1)
             .map(|statement| Evidence {
                 time: Some(statement.order.0),
@@ -191,7 +206,9 @@ fn evidence(asked: &Asked<'_>, condition: &Condition, node: &Node, past: &[&Past
                 ),
             })
             .collect(),
-        (Condition::KnownFor(_), _) => vec![Evidence { time: Some(asked.customer.first_seen), what: "first seen".to_owned() }],
+        (Condition::KnownFor(_), _) => {
+            vec![Evidence { time: Some(asked.customer.first_seen), what: "first seen".to_owned() }]
+        }
         _ => Vec::new(),
     }
 }

@@ -53,12 +53,20 @@ fn a_segment_that_is_redefined_moves_people_as_an_event_would() {
 
 #[test]
 fn somebody_enters_again_as_the_campaign_says() {
-    let campaign = |name: &str, again: &str| format!("campaign: {name}\nenter: {{ on: {{ did: Quiz Finished }}, again: {again} }}\nsteps: [ {{ message: hello }} ]\n---\n");
-    let shop = with_campaign(&[campaign("always", "always"), campaign("never", "never"), campaign("later", "{ after: 10d }")].concat(), &["ana"]);
+    let campaign = |name: &str, again: &str| {
+        format!(
+            "campaign: {name}\nenter: {{ on: {{ did: Quiz Finished }}, again: {again} }}\nsteps: [ {{ message: hello }} ]\n---\n"
+        )
+    };
+    let shop = with_campaign(
+        &[campaign("always", "always"), campaign("never", "never"), campaign("later", "{ after: 10d }")].concat(),
+        &["ana"],
+    );
     let ana = shop.customer("ana");
     let finishes = || {
         ana.does("Quiz Finished", json!({}));
-        let mut names: Vec<String> = shop.messages().iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+        let mut names: Vec<String> =
+            shop.messages().iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
         names.sort();
         names.join(" ")
     };
@@ -92,7 +100,11 @@ fn people_are_inside_once_per_key() {
     shop.hours(1);
     ana.does("Parcel Collected", json!({ "order_id": 2 }));
     shop.days(10);
-    assert_eq!(shop.messages_with_times(), ["2026-03-04T12:00:00Z ana order sent"], "the parcel of the other order was collected");
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-04T12:00:00Z ana order sent"],
+        "the parcel of the other order was collected"
+    );
     ana.does("Order Completed", json!({ "order_id": "o-1" }));
     shop.days(10);
     assert_eq!(shop.messages(), NOTHING);
@@ -100,7 +112,10 @@ fn people_are_inside_once_per_key() {
 
 #[test]
 fn only_those_whom_the_campaign_asks_for_enter() {
-    let shop = with_campaign("campaign: british\nenter: { on: { did: Quiz Finished }, only_if: { trait: country, is: GB } }\nsteps: [ { message: hello } ]", &["ana", "ben"]);
+    let shop = with_campaign(
+        "campaign: british\nenter: { on: { did: Quiz Finished }, only_if: { trait: country, is: GB } }\nsteps: [ { message: hello } ]",
+        &["ana", "ben"],
+    );
     shop.customer("ana").identifies(json!({ "country": "GB" }));
     for who in ["ana", "ben"] {
         shop.customer(who).does("Quiz Finished", json!({}));
@@ -187,7 +202,9 @@ fn a_goal_ends_the_journey_and_counts_inside_its_window() {
     ana.does("Order Completed", json!({ "revenue": 99 }));
     assert_eq!(shop.messages(), ["ana win-back sent", "ben win-back sent", "ben win-back sent"]);
     let found = exposures(&shop, "win-back");
-    let of = |who: &str| found.iter().find(|exposure| Some(exposure.customer) == shop.engine().look().find(who)).unwrap().clone();
+    let of = |who: &str| {
+        found.iter().find(|exposure| Some(exposure.customer) == shop.engine().look().find(who)).unwrap().clone()
+    };
     let worth: Vec<String> = of("ana").worth.iter().map(ToString::to_string).collect();
     assert_eq!((of("ana").goals, worth), (3, vec!["25.50 EUR".to_owned(), "14.50 GBP".to_owned()]));
     assert_eq!(of("ben").goals, 1, "the end of the window still counts");
@@ -196,18 +213,27 @@ fn a_goal_ends_the_journey_and_counts_inside_its_window() {
 
 #[test]
 fn a_wait_ends_at_its_instant_also_when_perennial_was_down_meanwhile() {
-    let shop = with_campaign("campaign: nudge\nenter: { on: { did: Cart Abandoned } }\nsteps: [ { wait: 36h }, { message: hello }, { wait: 1d }, { message: news } ]", &["ana"]);
+    let shop = with_campaign(
+        "campaign: nudge\nenter: { on: { did: Cart Abandoned } }\nsteps: [ { wait: 36h }, { message: hello }, { wait: 1d }, { message: news } ]",
+        &["ana"],
+    );
     shop.customer("ana").does("Cart Abandoned", json!({}));
     shop.hours(35);
     shop.restart();
     shop.hours(100);
-    assert_eq!(shop.messages_with_times(), ["2026-03-04T00:00:00Z ana nudge sent", "2026-03-05T00:00:00Z ana nudge sent"]);
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-04T00:00:00Z ana nudge sent", "2026-03-05T00:00:00Z ana nudge sent"]
+    );
     assert!(!shop.is_inside("nudge", "ana"));
 }
 
 #[test]
 fn a_late_event_lets_in_if_it_is_young_enough_and_after_the_start() {
-    let shop = with_campaign("campaign: nudge\nenter: { on: { did: Cart Abandoned, late: 24h }, again: always }\nsteps: [ { message: hello } ]", &["ana"]);
+    let shop = with_campaign(
+        "campaign: nudge\nenter: { on: { did: Cart Abandoned, late: 24h }, again: always }\nsteps: [ { message: hello } ]",
+        &["ana"],
+    );
     let ana = shop.customer("ana");
     shop.hours(12);
     ana.did_at("2026-03-02T11:59:59Z", "Cart Abandoned", json!({}));
@@ -236,14 +262,18 @@ fn is_held_out(shop: &Shop, seed: &str, percent: u16, who: &str) -> bool {
 fn the_comparison_group_gets_nothing_and_is_written_down() {
     let people: Vec<String> = (0..40).map(|number| format!("u{number}")).collect();
     let names: Vec<&str> = people.iter().map(String::as_str).collect();
-    let shop = with_campaign("campaign: nudge\nenter: { on: { did: visit }, again: always }\nholdout: 30%\ngoal: { did: Order Completed, within: 7d }\nsteps: [ { message: hello } ]", &names);
+    let shop = with_campaign(
+        "campaign: nudge\nenter: { on: { did: visit }, again: always }\nholdout: 30%\ngoal: { did: Order Completed, within: 7d }\nsteps: [ { message: hello } ]",
+        &names,
+    );
     for _ in 0..2 {
         for who in &names {
             shop.customer(who).does("visit", json!({}));
         }
         let told = shop.told();
         assert_eq!(told.len(), 40);
-        let held_out: Vec<&Told> = told.iter().filter(|told| told.decision.outcome == domain::message::Outcome::WouldHaveSent).collect();
+        let held_out: Vec<&Told> =
+            told.iter().filter(|told| told.decision.outcome == domain::message::Outcome::WouldHaveSent).collect();
         assert!(!held_out.is_empty() && held_out.len() < 40);
         for told in &told {
             let words = if is_held_out(&shop, "nudge:1", 30, &told.to) { "would_have_sent: holdout" } else { "sent" };
@@ -253,7 +283,11 @@ fn the_comparison_group_gets_nothing_and_is_written_down() {
         shop.days(1);
     }
     let reached: Vec<_> = shop.deliveries().iter().map(|delivery| delivery.written.to.clone()).collect();
-    assert!(names.iter().all(|who| reached.contains(&format!("{who}@example.com")) != is_held_out(&shop, "nudge:1", 30, who)));
+    assert!(
+        names
+            .iter()
+            .all(|who| reached.contains(&format!("{who}@example.com")) != is_held_out(&shop, "nudge:1", 30, who))
+    );
     assert_eq!(exposures(&shop, "nudge").iter().filter(|exposure| exposure.arm == store::Arm::HeldOut).count() % 2, 0);
 }
 
@@ -276,7 +310,11 @@ fn the_global_comparison_group_is_asked_before_the_campaigns_own_and_service_is_
 
 #[test]
 fn a_paused_campaign_holds_its_messages_and_the_pause_does_not_count_against_them() {
-    let campaign = |state: &str| format!("campaign: nudge\nstate: {state}\nenter: {{ on: {{ did: visit }}, again: always }}\nexpires_after: 3d\nsteps: [ {{ wait: 1d }}, {{ message: hello }} ]");
+    let campaign = |state: &str| {
+        format!(
+            "campaign: nudge\nstate: {state}\nenter: {{ on: {{ did: visit }}, again: always }}\nexpires_after: 3d\nsteps: [ {{ wait: 1d }}, {{ message: hello }} ]"
+        )
+    };
     let shop = with_campaign(&campaign("running"), &["ana", "ben"]);
     shop.customer("ana").does("visit", json!({}));
     shop.hours(12);
@@ -295,25 +333,52 @@ fn a_paused_campaign_holds_its_messages_and_the_pause_does_not_count_against_the
 
 #[test]
 fn a_message_held_before_a_pause_has_the_rest_of_its_time_after_it() {
-    let campaign = |state: &str| format!("campaign: nudge\nstate: {state}\nenter: {{ on: {{ did: visit }}, again: always }}\nexpires_after: 3d\nsteps: [ {{ message: greeting }} ]");
-    let shop = with_campaign(&format!("template: greeting\nsubject: Hello\nbody: \"Dear {{{{ customer.first_name }}}}\"\n---\n{}", campaign("running")), &["ana"]);
+    let campaign = |state: &str| {
+        format!(
+            "campaign: nudge\nstate: {state}\nenter: {{ on: {{ did: visit }}, again: always }}\nexpires_after: 3d\nsteps: [ {{ message: greeting }} ]"
+        )
+    };
+    let shop = with_campaign(
+        &format!(
+            "template: greeting\nsubject: Hello\nbody: \"Dear {{{{ customer.first_name }}}}\"\n---\n{}",
+            campaign("running")
+        ),
+        &["ana"],
+    );
     shop.customer("ana").does("visit", json!({}));
     shop.days(1);
     shop.define(&campaign("paused"));
     shop.days(4);
     shop.define(&campaign("running"));
-    assert_eq!(shop.messages(), ["ana nudge held: missing_value", "ana nudge held: paused", "ana nudge held: missing_value"]);
+    assert_eq!(
+        shop.messages(),
+        ["ana nudge held: missing_value", "ana nudge held: paused", "ana nudge held: missing_value"]
+    );
     shop.restart();
     shop.at("2026-03-09T11:59:59Z");
     assert_eq!(shop.messages(), NOTHING);
     shop.days(1);
-    assert_eq!(shop.messages_with_times(), ["2026-03-09T12:00:00Z ana nudge skipped: expired"], "three days, four of pause");
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-09T12:00:00Z ana nudge skipped: expired"],
+        "three days, four of pause"
+    );
 }
 
 #[test]
 fn a_stopped_campaign_lets_everybody_go() {
-    let campaign = |state: &str| format!("campaign: nudge\nstate: {state}\nenter: {{ on: {{ did: visit }}, again: always }}\nsteps: [ {{ message: greeting }}, {{ wait: 1d }}, {{ message: hello }} ]");
-    let shop = with_campaign(&format!("template: greeting\nsubject: Hello\nbody: \"Dear {{{{ customer.first_name }}}}\"\n---\n{}", campaign("running")), &["ana", "ben"]);
+    let campaign = |state: &str| {
+        format!(
+            "campaign: nudge\nstate: {state}\nenter: {{ on: {{ did: visit }}, again: always }}\nsteps: [ {{ message: greeting }}, {{ wait: 1d }}, {{ message: hello }} ]"
+        )
+    };
+    let shop = with_campaign(
+        &format!(
+            "template: greeting\nsubject: Hello\nbody: \"Dear {{{{ customer.first_name }}}}\"\n---\n{}",
+            campaign("running")
+        ),
+        &["ana", "ben"],
+    );
     shop.customer("ben").identifies(json!({ "first_name": "Ben" })).does("visit", json!({}));
     shop.customer("ana").does("visit", json!({}));
     assert_eq!(shop.messages(), ["ben nudge sent", "ana nudge held: missing_value"]);
@@ -328,20 +393,29 @@ fn a_stopped_campaign_lets_everybody_go() {
 
 #[test]
 fn those_inside_finish_the_version_they_began() {
-    let shop = with_campaign("campaign: nudge\nenter: { on: { did: visit }, again: always }\nsteps: [ { wait: 2d }, { message: hello } ]", &["ana", "ben"]);
+    let shop = with_campaign(
+        "campaign: nudge\nenter: { on: { did: visit }, again: always }\nsteps: [ { wait: 2d }, { message: hello } ]",
+        &["ana", "ben"],
+    );
     shop.customer("ana").does("visit", json!({}));
     shop.days(1);
-    shop.define("campaign: nudge\nenter: { on: { did: visit }, again: always }\nsteps: [ { wait: 5d }, { message: news } ]");
+    shop.define(
+        "campaign: nudge\nenter: { on: { did: visit }, again: always }\nsteps: [ { wait: 5d }, { message: news } ]",
+    );
     shop.customer("ben").does("visit", json!({}));
     shop.restart();
     shop.days(10);
-    let told: Vec<String> = shop.told().iter().map(|told| format!("{} {} {}", told.decision.at, told.to, told.message.template)).collect();
+    let told: Vec<String> =
+        shop.told().iter().map(|told| format!("{} {} {}", told.decision.at, told.to, told.message.template)).collect();
     assert_eq!(told, ["2026-03-04T12:00:00Z ana hello", "2026-03-08T12:00:00Z ben news"]);
 }
 
 #[test]
 fn two_who_are_inside_and_turn_out_to_be_one_go_on_as_the_older() {
-    let shop = with_campaign("campaign: nudge\nenter: { on: { did: visit }, again: always }\nsteps: [ { wait: 2d }, { message: hello } ]", &["ana"]);
+    let shop = with_campaign(
+        "campaign: nudge\nenter: { on: { did: visit }, again: always }\nsteps: [ { wait: 2d }, { message: hello } ]",
+        &["ana"],
+    );
     shop.visitor("v").does("visit", json!({}));
     shop.days(1);
     shop.customer("ana").does("visit", json!({}));
@@ -349,7 +423,11 @@ fn two_who_are_inside_and_turn_out_to_be_one_go_on_as_the_older() {
     shop.customer("ana").on("v").identifies(json!({}));
     shop.restart();
     shop.days(10);
-    assert_eq!(shop.messages_with_times(), ["2026-03-04T12:00:00Z ana nudge sent"], "once, when the visitor's two days were over");
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-04T12:00:00Z ana nudge sent"],
+        "once, when the visitor's two days were over"
+    );
 }
 
 #[test]
@@ -365,7 +443,11 @@ fn variants_are_drawn_by_weight_and_stay_the_same() {
         for who in &names {
             shop.customer(who).does("visit", json!({}));
         }
-        let told: Vec<(String, String, String)> = shop.told().into_iter().map(|told| (told.to, told.message.variant.unwrap(), told.message.written.unwrap().subject)).collect();
+        let told: Vec<(String, String, String)> = shop
+            .told()
+            .into_iter()
+            .map(|told| (told.to, told.message.variant.unwrap(), told.message.written.unwrap().subject))
+            .collect();
         assert!(told.iter().all(|(_, variant, subject)| (variant == "plain") == (subject == "Plain")));
         let restock = told.iter().filter(|(_, variant, _)| variant == "restock").count();
         assert!((15..=45).contains(&restock), "{restock} of 60");

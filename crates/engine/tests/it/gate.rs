@@ -8,7 +8,8 @@ const NOW: &str = "2026-03-02T12:00:00Z";
 const NOTHING: [&str; 0] = [];
 
 const NUDGE: &str = "campaign: nudge\nenter: { on: { did: visit }, again: always }\nsteps: [ { message: hello } ]";
-const ALERT: &str = "campaign: alert\npurpose: service\nenter: { on: { did: visit }, again: always }\nsteps: [ { message: news } ]";
+const ALERT: &str =
+    "campaign: alert\npurpose: service\nenter: { on: { did: visit }, again: always }\nsteps: [ { message: news } ]";
 
 fn with_settings(settings: &str, traits: Value) -> Shop {
     let shop = shop(NOW);
@@ -64,18 +65,27 @@ fn a_yes_that_was_taken_back_ends_a_held_message_at_once() {
     shop.minutes(10);
     shop.customer("ana").does("Unsubscribed", json!({}));
     shop.days(3);
-    assert_eq!(shop.messages_with_times(), ["2026-03-02T22:00:00Z ana nudge held: quiet_hours", "2026-03-02T22:10:00Z ana nudge skipped: no_consent"]);
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-02T22:00:00Z ana nudge held: quiet_hours", "2026-03-02T22:10:00Z ana nudge skipped: no_consent"]
+    );
 }
 
 #[test]
 fn a_yes_that_runs_out_ends_a_held_message_by_time_alone() {
     let shop = with_settings("quiet_hours: { from: \"21:00\", to: \"08:00\" }", json!({}));
-    shop.customer("ana").does("Consent Changed", json!({ "purpose": "marketing", "status": "granted", "expires": "2026-03-03T01:00:00Z" }));
+    shop.customer("ana").does(
+        "Consent Changed",
+        json!({ "purpose": "marketing", "status": "granted", "expires": "2026-03-03T01:00:00Z" }),
+    );
     shop.at("2026-03-02T22:00:00Z");
     visits(&shop, "ana");
     shop.restart();
     shop.days(3);
-    assert_eq!(shop.messages_with_times(), ["2026-03-02T22:00:00Z ana nudge held: quiet_hours", "2026-03-03T01:00:00Z ana nudge skipped: no_consent"]);
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-02T22:00:00Z ana nudge held: quiet_hours", "2026-03-03T01:00:00Z ana nudge skipped: no_consent"]
+    );
 }
 
 #[test]
@@ -91,7 +101,15 @@ fn nobody_is_written_to_without_an_address_or_twice_at_one() {
             visits(&shop, who);
             shop.restart();
         }
-        assert_eq!(shop.messages(), ["ana nudge sent", "ben nudge skipped: duplicate_address", "cleo nudge skipped: no_address", "ana nudge sent"]);
+        assert_eq!(
+            shop.messages(),
+            [
+                "ana nudge sent",
+                "ben nudge skipped: duplicate_address",
+                "cleo nudge skipped: no_address",
+                "ana nudge sent"
+            ]
+        );
     }
 }
 
@@ -116,7 +134,10 @@ fn a_message_held_too_long_is_of_no_use_any_more() {
     shop.define("template: hello\nsubject: Hello\nbody: \"Dear {{ customer.first_name }}\"");
     visits(&shop, "ana");
     shop.days(10);
-    assert_eq!(shop.messages_with_times(), ["2026-03-02T12:00:00Z ana nudge held: missing_value", "2026-03-05T12:00:00Z ana nudge skipped: expired"]);
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-02T12:00:00Z ana nudge held: missing_value", "2026-03-05T12:00:00Z ana nudge skipped: expired"]
+    );
     assert!(!shop.is_inside("nudge", "ana"));
 }
 
@@ -151,7 +172,10 @@ fn a_conversation_that_fell_silent_ends_by_itself() {
     visits(&shop, "ana");
     shop.restart();
     shop.days(20);
-    assert_eq!(shop.messages_with_times(), ["2026-03-03T12:00:00Z ana nudge held: person_talking", "2026-03-09T12:00:00Z ana nudge sent"]);
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-03T12:00:00Z ana nudge held: person_talking", "2026-03-09T12:00:00Z ana nudge sent"]
+    );
 }
 
 #[test]
@@ -167,7 +191,11 @@ fn quiet_hours_end_by_the_customers_own_clock_also_when_it_is_put_forward() {
     shop.restart();
     let mut lines = shop.messages();
     lines.sort();
-    assert_eq!(lines, ["ana alert sent", "ana nudge held: quiet_hours", "ben alert sent", "ben nudge sent"], "in New York it is 19:00");
+    assert_eq!(
+        lines,
+        ["ana alert sent", "ana nudge held: quiet_hours", "ben alert sent", "ben nudge sent"],
+        "in New York it is 19:00"
+    );
     shop.days(1);
     assert_eq!(shop.messages_with_times(), ["2026-03-29T07:00:00Z ana nudge sent"], "08:00 BST");
     shop.at("2026-03-30T20:00:00Z");
@@ -182,7 +210,10 @@ fn quiet_hours_end_at_once_for_somebody_who_moves() {
     visits(&shop, "ana");
     shop.hours(1);
     shop.customer("ana").identifies(json!({ "timezone": "Europe/London" }));
-    assert_eq!(shop.messages_with_times(), ["2026-03-02T14:00:00Z ana nudge held: quiet_hours", "2026-03-02T15:00:00Z ana nudge sent"]);
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-02T14:00:00Z ana nudge held: quiet_hours", "2026-03-02T15:00:00Z ana nudge sent"]
+    );
 }
 
 #[test]
@@ -196,14 +227,24 @@ fn a_cap_counts_what_was_sent_and_frees_a_place_at_the_instant_it_may() {
         shop.restart();
     }
     let lines: Vec<String> = shop.messages_with_times().into_iter().filter(|line| line.contains("nudge")).collect();
-    assert_eq!(lines, ["2026-03-02T12:00:00Z ana nudge sent", "2026-03-02T13:00:00Z ana nudge sent", "2026-03-02T14:00:00Z ana nudge held: frequency_cap"]);
+    assert_eq!(
+        lines,
+        [
+            "2026-03-02T12:00:00Z ana nudge sent",
+            "2026-03-02T13:00:00Z ana nudge sent",
+            "2026-03-02T14:00:00Z ana nudge held: frequency_cap"
+        ]
+    );
     shop.days(20);
     assert_eq!(shop.messages_with_times(), ["2026-03-09T12:00:00Z ana nudge sent"]);
 }
 
 #[test]
 fn a_cap_by_days_ends_with_the_customers_day() {
-    let shop = with_settings("caps: [ { purpose: marketing, at_most: 1, per_days: 1 } ]", json!({ "timezone": "America/New_York" }));
+    let shop = with_settings(
+        "caps: [ { purpose: marketing, at_most: 1, per_days: 1 } ]",
+        json!({ "timezone": "America/New_York" }),
+    );
     shop.at("2026-03-03T03:00:00Z");
     visits(&shop, "ana");
     shop.minutes(30);
@@ -211,14 +252,20 @@ fn a_cap_by_days_ends_with_the_customers_day() {
     shop.days(1);
     assert_eq!(
         shop.messages_with_times(),
-        ["2026-03-03T03:00:00Z ana nudge sent", "2026-03-03T03:30:00Z ana nudge held: frequency_cap", "2026-03-03T05:00:00Z ana nudge sent"]
+        [
+            "2026-03-03T03:00:00Z ana nudge sent",
+            "2026-03-03T03:30:00Z ana nudge held: frequency_cap",
+            "2026-03-03T05:00:00Z ana nudge sent"
+        ]
     );
 }
 
 #[test]
 fn of_two_messages_of_one_instant_the_more_important_goes() {
     let shop = with_settings("caps: [ { purpose: marketing, at_most: 1, per: 1d } ]", json!({}));
-    shop.define("campaign: urgent\npriority: 5\nenter: { on: { did: visit }, again: always }\nsteps: [ { message: news } ]");
+    shop.define(
+        "campaign: urgent\npriority: 5\nenter: { on: { did: visit }, again: always }\nsteps: [ { message: news } ]",
+    );
     visits(&shop, "ana");
     let mut lines = shop.messages();
     lines.sort();
@@ -270,19 +317,56 @@ fn the_gate_asks_in_the_order_of_the_spec() {
     assert_eq!(shop.messages(), ["ana nudge skipped: no_consent"]);
     ana.does("Consent Changed", json!({ "purpose": "marketing", "status": "granted" })).does("visit", json!({}));
     assert_eq!(shop.messages(), ["ana nudge skipped: no_address"]);
-    ana.identifies(json!({ "email": "ana@example.com" })).does("Conversation Opened", json!({})).does("visit", json!({}));
+    ana.identifies(json!({ "email": "ana@example.com" }))
+        .does("Conversation Opened", json!({}))
+        .does("visit", json!({}));
     assert_eq!(shop.messages(), ["ana nudge held: person_talking"]);
     ana.does("Conversation Closed", json!({}));
     assert_eq!(shop.messages(), ["ana nudge held: missing_value"]);
     ana.identifies(json!({ "first_name": "Ana" }));
     assert_eq!(shop.messages(), ["ana nudge held: quiet_hours"]);
     shop.days(1);
-    assert_eq!(shop.messages_with_times(), ["2026-03-03T08:00:00Z ana nudge would_have_sent: holdout"], "the draw comes last");
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-03T08:00:00Z ana nudge would_have_sent: holdout"],
+        "the draw comes last"
+    );
+}
+
+#[test]
+fn a_message_that_needs_a_persons_approval_waits_for_it_and_expires() {
+    let shop = with_settings("", json!({}));
+    shop.define(
+        "campaign: careful\nenter: { on: { did: visit } }\nsteps: [ { message: news, approve: true } ]\n---\ncampaign: nudge\nstate: stopped\nenter: { on: { did: visit } }\nsteps: [ { message: hello } ]",
+    );
+    visits(&shop, "ana");
+    shop.restart();
+    shop.days(10);
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-02T12:00:00Z ana careful held: needs_approval", "2026-03-05T12:00:00Z ana careful skipped: expired"]
+    );
+    assert!(shop.deliveries().is_empty());
+}
+
+#[test]
+fn a_cap_on_service_counts_alerts_and_no_offers() {
+    let shop = with_settings("caps: [ { purpose: service, at_most: 1, per: 1d } ]", json!({}));
+    shop.define(ALERT);
+    visits(&shop, "ana");
+    shop.hours(1);
+    visits(&shop, "ana");
+    let mut lines = shop.messages();
+    lines.sort();
+    assert_eq!(lines, ["ana alert held: frequency_cap", "ana alert sent", "ana nudge sent", "ana nudge sent"]);
 }
 
 #[test]
 fn a_held_message_that_is_held_again_for_the_same_reason_says_nothing() {
-    let shop = with_settings("caps: [ { purpose: marketing, at_most: 1, per: 2d } ]\nquiet_hours: { from: \"21:00\", to: \"08:00\" }", json!({}));
+    let shop = with_settings(
+        "caps: [ { purpose: marketing, at_most: 1, per: 2d } ]\nquiet_hours: { from: \"21:00\", to: \"08:00\" }",
+        json!({}),
+    );
     visits(&shop, "ana");
     shop.hours(1);
     visits(&shop, "ana");

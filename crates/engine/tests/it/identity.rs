@@ -116,7 +116,10 @@ fn people_who_were_merged_by_hand_get_everything_back_when_parted() {
         shop.unmerge("ana", "ben");
         for _ in 0..2 {
             assert!(shop.is_in("gold", "ana") && !shop.is_in("gold", "ben"));
-            assert!(!shop.is_in("twice", "ana") && shop.is_in("twice", "ben"), "also what was sent while they were one");
+            assert!(
+                !shop.is_in("twice", "ana") && shop.is_in("twice", "ben"),
+                "also what was sent while they were one"
+            );
             assert!(shop.is_in("buyers", "ana"));
             assert_eq!(shop.members("all-of-them"), ["ana", "ben"]);
             shop.restart();
@@ -202,7 +205,12 @@ fn whoever_turns_out_to_be_somebody_is_no_longer_listed_beside_them() {
     shop.customer("ana").on("v1").identifies(json!({}));
     // The visitor's entry is closed where ana's begins: the ledger never counts one person twice.
     let entries = shop.transitions("buyers");
-    assert_eq!(entries.iter().filter(|line| line.ends_with("enters")).count() - entries.iter().filter(|line| line.ends_with("leaves")).count(), 1, "{entries:?}");
+    assert_eq!(
+        entries.iter().filter(|line| line.ends_with("enters")).count()
+            - entries.iter().filter(|line| line.ends_with("leaves")).count(),
+        1,
+        "{entries:?}"
+    );
 }
 
 #[test]
@@ -217,7 +225,9 @@ steps: [ { message: hello } ]
 ",
     );
     for who in ["ana", "ben"] {
-        shop.customer(who).identifies(json!({ "email": format!("{who}@example.com") })).does("Order Completed", json!({}));
+        shop.customer(who)
+            .identifies(json!({ "email": format!("{who}@example.com") }))
+            .does("Order Completed", json!({}));
     }
     assert_eq!(shop.messages(), ["ana thanks sent", "ben thanks sent"]);
     shop.days(1);

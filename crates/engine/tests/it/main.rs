@@ -1,6 +1,10 @@
 //! Stories of the engine: what a shop and its customers would see.
 
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a test that cannot go on has failed, and the line says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test that cannot go on has failed, and the line says where"
+)]
 
 mod campaigns;
 mod gate;

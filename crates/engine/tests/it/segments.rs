@@ -108,7 +108,9 @@ fn calendar_days_end_at_each_customers_own_midnight_also_when_they_move() {
     );
     let kim = shop.customer("kim");
     kim.identifies(json!({ "timezone": "America/Los_Angeles" })).does("visit", json!({}));
-    kim.says(json!({ "type": "identify", "timestamp": "2026-06-12T23:30:00Z", "traits": { "timezone": "Asia/Tokyo" } }));
+    kim.says(
+        json!({ "type": "identify", "timestamp": "2026-06-12T23:30:00Z", "traits": { "timezone": "Asia/Tokyo" } }),
+    );
     assert_eq!(shop.why("today", "kim").until, instant("2026-06-12T23:30:00Z"), "her flight is known");
     shop.days(2);
     assert_eq!(shop.transitions("today")[5..], ["2026-06-12T23:30:00Z kim leaves"], "the 13th began in Tokyo at 15:00");
@@ -157,7 +159,12 @@ where: { did: Order Completed, sum: revenue, below: 10 }
     );
     let ana = shop.customer("ana");
     ana.identifies(json!({}));
-    let asked = || -> Vec<bool> { ["spent-60", "average-30", "biggest-40", "nothing-small", "two-kinds", "spent-little"].iter().map(|segment| shop.is_in(segment, "ana")).collect() };
+    let asked = || -> Vec<bool> {
+        ["spent-60", "average-30", "biggest-40", "nothing-small", "two-kinds", "spent-little"]
+            .iter()
+            .map(|segment| shop.is_in(segment, "ana"))
+            .collect()
+    };
     assert_eq!(asked(), [false, false, false, false, false, true], "over nothing a sum is 0, an average missing");
     ana.does("Order Completed", json!({ "revenue": "20.00", "kind": 1 }));
     ana.does("Order Completed", json!({ "revenue": "a lot", "kind": "1.0" }));
@@ -176,15 +183,21 @@ fn a_segment_made_after_the_fact_and_one_that_is_changed_take_all_of_history() {
     shop.customer("ana").does("Order Completed", json!({ "revenue": 20 }));
     shop.customer("ben").does("Order Completed", json!({ "revenue": 90 }));
     shop.days(3);
-    let changes = shop.define("segment: big\nwhere: { did: Order Completed, within: 10d, where: { revenue: { at_least: 50 } } }");
+    let changes =
+        shop.define("segment: big\nwhere: { did: Order Completed, within: 10d, where: { revenue: { at_least: 50 } } }");
     assert_eq!((changes[0].enter, changes[0].leave), (1, 0));
     assert_eq!(shop.members("big"), ["ben"]);
-    let changes = shop.define("segment: big\nwhere: { did: Order Completed, within: 10d, where: { revenue: { below: 50 } } }");
+    let changes =
+        shop.define("segment: big\nwhere: { did: Order Completed, within: 10d, where: { revenue: { below: 50 } } }");
     assert_eq!((changes[0].action, changes[0].enter, changes[0].leave), ("changed", 1, 1));
     assert_eq!(shop.members("big"), ["ana"]);
     shop.restart();
     let why = shop.why("big", "ana");
-    assert_eq!((why.since, why.until), (instant(NOW), instant("2026-03-12T12:00:00Z")), "since it happened, not since it was asked");
+    assert_eq!(
+        (why.since, why.until),
+        (instant(NOW), instant("2026-03-12T12:00:00Z")),
+        "since it happened, not since it was asked"
+    );
     shop.at("2026-03-12T12:00:00Z");
     assert!(shop.members("big").is_empty());
 }
@@ -262,7 +275,10 @@ fn why_names_the_events_and_the_next_instant() {
     assert!(why.conditions[0].because.iter().any(|evidence| evidence.what.contains("o-2")), "{why:?}");
     shop.at("2026-03-22T00:00:00Z");
     let why = shop.why("regulars-who-stopped", "ana");
-    assert_eq!((why.member, why.since, why.until), (true, instant("2026-03-22T00:00:00Z"), instant("2026-12-01T00:00:00Z")));
+    assert_eq!(
+        (why.member, why.since, why.until),
+        (true, instant("2026-03-22T00:00:00Z"), instant("2026-12-01T00:00:00Z"))
+    );
 }
 
 #[test]

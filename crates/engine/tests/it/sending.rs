@@ -48,12 +48,18 @@ fn a_message_that_was_put_off_goes_when_the_receiver_takes_it() {
     shop.customer("ana").does("visit", json!({}));
     shop.channel_answers("accept");
     shop.days(1);
-    assert_eq!(shop.messages_with_times(), ["2026-03-02T12:00:00Z ana nudge held: put_off", "2026-03-02T12:01:00Z ana nudge sent"]);
+    assert_eq!(
+        shop.messages_with_times(),
+        ["2026-03-02T12:00:00Z ana nudge held: put_off", "2026-03-02T12:01:00Z ana nudge sent"]
+    );
 }
 
 #[test]
 fn a_put_off_message_asks_the_gate_again_before_it_goes() {
-    let shop = with(&format!("workspace: settings\nquiet_hours: {{ from: \"21:00\", to: \"08:00\" }}\n---\n{NUDGE}"), &["ana"]);
+    let shop = with(
+        &format!("workspace: settings\nquiet_hours: {{ from: \"21:00\", to: \"08:00\" }}\n---\n{NUDGE}"),
+        &["ana"],
+    );
     shop.at("2026-03-02T20:59:30Z");
     shop.channel_answers("4xx");
     shop.customer("ana").does("visit", json!({}));
@@ -61,7 +67,11 @@ fn a_put_off_message_asks_the_gate_again_before_it_goes() {
     shop.days(1);
     assert_eq!(
         shop.messages_with_times(),
-        ["2026-03-02T20:59:30Z ana nudge held: put_off", "2026-03-02T21:00:30Z ana nudge held: quiet_hours", "2026-03-03T08:00:00Z ana nudge sent"]
+        [
+            "2026-03-02T20:59:30Z ana nudge held: put_off",
+            "2026-03-02T21:00:30Z ana nudge held: quiet_hours",
+            "2026-03-03T08:00:00Z ana nudge sent"
+        ]
     );
 }
 
@@ -77,7 +87,10 @@ fn a_refused_address_is_never_written_to_again_until_a_person_lifts_it() {
         shop.channel_answers("accept");
         shop.restart();
         shop.customer("ana").does("payment-failed", json!({})).does("visit", json!({}));
-        assert_eq!(shop.messages(), ["ana nudge failed: rejected", "ana alert skipped: suppressed", "ana nudge skipped: suppressed"]);
+        assert_eq!(
+            shop.messages(),
+            ["ana nudge failed: rejected", "ana alert skipped: suppressed", "ana nudge skipped: suppressed"]
+        );
         let now = shop.now();
         assert!(shop.engine_mut().lift_suppression("ana@Example.com", now));
         shop.settle();
@@ -111,7 +124,11 @@ fn an_uncertain_offer_counts_for_the_caps() {
     shop.days(3);
     assert_eq!(
         shop.messages_with_times(),
-        ["2026-03-02T12:00:00Z ana nudge uncertain: no_reply", "2026-03-02T13:00:00Z ana nudge held: frequency_cap", "2026-03-04T12:00:00Z ana nudge sent"]
+        [
+            "2026-03-02T12:00:00Z ana nudge uncertain: no_reply",
+            "2026-03-02T13:00:00Z ana nudge held: frequency_cap",
+            "2026-03-04T12:00:00Z ana nudge sent"
+        ]
     );
 }
 
@@ -131,7 +148,11 @@ fn an_alert_whose_reply_was_lost_is_repeated_byte_for_byte_until_it_is_taken() {
     assert_eq!(words, ["ana alert uncertain: no_reply", "ana alert sent"]);
     let deliveries = shop.deliveries();
     assert_eq!(deliveries.len(), tries + 1);
-    assert!(deliveries.iter().all(|delivery| delivery.written == deliveries[0].written && delivery.message == deliveries[0].message));
+    assert!(
+        deliveries
+            .iter()
+            .all(|delivery| delivery.written == deliveries[0].written && delivery.message == deliveries[0].message)
+    );
     shop.days(30);
     assert_eq!(shop.deliveries().len(), tries + 1);
 }
@@ -159,7 +180,10 @@ fn an_alert_on_its_way_again_is_not_written_down_as_skipped_when_its_campaign_st
     shop.restart();
     shop.days(30);
     assert_eq!(shop.messages(), ["ana alert uncertain: no_reply"]);
-    assert_eq!(shop.reader().message(&shop.deliveries()[0].message).unwrap().unwrap().0.outcome, Some(Outcome::Uncertain));
+    assert_eq!(
+        shop.reader().message(&shop.deliveries()[0].message).unwrap().unwrap().0.outcome,
+        Some(Outcome::Uncertain)
+    );
 }
 
 #[test]
@@ -183,7 +207,10 @@ fn a_channel_that_fails_for_five_in_a_row_rests() {
 #[test]
 fn what_waited_in_a_night_of_silence_asks_again_before_it_goes() {
     // Let through at 20:59, but nobody carries out orders until 23:00.
-    let shop = with(&format!("workspace: settings\nquiet_hours: {{ from: \"21:00\", to: \"08:00\" }}\n---\n{NUDGE}"), &["ana", "ben", "cleo"]);
+    let shop = with(
+        &format!("workspace: settings\nquiet_hours: {{ from: \"21:00\", to: \"08:00\" }}\n---\n{NUDGE}"),
+        &["ana", "ben", "cleo"],
+    );
     shop.at("2026-03-02T20:59:00Z");
     shop.stop_post();
     for who in ["ana", "ben", "cleo"] {
@@ -197,15 +224,23 @@ fn what_waited_in_a_night_of_silence_asks_again_before_it_goes() {
     shop.start_post();
     let mut lines = shop.messages();
     lines.sort();
-    assert_eq!(lines, ["ana nudge held: quiet_hours", "ben nudge skipped: no_consent", "cleo nudge held: person_talking"]);
+    assert_eq!(
+        lines,
+        ["ana nudge held: quiet_hours", "ben nudge skipped: no_consent", "cleo nudge held: person_talking"]
+    );
     shop.days(1);
     assert_eq!(shop.messages_with_times(), ["2026-03-03T08:00:00Z ana nudge sent"]);
 }
 
 #[test]
 fn of_two_that_waited_for_the_post_a_cap_lets_the_first_go() {
-    let shop = with(&format!("workspace: settings\ncaps: [ {{ at_most: 1, per: 1d }} ]\n---\n{NUDGE}\nexpires_after: 9d"), &["ana"]);
-    shop.define("campaign: second\nenter: { on: { did: Quiz Finished } }\nexpires_after: 9d\nsteps: [ { message: news } ]");
+    let shop = with(
+        &format!("workspace: settings\ncaps: [ {{ at_most: 1, per: 1d }} ]\n---\n{NUDGE}\nexpires_after: 9d"),
+        &["ana"],
+    );
+    shop.define(
+        "campaign: second\nenter: { on: { did: Quiz Finished } }\nexpires_after: 9d\nsteps: [ { message: news } ]",
+    );
     shop.stop_post();
     shop.customer("ana").does("visit", json!({}));
     shop.hours(30);

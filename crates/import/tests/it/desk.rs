@@ -24,8 +24,7 @@ pub(crate) struct Imported {
 impl Desk {
     pub(crate) fn new() -> Desk {
         let number = DESKS.fetch_add(1, Ordering::Relaxed);
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("desk-{}-{number}", std::process::id()));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("desk-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Desk { folder }
     }
@@ -60,11 +59,7 @@ pub(crate) fn import_all(paths: &[PathBuf], yaml: &str) -> Imported {
     drain(Source::open(paths, &mapping(yaml)).unwrap()).unwrap()
 }
 
-pub(crate) fn import_within(
-    paths: &[PathBuf],
-    yaml: &str,
-    limits: Limits,
-) -> Result<Imported, ImportError> {
+pub(crate) fn import_within(paths: &[PathBuf], yaml: &str, limits: Limits) -> Result<Imported, ImportError> {
     drain(Source::open_within(paths, &mapping(yaml), limits)?)
 }
 
@@ -77,36 +72,24 @@ pub(crate) fn drain(mut source: Source) -> Result<Imported, ImportError> {
             Item::Progress(_) => {}
         }
     }
-    Ok(Imported {
-        calls,
-        refused,
-        summary: source.into_summary(),
-    })
+    Ok(Imported { calls, refused, summary: source.into_summary() })
 }
 
 impl Imported {
     /// The calls as JSON.
     pub(crate) fn json(&self) -> Vec<Json> {
-        let parse = |call: &Call| {
-            serde_json::from_str(&call.json)
-                .unwrap_or_else(|problem| panic!("{problem}: {}", call.json))
-        };
+        let parse =
+            |call: &Call| serde_json::from_str(&call.json).unwrap_or_else(|problem| panic!("{problem}: {}", call.json));
         self.calls.iter().map(parse).collect()
     }
 
     pub(crate) fn message_ids(&self) -> Vec<String> {
-        self.json()
-            .iter()
-            .map(|call| call["messageId"].as_str().unwrap().to_owned())
-            .collect()
+        self.json().iter().map(|call| call["messageId"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Line and reason of each refused line.
     pub(crate) fn reasons(&self) -> Vec<(u64, &str)> {
-        self.refused
-            .iter()
-            .map(|refused| (refused.line, refused.reason.as_str()))
-            .collect()
+        self.refused.iter().map(|refused| (refused.line, refused.reason.as_str())).collect()
     }
 }
 

@@ -20,15 +20,8 @@ fn a_row_of_many_megabytes_costs_one_refusal_and_reading_goes_on() {
     let long = "x".repeat(5_000_000);
     let rows = format!("customer,note\nana,{long}\nben,ok\ncleo,\"{long}\"\ndora,ok\n");
     let imported = Desk::new().import("notes.csv", rows, NOTES);
-    assert_eq!(
-        imported.reasons(),
-        [(2, "row too long"), (4, "row too long")]
-    );
-    assert_eq!(
-        imported.refused[0].row.len(),
-        1_000,
-        "the row is cut for the report"
-    );
+    assert_eq!(imported.reasons(), [(2, "row too long"), (4, "row too long")]);
+    assert_eq!(imported.refused[0].row.len(), 1_000, "the row is cut for the report");
     assert_eq!(imported.summary.customers, 2);
 }
 
@@ -36,21 +29,10 @@ fn a_row_of_many_megabytes_costs_one_refusal_and_reading_goes_on() {
 fn a_quote_that_is_never_closed_takes_only_its_own_line_down() {
     let rows = "customer,note\nana,\"open\nben,ok\ncleo,\"closed\nover lines\"\ndora,\"open at the end\nemil,ok\n";
     let imported = Desk::new().import("notes.csv", rows, NOTES);
-    assert_eq!(
-        imported.reasons(),
-        [(2, "unclosed quote"), (6, "unclosed quote")]
-    );
-    let customers: Vec<&str> = imported
-        .calls
-        .iter()
-        .map(|call| call.customer.as_str())
-        .collect();
+    assert_eq!(imported.reasons(), [(2, "unclosed quote"), (6, "unclosed quote")]);
+    let customers: Vec<&str> = imported.calls.iter().map(|call| call.customer.as_str()).collect();
     assert_eq!(customers, ["ben", "cleo", "emil"]);
-    assert!(
-        imported.calls[1]
-            .json
-            .contains(r#""note":"closed\nover lines""#)
-    );
+    assert!(imported.calls[1].json.contains(r#""note":"closed\nover lines""#));
 }
 
 #[test]
@@ -66,19 +48,12 @@ fn a_file_full_of_broken_quotes_does_not_take_for_ever() {
 #[test]
 fn a_hundred_thousand_columns_are_refused() {
     let many = ",".repeat(100_000);
-    let imported = Desk::new().import(
-        "notes.csv",
-        format!("customer,note\n{many}\nana,ok\n"),
-        NOTES,
-    );
+    let imported = Desk::new().import("notes.csv", format!("customer,note\n{many}\nana,ok\n"), NOTES);
     assert_eq!(imported.reasons(), [(2, "too many columns")]);
     assert_eq!(imported.calls.len(), 1);
     let desk = Desk::new();
     let header = desk.file("wide.csv", format!("{many}\n"));
-    let problem = Source::open(&[header], &mapping(NOTES))
-        .err()
-        .unwrap()
-        .to_string();
+    let problem = Source::open(&[header], &mapping(NOTES)).err().unwrap().to_string();
     assert!(problem.contains("too many columns"), "{problem}");
 }
 
@@ -87,20 +62,10 @@ fn bytes_that_are_no_text_are_refused_or_read_as_the_mapping_says() {
     let rows = b"customer,note\nana,caf\xe9\nben,caf\xc3\xa9\n\xc3,\xa9\ncleo,\x80 5\n";
     let desk = Desk::new();
     let strict = desk.import("notes.csv", rows, NOTES);
-    assert_eq!(
-        strict.reasons(),
-        [(2, "not utf-8"), (4, "not utf-8"), (5, "not utf-8")]
-    );
-    let mixed = desk.import(
-        "notes.csv",
-        rows,
-        &format!("{NOTES}encoding: windows-1252\n"),
-    );
-    let notes: Vec<String> = mixed
-        .json()
-        .iter()
-        .map(|call| call["properties"]["note"].as_str().unwrap().to_owned())
-        .collect();
+    assert_eq!(strict.reasons(), [(2, "not utf-8"), (4, "not utf-8"), (5, "not utf-8")]);
+    let mixed = desk.import("notes.csv", rows, &format!("{NOTES}encoding: windows-1252\n"));
+    let notes: Vec<String> =
+        mixed.json().iter().map(|call| call["properties"]["note"].as_str().unwrap().to_owned()).collect();
     assert_eq!(notes, ["café", "café", "©", "€ 5"]);
 }
 
@@ -115,53 +80,29 @@ fn a_bomb_is_unpacked_in_little_memory_and_then_stopped() {
         std::io::Write::write_all(&mut encoder, &megabyte).unwrap();
     }
     let bomb = encoder.finish().unwrap();
-    let problem = import_within(
-        &[desk.file("bomb.csv.zst", &bomb)],
-        NOTES,
-        Limits::default(),
-    )
-    .err()
-    .unwrap()
-    .to_string();
+    let problem =
+        import_within(&[desk.file("bomb.csv.zst", &bomb)], NOTES, Limits::default()).err().unwrap().to_string();
     assert!(problem.contains("times its size"), "{problem}");
     for (name, content, words) in [
         ("twice.gz", gzip(&zstd(b"customer,note\n")), "packed twice"),
-        (
-            "sheet.xlsx",
-            b"PK\x03\x04....".to_vec(),
-            "save the sheet as CSV",
-        ),
+        ("sheet.xlsx", b"PK\x03\x04....".to_vec(), "save the sheet as CSV"),
         ("wide.csv", b"\xFF\xFEc\0".to_vec(), "UTF-16"),
     ] {
-        let problem = Source::open(&[desk.file(name, content)], &mapping(NOTES))
-            .err()
-            .unwrap()
-            .to_string();
+        let problem = Source::open(&[desk.file(name, content)], &mapping(NOTES)).err().unwrap().to_string();
         assert!(problem.contains(words), "{problem}");
     }
-    let problem = Source::open(&["/dev/zero".into()], &mapping(NOTES))
-        .err()
-        .unwrap()
-        .to_string();
+    let problem = Source::open(&["/dev/zero".into()], &mapping(NOTES)).err().unwrap().to_string();
     assert!(problem.contains("no regular file"), "{problem}");
 }
 
 #[test]
 fn a_file_that_ends_within_its_packing_is_an_error_that_says_where() {
     let desk = Desk::new();
-    let rows: String = (0..50_000)
-        .map(|i| format!("c{i},note {}\n", i * 7919 % 10_007))
-        .collect();
+    let rows: String = (0..50_000).map(|i| format!("c{i},note {}\n", i * 7919 % 10_007)).collect();
     let packed = gzip(format!("customer,note\n{rows}").as_bytes());
     let cut = desk.file("cut.csv.gz", &packed[..packed.len() / 2]);
-    let problem = import_within(&[cut], NOTES, Limits::default())
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        problem.contains("cannot be read on after line"),
-        "{problem}"
-    );
+    let problem = import_within(&[cut], NOTES, Limits::default()).err().unwrap().to_string();
+    assert!(problem.contains("cannot be read on after line"), "{problem}");
 }
 
 #[test]
@@ -173,21 +114,14 @@ fn a_damaged_parquet_file_is_an_error_and_no_panic() {
         b"PAR1\0\0\0\0\xff\xff\xff\x7fPAR1".to_vec(),
         [b"PAR1".as_slice(), &[7; 500], b"\x40\0\0\0PAR1"].concat(),
     ] {
-        assert!(
-            import_within(&[desk.file("a.parquet", content)], &yaml, Limits::default()).is_err()
-        );
+        assert!(import_within(&[desk.file("a.parquet", content)], &yaml, Limits::default()).is_err());
     }
 }
 
 fn survives(desk: &Desk, name: &str, content: &[u8], yaml: &str) {
-    if let Ok(imported) = import_within(
-        &[desk.file(name, content)],
-        yaml,
-        Limits {
-            row_bytes: 64,
-            ..Limits::default()
-        },
-    ) {
+    if let Ok(imported) =
+        import_within(&[desk.file(name, content)], yaml, Limits { row_bytes: 64, ..Limits::default() })
+    {
         // Every call is JSON and every line is accounted for.
         imported.json();
         let lines: u64 = imported.calls.iter().map(|call| call.rows).sum();

@@ -53,9 +53,9 @@ impl<H: House> EngineViews<H> {
                 other => told(other),
             };
             let person = engine.look_up_id(id).map_err(missing)?;
-            let profile = engine.profile(reader, person, None, Some(ledger)).map_err(missing)?;
             let before = before.and_then(read_cursor);
-            let timeline = engine.timeline(reader, person, before, HAPPENINGS, None).map_err(missing)?;
+            let (profile, timeline) =
+                engine.customer_page(reader, person, before, HAPPENINGS, ledger).map_err(missing)?;
             let bought = ledger.bought(&engine.ids_of_person(person), engine.clock());
             let scene = Scene { engine, now: engine.clock(), zone: words::zone(engine) };
             Ok(CustomerView {

@@ -37,7 +37,9 @@ impl<H: House> EngineViews<H> {
             };
             let (today, last_call) = engine.door_today(reader).map_err(broken)?;
             let campaigns = engine.campaigns(reader).map_err(broken)?;
-            let shown = needs.iter().take(SHOWN).map(|need| attention(engine, reader, ledger, need));
+            let shown = &needs[..needs.len().min(SHOWN)];
+            let quotes = engine.words_of(reader, shown).map_err(broken)?;
+            let shown = shown.iter().map(|need| attention(engine, ledger, need, quotes.get(&need.who.id)));
             let mut findings = Vec::new();
             findings.extend(uncertain(beat.attention.uncertain));
             findings.extend(held(engine));
@@ -52,7 +54,7 @@ impl<H: House> EngineViews<H> {
                 lead_note,
                 lead_action,
                 findings,
-                attention: shown.collect::<Result<_, _>>()?,
+                attention: shown.collect(),
                 attention_total: needs.len().into(),
                 campaigns: running.take(CAMPAIGNS).map(|row| super::campaigns::row(engine, row)).collect(),
                 ingest: Totals {
@@ -203,7 +205,7 @@ fn came_back(engine: &Engine, reader: &dyn Reader, rows: &[CampaignRow]) -> Resu
     }))
 }
 
-fn attention(engine: &Engine, reader: &dyn Reader, ledger: &Ledger, need: &Need) -> Result<Attention, PageError> {
+fn attention(engine: &Engine, ledger: &Ledger, need: &Need, quote: Option<&String>) -> Attention {
     let now = engine.clock();
     let place = Place::Customer(need.who.id.to_string());
     let message = need.message.as_ref().map(|message| Place::Message(message.to_string()));
@@ -223,14 +225,14 @@ fn attention(engine: &Engine, reader: &dyn Reader, ledger: &Ledger, need: &Need)
         .map(|customer| format!("customer for {}", how_long(customer.first_seen.as_jiff(), now.as_jiff())));
     let orders = (bought.orders > 0).then(|| Count(bought.orders).of("order", "orders"));
     let about: Vec<String> = known.into_iter().chain(orders).collect();
-    Ok(Attention {
+    Attention {
         customer: words::link(&need.who),
         about: about.join(" · "),
         why,
-        quote: engine.words_of(reader, need).map_err(broken)?,
+        quote: quote.cloned(),
         since: need.since.as_jiff(),
         action: Link::new(action, to),
-    })
+    }
 }
 
 fn silence(quiet: Option<&Quiet>, now: Timestamp) -> String {

@@ -41,8 +41,7 @@ impl<H: House> EngineViews<H> {
         let after = after.and_then(|cursor| cursor.parse().ok());
         self.look(|engine, reader, _| {
             let row = engine.segment(name).map_err(told)?;
-            let page = engine.member_page(reader, name, after, MEMBERS).map_err(told)?;
-            let movements = engine.movements(reader, name, MOVEMENTS).map_err(told)?;
+            let (page, movements) = engine.segment_page(reader, name, after, MEMBERS, MOVEMENTS).map_err(told)?;
             let value =
                 engine.version(DefinitionKind::Segment, &row.segment).and_then(|version| version.value.as_ref());
             Ok(SegmentView {

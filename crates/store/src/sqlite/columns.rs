@@ -2,8 +2,8 @@
 
 use super::words::{Columns, Names};
 use crate::{
-    Attempt, CampaignFacts, DefinitionVersion, Exposure, Journey, Key, MessageCount, Refused,
-    Suppression, Tally, TallyKey, Transition,
+    Attempt, CampaignFacts, DefinitionVersion, Exposure, Journey, Key, MessageCount, Refused, Suppression, Tally,
+    TallyKey, Transition,
 };
 use domain::message::{Decision, Message, Written};
 use domain::{CustomerId, MessageId};
@@ -124,14 +124,10 @@ pub(super) fn message_with_letter(columns: &mut Columns<'_, '_>) -> Result<Messa
         html: columns.take()?,
         unsubscribe_path: columns.take()?,
     };
-    Ok(Message {
-        written: Some(written),
-        ..message
-    })
+    Ok(Message { written: Some(written), ..message })
 }
 
-pub(super) const ATTEMPT: &str =
-    "message, number, started_at_ms, phase, ended_at_ms, result, reply";
+pub(super) const ATTEMPT: &str = "message, number, started_at_ms, phase, ended_at_ms, result, reply";
 pub(super) fn attempt(columns: &mut Columns<'_, '_>) -> Result<Attempt> {
     Ok(Attempt {
         message: columns.take().map(MessageId)?,
@@ -174,8 +170,7 @@ pub(super) fn transition(columns: &mut Columns<'_, '_>) -> Result<(u64, Transiti
     Ok((number, transition))
 }
 
-pub(super) const EXPOSURE: &str =
-    "journey, campaign, customer, arm, at_ms, until_ms, came_back_at_ms, goals, worth";
+pub(super) const EXPOSURE: &str = "journey, campaign, customer, arm, at_ms, until_ms, came_back_at_ms, goals, worth";
 pub(super) fn exposure(columns: &mut Columns<'_, '_>) -> Result<Exposure> {
     Ok(Exposure {
         journey: columns.take()?,
@@ -192,11 +187,7 @@ pub(super) fn exposure(columns: &mut Columns<'_, '_>) -> Result<Exposure> {
 
 pub(super) const SUPPRESSION: &str = "address, at_ms, reason";
 pub(super) fn suppression(columns: &mut Columns<'_, '_>) -> Result<Suppression> {
-    Ok(Suppression {
-        address: columns.take()?,
-        at: columns.instant()?,
-        reason: columns.take()?,
-    })
+    Ok(Suppression { address: columns.take()?, at: columns.instant()?, reason: columns.take()? })
 }
 
 pub(super) const REFUSED: &str = "id, at_ms, source, trust, reason, message, raw";
@@ -230,14 +221,9 @@ pub(super) fn tally(columns: &mut Columns<'_, '_>) -> Result<Tally> {
         day: columns.take()?,
         source: columns.take()?,
         reception: columns.word()?,
-        reason: columns
-            .take::<String>()
-            .map(|reason| Some(reason).filter(|reason| !reason.is_empty()))?,
+        reason: columns.take::<String>().map(|reason| Some(reason).filter(|reason| !reason.is_empty()))?,
     };
-    Ok(Tally {
-        key,
-        count: columns.take()?,
-    })
+    Ok(Tally { key, count: columns.take()? })
 }
 
 pub(super) const MESSAGE_COUNT: &str = "campaign, outcome, because, count(*)";

@@ -24,10 +24,7 @@ pub(super) struct Directory {
 impl Directory {
     /// Makes the directory if needed, and holds it. Errors: `Locked`, `Io`.
     pub(super) fn hold(path: &Path) -> Result<Directory, StoreError> {
-        let told = Told {
-            dir: path,
-            doing: "opened",
-        };
+        let told = Told { dir: path, doing: "opened" };
         make(path).map_err(|error| told.system("", &error))?;
         let mut lock = private_file(&path.join(LOCK)).map_err(|error| told.system(LOCK, &error))?;
         match lock.try_lock() {
@@ -38,29 +35,18 @@ impl Directory {
         lock.set_len(0)
             .and_then(|()| write!(lock, "{}", std::process::id()))
             .map_err(|error| told.system(LOCK, &error))?;
-        Ok(Directory {
-            path: path.to_owned(),
-            _lock: lock,
-            database: None,
-        })
+        Ok(Directory { path: path.to_owned(), _lock: lock, database: None })
     }
 
     /// Makes the database's file, empty and private, unless it is there.
     ///
     /// SQLite would make it readable to others; it gives the files beside it the same rights.
     pub(super) fn make_database(&mut self) -> Result<(), StoreError> {
-        let told = Told {
-            dir: &self.path,
-            doing: "opened",
-        };
+        let told = Told { dir: &self.path, doing: "opened" };
         let file = private_file(&self.database_path())
             .and_then(|file| sync_directory(&self.path).map(|()| file))
             .map_err(|error| told.system(DATABASE, &error))?;
-        self.database = file_id(
-            &file
-                .metadata()
-                .map_err(|error| told.system(DATABASE, &error))?,
-        );
+        self.database = file_id(&file.metadata().map_err(|error| told.system(DATABASE, &error))?);
         Ok(())
     }
 
@@ -76,12 +62,8 @@ impl Directory {
 
     /// Errors if the database's file was removed or replaced under us: what is written would be lost.
     pub(super) fn check_presence(&self) -> Result<(), StoreError> {
-        let told = Told {
-            dir: &self.path,
-            doing: "written",
-        };
-        let found = std::fs::metadata(self.database_path())
-            .map_err(|error| told.system(DATABASE, &error))?;
+        let told = Told { dir: &self.path, doing: "written" };
+        let found = std::fs::metadata(self.database_path()).map_err(|error| told.system(DATABASE, &error))?;
         if file_id(&found) != self.database {
             let error = std::io::Error::other("the file was replaced while Perennial was running");
             return Err(told.system(DATABASE, &error));
@@ -92,9 +74,7 @@ impl Directory {
     /// Errors with `Full` if fewer than so many bytes are free.
     pub(super) fn check_room(&self, reserve_bytes: u64) -> Result<(), StoreError> {
         match free_bytes(&self.path) {
-            Some(free) if free < reserve_bytes => Err(StoreError::Full {
-                place: self.path.display().to_string(),
-            }),
+            Some(free) if free < reserve_bytes => Err(StoreError::Full { place: self.path.display().to_string() }),
             _ => Ok(()),
         }
     }
@@ -104,23 +84,14 @@ fn locked(path: &Path, lock: &mut File) -> StoreError {
     let mut holder = String::new();
     // A process number has at most ten digits; on Windows a locked file cannot be read at all.
     let read = lock.take(20).read_to_string(&mut holder);
-    let holder = if read.is_err() || holder.is_empty() {
-        "unknown".to_owned()
-    } else {
-        holder
-    };
-    StoreError::Locked {
-        place: path.display().to_string(),
-        holder,
-    }
+    let holder = if read.is_err() || holder.is_empty() { "unknown".to_owned() } else { holder };
+    StoreError::Locked { place: path.display().to_string(), holder }
 }
 
 /// Makes the directory and what is missing above it, and makes sure they outlast a power cut.
 fn make(path: &Path) -> std::io::Result<()> {
-    let missing: Vec<&Path> = path
-        .ancestors()
-        .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
-        .collect();
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -16,20 +16,13 @@ pub(super) struct Told<'a> {
 impl Told<'_> {
     /// An error of SQLite.
     pub(super) fn sqlite(self, error: &rusqlite::Error) -> StoreError {
-        let damaged = |reason: String| StoreError::Damaged {
-            place: self.place("perennial.sqlite"),
-            reason,
-        };
+        let damaged = |reason: String| StoreError::Damaged { place: self.place("perennial.sqlite"), reason };
         match error {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
-                ErrorCode::DiskFull => StoreError::Full {
-                    place: self.dir.display().to_string(),
-                },
+                ErrorCode::DiskFull => StoreError::Full { place: self.dir.display().to_string() },
                 // A full disk shows as an I/O error when it strikes at fsync.
                 ErrorCode::SystemIoFailure if super::directory::is_exhausted(self.dir) => {
-                    StoreError::Full {
-                        place: self.dir.display().to_string(),
-                    }
+                    StoreError::Full { place: self.dir.display().to_string() }
                 }
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => damaged(error.to_string()),
                 _ => self.other(&format!("{error} (SQLite code {})", failure.extended_code)),
@@ -46,29 +39,17 @@ impl Told<'_> {
     pub(super) fn system(self, file: &str, error: &std::io::Error) -> StoreError {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                StoreError::Full {
-                    place: self.dir.display().to_string(),
-                }
+                StoreError::Full { place: self.dir.display().to_string() }
             }
-            _ => StoreError::Io {
-                doing: self.doing,
-                reason: format!("{}: {error}", self.place(file)),
-            },
+            _ => StoreError::Io { doing: self.doing, reason: format!("{}: {error}", self.place(file)) },
         }
     }
 
     fn other(self, reason: &str) -> StoreError {
-        StoreError::Io {
-            doing: self.doing,
-            reason: format!("{}: {reason}", self.dir.display()),
-        }
+        StoreError::Io { doing: self.doing, reason: format!("{}: {reason}", self.dir.display()) }
     }
 
     fn place(self, file: &str) -> String {
-        if file.is_empty() {
-            self.dir.display().to_string()
-        } else {
-            self.dir.join(file).display().to_string()
-        }
+        if file.is_empty() { self.dir.display().to_string() } else { self.dir.join(file).display().to_string() }
     }
 }

@@ -10,10 +10,7 @@ pub(super) const STEPS: &[&str] = &[include_str!("format_1.sql")];
 
 /// Errors with `Newer` if the database has a format beyond `known`, without changing a byte of it.
 pub(super) fn refuse_newer(dir: &Path, database: &Path, known: usize) -> Result<(), StoreError> {
-    let told = Told {
-        dir,
-        doing: "opened",
-    };
+    let told = Told { dir, doing: "opened" };
     // A connection that may write would move the log into the database when it is closed.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let found = Connection::open_with_flags(database, flags)
@@ -21,21 +18,13 @@ pub(super) fn refuse_newer(dir: &Path, database: &Path, known: usize) -> Result<
         .map_err(|error| told.sqlite(&error))?;
     let known = u32::try_from(known).expect("the steps are a short list in the source");
     if found > known {
-        return Err(StoreError::Newer {
-            place: dir.display().to_string(),
-            found,
-            known,
-        });
+        return Err(StoreError::Newer { place: dir.display().to_string(), found, known });
     }
     Ok(())
 }
 
 /// Takes the steps that are missing, each whole or not at all.
-pub(super) fn bring_up_to_date(
-    connection: &mut Connection,
-    steps: &[&str],
-    created: &Secrets,
-) -> rusqlite::Result<()> {
+pub(super) fn bring_up_to_date(connection: &mut Connection, steps: &[&str], created: &Secrets) -> rusqlite::Result<()> {
     let mut format = format_of(connection)?;
     for step in steps.iter().skip(format as usize) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -20,55 +20,34 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
     )?;
     recovered.exposures = read_all(
         &transaction,
-        &format!(
-            "SELECT {} FROM exposures WHERE until_ms >= ?1 ORDER BY number",
-            columns::EXPOSURE
-        ),
+        &format!("SELECT {} FROM exposures WHERE until_ms >= ?1 ORDER BY number", columns::EXPOSURE),
         [recovered.clock.0],
         columns::exposure,
     )?;
-    let watched = recovered
-        .exposures
-        .iter()
-        .map(|exposure| &*exposure.journey)
-        .collect();
+    let watched = recovered.exposures.iter().map(|exposure| &*exposure.journey).collect();
     recovered.journeys = read_journeys(&transaction, &watched)?;
     recovered.messages = read_messages(&transaction, recovered.clock)?;
     recovered.suppressions = read_all(
         &transaction,
-        &format!(
-            "SELECT {} FROM suppressions ORDER BY address",
-            columns::SUPPRESSION
-        ),
+        &format!("SELECT {} FROM suppressions ORDER BY address", columns::SUPPRESSION),
         [],
         columns::suppression,
     )?;
-    recovered.keys = read_all(
-        &transaction,
-        &format!("SELECT {} FROM keys ORDER BY id", columns::KEY),
-        [],
-        columns::key,
-    )?;
+    recovered.keys =
+        read_all(&transaction, &format!("SELECT {} FROM keys ORDER BY id", columns::KEY), [], columns::key)?;
     Ok(recovered)
 }
 
 fn read_meta(connection: &Connection) -> Result<Recovered> {
-    connection.query_row(
-        "SELECT position, clock_ms, clock_offset_ms, link_key, dedupe_key FROM meta",
-        [],
-        |row| {
-            Ok(Recovered {
-                position: Position(row.get(0)?),
-                clock: Timestamp(row.get(1)?),
-                clock_offset_ms: row.get(2)?,
-                secrets: Secrets {
-                    link_key: row.get(3)?,
-                    dedupe_key: row.get(4)?,
-                },
-                ..Recovered::default()
-            })
-        },
-    )
+    connection.query_row("SELECT position, clock_ms, clock_offset_ms, link_key, dedupe_key FROM meta", [], |row| {
+        Ok(Recovered {
+            position: Position(row.get(0)?),
+            clock: Timestamp(row.get(1)?),
+            clock_offset_ms: row.get(2)?,
+            secrets: Secrets { link_key: row.get(3)?, dedupe_key: row.get(4)? },
+            ..Recovered::default()
+        })
+    })
 }
 
 fn read_definitions(connection: &Connection) -> Result<Vec<crate::DefinitionVersion>> {
@@ -93,11 +72,7 @@ fn read_journeys(connection: &Connection, watched: &HashSet<&str>) -> Result<Vec
             kept.push((number, journey));
             return;
         }
-        let of = (
-            journey.campaign.clone(),
-            journey.customer,
-            journey.key.clone(),
-        );
+        let of = (journey.campaign.clone(), journey.customer, journey.key.clone());
         let earlier = match last.get(&of) {
             Some((_, newest)) if newest_of(&journey, newest) => last.insert(of, (number, journey)),
             Some(_) => Some((number, journey)),
@@ -115,10 +90,7 @@ fn newest_of(journey: &Journey, other: &Journey) -> bool {
 }
 
 /// Those that are not final with all that was written, and those that count for caps with the address alone.
-fn read_messages(
-    connection: &Connection,
-    clock: Timestamp,
-) -> Result<Vec<domain::message::Message>> {
+fn read_messages(connection: &Connection, clock: Timestamp) -> Result<Vec<domain::message::Message>> {
     let (message, letter) = (columns::MESSAGE, columns::LETTER);
     let open = format!(
         "SELECT {message}, {letter} FROM messages LEFT JOIN letters ON letters.message = messages.number
@@ -131,11 +103,6 @@ fn read_messages(
     );
     let mut messages = read_all(connection, &open, [], columns::message_with_letter)?;
     let since = clock.minus(crate::CAPS_LOOK_BACK);
-    messages.extend(read_all(
-        connection,
-        &counted,
-        [since.0],
-        columns::message_with_letter,
-    )?);
+    messages.extend(read_all(connection, &counted, [since.0], columns::message_with_letter)?);
     Ok(messages)
 }

@@ -11,22 +11,14 @@ const ADDS_NOTES: &str = "CREATE TABLE notes (text TEXT NOT NULL) STRICT;
 const BREAKS: &str = "CREATE TABLE half_done (text TEXT) STRICT; DELETE FROM journal; INSERT INTO nowhere VALUES (1);";
 
 fn options() -> Options {
-    Options::new(Secrets {
-        link_key: [1; 32],
-        dedupe_key: [2; 16],
-    })
+    Options::new(Secrets { link_key: [1; 32], dedupe_key: [2; 16] })
 }
 
 /// `count` calls after `position`, of about 1 KB that cannot be compressed away.
 fn calls(position: u64, count: u64) -> Commit {
     let call = |number: u64| {
         let noise: String = (0..60)
-            .map(|i| {
-                format!(
-                    "{:x}",
-                    (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.rotate_left(i))
-                )
-            })
+            .map(|i| format!("{:x}", (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.rotate_left(i))))
             .collect();
         Arc::new(Call {
             kind: CallKind::Track,
@@ -40,18 +32,12 @@ fn calls(position: u64, count: u64) -> Commit {
             source: "shop".into(),
             trust: Trust::Server,
             record: None,
-            body: RawValue::from_string(format!("{{\"noise\":\"{noise}\"}}"))
-                .unwrap()
-                .into(),
+            body: RawValue::from_string(format!("{{\"noise\":\"{noise}\"}}")).unwrap().into(),
             context: None,
         })
     };
     let calls = (position + 1..=position + count).map(call).collect();
-    Commit {
-        calls,
-        position: Position(position + count),
-        ..Commit::default()
-    }
+    Commit { calls, position: Position(position + count), ..Commit::default() }
 }
 
 fn count_calls(store: &SqliteStore) -> usize {
@@ -69,11 +55,7 @@ fn count_calls(store: &SqliteStore) -> usize {
 
 #[test]
 fn the_sqlite_inside_has_no_known_race() {
-    assert!(
-        rusqlite::version_number() >= OLDEST_SQLITE,
-        "{}",
-        rusqlite::version()
-    );
+    assert!(rusqlite::version_number() >= OLDEST_SQLITE, "{}", rusqlite::version());
 }
 
 #[test]
@@ -81,10 +63,7 @@ fn every_commit_waits_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path(), options()).unwrap();
     let pragma = |name: &str| {
-        store
-            .connection
-            .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
-            .unwrap()
+        store.connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap()
     };
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
     assert_eq!(pragma("synchronous"), 2.into(), "2 is FULL");
@@ -102,17 +81,11 @@ fn old_data_is_brought_up_to_date_and_does_not_go_back() {
     let newer = [format::STEPS, &[ADDS_NOTES]].concat();
     let other = Options::new(Secrets::default());
     let mut store = SqliteStore::open_with(dir.path(), other, &newer).unwrap();
-    let note: String = store
-        .connection
-        .query_row("SELECT text FROM notes", [], |row| row.get(0))
-        .unwrap();
+    let note: String = store.connection.query_row("SELECT text FROM notes", [], |row| row.get(0)).unwrap();
     assert_eq!(note, "position 1500");
     store.commit(&calls(1_500, 5)).unwrap();
     assert_eq!(count_calls(&store), 1_505);
-    assert!(
-        store.recover().unwrap().secrets == secrets,
-        "secrets are kept"
-    );
+    assert!(store.recover().unwrap().secrets == secrets, "secrets are kept");
     drop(store);
 
     let before = std::fs::read(dir.path().join("perennial.sqlite")).unwrap();
@@ -122,20 +95,9 @@ fn old_data_is_brought_up_to_date_and_does_not_go_back() {
         matches!(refused, StoreError::Newer { found, known: ours, .. } if found == known + 1 && ours == known),
         "{refused}"
     );
-    assert!(
-        refused
-            .to_string()
-            .contains(&dir.path().display().to_string())
-    );
-    assert_eq!(
-        std::fs::read(dir.path().join("perennial.sqlite")).unwrap(),
-        before,
-        "nothing was touched"
-    );
-    assert_eq!(
-        count_calls(&SqliteStore::open_with(dir.path(), options(), &newer).unwrap()),
-        1_505
-    );
+    assert!(refused.to_string().contains(&dir.path().display().to_string()));
+    assert_eq!(std::fs::read(dir.path().join("perennial.sqlite")).unwrap(), before, "nothing was touched");
+    assert_eq!(count_calls(&SqliteStore::open_with(dir.path(), options(), &newer).unwrap()), 1_505);
 }
 
 #[test]
@@ -155,15 +117,9 @@ fn a_step_that_breaks_half_way_leaves_the_old_format() {
 fn a_full_database_takes_nothing_of_a_commit_and_goes_on_when_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = SqliteStore::open(dir.path(), options()).unwrap();
-    let pages: i64 = store
-        .connection
-        .pragma_query_value(None, "page_count", |row| row.get(0))
-        .unwrap();
+    let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     let allow = |store: &SqliteStore, pages: i64| {
-        store
-            .connection
-            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
-            .unwrap();
+        store.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
     };
     allow(&store, pages + 100);
     let mut position = 0;
@@ -192,21 +148,14 @@ fn every_column_is_explained_in_the_database_itself() {
         .connection
         .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%STRICT%'")
         .unwrap();
-    let tables: Vec<(String, String)> = tables
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
+    let tables: Vec<(String, String)> =
+        tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
     assert_eq!(tables.len(), 15);
     for (table, sql) in tables {
         let lines: Vec<&str> = sql.lines().map(str::trim).collect();
         for pair in lines.windows(2) {
             let is_column = pair[1].starts_with(|first: char| first.is_ascii_lowercase());
-            assert!(
-                !is_column || pair[0].starts_with("-- "),
-                "{table}: `{}` says nothing about itself",
-                pair[1]
-            );
+            assert!(!is_column || pair[0].starts_with("-- "), "{table}: `{}` says nothing about itself", pair[1]);
         }
     }
 }

@@ -19,16 +19,7 @@ macro_rules! found_by_the_domain {
     })+ };
 }
 
-found_by_the_domain!(
-    Because,
-    Channel,
-    DefinitionKind,
-    Outcome,
-    Phase,
-    Stage,
-    Arm,
-    Reception
-);
+found_by_the_domain!(Because, Channel, DefinitionKind, Outcome, Phase, Stage, Arm, Reception);
 
 impl Word for Trust {
     fn find_word(word: &str) -> Option<Self> {
@@ -73,11 +64,7 @@ pub(super) struct Columns<'a, 'row> {
 impl<'a, 'row> Columns<'a, 'row> {
     /// Starts at the first column.
     pub(super) fn of(row: &'a Row<'row>, names: &'a mut Names) -> Self {
-        Columns {
-            row,
-            names,
-            next: 0,
-        }
+        Columns { row, names, next: 0 }
     }
 
     /// The next column as it is.
@@ -102,9 +89,7 @@ impl<'a, 'row> Columns<'a, 'row> {
         let at = self.next;
         self.next += 1;
         let text = self.row.get_ref(at)?.as_str()?;
-        self.names
-            .share(text)
-            .map_err(|reason| unreadable(at, reason))
+        self.names.share(text).map_err(|reason| unreadable(at, reason))
     }
 
     /// A word.
@@ -122,23 +107,17 @@ impl<'a, 'row> Columns<'a, 'row> {
         let Some(text) = self.row.get_ref(at)?.as_str_or_null()? else {
             return Ok(None);
         };
-        T::find_word(text)
-            .map(Some)
-            .ok_or_else(|| unreadable(at, format!("the word `{text}` is unknown")))
+        T::find_word(text).map(Some).ok_or_else(|| unreadable(at, format!("the word `{text}` is unknown")))
     }
 
     /// JSON, or none.
-    pub(super) fn json_if_any<T: serde::de::DeserializeOwned>(
-        &mut self,
-    ) -> rusqlite::Result<Option<T>> {
+    pub(super) fn json_if_any<T: serde::de::DeserializeOwned>(&mut self) -> rusqlite::Result<Option<T>> {
         let at = self.next;
         self.next += 1;
         let Some(text) = self.row.get_ref(at)?.as_str_or_null()? else {
             return Ok(None);
         };
-        serde_json::from_str(text)
-            .map(Some)
-            .map_err(|error| unreadable(at, error.to_string()))
+        serde_json::from_str(text).map(Some).map_err(|error| unreadable(at, error.to_string()))
     }
 }
 

@@ -3,8 +3,8 @@
 use super::words::trust_word;
 use crate::journal::RowWriter;
 use crate::{
-    Attempt, CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, ROW_CALLS, Refused,
-    RowId, StoreError, SuppressionChange, TallyKey, Transition, is_address_alone,
+    Attempt, CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, ROW_CALLS, Refused, RowId, StoreError,
+    SuppressionChange, TallyKey, Transition, is_address_alone,
 };
 use domain::message::{Decision, Message, Written};
 use domain::{Position, Span, Timestamp};
@@ -35,11 +35,7 @@ impl From<StoreError> for WriteError {
 }
 
 /// Writes all of it. The caller's transaction makes it durable, or undoes it.
-pub(super) fn write(
-    connection: &Connection,
-    rows: &mut RowWriter,
-    commit: &Commit,
-) -> Result<(), WriteError> {
+pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Commit) -> Result<(), WriteError> {
     append_calls(connection, rows, commit)?;
     add_transitions(connection, &commit.transitions)?;
     add_decisions(connection, &commit.decisions)?;
@@ -57,11 +53,7 @@ pub(super) fn write(
     Ok(())
 }
 
-fn append_calls(
-    connection: &Connection,
-    rows: &mut RowWriter,
-    commit: &Commit,
-) -> Result<(), WriteError> {
+fn append_calls(connection: &Connection, rows: &mut RowWriter, commit: &Commit) -> Result<(), WriteError> {
     let (mut position, mut last_row) = connection
         .prepare_cached("SELECT position, last_row FROM meta")?
         .query_row([], |row| Ok((Position(row.get(0)?), RowId(row.get(1)?))))?;
@@ -94,16 +86,10 @@ fn append_calls(
 }
 
 fn add_transitions(connection: &Connection, transitions: &[Transition]) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO transitions (segment, customer, at_ms, entered) VALUES (?1, ?2, ?3, ?4)",
-    )?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO transitions (segment, customer, at_ms, entered) VALUES (?1, ?2, ?3, ?4)")?;
     for transition in transitions {
-        let Transition {
-            segment,
-            customer,
-            at,
-            entered,
-        } = transition;
+        let Transition { segment, customer, at, entered } = transition;
         insert.execute(params![segment.as_str(), customer.0, at.0, entered])?;
     }
     Ok(())
@@ -115,17 +101,7 @@ fn add_decisions(connection: &Connection, decisions: &[Decision]) -> rusqlite::R
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for decision in decisions {
-        let Decision {
-            message,
-            customer,
-            campaign,
-            step,
-            at,
-            outcome,
-            because,
-            detail,
-            until,
-        } = decision;
+        let Decision { message, customer, campaign, step, at, outcome, because, detail, until } = decision;
         insert.execute(params![
             &*message.0,
             customer.0,
@@ -184,25 +160,9 @@ fn put_messages(connection: &Connection, messages: &[Message]) -> rusqlite::Resu
             |row| row.get(0),
         )?;
         if let Some(written) = &message.written {
-            let Written {
-                to,
-                to_name,
-                subject,
-                text,
-                html,
-                unsubscribe_path,
-            } = written;
+            let Written { to, to_name, subject, text, html, unsubscribe_path } = written;
             let is_whole = !is_address_alone(written);
-            put_letter.execute(params![
-                number,
-                to,
-                to_name,
-                subject,
-                text,
-                html,
-                unsubscribe_path,
-                is_whole
-            ])?;
+            put_letter.execute(params![number, to, to_name, subject, text, html, unsubscribe_path, is_whole])?;
         }
     }
     Ok(())
@@ -216,24 +176,8 @@ fn put_attempts(connection: &Connection, attempts: &[Attempt]) -> rusqlite::Resu
              reply = ?7",
     )?;
     for attempt in attempts {
-        let Attempt {
-            message,
-            number,
-            started_at,
-            phase,
-            ended_at,
-            result,
-            reply,
-        } = attempt;
-        put.execute(params![
-            &*message.0,
-            number,
-            started_at.0,
-            phase.word(),
-            millis(*ended_at),
-            result,
-            reply
-        ])?;
+        let Attempt { message, number, started_at, phase, ended_at, result, reply } = attempt;
+        put.execute(params![&*message.0, number, started_at.0, phase.word(), millis(*ended_at), result, reply])?;
     }
     Ok(())
 }
@@ -273,17 +217,7 @@ fn put_exposures(connection: &Connection, exposures: &[Exposure]) -> Result<(), 
              came_back_at_ms = ?7, goals = ?8, worth = ?9",
     )?;
     for exposure in exposures {
-        let Exposure {
-            journey,
-            campaign,
-            customer,
-            arm,
-            at,
-            until,
-            came_back_at,
-            goals,
-            worth,
-        } = exposure;
+        let Exposure { journey, campaign, customer, arm, at, until, came_back_at, goals, worth } = exposure;
         put.execute(params![
             &**journey,
             campaign.as_str(),
@@ -307,58 +241,25 @@ fn put_campaigns(connection: &Connection, campaigns: &[CampaignFacts]) -> rusqli
              stopped_at_ms = ?6",
     )?;
     for campaign in campaigns {
-        let CampaignFacts {
-            name,
-            started_at,
-            draw,
-            version,
-            paused_at,
-            stopped_at,
-        } = campaign;
-        put.execute(params![
-            name.as_str(),
-            started_at.0,
-            draw,
-            version,
-            millis(*paused_at),
-            millis(*stopped_at)
-        ])?;
+        let CampaignFacts { name, started_at, draw, version, paused_at, stopped_at } = campaign;
+        put.execute(params![name.as_str(), started_at.0, draw, version, millis(*paused_at), millis(*stopped_at)])?;
     }
     Ok(())
 }
 
-fn add_definitions(
-    connection: &Connection,
-    definitions: &[DefinitionVersion],
-) -> Result<(), WriteError> {
-    let mut insert = connection
-        .prepare_cached("INSERT INTO definitions (kind, name, version, at_ms, by, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+fn add_definitions(connection: &Connection, definitions: &[DefinitionVersion]) -> Result<(), WriteError> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO definitions (kind, name, version, at_ms, by, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
     for definition in definitions {
-        let DefinitionVersion {
-            kind,
-            name,
-            version,
-            at,
-            by,
-            value,
-        } = definition;
+        let DefinitionVersion { kind, name, version, at, by, value } = definition;
         let value = value.as_ref().map(json).transpose()?;
-        insert.execute(params![
-            kind.word(),
-            name.as_str(),
-            version,
-            at.0,
-            by,
-            value
-        ])?;
+        insert.execute(params![kind.word(), name.as_str(), version, at.0, by, value])?;
     }
     Ok(())
 }
 
-fn change_suppressions(
-    connection: &Connection,
-    changes: &[SuppressionChange],
-) -> rusqlite::Result<()> {
+fn change_suppressions(connection: &Connection, changes: &[SuppressionChange]) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
         "INSERT INTO suppressions (address, at_ms, reason) VALUES (?1, ?2, ?3)
          ON CONFLICT (address) DO UPDATE SET at_ms = ?2, reason = ?3",
@@ -367,11 +268,7 @@ fn change_suppressions(
     for change in changes {
         match change {
             SuppressionChange::Add(suppression) => {
-                put.execute(params![
-                    suppression.address,
-                    suppression.at.0,
-                    suppression.reason
-                ])?;
+                put.execute(params![suppression.address, suppression.at.0, suppression.reason])?;
             }
             SuppressionChange::Lift(address) => {
                 lift.execute([address])?;
@@ -381,11 +278,7 @@ fn change_suppressions(
     Ok(())
 }
 
-fn add_refused(
-    connection: &Connection,
-    refused: &[Refused],
-    clock: Timestamp,
-) -> rusqlite::Result<()> {
+fn add_refused(connection: &Connection, refused: &[Refused], clock: Timestamp) -> rusqlite::Result<()> {
     if refused.is_empty() {
         return Ok(());
     }
@@ -393,31 +286,14 @@ fn add_refused(
         "INSERT INTO refused (at_ms, source, trust, reason, message, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for call in refused {
-        let Refused {
-            id: _,
-            at,
-            source,
-            trust,
-            reason,
-            message,
-            raw,
-        } = call;
-        insert.execute(params![
-            at.0,
-            source,
-            trust_word(*trust),
-            reason,
-            message,
-            raw
-        ])?;
+        let Refused { id: _, at, source, trust, reason, message, raw } = call;
+        insert.execute(params![at.0, source, trust_word(*trust), reason, message, raw])?;
     }
     // Counted by number: those that were replayed or dismissed leave gaps, so it may be fewer, never more.
     connection
         .prepare_cached("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?1")?
         .execute([REFUSED_KEPT])?;
-    connection
-        .prepare_cached("DELETE FROM refused WHERE at_ms < ?1")?
-        .execute([clock.minus(REFUSED_FOR).0])?;
+    connection.prepare_cached("DELETE FROM refused WHERE at_ms < ?1")?.execute([clock.minus(REFUSED_FOR).0])?;
     Ok(())
 }
 
@@ -435,22 +311,8 @@ fn put_keys(connection: &Connection, keys: &[Key]) -> rusqlite::Result<()> {
          ON CONFLICT (id) DO UPDATE SET hash = ?2, trust = ?3, source = ?4, created_at_ms = ?5, revoked_at_ms = ?6",
     )?;
     for key in keys {
-        let Key {
-            id,
-            hash,
-            trust,
-            source,
-            created_at,
-            revoked_at,
-        } = key;
-        put.execute(params![
-            id,
-            hash,
-            trust_word(*trust),
-            source,
-            created_at.0,
-            millis(*revoked_at)
-        ])?;
+        let Key { id, hash, trust, source, created_at, revoked_at } = key;
+        put.execute(params![id, hash, trust_word(*trust), source, created_at.0, millis(*revoked_at)])?;
     }
     Ok(())
 }
@@ -460,23 +322,8 @@ fn add_tallies(connection: &Connection, tallies: &BTreeMap<TallyKey, u64>) -> ru
         "INSERT INTO tallies (day, source, reception, reason, count) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (day, source, reception, reason) DO UPDATE SET count = count + ?5",
     )?;
-    for (
-        TallyKey {
-            day,
-            source,
-            reception,
-            reason,
-        },
-        count,
-    ) in tallies
-    {
-        add.execute(params![
-            day,
-            &**source,
-            reception.word(),
-            reason.as_deref().unwrap_or(""),
-            count
-        ])?;
+    for (TallyKey { day, source, reception, reason }, count) in tallies {
+        add.execute(params![day, &**source, reception.word(), reason.as_deref().unwrap_or(""), count])?;
     }
     Ok(())
 }
@@ -486,8 +333,5 @@ fn millis(instant: Option<Timestamp>) -> Option<i64> {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Io {
-        doing: "written",
-        reason: error.to_string(),
-    })
+    serde_json::to_string(value).map_err(|error| StoreError::Io { doing: "written", reason: error.to_string() })
 }

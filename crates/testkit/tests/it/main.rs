@@ -4,3 +4,4 @@
 
 mod plain;
 mod scenarios;
+mod simulation;

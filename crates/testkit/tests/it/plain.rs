@@ -37,7 +37,13 @@ impl World {
     }
 
     fn put(&self, values: Vec<serde_json::Value>) {
-        let defined = values.into_iter().map(|value| Defined { definition: Definition::read(&value).unwrap_or_else(|error| panic!("{value}: {error}")), value }).collect();
+        let defined = values
+            .into_iter()
+            .map(|value| Defined {
+                definition: Definition::read(&value).unwrap_or_else(|error| panic!("{value}: {error}")),
+                value,
+            })
+            .collect();
         let now = self.shop.now();
         self.shop.engine_mut().define(defined, "test", now).unwrap();
         self.shop.settle();
@@ -54,10 +60,13 @@ impl World {
 
     fn calls(&self) -> Vec<Arc<Call>> {
         let mut calls = Vec::new();
-        self.shop.reader().replay(RowId(0), &mut |row| {
-            calls.extend(row.calls);
-            Ok(())
-        }).unwrap();
+        self.shop
+            .reader()
+            .replay(RowId(0), &mut |row| {
+                calls.extend(row.calls);
+                Ok(())
+            })
+            .unwrap();
         calls
     }
 
@@ -124,14 +133,21 @@ impl World {
         let count = self.transition_count() - before;
         let page = Page { skip: 0, limit: u32::try_from(count.max(1)).unwrap() };
         let found = self.shop.reader().transitions(&TransitionFilter::default(), page).unwrap();
-        let mut found: Vec<_> = found.into_iter().take(usize::try_from(count).unwrap()).map(|(_, it)| (it.at, it.segment.to_string(), it.customer, it.entered)).collect();
+        let mut found: Vec<_> = found
+            .into_iter()
+            .take(usize::try_from(count).unwrap())
+            .map(|(_, it)| (it.at, it.segment.to_string(), it.customer, it.entered))
+            .collect();
         expected.sort();
         found.sort();
         if found != expected {
             for (_, segment, id, _) in found.iter().chain(&expected) {
                 println!("{segment}: {:?}\n{id}:", definitions.segments[&name(segment)].rule);
                 for (index, call) in calls.iter().enumerate().filter(|(index, _)| plain.owner(*index) == Some(*id)) {
-                    println!("  {index} {} {:?} {:?} arrived {} {}", call.timestamp, call.kind, call.event, call.received_at, call.body);
+                    println!(
+                        "  {index} {} {:?} {:?} arrived {} {}",
+                        call.timestamp, call.kind, call.event, call.received_at, call.body
+                    );
                 }
             }
         }
@@ -150,7 +166,16 @@ impl World {
         let plain = Plain::new(&calls, &definitions);
         if self.shop.engine().look().customers() != plain.people() {
             for (index, call) in calls.iter().enumerate() {
-                println!("  {} {:?} {:?} {:?} {:?} {} owner {:?}", index + 1, call.kind, call.user_id, call.anonymous_id, call.other_id, call.body, plain.owner(index));
+                println!(
+                    "  {} {:?} {:?} {:?} {:?} {} owner {:?}",
+                    index + 1,
+                    call.kind,
+                    call.user_id,
+                    call.anonymous_id,
+                    call.other_id,
+                    call.body,
+                    plain.owner(index)
+                );
             }
             for number in 1..=self.shop.engine().look().people().node_count() {
                 println!("  {:?}", self.shop.engine().look().people().node(u32::try_from(number).unwrap()));
@@ -159,12 +184,22 @@ impl World {
         assert_eq!(self.shop.engine().look().customers(), plain.people(), "people");
         for segment in &self.segments {
             let live = self.shop.engine().look().members(segment).unwrap();
-            assert_eq!(live, plain.members(segment, now), "members of {segment} at {now}: {:?}", definitions.segments[segment].rule);
+            assert_eq!(
+                live,
+                plain.members(segment, now),
+                "members of {segment} at {now}: {:?}",
+                definitions.segments[segment].rule
+            );
         }
         let segment = self.chance.pick(&self.segments).clone();
         let at = random::near(&mut self.chance, now, Span::days(12), Span(0)).min(now);
         let as_of = self.shop.engine().look().members_as_of(&segment, at).unwrap().unwrap();
-        assert_eq!(as_of, plain.members(&segment, at), "members of {segment} as of {at}: {:?}", definitions.segments[&segment].rule);
+        assert_eq!(
+            as_of,
+            plain.members(&segment, at),
+            "members of {segment} as of {at}: {:?}",
+            definitions.segments[&segment].rule
+        );
         let people: Vec<_> = plain.people().into_iter().collect();
         if !people.is_empty() {
             let id = *self.chance.pick(&people);
@@ -178,7 +213,12 @@ impl World {
         assert_eq!(why.member, member, "why: {why:?}");
         let horizon = now.plus(Span::days(40));
         let until = person.turns(segment, now, horizon).into_iter().find(|at| person.is_in(segment, *at) != member);
-        assert_eq!(why.until.filter(|at| *at <= horizon), until, "until, of {} in {segment} at {now}: {why:?}", person.id);
+        assert_eq!(
+            why.until.filter(|at| *at <= horizon),
+            until,
+            "until, of {} in {segment} at {now}: {why:?}",
+            person.id
+        );
         if member {
             let start = person.exists.unwrap();
             let mut began = person.is_in(segment, start).then_some(start);
