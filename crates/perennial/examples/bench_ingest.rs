@@ -66,8 +66,8 @@ where: { did: Order Completed, sum: revenue, at_least: 250, within: 365d }
 segment: lapsed
 where: { all: [ { did: Order Completed, at_least: 2 }, { did_not: Order Completed, within: 45d } ] }
 ---
-segment: carts
-where: { sequence: { first: { did: Product Added }, then_not: { did: Order Completed }, within: 2h } }
+segment: full-carts
+where: { all: [ { did: Product Added, within: 2d }, { did_not: Order Completed, within: 2d } ] }
 ---
 segment: loves-green
 where: { did: Product Viewed, at_least: 5, within: 30d, where: { category: { starts_with: tea/green } } }
@@ -104,7 +104,12 @@ fn serve(dir: &Path) {
         let fresh = keys::make(domain::Trust::Server, "bench", now).unwrap();
         let key = fresh.key;
         open.handle().change(move |engine, _| engine.add_key(key))?;
-        println!("{} {} {}", listening.url.trim_start_matches("http://").trim_end_matches('/'), fresh.text, open.app.token);
+        println!(
+            "{} {} {}",
+            listening.url.trim_start_matches("http://").trim_end_matches('/'),
+            fresh.text,
+            open.app.token
+        );
         Ok(())
     })
     .unwrap();
@@ -120,7 +125,12 @@ struct Server {
 
 impl Server {
     fn start(dir: &Path) -> Server {
-        let mut child = Command::new(std::env::current_exe().unwrap()).arg("--serve").arg(dir).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .arg("--serve")
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut words = line.split_whitespace().map(str::to_owned);
@@ -131,7 +141,13 @@ impl Server {
     /// Resident memory now and at most, in MB.
     fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let megabytes = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1_024;
+        let megabytes = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok())
+                .unwrap_or(0)
+                / 1_024
+        };
         (megabytes("VmRSS:"), megabytes("VmHWM:"))
     }
 
@@ -219,16 +235,38 @@ impl Chance {
 fn call(chance: &mut Chance, number: usize, run: &str) -> String {
     let user = chance.below(CUSTOMERS);
     let (event, properties) = match chance.below(100) {
-        0..4 => ("Order Completed", format!(r#""order_id":"o-{run}-{number}","revenue":{}.{:02},"currency":"GBP""#, chance.below(90), chance.below(100))),
-        4..12 => ("Product Added", format!(r#""sku":"TEA-{}","price":{}.50,"quantity":1"#, chance.below(300), chance.below(40))),
-        _ => ("Product Viewed", format!(r#""sku":"TEA-{}","category":"tea/{}","price":{}.50"#, chance.below(300), ["green", "black", "white"][chance.below(3)], chance.below(40))),
+        0..4 => (
+            "Order Completed",
+            format!(
+                r#""order_id":"o-{run}-{number}","revenue":{}.{:02},"currency":"GBP""#,
+                chance.below(90),
+                chance.below(100)
+            ),
+        ),
+        4..12 => (
+            "Product Added",
+            format!(r#""sku":"TEA-{}","price":{}.50,"quantity":1"#, chance.below(300), chance.below(40)),
+        ),
+        _ => (
+            "Product Viewed",
+            format!(
+                r#""sku":"TEA-{}","category":"tea/{}","price":{}.50"#,
+                chance.below(300),
+                ["green", "black", "white"][chance.below(3)],
+                chance.below(40)
+            ),
+        ),
     };
     let time = jiff::Timestamp::now();
     let mut text = format!(
         r#"{{"type":"track","messageId":"node-{run}-{number:010}","userId":"customer-{user}","event":"{event}","timestamp":"{time:.3}","context":{{"library":{{"name":"@segment/analytics-node","version":"3.1.0"}}}},"properties":{{{properties},"url":"#
     );
     let left = CALL_BYTES.saturating_sub(text.len() + 4);
-    let _ = write!(text, r#""{}"}}}}"#, "https://tea.example/".chars().chain(std::iter::repeat('x')).take(left).collect::<String>());
+    let _ = write!(
+        text,
+        r#""{}"}}}}"#,
+        "https://tea.example/".chars().chain(std::iter::repeat('x')).take(left).collect::<String>()
+    );
     text
 }
 
@@ -274,7 +312,8 @@ fn limit(dir: &Path, batches: &[String]) -> f64 {
 
 /// Sends all batches on several connections; events a second, and processor seconds a million events.
 fn ingest(server: &Server, batches: &[String]) -> (f64, f64) {
-    let requests: Arc<Vec<Vec<u8>>> = Arc::new(batches.iter().map(|batch| server.request("/v1/batch", batch)).collect());
+    let requests: Arc<Vec<Vec<u8>>> =
+        Arc::new(batches.iter().map(|batch| server.request("/v1/batch", batch)).collect());
     let next = Arc::new(AtomicUsize::new(0));
     let used = server.processor();
     let begin = Instant::now();
@@ -301,7 +340,10 @@ fn latency(server: &Server) -> Vec<Duration> {
     let (mut requests, mut due, mut sent) = (Vec::new(), 0.0, 0);
     while due < LATENCY_RUN.as_secs_f64() {
         let calls = 1 + chance.below(10);
-        requests.push((Duration::from_secs_f64(due), server.request("/v1/batch", &batch(&mut chance, sent, calls, "wait"))));
+        requests.push((
+            Duration::from_secs_f64(due),
+            server.request("/v1/batch", &batch(&mut chance, sent, calls, "wait")),
+        ));
         sent += calls;
         due += calls as f64 / RATE;
     }
@@ -336,7 +378,8 @@ fn measure(only: Option<&str>) {
     let dir = tempfile::TempDir::new_in(place.parent().unwrap()).unwrap();
     let mut chance = Chance(2026);
     if wanted("ingest") {
-        let batches: Vec<String> = (0..BATCHES).map(|number| batch(&mut chance, number * BATCH, BATCH, "ingest")).collect();
+        let batches: Vec<String> =
+            (0..BATCHES).map(|number| batch(&mut chance, number * BATCH, BATCH, "ingest")).collect();
         let bytes = batches.iter().map(String::len).sum::<usize>() / (BATCHES * BATCH);
         // Before and after, since others may use the machine as well.
         let first = limit(dir.path(), &batches);
@@ -351,8 +394,14 @@ fn measure(only: Option<&str>) {
         let limit = first.midpoint(limit(dir.path(), &batches));
         println!("events of {bytes} bytes in batches of {BATCH}, {CONNECTIONS} connections");
         println!("  limit of this machine (parse, append, fdatasync): {limit:>9.0} events/s");
-        println!("  durable over HTTP, nothing defined:               {plain:>9.0} events/s   ratio {:.2}   {cost:.2} CPU s a million", plain / limit);
-        println!("  durable over HTTP, 6 segments, 2 campaigns:       {live:>9.0} events/s   ratio {:.2}   {live_cost:.2} CPU s a million", live / limit);
+        println!(
+            "  durable over HTTP, nothing defined:               {plain:>9.0} events/s   ratio {:.2}   {cost:.2} CPU s a million",
+            plain / limit
+        );
+        println!(
+            "  durable over HTTP, 6 segments, 2 campaigns:       {live:>9.0} events/s   ratio {:.2}   {live_cost:.2} CPU s a million",
+            live / limit
+        );
         println!("  memory after {} events: {now} MB, at most {most} MB", BATCHES * BATCH);
     }
     if wanted("latency") {
@@ -360,8 +409,19 @@ fn measure(only: Option<&str>) {
         apply(&server);
         let waits = latency(&server);
         let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-        println!("from due to decided and durable, {RATE} events/s for {} s, {} requests", LATENCY_RUN.as_secs(), waits.len());
-        println!("  p50 {:.1} ms   p90 {:.1} ms   p99 {:.1} ms   p99.9 {:.1} ms   most {:.1} ms", at(0.5), at(0.9), at(0.99), at(0.999), at(1.0));
+        println!(
+            "from due to decided and durable, {RATE} events/s for {} s, {} requests",
+            LATENCY_RUN.as_secs(),
+            waits.len()
+        );
+        println!(
+            "  p50 {:.1} ms   p90 {:.1} ms   p99 {:.1} ms   p99.9 {:.1} ms   most {:.1} ms",
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            at(0.999),
+            at(1.0)
+        );
     }
     if wanted("memory") {
         let demo = dir.path().join("demo");
@@ -373,6 +433,10 @@ fn measure(only: Option<&str>) {
         let opened = begin.elapsed();
         std::thread::sleep(Duration::from_secs(3));
         let (now, most) = server.memory();
-        println!("demo of 5,000 customers: filled in {:.1} s, opened in {:.2} s; at rest {now} MB, at most {most} MB", filled.as_secs_f64(), opened.as_secs_f64());
+        println!(
+            "demo of 5,000 customers: filled in {:.1} s, opened in {:.2} s; at rest {now} MB, at most {most} MB",
+            filled.as_secs_f64(),
+            opened.as_secs_f64()
+        );
     }
 }

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 // The pages as the binary has them; once the crate has a library, this becomes `use perennial::pages;`.
 #[path = "../src/pages/mod.rs"]
-#[allow(
-    dead_code,
-    reason = "the preview does not use what only the command line will"
-)]
+#[allow(dead_code, reason = "the preview does not use what only the command line will")]
 pub mod pages;
 
 #[cfg(not(test))]
@@ -27,10 +24,7 @@ async fn main() -> std::io::Result<()> {
         Some("ugly") => Invented::Ugly,
         _ => Invented::Busy,
     };
-    let port = words
-        .next()
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(7711);
+    let port = words.next().and_then(|port| port.parse().ok()).unwrap_or(7711);
     let sessions = Arc::new(Sessions::new());
     let link = sessions.issue_link(jiff::Timestamp::now());
     let router = pages::router(Arc::new(Shop::open(what)), sessions, Site::local(port));

@@ -50,14 +50,21 @@ impl Client {
     /// Connects to the server of a data directory, or opens the directory. `create`: a directory without data is made.
     pub fn connect(dir: &Path, config: &Config, create: Create) -> anyhow::Result<Client> {
         if let Some(running) = Running::find(dir) {
-            let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_connect(Some(Duration::from_secs(2))).build().into();
+            let agent: ureq::Agent = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_connect(Some(Duration::from_secs(2)))
+                .build()
+                .into();
             let alive = agent.get(format!("{}/healthz", running.url)).call().is_ok();
             if alive {
                 return Ok(Client { way: Way::Remote { running, agent } });
             }
         }
         if create == Create::No && !dir.join("perennial.sqlite").exists() {
-            bail!("there is no data in {}; `perennial demo`, `perennial serve` or `perennial import` make some", dir.display());
+            bail!(
+                "there is no data in {}; `perennial demo`, `perennial serve` or `perennial import` make some",
+                dir.display()
+            );
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let open = Open::new(dir, config, config.server.listen, None)?;
@@ -79,7 +86,10 @@ impl Client {
                     .run(request.body(body.unwrap_or_default())?)
                     .with_context(|| format!("the server at {} does not answer", running.url))?;
                 let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
-                Ok(Reply { status: response.status().as_u16(), body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+                Ok(Reply {
+                    status: response.status().as_u16(),
+                    body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+                })
             }
             Way::Local { open, runtime } => {
                 let request = Request::builder()
@@ -93,7 +103,8 @@ impl Client {
                     let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
                     let status = response.status().as_u16();
                     let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
-                    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+                    let body = serde_json::from_slice(&bytes)
+                        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
                     Ok(Reply { status, body })
                 })
             }
@@ -104,7 +115,8 @@ impl Client {
         if (200..300).contains(&reply.status) {
             return Ok(reply.body);
         }
-        let message = reply.body.get("message").and_then(Value::as_str).unwrap_or("the answer makes no sense").to_owned();
+        let message =
+            reply.body.get("message").and_then(Value::as_str).unwrap_or("the answer makes no sense").to_owned();
         Err(Refused { status: reply.status, message }.into())
     }
 
@@ -159,7 +171,10 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<StoreError>().is_some() || error.downcast_ref::<std::io::Error>().is_some() {
         return 3;
     }
-    if error.downcast_ref::<WrongUsage>().is_some() || error.downcast_ref::<toml::de::Error>().is_some() || error.downcast_ref::<import::MappingError>().is_some() {
+    if error.downcast_ref::<WrongUsage>().is_some()
+        || error.downcast_ref::<toml::de::Error>().is_some()
+        || error.downcast_ref::<import::MappingError>().is_some()
+    {
         return 2;
     }
     3

@@ -85,11 +85,14 @@ impl Config {
     pub fn read(file: Option<&Path>) -> anyhow::Result<Config> {
         let mut table: toml::Table = DEFAULTS.parse().context("the built-in defaults")?;
         if let Some(file) = file {
-            let text = std::fs::read_to_string(file).with_context(|| format!("the configuration {} cannot be read", file.display()))?;
-            let own: toml::Table = text.parse().with_context(|| format!("the configuration {} is no TOML", file.display()))?;
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("the configuration {} cannot be read", file.display()))?;
+            let own: toml::Table =
+                text.parse().with_context(|| format!("the configuration {} is no TOML", file.display()))?;
             overlay(&mut table, own);
         }
-        let place = file.map_or_else(|| "the built-in defaults".to_owned(), |file| format!("the configuration {}", file.display()));
+        let place = file
+            .map_or_else(|| "the built-in defaults".to_owned(), |file| format!("the configuration {}", file.display()));
         toml::Value::Table(table).try_into().context(place)
     }
 }

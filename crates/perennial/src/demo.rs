@@ -44,7 +44,9 @@ impl DemoShop {
     /// Reads which shop a data directory simulates; none if it is no demo.
     pub fn read(dir: &Path) -> anyhow::Result<Option<DemoShop>> {
         match std::fs::read_to_string(dir.join(FILE)) {
-            Ok(text) => Ok(Some(serde_json::from_str(&text).with_context(|| format!("{} is damaged", dir.join(FILE).display()))?)),
+            Ok(text) => Ok(Some(
+                serde_json::from_str(&text).with_context(|| format!("{} is damaged", dir.join(FILE).display()))?,
+            )),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("{} cannot be read", dir.join(FILE).display())),
         }
@@ -63,7 +65,13 @@ impl DemoShop {
 }
 
 /// Fills a fresh data directory. `progress` is told the share that is done, from 0 to 1.
-pub fn fill(dir: &Path, seed: u64, customers: u32, now: Timestamp, progress: &mut dyn FnMut(f64)) -> anyhow::Result<DemoShop> {
+pub fn fill(
+    dir: &Path,
+    seed: u64,
+    customers: u32,
+    now: Timestamp,
+    progress: &mut dyn FnMut(f64),
+) -> anyhow::Result<DemoShop> {
     let mut store = open_store(dir)?;
     if store.recover()?.position.0 > 0 {
         bail!("{} holds data already; a demo wants a fresh directory: use another --data-dir", dir.display());
@@ -164,7 +172,13 @@ fn checked(calls: &[shop::Call]) -> anyhow::Result<Vec<Call>> {
     let options = DoorOptions::default();
     let mut checked = Vec::with_capacity(calls.len());
     for call in calls {
-        let door = Door { now: Timestamp(call.time_ms), source: &source, fresh_id: &|_| String::new(), options: &options, correct_skew: false };
+        let door = Door {
+            now: Timestamp(call.time_ms),
+            source: &source,
+            fresh_id: &|_| String::new(),
+            options: &options,
+            correct_skew: false,
+        };
         let reading = read(call.json.as_bytes(), Endpoint::Any, &door);
         for item in reading.map_err(refusal)?.items {
             checked.push(item.map_err(refusal)?);

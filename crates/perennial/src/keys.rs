@@ -16,7 +16,8 @@ pub struct FreshKey {
 pub fn make(trust: Trust, source: &str, now: Timestamp) -> Result<FreshKey, getrandom::Error> {
     let mut random = [0_u8; 26];
     getrandom::fill(&mut random)?;
-    let letters: String = random.iter().map(|byte| char::from(b"abcdefghijkmnpqrstuvwxyz23456789"[usize::from(byte % 32)])).collect();
+    let letters: String =
+        random.iter().map(|byte| char::from(b"abcdefghijkmnpqrstuvwxyz23456789"[usize::from(byte % 32)])).collect();
     let (id, secret) = letters.split_at(6);
     let kind = if trust == Trust::Browser { "pk" } else { "sk" };
     let id = format!("{kind}_{id}");

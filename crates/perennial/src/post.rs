@@ -4,8 +4,8 @@ use crate::config::{Email, Tls};
 use crate::runtime::Handle;
 use anyhow::{Context, bail};
 use channels::{
-    Delivered, EmailAddress, Envelope, ExtraHeader, HeaderText, LinkUrl, Login, Mail, MailId, Mailbox, Phase, PhaseRecorder, Refused, Secret, Smtp, SmtpSettings, Trouble,
-    Unsubscribe, WrittenMail,
+    Delivered, EmailAddress, Envelope, ExtraHeader, HeaderText, LinkUrl, Login, Mail, MailId, Mailbox, Phase,
+    PhaseRecorder, Refused, Secret, Smtp, SmtpSettings, Trouble, Unsubscribe, WrittenMail,
 };
 use domain::MessageId;
 use domain::workspace::Sender;
@@ -26,7 +26,8 @@ pub fn open(email: &Email) -> anyhow::Result<Smtp> {
         }
         let password = std::fs::read_to_string(&email.password_file)
             .with_context(|| format!("the password file {} cannot be read", email.password_file.display()))?;
-        settings.login = Some(Login { user: email.user.clone(), password: Secret::new(password.trim_end_matches(['\r', '\n'])) });
+        settings.login =
+            Some(Login { user: email.user.clone(), password: Secret::new(password.trim_end_matches(['\r', '\n'])) });
     }
     Ok(Smtp::new(settings)?)
 }
@@ -66,7 +67,9 @@ async fn send(smtp: &Smtp, handle: &Handle, order: &Order) -> Option<End> {
     };
     let (envelope, mail) = match write(order, &sender, &public_url) {
         Ok(written) => written,
-        Err(error) => return Some(End::Rejected { reply: format!("the mail cannot be written: {error:#}"), of_recipient: false }),
+        Err(error) => {
+            return Some(End::Rejected { reply: format!("the mail cannot be written: {error:#}"), of_recipient: false });
+        }
     };
     let mut recorder = Recorder { handle: handle.clone(), message: order.message.clone(), number: order.number };
     match smtp.send(&envelope, &mail, &mut recorder).await {

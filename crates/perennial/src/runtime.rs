@@ -265,7 +265,8 @@ impl Loop {
             return Duration::ZERO;
         }
         let engine = read(&self.engine);
-        let waits_to_go = engine.next_attempt().filter(|_| self.deliveries.is_some() && self.health.in_flight() < IN_FLIGHT);
+        let waits_to_go =
+            engine.next_attempt().filter(|_| self.deliveries.is_some() && self.health.in_flight() < IN_FLIGHT);
         let due = [engine.next_due(), waits_to_go].into_iter().flatten().min();
         let Some(due) = due else { return IDLE };
         let wait = due.since(self.clock.now()).0.max(0);
@@ -293,7 +294,8 @@ impl Loop {
                     }
                     Job::Change { weight: own, change, .. } => {
                         weight += own.max(1);
-                        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| change(Some((&mut engine, now)))));
+                        let done =
+                            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| change(Some((&mut engine, now)))));
                         match done {
                             Ok(done) => dones.push(done),
                             Err(_) => {
@@ -451,7 +453,10 @@ impl Handle {
 
     /// Changes the live state on the writer thread, and returns when that is durable.
     /// Blocks; from async code use `change_later`.
-    pub fn change<T: Send + 'static>(&self, change: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static) -> Result<T, JobError> {
+    pub fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
+    ) -> Result<T, JobError> {
         let (answer, wait) = sync_channel(1);
         self.submit(1, Appends::Nothing, change, move |result| {
             // The caller may have gone away; what was done stays done.
@@ -497,7 +502,10 @@ impl Handle {
     }
 
     /// Runs long work on the writer thread, which commits by itself.
-    pub fn drive<T: Send + 'static>(&self, drive: impl FnOnce(&mut Driver<'_>) -> T + Send + 'static) -> Result<T, JobError> {
+    pub fn drive<T: Send + 'static>(
+        &self,
+        drive: impl FnOnce(&mut Driver<'_>) -> T + Send + 'static,
+    ) -> Result<T, JobError> {
         let (answer, wait) = sync_channel(1);
         let drive: Drive = Box::new(move |driver| {
             let result = drive(driver);
@@ -523,7 +531,12 @@ impl Handle {
 }
 
 /// Takes read items in order: calls are ingested, refusals written down.
-pub fn take_items(engine: &mut Engine, source: &Source, items: Vec<Result<Call, Refusal>>, now: Timestamp) -> Vec<Receipt> {
+pub fn take_items(
+    engine: &mut Engine,
+    source: &Source,
+    items: Vec<Result<Call, Refusal>>,
+    now: Timestamp,
+) -> Vec<Receipt> {
     let mut calls = Vec::with_capacity(items.len());
     let mut refused = Vec::new();
     for (index, item) in items.into_iter().enumerate() {

@@ -56,7 +56,12 @@ pub struct Open {
 
 impl Open {
     /// Opens a data directory. With a runtime and real sending configured, mail goes out; a single command never sends.
-    pub fn new(dir: &Path, config: &Config, listen: SocketAddr, sending: Option<&tokio::runtime::Handle>) -> anyhow::Result<Open> {
+    pub fn new(
+        dir: &Path,
+        config: &Config,
+        listen: SocketAddr,
+        sending: Option<&tokio::runtime::Handle>,
+    ) -> anyhow::Result<Open> {
         let public_url = public_url(config, listen);
         let mut options = Options { public_url: public_url.clone(), ..Options::default() };
         if config.email.send == Send::Smtp {
@@ -143,9 +148,16 @@ pub struct Listening {
 }
 
 /// Serves a data directory until the process is told to stop.
-pub fn serve(dir: &Path, config: &Config, listen: SocketAddr, tell: impl FnOnce(&Listening, &Open) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub fn serve(
+    dir: &Path,
+    config: &Config,
+    listen: SocketAddr,
+    tell: impl FnOnce(&Listening, &Open) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind(listen)).with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
+    let listener = runtime
+        .block_on(TcpListener::bind(listen))
+        .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
     let listen = listener.local_addr()?;
     let open = Open::new(dir, config, listen, Some(runtime.handle()))?;
     let file = Advertised::new(dir, &open, listen)?;
@@ -223,7 +235,8 @@ struct Advertised {
 impl Advertised {
     fn new(dir: &Path, open: &Open, listen: SocketAddr) -> anyhow::Result<Advertised> {
         let file = dir.join(FILE);
-        let running = Running { url: format!("http://{listen}"), token: open.app.token.clone(), pid: std::process::id() };
+        let running =
+            Running { url: format!("http://{listen}"), token: open.app.token.clone(), pid: std::process::id() };
         let new = dir.join("server.json.new");
         write_private(&new, &serde_json::to_string(&running)?)?;
         std::fs::rename(&new, &file)?;

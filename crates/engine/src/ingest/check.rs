@@ -328,9 +328,7 @@ impl<'t> Walk<'t> {
 fn lone_surrogate(unit: u16) -> Fault {
     Fault::here(
         "bad_text",
-        format!(
-            "`\\u{unit:04x}` is half a character; cut texts between characters, not between UTF-16 units"
-        ),
+        format!("`\\u{unit:04x}` is half a character; cut texts between characters, not between UTF-16 units"),
     )
 }
 
@@ -417,9 +415,7 @@ pub(super) fn id(raw: Option<&str>, path: &'static str) -> Result<Option<Arc<str
         return Err(Fault::at(
             path,
             "bad_id",
-            format!(
-                "`{id}` is what a program prints for a missing value; leave the field out where there is no id"
-            ),
+            format!("`{id}` is what a program prints for a missing value; leave the field out where there is no id"),
         ));
     }
     Ok(Some(id.into()))
@@ -480,9 +476,7 @@ fn flag(raw: Option<&str>, path: &'static str) -> Result<bool, Fault> {
     match raw {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => {
-            Err(Fault::at(path, "bad_shape", format!("expected true or false, found {}", kind_of(other))))
-        }
+        Some(other) => Err(Fault::at(path, "bad_shape", format!("expected true or false, found {}", kind_of(other)))),
     }
 }
 

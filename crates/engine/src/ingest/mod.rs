@@ -40,8 +40,7 @@ const COMMON: FieldSet = FieldSet::of(&[
     Field::WriteKey,
 ]);
 /// The fields beside a batch. Rudder's SDK repeats `sentAt` as `timestamp` there.
-const BESIDE_A_BATCH: FieldSet =
-    FieldSet::of(&[Field::Batch, Field::SentAt, Field::WriteKey, Field::Timestamp]);
+const BESIDE_A_BATCH: FieldSet = FieldSet::of(&[Field::Batch, Field::SentAt, Field::WriteKey, Field::Timestamp]);
 
 /// What kind of call the address of a request names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -335,11 +334,7 @@ impl<'b, 'd> Reader<'b, 'd> {
         Ok(body)
     }
 
-    fn without_protected_traits(
-        &self,
-        body: Arc<RawValue>,
-        notes: &mut Vec<String>,
-    ) -> Result<Arc<RawValue>, Fault> {
+    fn without_protected_traits(&self, body: Arc<RawValue>, notes: &mut Vec<String>) -> Result<Arc<RawValue>, Fault> {
         let is_protected = |key: &str| trust::is_protected_trait(key, self.door.options);
         let entries = read::entries(&body);
         let (protected, free): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| is_protected(key));
@@ -371,8 +366,7 @@ impl<'b, 'd> Reader<'b, 'd> {
 }
 
 /// The body of a call that says nothing further.
-static EMPTY: LazyLock<Arc<RawValue>> =
-    LazyLock::new(|| check::own("{}".to_owned()).expect("an empty object is JSON"));
+static EMPTY: LazyLock<Arc<RawValue>> = LazyLock::new(|| check::own("{}".to_owned()).expect("an empty object is JSON"));
 
 fn shown(name: &str) -> String {
     name.chars().take(80).flat_map(char::escape_debug).collect()
@@ -400,18 +394,14 @@ impl Ids {
             _ => None,
         };
         let missing = match kind {
-            CallKind::Alias if user.is_none() => {
-                Some(("userId", "an alias names the customer; send `userId`"))
-            }
+            CallKind::Alias if user.is_none() => Some(("userId", "an alias names the customer; send `userId`")),
             CallKind::Alias if other.is_none() => {
                 Some(("previousId", "an alias names the id that is joined; send `previousId`"))
             }
             _ if user.is_none() && anonymous.is_none() => {
                 Some(("", "the call names nobody; send `userId` or `anonymousId`"))
             }
-            CallKind::Group if other.is_none() => {
-                Some(("groupId", "a group call names its group; send `groupId`"))
-            }
+            CallKind::Group if other.is_none() => Some(("groupId", "a group call names its group; send `groupId`")),
             _ => None,
         };
         let Some((path, message)) = missing else { return Ok(Ids { user, anonymous, other }) };
@@ -432,8 +422,7 @@ fn kind_of_call(fields: &Fields<'_>, expected: Option<CallKind>) -> Result<CallK
     let refuse = |message: String| Err(Fault::at("type", "bad_type", message));
     let kinds = "track, page, screen, identify, group, alias or record";
     let Some(raw) = fields.raw(Field::Type) else {
-        return expected
-            .map_or_else(|| refuse(format!("the kind of call is missing; send `type`: {kinds}")), Ok);
+        return expected.map_or_else(|| refuse(format!("the kind of call is missing; send `type`: {kinds}")), Ok);
     };
     let word = fields.text(Field::Type);
     let found = word.as_deref().and_then(CallKind::find);
@@ -446,8 +435,7 @@ fn kind_of_call(fields: &Fields<'_>, expected: Option<CallKind>) -> Result<CallK
         )),
         (Some(found), _) => Ok(found),
         (None, _) => {
-            let word =
-                word.map_or_else(|| check::kind_of(raw).to_owned(), |word| format!("`{}`", shown(&word)));
+            let word = word.map_or_else(|| check::kind_of(raw).to_owned(), |word| format!("`{}`", shown(&word)));
             refuse(format!("{word} is no kind of call; send {kinds}"))
         }
     }
@@ -479,8 +467,7 @@ fn with_name_and_category(body: Arc<RawValue>, fields: &Fields<'_>) -> Result<Ar
         let Some(raw) = fields.raw(field).filter(|raw| *raw != "\"\"") else { continue };
         let is_clean = fields.text(field).is_some_and(|text| !text.contains('\0'));
         if !is_clean {
-            let message =
-                format!("expected text of whole characters without NUL, found {}", check::kind_of(raw));
+            let message = format!("expected text of whole characters without NUL, found {}", check::kind_of(raw));
             return Err(Fault::at(field.word(), "bad_name", message));
         }
         let entries = entries.get_or_insert_with(|| read::entries(&body));

@@ -43,11 +43,7 @@ pub(super) fn fields(text: &str) -> Result<Fields<'_>, Fault> {
         ));
     }
     if let Some(twice) = fields.twice {
-        return Err(Fault::at(
-            twice.word(),
-            "duplicate_key",
-            format!("`{}` stands twice; send it once", twice.word()),
-        ));
+        return Err(Fault::at(twice.word(), "duplicate_key", format!("`{}` stands twice; send it once", twice.word())));
     }
     Ok(fields)
 }
@@ -63,15 +59,10 @@ pub(super) fn batch(text: &str) -> Result<(Fields<'_>, Vec<&RawValue>), Fault> {
     }
     let fields = fields(text)?;
     let Some(list) = fields.raw(Field::Batch) else {
-        return Err(Fault::at(
-            "batch",
-            "bad_shape",
-            "the list of calls is missing; send {\"batch\": [call, …]}",
-        ));
+        return Err(Fault::at("batch", "bad_shape", "the list of calls is missing; send {\"batch\": [call, …]}"));
     };
-    let items = serde_json::from_str(list).map_err(|_| {
-        Fault::at("batch", "bad_shape", format!("expected a list of calls, found {}", kind_of(list)))
-    })?;
+    let items = serde_json::from_str(list)
+        .map_err(|_| Fault::at("batch", "bad_shape", format!("expected a list of calls, found {}", kind_of(list))))?;
     Ok((fields, items))
 }
 
@@ -160,14 +151,7 @@ impl FieldSet {
 fn is_of_no_use(word: &str) -> bool {
     matches!(
         word,
-        "integrations"
-            | "_metadata"
-            | "channel"
-            | "version"
-            | "receivedAt"
-            | "options"
-            | "projectId"
-            | "rudderId"
+        "integrations" | "_metadata" | "channel" | "version" | "receivedAt" | "options" | "projectId" | "rudderId"
     )
 }
 
@@ -203,8 +187,7 @@ impl<'b> Fields<'b> {
             return Vec::new();
         }
         let says_something = |field: &Field| self.raw(*field).is_some_and(|raw| raw != "{}" && raw != "\"\"");
-        let elsewhere =
-            Field::ALL.iter().filter(|field| !read.has(**field)).filter(|field| says_something(field));
+        let elsewhere = Field::ALL.iter().filter(|field| !read.has(**field)).filter(|field| says_something(field));
         elsewhere.map(|field| Cow::Borrowed(field.word())).chain(self.unread.iter().cloned()).collect()
     }
 

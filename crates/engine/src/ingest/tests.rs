@@ -133,9 +133,7 @@ fn the_key_is_found_in_the_body_wherever_it_stands() {
     assert_eq!(find_write_key(RUDDER_NODE.as_bytes()), None);
     let inner = r#"{"properties":{"writeKey":"theirs"},"note":"\"writeKey\":\"no\"","writeKey":"our\u0073"}"#;
     assert_eq!(find_write_key(inner.as_bytes()).as_deref(), Some("ours"));
-    for broken in
-        ["", "{", "[[[", "}", r#"{"writeKey"#, r#"{"writeKey":"x"#, r#"{"writeKey":7}"#, "\\", "\"\\"]
-    {
+    for broken in ["", "{", "[[[", "}", r#"{"writeKey"#, r#"{"writeKey":"x"#, r#"{"writeKey":7}"#, "\\", "\"\\"] {
         assert_eq!(find_write_key(broken.as_bytes()), None, "{broken}");
     }
     let reading = server().read(Endpoint::Batch, SEGMENT_NODE).unwrap();
@@ -190,10 +188,7 @@ fn a_batch_is_taken_or_refused_call_by_call() {
     ]);
     let outcomes: Vec<&str> =
         reading.items.iter().map(|item| item.as_ref().map_or_else(|r| r.reason, |_| "ok")).collect();
-    assert_eq!(
-        outcomes,
-        ["ok", "bad_shape", "no_id", "bad_name", "bad_shape", "bad_shape", "bad_number", "ok"]
-    );
+    assert_eq!(outcomes, ["ok", "bad_shape", "no_id", "bad_name", "bad_shape", "bad_shape", "bad_number", "ok"]);
     let nobody = reading.items[2].as_ref().unwrap_err();
     assert_eq!((nobody.index, nobody.message_id.as_deref()), (2, Some("m-2")));
     assert_eq!(nobody.message, "at `batch[2]`: the call names nobody; send `userId` or `anonymousId`");
@@ -230,8 +225,7 @@ fn a_body_that_is_no_batch_is_refused_as_a_whole_with_the_reason() {
 
 #[test]
 fn what_nobody_reads_is_told_once() {
-    let odd =
-        json!({"type": "track", "userId": "u1", "event": "Paid", "revenue": 5, "traits": {"vip": true}});
+    let odd = json!({"type": "track", "userId": "u1", "event": "Paid", "revenue": 5, "traits": {"vip": true}});
     let reading = server().batch(&[odd.clone(), odd]);
     assert_eq!(calls(&reading).len(), 2);
     assert_eq!(
@@ -239,10 +233,7 @@ fn what_nobody_reads_is_told_once() {
         [(0, "a track call has no field `traits`, `revenue`; it was left out: what belongs to the call goes into its properties, traits, attributes or context".to_owned())]
     );
     let misspelt = server().sends(&json!({"type": "track", "user_id": "u1", "event": "Paid"})).unwrap_err();
-    assert_eq!(
-        misspelt.message,
-        "the call names nobody; send `userId` or `anonymousId`; `user_id` is not read"
-    );
+    assert_eq!(misspelt.message, "the call names nobody; send `userId` or `anonymousId`; `user_id` is not read");
 }
 
 #[test]
@@ -271,10 +262,7 @@ fn each_kind_says_whom_it_needs() {
         (json!({"type": "record", "userId": "u", "kind": "pass"}), "no_id"),
         (json!({"type": "record", "userId": "u", "kind": "Pass!", "recordId": "p"}), "bad_name"),
         (json!({"type": "record", "kind": "pass", "recordId": "p"}), "no_id"),
-        (
-            json!({"type": "record", "userId": "u", "kind": "pass", "recordId": "p", "left": "yes"}),
-            "bad_shape",
-        ),
+        (json!({"type": "record", "userId": "u", "kind": "pass", "recordId": "p", "left": "yes"}), "bad_shape"),
     ];
     for (call, expected) in kinds {
         assert_eq!(reason(server().sends(&call)), expected, "{call}");
@@ -338,7 +326,8 @@ fn a_wrong_clock_is_corrected_by_what_it_says_at_sending() {
         let without = timed(&json!({field: "2026-11-22T07:00:55Z"}));
         assert_eq!(happened(&without), "2026-11-22T07:00:55Z");
     }
-    let in_batch = json!({"batch": [timed(&json!({"timestamp": "2026-11-22T07:00:55Z"}))], "sentAt": "2026-11-22T07:01:00Z"});
+    let in_batch =
+        json!({"batch": [timed(&json!({"timestamp": "2026-11-22T07:00:55Z"}))], "sentAt": "2026-11-22T07:01:00Z"});
     let reading = server().read(Endpoint::Batch, in_batch.to_string()).unwrap();
     assert_eq!(calls(&reading)[0].timestamp.to_string(), "2026-11-22T06:00:55Z");
     let from_file = Visit { correct_skew: false, ..server() };
@@ -446,9 +435,8 @@ fn nul_is_refused_in_ids_and_names_and_taken_out_of_values() {
     ] {
         assert!(server().sends(&call).is_err(), "{call}");
     }
-    let reading = server()
-        .read(Endpoint::Any, raw_track(r#"{"a":"x\u0000y","b":"\\u0000 \" ","c":["\u0000"]}"#))
-        .unwrap();
+    let reading =
+        server().read(Endpoint::Any, raw_track(r#"{"a":"x\u0000y","b":"\\u0000 \" ","c":["\u0000"]}"#)).unwrap();
     assert_eq!(calls(&reading)[0].body.get(), r#"{"a":"xy","b":"\\u0000 \" ","c":[""]}"#);
     assert_eq!(reading.set_aside, [(0, "`\\u0000` was taken out of texts in `properties`".to_owned())]);
     assert_eq!(refused(server().read(Endpoint::Any, raw_track("{\"a\":\"\u{0}\"}"))).reason, "bad_json");
@@ -510,7 +498,8 @@ fn half_a_character_is_refused_with_its_path() {
 #[test]
 fn strange_keys_are_plain_data_and_empty_long_or_unprintable_ones_are_refused() {
     // T9.
-    let strange = json!({"__proto__": {"admin": true}, "constructor": 1, "a.b": 2, "$set": 3, "ключ": 4, "with space": 5});
+    let strange =
+        json!({"__proto__": {"admin": true}, "constructor": 1, "a.b": 2, "$set": 3, "ключ": 4, "with space": 5});
     assert_eq!(server().sends(&track(&strange)).unwrap().body_value(), strange);
     assert!(server().sends(&track(&json!({"é".repeat(128): 1}))).is_ok());
     for bad in [
@@ -549,17 +538,7 @@ fn what_is_too_much_is_refused_and_the_rest_of_the_batch_kept() {
         reading.items.iter().map(|item| item.as_ref().map_or_else(|r| r.reason, |_| "ok")).collect();
     assert_eq!(
         outcomes,
-        [
-            "ok",
-            "too_many_properties",
-            "ok",
-            "too_many_values",
-            "ok",
-            "too_large",
-            "too_many_values",
-            "bad_name",
-            "ok"
-        ]
+        ["ok", "too_many_properties", "ok", "too_many_values", "ok", "too_large", "too_many_values", "bad_name", "ok"]
     );
     assert_eq!(reading.items[5].as_ref().unwrap_err().raw.len(), RAW_LIMIT);
     let fields: Value = Value::Object((0..501).map(|i| (format!("k{i}"), json!(i))).collect());
@@ -571,8 +550,7 @@ fn what_is_too_much_is_refused_and_the_rest_of_the_batch_kept() {
 
 #[test]
 fn what_is_kept_stands_on_one_line() {
-    let reading =
-        server().read(Endpoint::Any, raw_track("{\n  \"a b\" : [ 1 ,\r\n\t\"x \\\" \\\\\" ]\n}")).unwrap();
+    let reading = server().read(Endpoint::Any, raw_track("{\n  \"a b\" : [ 1 ,\r\n\t\"x \\\" \\\\\" ]\n}")).unwrap();
     assert_eq!(calls(&reading)[0].body.get(), r#"{"a b":[1,"x \" \\"]}"#);
 }
 
@@ -581,10 +559,7 @@ fn the_name_and_category_of_a_page_are_properties_unless_the_sender_set_them() {
     let page = |properties: Value| json!({"type": "page", "userId": "u", "name": "Tea \"Earl\"", "category": "Shop", "properties": properties});
     let body = |call: &Value| server().sends(call).unwrap().body_value();
     assert_eq!(body(&page(json!(null))), json!({"name": "Tea \"Earl\"", "category": "Shop"}));
-    assert_eq!(
-        body(&page(json!({"a": 1, "name": "mine"}))),
-        json!({"a": 1, "name": "mine", "category": "Shop"})
-    );
+    assert_eq!(body(&page(json!({"a": 1, "name": "mine"}))), json!({"a": 1, "name": "mine", "category": "Shop"}));
     assert_eq!(reason(server().sends(&json!({"type": "page", "userId": "u", "name": 7}))), "bad_name");
 }
 
@@ -689,10 +664,7 @@ fn check_reading(body: &[u8], outcome: Result<Reading, Refusal>) {
                     assert!(serde_json::from_str::<Value>(context.get()).unwrap().is_object());
                 }
                 let line = serde_json::to_string(call).unwrap();
-                assert!(
-                    !line.contains('\n') && !line.contains("\\u0000")
-                        || body.windows(2).any(|w| w == b"\\\\")
-                );
+                assert!(!line.contains('\n') && !line.contains("\\u0000") || body.windows(2).any(|w| w == b"\\\\"));
                 assert_eq!(serde_json::from_str::<Call>(&line).unwrap().message_id, call.message_id);
             }
             Err(refusal) => {
@@ -705,9 +677,7 @@ fn check_reading(body: &[u8], outcome: Result<Reading, Refusal>) {
 
 fn read_every_way(body: &[u8]) {
     let _ = find_write_key(body);
-    for endpoint in
-        [Endpoint::Any, Endpoint::Batch, Endpoint::One(CallKind::Page), Endpoint::One(CallKind::Record)]
-    {
+    for endpoint in [Endpoint::Any, Endpoint::Batch, Endpoint::One(CallKind::Page), Endpoint::One(CallKind::Record)] {
         check_reading(body, server().read(endpoint, body));
         check_reading(body, browser().read(endpoint, body));
     }
@@ -823,10 +793,8 @@ fn the_cost_of_a_call() {
         )
     };
     let calls: Vec<String> = (0..1_000).map(call).collect();
-    let body = format!(
-        "{{\"batch\":[{}],\"writeKey\":\"wk\",\"sentAt\":\"2026-11-22T06:00:30.000Z\"}}",
-        calls.join(",")
-    );
+    let body =
+        format!("{{\"batch\":[{}],\"writeKey\":\"wk\",\"sentAt\":\"2026-11-22T06:00:30.000Z\"}}", calls.join(","));
     let (visit, rounds) = (server(), 300);
     let start = std::time::Instant::now();
     let taken: usize =

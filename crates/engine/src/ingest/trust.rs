@@ -72,8 +72,7 @@ pub(super) fn is_protected_trait(key: &str, options: &DoorOptions) -> bool {
 
 /// Whether a trait of this name decides where messages go or what somebody may have.
 pub(super) fn is_protected_name(key: &str) -> bool {
-    let plain: String =
-        key.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
+    let plain: String = key.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
     let whole = ["email", "phone", "marketingconsent", "tier", "credit", "role"];
     whole.contains(&plain.as_str()) || plain.starts_with("consent") || plain.starts_with("points")
 }

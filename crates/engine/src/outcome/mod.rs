@@ -9,7 +9,9 @@ impl Engine {
         let workspace = self.definitions.settings.currency;
         let Some(journey) = self.journeys.get(&goal.journey) else { return };
         let person = self.person(journey.customer);
-        let Some(exposure) = self.exposures.get_mut(&person).into_iter().flatten().find(|exposure| exposure.journey == goal.journey) else {
+        let Some(exposure) =
+            self.exposures.get_mut(&person).into_iter().flatten().find(|exposure| exposure.journey == goal.journey)
+        else {
             return;
         };
         if goal.at <= exposure.at || goal.at > exposure.until {

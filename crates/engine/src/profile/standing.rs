@@ -92,10 +92,22 @@ impl Standing {
                     // Our own events name the purpose of their message; another sender's mean marketing.
                     text(&body, "purpose").unwrap_or_else(|| "marketing".into())
                 };
-                let channel = if event == events::MARKED_AS_SPAM { None } else { Some(text(&body, "channel").unwrap_or_else(|| "email".into())) };
+                let channel = if event == events::MARKED_AS_SPAM {
+                    None
+                } else {
+                    Some(text(&body, "channel").unwrap_or_else(|| "email".into()))
+                };
                 insert(
                     &mut self.statements,
-                    Statement { order, purpose, channel, granted: false, expires: None, basis: None, source: Some(event.into()) },
+                    Statement {
+                        order,
+                        purpose,
+                        channel,
+                        granted: false,
+                        expires: None,
+                        basis: None,
+                        source: Some(event.into()),
+                    },
                     |statement| statement.order,
                 );
                 Touched::Consent
@@ -170,11 +182,7 @@ impl Standing {
     pub fn weakest_consent(&self, purpose: &Purpose, now: Timestamp) -> ConsentState {
         let all = [Channel::Email, Channel::Sms, Channel::Webhook, Channel::Push, Channel::InApp];
         let channels: &[Channel] = if purpose.channels.is_empty() { &all } else { &purpose.channels };
-        channels
-            .iter()
-            .map(|channel| self.consent(purpose, channel.word(), now))
-            .min()
-            .unwrap_or(ConsentState::Unknown)
+        channels.iter().map(|channel| self.consent(purpose, channel.word(), now)).min().unwrap_or(ConsentState::Unknown)
     }
 
     /// When the state of any consent may change next by time alone.

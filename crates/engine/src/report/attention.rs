@@ -153,15 +153,15 @@ impl Engine {
 
     /// What the customers of open complaints and conversations wrote. O(their calls).
     pub fn words_of(&self, reader: &dyn Reader, needs: &[Need]) -> Result<HashMap<CustomerId, String>, StoreError> {
-        let asked: Vec<(CustomerId, &str)> = needs
+        let asked: Vec<(CustomerId, &str, Timestamp)> = needs
             .iter()
             .filter_map(|need| match need.why {
-                Why::Complaint => Some((need.who.id, events::COMPLAINT_OPENED)),
-                Why::Conversation => Some((need.who.id, events::CONVERSATION_OPENED)),
+                Why::Complaint => Some((need.who.id, events::COMPLAINT_OPENED, need.since)),
+                Why::Conversation => Some((need.who.id, events::CONVERSATION_OPENED, need.since)),
                 _ => None,
             })
             .collect();
-        self.last_words(reader, &asked)
+        self.said(reader, &asked)
     }
 
     /// Number of messages that are held now, by reason, the most frequent first. O(open messages).

@@ -1,16 +1,22 @@
 //! Segments: how many, who, since when, why, and who came and went.
 
 use super::{ReportError, Who, json};
-use crate::segment::as_of::Past;
+use crate::profile::Customer;
+use crate::segment::as_of::{Past, apply};
 use crate::segment::describe::describe;
+use crate::segment::test::earlier;
 use crate::segment::why::why;
+use crate::segment::{Asked, Node, Plan};
 use crate::state::Engine;
 use domain::campaign::Trigger;
 use domain::{Condition, CustomerId, DefinitionKind, Name, Segment, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use store::{Page, Reader, TransitionFilter};
+use store::{Page, Reader, Transition, TransitionFilter};
+
+/// Most turns of a rule that are looked through for what brought a movement about.
+const TURNS: usize = 10_000;
 
 /// A segment in a list.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -192,7 +198,12 @@ impl Engine {
                 time: transition.at,
                 who: self.who(person),
                 entered: transition.entered,
-                because: self.cause(transition.at, version.at, past(&person)),
+                because: self.cause(
+                    index,
+                    &Transition { customer: person, ..transition.clone() },
+                    version.at,
+                    past(&person),
+                ),
             }
         });
         Ok((MemberPage { count, members, next }, movements.collect()))
@@ -238,18 +249,45 @@ impl Engine {
         Member { who: self.who(id), since, until }
     }
 
-    /// What brought a movement about: the rule itself, an event of that instant, or time alone.
-    fn cause(&self, at: Timestamp, changed_at: Timestamp, past: &[Past]) -> String {
-        if at == changed_at {
+    /// What brought a movement about: the rule itself, an event, or time alone. The journal of movements knows when
+    /// it was noticed; history knows when and by what it came.
+    fn cause(&self, index: usize, transition: &Transition, changed_at: Timestamp, past: &[Past]) -> String {
+        if transition.at == changed_at {
             return "the rule changed".to_owned();
         }
-        let is_cause =
-            |past: &&Past| past.call.timestamp == at || (past.call.received_at == at && past.call.timestamp < at);
-        match past.iter().rev().find(is_cause) {
+        let rule = &self.plan.segments[index].rule;
+        let turned = last_turn(&self.plan, rule, transition, past);
+        let event = turned.and_then(|at| past.iter().rev().find(|past| past.call.timestamp == at));
+        match event {
             Some(past) => super::words::call_words(&past.call, self.definitions.settings.currency).what,
             None => "by time alone".to_owned(),
         }
     }
+}
+
+/// The last instant of history, up to a movement, at which the rule turned as the movement says. O(their calls).
+fn last_turn(plan: &Plan, rule: &Node, transition: &Transition, past: &[Past]) -> Option<Timestamp> {
+    let born = past.iter().map(|past| past.call.timestamp.min(past.call.received_at)).min()?;
+    let mut customer = Customer::new(born);
+    let mut next = past.iter().peekable();
+    let (mut held, mut turned, mut at) = (false, None, born);
+    for _ in 0..TURNS.max(past.len() * 4) {
+        while let Some(past) = next.next_if(|past| past.call.timestamp <= at) {
+            apply(plan, &mut customer, &past.call, past.position, at, &|_| None);
+        }
+        let asked = Asked { plan, id: transition.customer, customer: &customer, now: at, floor: None };
+        let verdict = asked.verdict(rule);
+        if verdict.holds != held {
+            held = verdict.holds;
+            turned = if held == transition.entered { Some(at) } else { turned };
+        }
+        let event = next.peek().map(|past| past.call.timestamp);
+        match earlier(event, verdict.check) {
+            Some(turn) if turn <= transition.at => at = turn,
+            _ => break,
+        }
+    }
+    turned
 }
 
 fn missing(name: &str) -> ReportError {

@@ -134,20 +134,22 @@ impl Engine {
         Ok(Timeline { customer: self.people.name_of(person), happenings, earlier, next: next.filter(|_| earlier > 0) })
     }
 
-    /// The latest words that people wrote in an event, each asked about one event's name. O(their calls).
-    pub(super) fn last_words(
+    /// What people wrote in an event of a name at an instant, else in their latest of that name. O(their calls).
+    pub(super) fn said(
         &self,
         reader: &dyn Reader,
-        asked: &[(CustomerId, &str)],
+        asked: &[(CustomerId, &str, Timestamp)],
     ) -> Result<HashMap<CustomerId, String>, StoreError> {
-        let people: Vec<CustomerId> = asked.iter().map(|(person, _)| *person).collect();
+        let people: Vec<CustomerId> = asked.iter().map(|(person, ..)| *person).collect();
         let pasts = self.pasts(reader, &people)?;
         let currency = self.definitions.settings.currency;
-        let said = asked.iter().filter_map(|(person, event)| {
+        let said = asked.iter().filter_map(|(person, event, at)| {
             let is_meant =
                 |past: &&Past| past.call.event.as_deref() == Some(*event) && past.call.timestamp <= self.clock;
-            let mut said = pasts.get(person)?.iter().rev().filter(is_meant);
-            Some((*person, said.find_map(|past| words::call_words(&past.call, currency).quote)?))
+            let of_name: Vec<&Past> = pasts.get(person)?.iter().rev().filter(is_meant).collect();
+            let exact = of_name.iter().find(|past| past.call.timestamp == *at);
+            let mut wanted = exact.into_iter().chain(&of_name);
+            Some((*person, wanted.find_map(|past| words::call_words(&past.call, currency).quote)?))
         });
         Ok(said.collect())
     }

@@ -20,8 +20,12 @@ pub fn describe(condition: &Condition) -> String {
             format!("consent for {}{channel} is {}", asked.purpose, asked.is.word())
         }
         Condition::List(list) => format!("is on the list {list}"),
-        Condition::KnownFor(KnownFor::AtLeast(span)) => format!("has been a customer for {} or longer", span_words(*span)),
-        Condition::KnownFor(KnownFor::LessThan(span)) => format!("has been a customer for less than {}", span_words(*span)),
+        Condition::KnownFor(KnownFor::AtLeast(span)) => {
+            format!("has been a customer for {} or longer", span_words(*span))
+        }
+        Condition::KnownFor(KnownFor::LessThan(span)) => {
+            format!("has been a customer for less than {}", span_words(*span))
+        }
         Condition::Bucket(bucket) => format!("belongs to a random {} of customers", bucket.percent),
     }
 }
@@ -100,7 +104,8 @@ pub fn span_words(span: domain::Span) -> String {
 }
 
 fn describe_tests(tests: &Tests) -> String {
-    let list = |inner: &[Tests], word: &str| inner.iter().map(describe_tests).collect::<Vec<_>>().join(&format!(" {word} "));
+    let list =
+        |inner: &[Tests], word: &str| inner.iter().map(describe_tests).collect::<Vec<_>>().join(&format!(" {word} "));
     match tests {
         Tests::All(inner) => list(inner, "and"),
         Tests::Any(inner) => format!("({})", list(inner, "or")),

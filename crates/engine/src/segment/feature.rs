@@ -102,9 +102,8 @@ impl Streams {
         entries.insert(place, entry);
         let past = entries.partition_point(|other| other.order.0 <= now);
         let too_many = need.recent.map_or(0, |recent| past.saturating_sub(recent));
-        let too_old = need.horizon.map_or(0, |horizon| {
-            entries.partition_point(|other| other.order.0.plus(horizon) <= now)
-        });
+        let too_old =
+            need.horizon.map_or(0, |horizon| entries.partition_point(|other| other.order.0.plus(horizon) <= now));
         let gone = too_many.max(too_old);
         if gone > 0 {
             entries.drain(..gone);

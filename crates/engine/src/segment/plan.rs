@@ -4,9 +4,7 @@
 use crate::segment::feature::{Need, is_settled_at_arrival};
 use crate::segment::test::{CompiledTest, CompiledTests};
 use domain::definition::Definitions;
-use domain::segment::{
-    Aggregate, Bucket, Comparison, ConsentAsked, Did, EventName, KnownFor, Measure, Windows,
-};
+use domain::segment::{Aggregate, Bucket, Comparison, ConsentAsked, Did, EventName, KnownFor, Measure, Windows};
 use domain::{Condition, Name, Path, Purpose, Settings, Span, Zone};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -108,7 +106,10 @@ impl Uses {
             || touch.lists && self.lists
             || touch.existence && self.existence
             || touch.streams.iter().any(|stream| self.streams.contains(stream))
-            || touch.traits.iter().any(|key| self.traits.contains(key.as_ref()) || (self.zone && key.as_ref() == "timezone"))
+            || touch
+                .traits
+                .iter()
+                .any(|key| self.traits.contains(key.as_ref()) || (self.zone && key.as_ref() == "timezone"))
     }
 }
 
@@ -211,7 +212,12 @@ impl Plan {
     /// Streams that mean an event's name.
     pub fn streams_of(&self, event: &str) -> impl Iterator<Item = u32> + '_ {
         let exact = self.by_event.get(event).map_or(&[][..], Vec::as_slice);
-        let prefixes: Vec<u32> = self.prefixes.iter().filter(|(prefix, _)| event.starts_with(prefix.as_str())).map(|(_, stream)| *stream).collect();
+        let prefixes: Vec<u32> = self
+            .prefixes
+            .iter()
+            .filter(|(prefix, _)| event.starts_with(prefix.as_str()))
+            .map(|(_, stream)| *stream)
+            .collect();
         exact.iter().copied().chain(prefixes)
     }
 
@@ -230,7 +236,12 @@ impl Plan {
     }
 
     /// As `compile`, with the dependencies of inner segments added. Segments must have been compiled.
-    pub fn compile_rule(&mut self, condition: &Condition, purposes: &BTreeMap<Name, Purpose>, own_messages_of: Option<&Name>) -> (Node, Uses) {
+    pub fn compile_rule(
+        &mut self,
+        condition: &Condition,
+        purposes: &BTreeMap<Name, Purpose>,
+        own_messages_of: Option<&Name>,
+    ) -> (Node, Uses) {
         let (node, mut uses, inner) = self.compile(condition, purposes, own_messages_of);
         for index in inner {
             let below = self.segments[index].uses.clone();
@@ -248,9 +259,15 @@ impl Plan {
         inner: &mut Vec<usize>,
     ) -> Node {
         match condition {
-            Condition::All(list) => Node::All(list.iter().map(|item| self.compile_node(item, purposes, own, uses, inner)).collect()),
-            Condition::Any(list) => Node::Any(list.iter().map(|item| self.compile_node(item, purposes, own, uses, inner)).collect()),
-            Condition::None(list) => Node::None(list.iter().map(|item| self.compile_node(item, purposes, own, uses, inner)).collect()),
+            Condition::All(list) => {
+                Node::All(list.iter().map(|item| self.compile_node(item, purposes, own, uses, inner)).collect())
+            }
+            Condition::Any(list) => {
+                Node::Any(list.iter().map(|item| self.compile_node(item, purposes, own, uses, inner)).collect())
+            }
+            Condition::None(list) => {
+                Node::None(list.iter().map(|item| self.compile_node(item, purposes, own, uses, inner)).collect())
+            }
             Condition::Not(item) => Node::Not(Box::new(self.compile_node(item, purposes, own, uses, inner))),
             Condition::Everyone => Node::Everyone,
             Condition::Segment(name) => match self.segment(name) {
@@ -306,7 +323,10 @@ impl Plan {
             _ => true,
         };
         let windows = &did.windows;
-        let local_edges = [&windows.after, &windows.before].into_iter().flatten().any(|edge| domain::Timestamp::parse(edge).is_none());
+        let local_edges = [&windows.after, &windows.before]
+            .into_iter()
+            .flatten()
+            .any(|edge| domain::Timestamp::parse(edge).is_none());
         uses.zone |= did.zone.is_none() && (windows.within_days.is_some() || local_edges || !settled);
         let need = need_of(did, settled, own.is_some());
         let stream = self.stream(StreamSpec { event: did.event.clone(), filter, value, keeps_body: !settled, need });
@@ -321,7 +341,10 @@ impl Plan {
     /// Finds or makes a stream; one that exists keeps what either needs.
     fn stream(&mut self, spec: StreamSpec) -> u32 {
         let same = |other: &StreamSpec| {
-            other.event == spec.event && other.filter == spec.filter && other.value == spec.value && other.keeps_body == spec.keeps_body
+            other.event == spec.event
+                && other.filter == spec.filter
+                && other.value == spec.value
+                && other.keeps_body == spec.keeps_body
         };
         if let Some(index) = self.streams.iter().position(same) {
             self.streams[index].need = self.streams[index].need.with(spec.need);
@@ -339,11 +362,13 @@ impl Plan {
 
     /// Segments whose verdict may differ after `touch`. An event concerns only those that mention it.
     pub fn concerned(&self, touch: &Touch) -> Vec<usize> {
-        let only_streams = !touch.everything && !touch.consent && !touch.lists && !touch.existence && touch.traits.is_empty();
+        let only_streams =
+            !touch.everything && !touch.consent && !touch.lists && !touch.existence && touch.traits.is_empty();
         if !only_streams {
             return (0..self.segments.len()).filter(|index| self.segments[*index].uses.is_touched(touch)).collect();
         }
-        let mut concerned: Vec<usize> = touch.streams.iter().flat_map(|stream| self.by_stream[*stream as usize].iter().copied()).collect();
+        let mut concerned: Vec<usize> =
+            touch.streams.iter().flat_map(|stream| self.by_stream[*stream as usize].iter().copied()).collect();
         concerned.sort_unstable();
         concerned.dedup();
         concerned
@@ -353,7 +378,11 @@ impl Plan {
     pub fn has_same_streams(&self, other: &Plan) -> bool {
         self.streams.len() == other.streams.len()
             && self.streams.iter().zip(&other.streams).all(|(a, b)| {
-                a.event == b.event && a.filter == b.filter && a.value == b.value && a.keeps_body == b.keeps_body && a.need == b.need
+                a.event == b.event
+                    && a.filter == b.filter
+                    && a.value == b.value
+                    && a.keeps_body == b.keeps_body
+                    && a.need == b.need
             })
     }
 }
@@ -402,7 +431,9 @@ fn own_messages_only(did: &Did, campaign: &Name) -> Option<domain::Tests> {
 
 fn names_campaign(tests: &domain::Tests) -> bool {
     match tests {
-        domain::Tests::All(inner) | domain::Tests::Any(inner) | domain::Tests::None(inner) => inner.iter().any(names_campaign),
+        domain::Tests::All(inner) | domain::Tests::Any(inner) | domain::Tests::None(inner) => {
+            inner.iter().any(names_campaign)
+        }
         domain::Tests::At(path, _) | domain::Tests::Elements(path, ..) => path.first() == Some("campaign"),
     }
 }

@@ -23,13 +23,19 @@ impl Engine {
     /// Members now, in the order of ids. O(customers).
     pub fn segment_members(&self, segment: &Name) -> Vec<CustomerId> {
         let Some(index) = self.plan.segment(segment) else { return Vec::new() };
-        let mut members: Vec<CustomerId> = self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect();
+        let mut members: Vec<CustomerId> =
+            self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect();
         members.sort_unstable();
         members
     }
 
     /// Who was a member at an instant, by today's definition and today's identities. O(calls).
-    pub fn members_as_of(&self, reader: &dyn Reader, segment: &Name, at: Timestamp) -> Result<Vec<CustomerId>, StoreError> {
+    pub fn members_as_of(
+        &self,
+        reader: &dyn Reader,
+        segment: &Name,
+        at: Timestamp,
+    ) -> Result<Vec<CustomerId>, StoreError> {
         let (plan, rule) = self.plan_of(segment);
         members(reader, &self.people, &plan, &rule, at)
     }
@@ -54,7 +60,13 @@ impl Engine {
     }
 
     /// Why somebody is in a segment or not, at an instant. None if nobody bears the name.
-    pub fn why(&self, reader: &dyn Reader, segment: &Name, customer: &str, at: Timestamp) -> Result<Option<Why>, StoreError> {
+    pub fn why(
+        &self,
+        reader: &dyn Reader,
+        segment: &Name,
+        customer: &str,
+        at: Timestamp,
+    ) -> Result<Option<Why>, StoreError> {
         let Some(id) = self.people.look_up(customer) else { return Ok(None) };
         let Some(definition) = self.definitions.segments.get(segment) else { return Ok(None) };
         let (plan, rule) = self.plan_of(segment);
@@ -64,7 +76,12 @@ impl Engine {
 
     /// What definitions would change if they took effect now: for segments how many would enter and leave.
     /// O(calls).
-    pub fn plan_changes(&self, reader: &dyn Reader, defined: &[Defined], now: Timestamp) -> Result<Vec<Change>, DefineError> {
+    pub fn plan_changes(
+        &self,
+        reader: &dyn Reader,
+        defined: &[Defined],
+        now: Timestamp,
+    ) -> Result<Vec<Change>, DefineError> {
         let mut definitions = self.definitions.clone();
         for one in defined {
             definitions.put(one.definition.clone());
@@ -86,8 +103,11 @@ impl Engine {
             {
                 let old = self.plan.segment(&name);
                 for (id, customer) in &customers {
-                    let will = Asked { plan: &plan, id: *id, customer, now, floor: None }.verdict(&plan.segments[index].rule).holds;
-                    let is = old.is_some_and(|old| self.customers.get(id).is_some_and(|customer| customer.is_member(old)));
+                    let will = Asked { plan: &plan, id: *id, customer, now, floor: None }
+                        .verdict(&plan.segments[index].rule)
+                        .holds;
+                    let is =
+                        old.is_some_and(|old| self.customers.get(id).is_some_and(|customer| customer.is_member(old)));
                     change.enter += u64::from(will && !is);
                     change.leave += u64::from(is && !will);
                 }

@@ -26,11 +26,7 @@ const FIRST_MILLISECOND: i64 = 100_000_000_000;
 
 /// The instant that a number means: seconds since 1970, or milliseconds.
 pub(super) fn from_number(number: i64) -> Timestamp {
-    let millis = if number.unsigned_abs() < FIRST_MILLISECOND.unsigned_abs() {
-        number * 1000
-    } else {
-        number
-    };
+    let millis = if number.unsigned_abs() < FIRST_MILLISECOND.unsigned_abs() { number * 1000 } else { number };
     Timestamp(millis)
 }
 
@@ -50,23 +46,15 @@ pub(super) fn read(text: &str, now: Timestamp, zone: &Zone) -> Option<Timestamp>
         return Some(instant);
     }
     // `2026-01-15 09:30:00 +0100` and `… UTC`, as Ruby prints them.
-    if let Some(local) = text
-        .strip_suffix(" UTC")
-        .or_else(|| text.strip_suffix(" GMT"))
-    {
+    if let Some(local) = text.strip_suffix(" UTC").or_else(|| text.strip_suffix(" GMT")) {
         return read(local, now, &Zone::utc());
     }
-    if let Ok(instant) =
-        strtime::parse("%Y-%m-%d %H:%M:%S %z", text).and_then(|parsed| parsed.to_timestamp())
-    {
+    if let Ok(instant) = strtime::parse("%Y-%m-%d %H:%M:%S %z", text).and_then(|parsed| parsed.to_timestamp()) {
         return Some(Timestamp(instant.as_millisecond()));
     }
     FORMS.iter().find_map(|form| {
         let parsed = strtime::parse(form, text).ok()?;
-        let local = parsed
-            .to_datetime()
-            .or_else(|_| parsed.to_date().map(DateTime::from))
-            .ok()?;
+        let local = parsed.to_datetime().or_else(|_| parsed.to_date().map(DateTime::from)).ok()?;
         Some(zone.at(local))
     })
 }
@@ -178,11 +166,7 @@ fn write_directive(letter: char, flags: &str, at: &Zoned) -> Option<String> {
     if flags.contains('^') {
         text = text.to_uppercase();
     } else if flags.contains('#') {
-        text = if letter == 'p' {
-            text.to_lowercase()
-        } else {
-            text.to_uppercase()
-        };
+        text = if letter == 'p' { text.to_lowercase() } else { text.to_uppercase() };
     }
     Some(pad(&text, flags, fill, width))
 }
@@ -243,15 +227,7 @@ fn month_name(month: i8) -> &'static str {
 }
 
 fn weekday_name(from_monday: i64) -> &'static str {
-    const NAMES: [&str; 7] = [
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-    ];
+    const NAMES: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
     NAMES[usize::try_from(from_monday).expect("weekdays are 0 to 6") % 7]
 }
 
@@ -295,10 +271,7 @@ mod tests {
         ] {
             assert_eq!(strftime(pattern, instant, &utc), expected, "{pattern}");
         }
-        assert_eq!(
-            strftime("%d %b %H:%M %z %Z", instant, &toronto),
-            "04 Jan 23:07 -0500 EST"
-        );
+        assert_eq!(strftime("%d %b %H:%M %z %Z", instant, &toronto), "04 Jan 23:07 -0500 EST");
         assert_eq!(rfc3339(instant, &toronto), "2026-01-04T23:07:09-05:00");
     }
 

@@ -103,28 +103,16 @@ fn entity(text: &str) -> Option<(char, usize)> {
             Some(digits) => (16, digits),
             None => (10, number),
         };
-        let count = digits
-            .bytes()
-            .take(8)
-            .take_while(|byte| char::from(*byte).is_digit(radix))
-            .count();
-        let c = u32::from_str_radix(&digits[..count], radix)
-            .ok()
-            .and_then(char::from_u32)?;
+        let count = digits.bytes().take(8).take_while(|byte| char::from(*byte).is_digit(radix)).count();
+        let c = u32::from_str_radix(&digits[..count], radix).ok().and_then(char::from_u32)?;
         let length = text.len() - digits.len() + count;
         return Some((c, length + usize::from(digits[count..].starts_with(';'))));
     }
-    let length = name
-        .bytes()
-        .take(8)
-        .take_while(u8::is_ascii_alphanumeric)
-        .count();
+    let length = name.bytes().take(8).take_while(u8::is_ascii_alphanumeric).count();
     if name.as_bytes().get(length) != Some(&b';') {
         return None;
     }
-    let found = ENTITIES
-        .iter()
-        .find(|(entity, _)| *entity == &name[..length])?;
+    let found = ENTITIES.iter().find(|(entity, _)| *entity == &name[..length])?;
     Some((found.1, length + 2))
 }
 
@@ -137,23 +125,15 @@ pub(super) fn strip_html(text: &str) -> String {
     while let Some(begin) = rest.find('<') {
         plain.push_str(&rest[..begin]);
         rest = &rest[begin..];
-        let pairs = [
-            ("<script", "</script>"),
-            ("<style", "</style>"),
-            ("<!--", "-->"),
-            ("<", ">"),
-        ];
-        let found = pairs
-            .iter()
-            .enumerate()
-            .find_map(|(index, (opening, closing))| {
-                if in_vain[index] || !starts_with_ignoring_case(rest, opening) {
-                    return None;
-                }
-                let end = find_ignoring_case(rest, closing);
-                in_vain[index] = end.is_none();
-                end.map(|end| end + closing.len())
-            });
+        let pairs = [("<script", "</script>"), ("<style", "</style>"), ("<!--", "-->"), ("<", ">")];
+        let found = pairs.iter().enumerate().find_map(|(index, (opening, closing))| {
+            if in_vain[index] || !starts_with_ignoring_case(rest, opening) {
+                return None;
+            }
+            let end = find_ignoring_case(rest, closing);
+            in_vain[index] = end.is_none();
+            end.map(|end| end + closing.len())
+        });
         match found {
             Some(end) => rest = &rest[end..],
             None => {
@@ -167,16 +147,12 @@ pub(super) fn strip_html(text: &str) -> String {
 }
 
 pub(super) fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
-    text.as_bytes()
-        .get(..prefix.len())
-        .is_some_and(|begin| begin.eq_ignore_ascii_case(prefix.as_bytes()))
+    text.as_bytes().get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 /// Where an ASCII `pattern` stands first.
 pub(super) fn find_ignoring_case(text: &str, pattern: &str) -> Option<usize> {
-    text.as_bytes()
-        .windows(pattern.len())
-        .position(|window| window.eq_ignore_ascii_case(pattern.as_bytes()))
+    text.as_bytes().windows(pattern.len()).position(|window| window.eq_ignore_ascii_case(pattern.as_bytes()))
 }
 
 fn percent_encode(text: &str, kept: impl Fn(u8) -> bool) -> String {
@@ -193,23 +169,17 @@ fn percent_encode(text: &str, kept: impl Fn(u8) -> bool) -> String {
 
 /// Encodes for a place inside a URL, as JavaScript's `encodeURIComponent`.
 pub(super) fn url_component(text: &str) -> String {
-    percent_encode(text, |byte| {
-        byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte)
-    })
+    percent_encode(text, |byte| byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte))
 }
 
 /// Encodes what no URL may contain, and leaves its structure, as JavaScript's `encodeURI`.
 pub(super) fn url(text: &str) -> String {
-    percent_encode(text, |byte| {
-        byte.is_ascii_alphanumeric() || b"-_.!~*'();/?:@&=+$,#".contains(&byte)
-    })
+    percent_encode(text, |byte| byte.is_ascii_alphanumeric() || b"-_.!~*'();/?:@&=+$,#".contains(&byte))
 }
 
 /// Encodes a URL for a place inside `url(…)` of a style: without brackets, quotes and semicolons.
 pub(super) fn url_in_style(text: &str) -> String {
-    percent_encode(text, |byte| {
-        byte.is_ascii_alphanumeric() || b"-_.~/?:@&=+$,#%".contains(&byte)
-    })
+    percent_encode(text, |byte| byte.is_ascii_alphanumeric() || b"-_.~/?:@&=+$,#%".contains(&byte))
 }
 
 /// Reads percent encoding, and `+` as a space. What is no UTF-8 afterwards becomes a replacement sign.
@@ -218,16 +188,8 @@ pub(super) fn url_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let digit = |offset: usize| {
-            bytes
-                .get(at + offset)
-                .and_then(|byte| char::from(*byte).to_digit(16))
-        };
-        let escaped = if *byte == b'%' {
-            digit(1).zip(digit(2))
-        } else {
-            None
-        };
+        let digit = |offset: usize| bytes.get(at + offset).and_then(|byte| char::from(*byte).to_digit(16));
+        let escaped = if *byte == b'%' { digit(1).zip(digit(2)) } else { None };
         match escaped.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
             Some(value) => {
                 decoded.push(value);
@@ -249,18 +211,9 @@ mod tests {
 
     #[test]
     fn what_is_escaped_reads_as_it_was() {
-        assert_eq!(
-            html("<b>\"Tom\" & 'Eve'</b>"),
-            "&lt;b&gt;&quot;Tom&quot; &amp; &#39;Eve&#39;&lt;/b&gt;"
-        );
-        assert_eq!(
-            unescape("&lt;&amp;lt;&#39;&#x41;&euro;&nope;&#xd800; & &#65"),
-            "<&lt;'A€&nope;&#xd800; & A"
-        );
-        assert_eq!(
-            strip_html("a<br>b<!-- <i> -->c<STYLE>x<y</Style>d <"),
-            "abcd <"
-        );
+        assert_eq!(html("<b>\"Tom\" & 'Eve'</b>"), "&lt;b&gt;&quot;Tom&quot; &amp; &#39;Eve&#39;&lt;/b&gt;");
+        assert_eq!(unescape("&lt;&amp;lt;&#39;&#x41;&euro;&nope;&#xd800; & &#65"), "<&lt;'A€&nope;&#xd800; & A");
+        assert_eq!(strip_html("a<br>b<!-- <i> -->c<STYLE>x<y</Style>d <"), "abcd <");
         assert_eq!(url_component("ä b&c"), "%C3%A4%20b%26c");
         assert_eq!(url_decode("%C3%A4+b%2"), "ä b%2");
     }

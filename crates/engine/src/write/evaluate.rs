@@ -139,11 +139,7 @@ impl<'d> Run<'_, 'd> {
     /// Counts work, and ends the run when there was too much.
     pub(super) fn spend(&mut self, work: usize) -> Result<(), WriteError> {
         self.work = self.work.saturating_add(work);
-        if self.work > WORK_LIMIT {
-            Err(WriteError::TooSlow)
-        } else {
-            Ok(())
-        }
+        if self.work > WORK_LIMIT { Err(WriteError::TooSlow) } else { Ok(()) }
     }
 
     fn nodes(&mut self, nodes: &[Node]) -> Result<Flow, WriteError> {
@@ -166,10 +162,7 @@ impl<'d> Run<'_, 'd> {
                 self.bind(name, value, None);
             }
             NodeKind::Capture { name, body } => return self.capture(name, body),
-            NodeKind::If {
-                branches,
-                otherwise,
-            } => {
+            NodeKind::If { branches, otherwise } => {
                 for (condition, body) in branches {
                     if self.expression(condition)?.is_true() {
                         return self.nodes(body);
@@ -177,11 +170,7 @@ impl<'d> Run<'_, 'd> {
                 }
                 return self.nodes(otherwise);
             }
-            NodeKind::Case {
-                subject,
-                whens,
-                otherwise,
-            } => return self.case(subject, whens, otherwise),
+            NodeKind::Case { subject, whens, otherwise } => return self.case(subject, whens, otherwise),
             NodeKind::For(head) => return self.repeat(head),
             NodeKind::Cycle { group, values, key } => self.cycle(group.as_ref(), values, key)?,
             NodeKind::Increment(name) => {
@@ -199,27 +188,21 @@ impl<'d> Run<'_, 'd> {
             NodeKind::Break => return Ok(Flow::Break),
             NodeKind::Continue => return Ok(Flow::Continue),
             NodeKind::Abort(reason) => {
-                return Err(WriteError::Aborted {
-                    reason: reason.to_string(),
-                });
+                return Err(WriteError::Aborted { reason: reason.to_string() });
             }
         }
         Ok(Flow::Next)
     }
 
     fn bind(&mut self, name: &Arc<str>, value: Val<'d>, origin: Option<Arc<str>>) {
-        self.variables
-            .insert(name.clone(), Variable { value, origin });
+        self.variables.insert(name.clone(), Variable { value, origin });
     }
 
     fn write(&mut self, piece: Piece) -> Result<(), WriteError> {
         let length = piece.text().len();
         self.output.bytes = self.output.bytes.saturating_add(length);
         if self.output.bytes > OUTPUT_LIMIT {
-            return Err(WriteError::TooLong {
-                part: "output".to_owned(),
-                limit: OUTPUT_LIMIT,
-            });
+            return Err(WriteError::TooLong { part: "output".to_owned(), limit: OUTPUT_LIMIT });
         }
         if length > 0 {
             self.output.pieces.push(piece);
@@ -229,14 +212,10 @@ impl<'d> Run<'_, 'd> {
 
     fn print(&mut self, chain: &Chain) -> Result<(), WriteError> {
         match self.chain(chain)? {
-            Val::Missing(missing) => Err(WriteError::Missing {
-                path: missing.path.clone(),
-            }),
+            Val::Missing(missing) => Err(WriteError::Missing { path: missing.path.clone() }),
             Val::Markup(pieces) => {
                 self.spend(pieces.len() * WORK_OF_A_NODE)?;
-                pieces
-                    .iter()
-                    .try_for_each(|piece| self.write(piece.clone()))
+                pieces.iter().try_for_each(|piece| self.write(piece.clone()))
             }
             value => {
                 let text = self.text(&value)?;
@@ -255,15 +234,8 @@ impl<'d> Run<'_, 'd> {
         let Expr::Path(path) = &chain.base else {
             return None;
         };
-        let has_default = chain
-            .filters
-            .iter()
-            .any(|call| call.name.as_ref() == "default");
-        if has_default {
-            None
-        } else {
-            self.place_of(path)
-        }
+        let has_default = chain.filters.iter().any(|call| call.name.as_ref() == "default");
+        if has_default { None } else { self.place_of(path) }
     }
 
     fn capture(&mut self, name: &Arc<str>, body: &[Node]) -> Result<Flow, WriteError> {
@@ -292,12 +264,7 @@ impl<'d> Run<'_, 'd> {
         self.nodes(otherwise)
     }
 
-    fn cycle(
-        &mut self,
-        group: Option<&Expr>,
-        values: &[Expr],
-        key: &Arc<str>,
-    ) -> Result<(), WriteError> {
+    fn cycle(&mut self, group: Option<&Expr>, values: &[Expr], key: &Arc<str>) -> Result<(), WriteError> {
         let key = match group {
             Some(group) => {
                 let value = self.expression(group)?;
@@ -310,9 +277,7 @@ impl<'d> Run<'_, 'd> {
         *turn = index + 1;
         let value = self.expression(&values[index])?;
         if let Val::Missing(missing) = &value {
-            return Err(WriteError::Missing {
-                path: missing.path.clone(),
-            });
+            return Err(WriteError::Missing { path: missing.path.clone() });
         }
         let text = self.text(&value)?;
         self.write(Piece::Value(text))
@@ -326,41 +291,25 @@ impl<'d> Run<'_, 'd> {
             return self.nodes(&head.otherwise);
         }
         // What the names meant outside comes back after the loop.
-        let forloop: Arc<str> = if head.table.is_some() {
-            "tablerowloop".into()
-        } else {
-            "forloop".into()
-        };
-        let outer = [&head.variable, &forloop]
-            .map(|name| (name.clone(), self.variables.get(name).cloned()));
+        let forloop: Arc<str> = if head.table.is_some() { "tablerowloop".into() } else { "forloop".into() };
+        let outer = [&head.variable, &forloop].map(|name| (name.clone(), self.variables.get(name).cloned()));
         let columns = match &head.table {
-            Some(Some(columns)) => self
-                .count(columns)?
-                .filter(|columns| *columns > 0)
-                .unwrap_or(items.len()),
+            Some(Some(columns)) => self.count(columns)?.filter(|columns| *columns > 0).unwrap_or(items.len()),
             _ => items.len(),
         };
         let length = items.len();
         for (index, (item, origin)) in items.into_iter().enumerate() {
             self.spend(WORK_OF_A_NODE)?;
             self.bind(&head.variable, item, origin);
-            let state = loop_state(
-                index,
-                length,
-                columns,
-                outer[1].1.as_ref().map(|variable| variable.value.clone()),
-            );
+            let state = loop_state(index, length, columns, outer[1].1.as_ref().map(|variable| variable.value.clone()));
             self.bind(&forloop, state, None);
             if head.table.is_some() {
                 self.open_cell(index, columns)?;
             }
             let flow = self.nodes(&head.body)?;
             if head.table.is_some() {
-                let closing = if (index + 1).is_multiple_of(columns) || index + 1 == length {
-                    "</td></tr>"
-                } else {
-                    "</td>"
-                };
+                let closing =
+                    if (index + 1).is_multiple_of(columns) || index + 1 == length { "</td></tr>" } else { "</td>" };
                 self.write(Piece::Author(closing.into()))?;
             }
             if flow == Flow::Break {
@@ -378,13 +327,9 @@ impl<'d> Run<'_, 'd> {
 
     fn open_cell(&mut self, index: usize, columns: usize) -> Result<(), WriteError> {
         if index.is_multiple_of(columns) {
-            self.write(Piece::Author(
-                format!("<tr class=\"row{}\">", index / columns + 1).into(),
-            ))?;
+            self.write(Piece::Author(format!("<tr class=\"row{}\">", index / columns + 1).into()))?;
         }
-        self.write(Piece::Author(
-            format!("<td class=\"col{}\">", index % columns + 1).into(),
-        ))
+        self.write(Piece::Author(format!("<td class=\"col{}\">", index % columns + 1).into()))
     }
 
     /// The items to go through, each with its place in the data.
@@ -397,9 +342,7 @@ impl<'d> Run<'_, 'd> {
         let items = match &collection {
             Val::Json(Value::Object(map)) => map
                 .iter()
-                .map(|(key, value)| {
-                    Val::List(vec![Val::Text(key.as_str().into()), Val::of_json(value)].into())
-                })
+                .map(|(key, value)| Val::List(vec![Val::Text(key.as_str().into()), Val::of_json(value)].into()))
                 .collect(),
             _ => self.items(&collection)?,
         };
@@ -419,21 +362,16 @@ impl<'d> Run<'_, 'd> {
             .skip(offset)
             .take(limit)
             .map(|(index, item)| {
-                let place: Option<Arc<str>> = origin
-                    .as_ref()
-                    .filter(|_| is_list)
-                    .map(|place| format!("{place}[{index}]").into());
+                let place: Option<Arc<str>> =
+                    origin.as_ref().filter(|_| is_list).map(|place| format!("{place}[{index}]").into());
                 // An item that is null or "" in the data is as missing as a key would be.
                 match (&place, item.emptiness()) {
-                    (Some(path), Some(is_empty_text)) => {
-                        (Val::missing(path.to_string(), is_empty_text), place)
-                    }
+                    (Some(path), Some(is_empty_text)) => (Val::missing(path.to_string(), is_empty_text), place),
                     _ => (item, place),
                 }
             })
             .collect();
-        self.continued
-            .insert(head.key.clone(), offset.saturating_add(chosen.len()));
+        self.continued.insert(head.key.clone(), offset.saturating_add(chosen.len()));
         if head.reversed {
             chosen.reverse();
         }
@@ -450,34 +388,24 @@ impl<'d> Run<'_, 'd> {
 
     /// The items of a list; a text or object is a list of itself, what is not there has none.
     pub(super) fn items(&mut self, value: &Val<'d>) -> Result<Vec<Val<'d>>, WriteError> {
-        let count = match value {
-            Val::Json(Value::Array(items)) => items.len(),
-            Val::List(items) => items.len(),
-            Val::Range(from, to) => usize::try_from(i128::from(*to) - i128::from(*from) + 1)
-                .unwrap_or(if to < from { 0 } else { usize::MAX }),
-            Val::Text(text) => usize::from(!text.is_empty()),
-            _ => 1,
-        };
+        let count =
+            match value {
+                Val::Json(Value::Array(items)) => items.len(),
+                Val::List(items) => items.len(),
+                Val::Range(from, to) => usize::try_from(i128::from(*to) - i128::from(*from) + 1)
+                    .unwrap_or(if to < from { 0 } else { usize::MAX }),
+                Val::Text(text) => usize::from(!text.is_empty()),
+                _ => 1,
+            };
         if count > LIST_LIMIT {
-            return Err(WriteError::broken(format!(
-                "a list of {count} items, at most {LIST_LIMIT} are allowed"
-            )));
+            return Err(WriteError::broken(format!("a list of {count} items, at most {LIST_LIMIT} are allowed")));
         }
         self.spend(count)?;
         match value {
             Val::Missing(_) | Val::Nil | Val::Empty | Val::Blank => Ok(Vec::new()),
             Val::Json(Value::Array(items)) => {
                 let items: Vec<_> = items.iter().map(Val::of_json).collect();
-                let bytes = items
-                    .iter()
-                    .map(|item| {
-                        if let Val::Text(text) = item {
-                            text.len()
-                        } else {
-                            0
-                        }
-                    })
-                    .sum();
+                let bytes = items.iter().map(|item| if let Val::Text(text) = item { text.len() } else { 0 }).sum();
                 self.spend(bytes)?;
                 Ok(items)
             }
@@ -518,14 +446,7 @@ impl<'d> Run<'_, 'd> {
             Some(false) => true,
             None => false,
         };
-        if is_lost {
-            Ok(Val::missing(
-                path.written(),
-                value.emptiness() == Some(true),
-            ))
-        } else {
-            Ok(value)
-        }
+        if is_lost { Ok(Val::missing(path.written(), value.emptiness() == Some(true))) } else { Ok(value) }
     }
 
     fn expression(&mut self, expression: &Expr) -> Result<Val<'d>, WriteError> {
@@ -544,12 +465,8 @@ impl<'d> Run<'_, 'd> {
                 Val::Range(from.bound(), to.bound())
             }
             Expr::Not(inner) => Val::Bool(!self.expression(inner)?.is_true()),
-            Expr::And(left, right) => {
-                Val::Bool(self.expression(left)?.is_true() && self.expression(right)?.is_true())
-            }
-            Expr::Or(left, right) => {
-                Val::Bool(self.expression(left)?.is_true() || self.expression(right)?.is_true())
-            }
+            Expr::And(left, right) => Val::Bool(self.expression(left)?.is_true() && self.expression(right)?.is_true()),
+            Expr::Or(left, right) => Val::Bool(self.expression(left)?.is_true() || self.expression(right)?.is_true()),
             Expr::Compare(comparison, left, right) => {
                 let (left, right) = (self.expression(left)?, self.expression(right)?);
                 Val::Bool(self.compare(*comparison, &left, &right)?)
@@ -562,14 +479,8 @@ impl<'d> Run<'_, 'd> {
         let written = path.written();
         match self.variables.get(&path.root) {
             None => Some(written),
-            Some(Variable {
-                origin: Some(origin),
-                ..
-            }) => Some(format!("{origin}{}", &written[path.root.len()..])),
-            Some(Variable {
-                value: Val::Json(_) | Val::Missing(_),
-                ..
-            }) => Some(written),
+            Some(Variable { origin: Some(origin), .. }) => Some(format!("{origin}{}", &written[path.root.len()..])),
+            Some(Variable { value: Val::Json(_) | Val::Missing(_), .. }) => Some(written),
             Some(_) => None,
         }
     }
@@ -577,12 +488,7 @@ impl<'d> Run<'_, 'd> {
     fn look_up(&mut self, path: &Path) -> Result<Val<'d>, WriteError> {
         let mut value = match self.variables.get(&path.root) {
             Some(variable) => variable.value.clone(),
-            None => match self
-                .scene
-                .roots
-                .iter()
-                .find(|(name, _)| *name == path.root.as_ref())
-            {
+            None => match self.scene.roots.iter().find(|(name, _)| *name == path.root.as_ref()) {
                 Some((_, value)) => self.of_data(value, path),
                 None => match self.counters.get(&path.root) {
                     Some(counter) => Val::Int(*counter),
@@ -619,21 +525,14 @@ impl<'d> Run<'_, 'd> {
         }
     }
 
-    fn step(
-        &mut self,
-        value: &Val<'d>,
-        index: &Val<'d>,
-        path: &Path,
-    ) -> Result<Val<'d>, WriteError> {
+    fn step(&mut self, value: &Val<'d>, index: &Val<'d>, path: &Path) -> Result<Val<'d>, WriteError> {
         let key = match index {
             Val::Text(key) => Some(key.as_ref()),
             _ => None,
         };
         let found = match value {
             // A step beyond what is missing keeps the place where it was lost.
-            Val::Missing(missing) if missing.is_empty_text && key == Some("size") => {
-                Some(Val::Int(0))
-            }
+            Val::Missing(missing) if missing.is_empty_text && key == Some("size") => Some(Val::Int(0)),
             Val::Json(Value::Object(map)) => match key {
                 Some(key) => match map.get(key) {
                     Some(found) => Some(self.of_data(found, path)),
@@ -642,8 +541,7 @@ impl<'d> Run<'_, 'd> {
                 },
                 None => {
                     let name = self.text(index)?;
-                    map.get(name.as_ref())
-                        .map(|found| self.of_data(found, path))
+                    map.get(name.as_ref()).map(|found| self.of_data(found, path))
                 }
             },
             Val::Json(Value::Array(items)) => match position(index, key, items.len()) {
@@ -656,10 +554,7 @@ impl<'d> Run<'_, 'd> {
                 Place::Size => Some(Val::count(items.len())),
                 Place::None => None,
             },
-            Val::Map(entries) => entries
-                .iter()
-                .find(|(name, _)| Some(*name) == key)
-                .map(|(_, value)| value.clone()),
+            Val::Map(entries) => entries.iter().find(|(name, _)| Some(*name) == key).map(|(_, value)| value.clone()),
             Val::Text(text) if key == Some("size") => Some(Val::count(text.chars().count())),
             _ => None,
         };
@@ -668,26 +563,15 @@ impl<'d> Run<'_, 'd> {
 
     // Comparing.
 
-    fn compare(
-        &mut self,
-        comparison: Comparison,
-        left: &Val<'d>,
-        right: &Val<'d>,
-    ) -> Result<bool, WriteError> {
+    fn compare(&mut self, comparison: Comparison, left: &Val<'d>, right: &Val<'d>) -> Result<bool, WriteError> {
         Ok(match comparison {
             Comparison::Equal => self.equal(left, right)?,
             Comparison::Unequal => !self.equal(left, right)?,
             Comparison::Contains => self.contains(left, right)?,
             Comparison::Less => self.order(left, right)? == Some(Ordering::Less),
-            Comparison::LessOrEqual => matches!(
-                self.order(left, right)?,
-                Some(Ordering::Less | Ordering::Equal)
-            ),
+            Comparison::LessOrEqual => matches!(self.order(left, right)?, Some(Ordering::Less | Ordering::Equal)),
             Comparison::Greater => self.order(left, right)? == Some(Ordering::Greater),
-            Comparison::GreaterOrEqual => matches!(
-                self.order(left, right)?,
-                Some(Ordering::Greater | Ordering::Equal)
-            ),
+            Comparison::GreaterOrEqual => matches!(self.order(left, right)?, Some(Ordering::Greater | Ordering::Equal)),
         })
     }
 
@@ -702,10 +586,7 @@ impl<'d> Run<'_, 'd> {
                 self.spend(weight(left))?;
                 left == right
             }
-            (
-                Val::Json(Value::Array(_)) | Val::List(_),
-                Val::Json(Value::Array(_)) | Val::List(_),
-            ) => {
+            (Val::Json(Value::Array(_)) | Val::List(_), Val::Json(Value::Array(_)) | Val::List(_)) => {
                 let (left, right) = (self.items(left)?, self.items(right)?);
                 if left.len() != right.len() {
                     return Ok(false);
@@ -719,9 +600,7 @@ impl<'d> Run<'_, 'd> {
             }
             (left, right) => match (left.as_float(), right.as_float()) {
                 (Some(left), Some(right)) => left == right,
-                (None, None) if left.is_textual() && right.is_textual() => {
-                    self.text(left)? == self.text(right)?
-                }
+                (None, None) if left.is_textual() && right.is_textual() => self.text(left)? == self.text(right)?,
                 _ => false,
             },
         })
@@ -827,9 +706,7 @@ impl<'d> Run<'_, 'd> {
             Val::Missing(missing) if missing.is_empty_text => "\"\"".to_owned(),
             Val::Missing(_) | Val::Nil | Val::Empty | Val::Blank => "null".to_owned(),
             Val::Bool(_) | Val::Int(_) | Val::Float(_) => self.text(value)?.to_string(),
-            Val::Text(_) | Val::Markup(_) | Val::Instant(..) => {
-                Value::from(self.text(value)?.as_ref()).to_string()
-            }
+            Val::Text(_) | Val::Markup(_) | Val::Instant(..) => Value::from(self.text(value)?.as_ref()).to_string(),
         };
         self.spend(json.len())?;
         Ok(json)
@@ -837,10 +714,7 @@ impl<'d> Run<'_, 'd> {
 
     pub(super) fn check_length(&self, bytes: usize) -> Result<(), WriteError> {
         if bytes > OUTPUT_LIMIT {
-            return Err(WriteError::TooLong {
-                part: "a value".to_owned(),
-                limit: OUTPUT_LIMIT,
-            });
+            return Err(WriteError::TooLong { part: "a value".to_owned(), limit: OUTPUT_LIMIT });
         }
         Ok(())
     }
@@ -895,11 +769,7 @@ enum Place {
 fn position(index: &Val<'_>, key: Option<&str>, length: usize) -> Place {
     match (index, key) {
         (Val::Int(number), _) => {
-            let from_start = if *number < 0 {
-                i128::from(*number) + length as i128
-            } else {
-                i128::from(*number)
-            };
+            let from_start = if *number < 0 { i128::from(*number) + length as i128 } else { i128::from(*number) };
             usize::try_from(from_start).map_or(Place::None, Place::At)
         }
         (_, Some("first")) => Place::At(0),
@@ -914,12 +784,7 @@ fn position(index: &Val<'_>, key: Option<&str>, length: usize) -> Place {
 fn weight(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(weight).sum::<usize>(),
-        Value::Object(map) => {
-            1 + map
-                .iter()
-                .map(|(key, value)| key.len() + weight(value))
-                .sum::<usize>()
-        }
+        Value::Object(map) => 1 + map.iter().map(|(key, value)| key.len() + weight(value)).sum::<usize>(),
         Value::String(text) => 1 + text.len(),
         _ => 1,
     }
@@ -948,10 +813,7 @@ impl<'d> Val<'d> {
     }
 
     pub(super) fn missing(path: String, is_empty_text: bool) -> Val<'d> {
-        Val::Missing(Arc::new(Missing {
-            path,
-            is_empty_text,
-        }))
+        Val::Missing(Arc::new(Missing { path, is_empty_text }))
     }
 
     pub(super) fn count(count: usize) -> Val<'d> {
@@ -1024,11 +886,7 @@ impl<'d> Val<'d> {
     /// Also a number that is written as text.
     pub(super) fn as_number(&self) -> Option<f64> {
         match self {
-            Val::Text(text) => text
-                .trim()
-                .parse()
-                .ok()
-                .filter(|number: &f64| number.is_finite()),
+            Val::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
             other => other.as_float(),
         }
     }

@@ -118,19 +118,13 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
                 "`{name}` would let customers' values become HTML, which is not allowed: write the markup into the template"
             )
         }
-        "money"
-        | "money_with_currency"
-        | "money_without_currency"
-        | "money_without_trailing_zeros" => format!(
+        "money" | "money_with_currency" | "money_without_currency" | "money_without_trailing_zeros" => format!(
             "unknown filter `{name}`: write `currency` for amounts such as 12.50, `divided_by: 100 | currency` for pence"
         ),
         "md5" | "sha1" | "hmac_sha1" => {
             format!("unknown filter `{name}`: only sha256 and hmac_sha256 are offered")
         }
-        _ => format!(
-            "unknown filter `{}`",
-            name.chars().take(40).collect::<String>()
-        ),
+        _ => format!("unknown filter `{}`", name.chars().take(40).collect::<String>()),
     })
 }
 
@@ -145,10 +139,7 @@ pub(super) fn apply<'d>(
     if name == "default" {
         return default(run, input, args, named);
     }
-    if let Some(missing) = std::iter::once(&input)
-        .chain(args)
-        .find(|value| matches!(value, Val::Missing(_)))
-    {
+    if let Some(missing) = std::iter::once(&input).chain(args).find(|value| matches!(value, Val::Missing(_))) {
         return Ok(missing.clone());
     }
     let mut call = Call { run, name, args };
@@ -172,12 +163,7 @@ pub(super) fn apply<'d>(
         "append" => call.append(&input),
         "prepend" => call.prepend(&input),
         "capitalize" => call.text_to_text(&input, capitalize),
-        "titlecase" => call.text_to_text(&input, |text| {
-            text.split(' ')
-                .map(capitalize)
-                .collect::<Vec<_>>()
-                .join(" ")
-        }),
+        "titlecase" => call.text_to_text(&input, |text| text.split(' ').map(capitalize).collect::<Vec<_>>().join(" ")),
         "upcase" => call.text_to_text(&input, str::to_uppercase),
         "downcase" => call.text_to_text(&input, str::to_lowercase),
         "strip" => call.strip(&input, true, true),
@@ -185,15 +171,13 @@ pub(super) fn apply<'d>(
         "rstrip" => call.strip(&input, false, true),
         "strip_html" => call.text_to_text(&input, escape::strip_html),
         "strip_newlines" => call.text_to_text(&input, |text| text.replace(['\r', '\n'], "")),
-        "normalize_whitespace" => call.text_to_text(&input, |text| {
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        }),
+        "normalize_whitespace" => {
+            call.text_to_text(&input, |text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
         "newline_to_br" => call.newline_to_br(&input),
         "escape" | "xml_escape" => call.escape(&input, escape::html),
         "escape_once" => call.escape(&input, |text| escape::html(&escape::unescape(text))),
-        "url_encode" => call.text_to_text(&input, |text| {
-            escape::url_component(text).replace("%20", "+")
-        }),
+        "url_encode" => call.text_to_text(&input, |text| escape::url_component(text).replace("%20", "+")),
         "uri_escape" => call.text_to_text(&input, escape::url),
         "url_decode" => call.text_to_text(&input, escape::url_decode),
         "slugify" | "handleize" => call.text_to_text(&input, slug),
@@ -205,8 +189,9 @@ pub(super) fn apply<'d>(
         "truncatewords" => call.truncate_words(&input),
         "number_of_words" => call.number_of_words(&input),
         "split" => call.split(&input),
-        "remove" | "replace" | "remove_first" | "replace_first" | "remove_last"
-        | "replace_last" => call.replace(&input),
+        "remove" | "replace" | "remove_first" | "replace_first" | "remove_last" | "replace_last" => {
+            call.replace(&input)
+        }
         // Texts and lists.
         "size" => call.size(&input),
         "slice" => call.slice(&input),
@@ -217,19 +202,12 @@ pub(super) fn apply<'d>(
         // Lists.
         "join" => call.join(&input),
         "array_to_sentence_string" => call.sentence(&input),
-        "first" => Ok(call
-            .run
-            .items(&input)?
-            .into_iter()
-            .next()
-            .unwrap_or(Val::Nil)),
+        "first" => Ok(call.run.items(&input)?.into_iter().next().unwrap_or(Val::Nil)),
         "last" => Ok(call.run.items(&input)?.pop().unwrap_or(Val::Nil)),
         "reverse" => call.list(&input, |items| items.reverse()),
         "compact" => call.list(&input, |items| items.retain(|item| !item.is_nil())),
         "pop" => call.list(&input, |items| drop(items.pop())),
-        "shift" => call.list(&input, |items| {
-            drop((!items.is_empty()).then(|| items.remove(0)))
-        }),
+        "shift" => call.list(&input, |items| drop((!items.is_empty()).then(|| items.remove(0)))),
         "push" | "unshift" => call.push(&input),
         "concat" => call.concat(&input),
         "uniq" => call.uniq(&input),
@@ -256,9 +234,7 @@ fn default<'d>(
     args: &[Val<'d>],
     named: &[(&str, Val<'d>)],
 ) -> Result<Val<'d>, WriteError> {
-    let allows_false = named
-        .iter()
-        .any(|(name, value)| *name == "allow_false" && value.is_true());
+    let allows_false = named.iter().any(|(name, value)| *name == "allow_false" && value.is_true());
     let is_absent = match &input {
         Val::Missing(_) | Val::Nil | Val::Empty | Val::Blank => true,
         Val::Bool(is_true) => !is_true && !allows_false,
@@ -267,14 +243,7 @@ fn default<'d>(
         Val::Json(_) | Val::List(_) => run.equal(&input, &Val::Empty)?,
         _ => false,
     };
-    if is_absent {
-        Ok(args
-            .first()
-            .cloned()
-            .unwrap_or_else(|| Val::Text("".into())))
-    } else {
-        Ok(input)
-    }
+    if is_absent { Ok(args.first().cloned().unwrap_or_else(|| Val::Text("".into()))) } else { Ok(input) }
 }
 
 /// One filter at work.
@@ -310,9 +279,7 @@ impl<'d> Call<'_, '_, 'd> {
     }
 
     fn arg(&self, index: usize) -> Result<&Val<'d>, WriteError> {
-        self.args
-            .get(index)
-            .ok_or_else(|| self.broken("an argument is missing"))
+        self.args.get(index).ok_or_else(|| self.broken("an argument is missing"))
     }
 
     fn text_arg(&mut self, index: usize) -> Result<Arc<str>, WriteError> {
@@ -321,11 +288,7 @@ impl<'d> Call<'_, '_, 'd> {
     }
 
     fn text_arg_or(&mut self, index: usize, otherwise: &str) -> Result<Arc<str>, WriteError> {
-        if index < self.args.len() {
-            self.text_arg(index)
-        } else {
-            Ok(otherwise.into())
-        }
+        if index < self.args.len() { self.text_arg(index) } else { Ok(otherwise.into()) }
     }
 
     fn count_arg_or(&mut self, index: usize, otherwise: i64) -> Result<i64, WriteError> {
@@ -339,11 +302,7 @@ impl<'d> Call<'_, '_, 'd> {
         }
     }
 
-    fn text_to_text(
-        &mut self,
-        input: &Val<'d>,
-        change: impl Fn(&str) -> String,
-    ) -> Result<Val<'d>, WriteError> {
+    fn text_to_text(&mut self, input: &Val<'d>, change: impl Fn(&str) -> String) -> Result<Val<'d>, WriteError> {
         let text = self.run.text(input)?;
         self.run.made(change(&text))
     }
@@ -375,11 +334,7 @@ impl<'d> Call<'_, '_, 'd> {
     }
 
     fn fraction(&self, number: f64) -> Result<Val<'d>, WriteError> {
-        if number.is_finite() {
-            Ok(Val::Float(number))
-        } else {
-            Err(self.broken("the result is no finite number"))
-        }
+        if number.is_finite() { Ok(Val::Float(number)) } else { Err(self.broken("the result is no finite number")) }
     }
 
     fn one_number(
@@ -447,8 +402,7 @@ impl<'d> Call<'_, '_, 'd> {
             Number::Whole(number) => number.to_string(),
             Number::Fraction(number) => number.to_string(),
         };
-        text.parse()
-            .map_err(|_| self.broken("the number is too large"))
+        text.parse().map_err(|_| self.broken("the number is too large"))
     }
 
     fn currency(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
@@ -456,30 +410,19 @@ impl<'d> Call<'_, '_, 'd> {
             self.run.scene.currency
         } else {
             let word = self.text_arg(0)?;
-            find_currency(&word).ok_or_else(|| {
-                self.broken("expected a currency such as 'GBP' or a locale such as 'en-gb'")
-            })?
+            find_currency(&word)
+                .ok_or_else(|| self.broken("expected a currency such as 'GBP' or a locale such as 'en-gb'"))?
         };
         let amount = self.decimal(input)?;
-        let money = Money::from_major(amount, currency)
-            .ok_or_else(|| self.broken("the amount is too large"))?;
+        let money = Money::from_major(amount, currency).ok_or_else(|| self.broken("the amount is too large"))?;
         self.run.made(money_text(money))
     }
 
     fn number_with_delimiter(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
-        let delimiter = if self.name == "format_number" {
-            ",".into()
-        } else {
-            self.text_arg_or(0, ",")?
-        };
-        let separator = if self.name == "format_number" {
-            ".".into()
-        } else {
-            self.text_arg_or(1, ".")?
-        };
+        let delimiter = if self.name == "format_number" { ",".into() } else { self.text_arg_or(0, ",")? };
+        let separator = if self.name == "format_number" { ".".into() } else { self.text_arg_or(1, ".")? };
         let number = self.decimal(input)?;
-        self.run
-            .made(grouped(&number.to_string(), &delimiter, &separator))
+        self.run.made(grouped(&number.to_string(), &delimiter, &separator))
     }
 
     fn pluralize(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
@@ -526,16 +469,10 @@ impl<'d> Call<'_, '_, 'd> {
     }
 
     /// Escapes; but where the output is escaped anyway, doing so here would make it twice.
-    fn escape(
-        &mut self,
-        input: &Val<'d>,
-        change: fn(&str) -> String,
-    ) -> Result<Val<'d>, WriteError> {
+    fn escape(&mut self, input: &Val<'d>, change: fn(&str) -> String) -> Result<Val<'d>, WriteError> {
         match (self.run.scene.writing, self.name, input) {
             (Writing::Text, ..) => self.text_to_text(input, change),
-            (Writing::Html, "escape_once", Val::Text(_)) => {
-                self.text_to_text(input, escape::unescape)
-            }
+            (Writing::Html, "escape_once", Val::Text(_)) => self.text_to_text(input, escape::unescape),
             (Writing::Html, ..) => Ok(input.clone()),
         }
     }
@@ -543,9 +480,7 @@ impl<'d> Call<'_, '_, 'd> {
     fn newline_to_br(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
         let text = self.run.text(input)?;
         if self.run.scene.writing == Writing::Text {
-            return self
-                .run
-                .made(text.replace("\r\n", "\n").replace('\n', "<br />\n"));
+            return self.run.made(text.replace("\r\n", "\n").replace('\n', "<br />\n"));
         }
         let mut pieces = Vec::new();
         for (number, line) in text.lines().enumerate() {
@@ -570,18 +505,13 @@ impl<'d> Call<'_, '_, 'd> {
         if text.chars().count() <= length {
             return Ok(Val::Text(text));
         }
-        let kept: String = text
-            .chars()
-            .take(length.saturating_sub(ending.chars().count()))
-            .collect();
+        let kept: String = text.chars().take(length.saturating_sub(ending.chars().count())).collect();
         self.run.made(kept + &ending)
     }
 
     fn truncate_words(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
         let text = self.run.text(input)?;
-        let count = usize::try_from(self.count_arg_or(0, 15)?)
-            .unwrap_or(0)
-            .max(1);
+        let count = usize::try_from(self.count_arg_or(0, 15)?).unwrap_or(0).max(1);
         let ending = self.text_arg_or(1, "...")?;
         let mut words = text.split_whitespace();
         let kept: Vec<_> = words.by_ref().take(count).collect();
@@ -599,10 +529,7 @@ impl<'d> Call<'_, '_, 'd> {
         let (text, separator) = (self.run.text(input)?, self.text_arg(0)?);
         let limit = super::evaluate::LIST_LIMIT + 1;
         let mut parts: Vec<&str> = if separator.is_empty() {
-            text.char_indices()
-                .map(|(at, c)| &text[at..at + c.len_utf8()])
-                .take(limit)
-                .collect()
+            text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).take(limit).collect()
         } else if separator.as_ref() == " " {
             // As in Ruby: runs of spaces are one.
             text.split_whitespace().take(limit).collect()
@@ -612,34 +539,21 @@ impl<'d> Call<'_, '_, 'd> {
         while parts.last().is_some_and(|part| part.is_empty()) {
             parts.pop();
         }
-        let parts = parts
-            .into_iter()
-            .map(|part| Val::Text(part.into()))
-            .collect();
+        let parts = parts.into_iter().map(|part| Val::Text(part.into())).collect();
         self.run.made_list(parts)
     }
 
     fn replace(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
         let (text, pattern) = (self.run.text(input)?, self.text_arg(0)?);
-        let replacement = if self.name.starts_with("remove") {
-            "".into()
-        } else {
-            self.text_arg_or(1, "")?
-        };
+        let replacement = if self.name.starts_with("remove") { "".into() } else { self.text_arg_or(1, "")? };
         let found = match self.name {
             "remove_first" | "replace_first" => text.find(pattern.as_ref()).into_iter().collect(),
             "remove_last" | "replace_last" => text.rfind(pattern.as_ref()).into_iter().collect(),
-            _ => text
-                .match_indices(pattern.as_ref())
-                .map(|(at, _)| at)
-                .collect::<Vec<_>>(),
+            _ => text.match_indices(pattern.as_ref()).map(|(at, _)| at).collect::<Vec<_>>(),
         };
         // Before it is made: half a megabyte replaced at half a million places is no text any more.
-        let grown = text
-            .len()
-            .saturating_add(found.len().saturating_mul(replacement.len()));
-        self.run
-            .check_length(grown.saturating_sub(found.len() * pattern.len()))?;
+        let grown = text.len().saturating_add(found.len().saturating_mul(replacement.len()));
+        self.run.check_length(grown.saturating_sub(found.len() * pattern.len()))?;
         let mut result = String::with_capacity(grown.min(OUTPUT_LIMIT));
         let mut rest = 0;
         for at in found {
@@ -656,12 +570,8 @@ impl<'d> Call<'_, '_, 'd> {
     fn size(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
         Ok(match input {
             Val::Json(Value::Object(map)) => Val::count(map.len()),
-            Val::Json(_) | Val::List(_) | Val::Range(..) => {
-                Val::count(self.run.items(input)?.len())
-            }
-            Val::Text(_) | Val::Markup(_) | Val::Instant(..) => {
-                Val::count(self.run.text(input)?.chars().count())
-            }
+            Val::Json(_) | Val::List(_) | Val::Range(..) => Val::count(self.run.items(input)?.len()),
+            Val::Text(_) | Val::Markup(_) | Val::Instant(..) => Val::count(self.run.text(input)?.chars().count()),
             _ => Val::Int(0),
         })
     }
@@ -670,33 +580,22 @@ impl<'d> Call<'_, '_, 'd> {
         let begin = self.count_arg_or(0, 0)?;
         let length = usize::try_from(self.count_arg_or(1, 1)?).unwrap_or(0);
         let from_end = |count: usize| {
-            let position = if begin < 0 {
-                i128::from(begin) + count as i128
-            } else {
-                i128::from(begin)
-            };
+            let position = if begin < 0 { i128::from(begin) + count as i128 } else { i128::from(begin) };
             usize::try_from(position.max(0)).unwrap_or(usize::MAX)
         };
         if let Val::Json(Value::Array(_)) | Val::List(_) | Val::Range(..) = input {
             let items = self.run.items(input)?;
             let skipped = from_end(items.len());
-            return self
-                .run
-                .made_list(items.into_iter().skip(skipped).take(length).collect());
+            return self.run.made_list(items.into_iter().skip(skipped).take(length).collect());
         }
         let text = self.run.text(input)?;
         let skipped = from_end(text.chars().count());
-        self.run
-            .made(text.chars().skip(skipped).take(length).collect::<String>())
+        self.run.made(text.chars().skip(skipped).take(length).collect::<String>())
     }
 
     // Lists.
 
-    fn list(
-        &mut self,
-        input: &Val<'d>,
-        change: impl Fn(&mut Vec<Val<'d>>),
-    ) -> Result<Val<'d>, WriteError> {
+    fn list(&mut self, input: &Val<'d>, change: impl Fn(&mut Vec<Val<'d>>)) -> Result<Val<'d>, WriteError> {
         let mut items = self.run.items(input)?;
         change(&mut items);
         self.run.made_list(items)
@@ -769,16 +668,12 @@ impl<'d> Call<'_, '_, 'd> {
     fn property(&mut self, item: &Val<'d>, name: &str) -> Val<'d> {
         match item {
             Val::Json(value) => {
-                let found = value.get(name).or_else(|| {
-                    name.split('.')
-                        .try_fold(*value, |value, key| value.get(key))
-                });
+                let found = value.get(name).or_else(|| name.split('.').try_fold(*value, |value, key| value.get(key)));
                 found.map_or(Val::Nil, Val::of_json)
             }
-            Val::Map(entries) => entries
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map_or(Val::Nil, |(_, value)| value.clone()),
+            Val::Map(entries) => {
+                entries.iter().find(|(key, _)| *key == name).map_or(Val::Nil, |(_, value)| value.clone())
+            }
             _ => Val::Nil,
         }
     }
@@ -795,11 +690,7 @@ impl<'d> Call<'_, '_, 'd> {
     }
 
     fn sum(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
-        let items = if self.args.is_empty() {
-            input.clone()
-        } else {
-            self.map(input)?
-        };
+        let items = if self.args.is_empty() { input.clone() } else { self.map(input)? };
         let mut whole = Some(0_i64);
         let mut total = 0.0;
         for item in self.run.items(&items)? {
@@ -817,11 +708,7 @@ impl<'d> Call<'_, '_, 'd> {
     }
 
     fn sort(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
-        let property = if self.args.is_empty() {
-            None
-        } else {
-            Some(self.text_arg(0)?)
-        };
+        let property = if self.args.is_empty() { None } else { Some(self.text_arg(0)?) };
         let mut keyed = Vec::new();
         for item in self.run.items(input)? {
             let by = match &property {
@@ -833,8 +720,7 @@ impl<'d> Call<'_, '_, 'd> {
         // Comparing is about ten steps an item for lists within the limit.
         self.run.spend(keyed.len() * 10)?;
         keyed.sort_by(|(left, _), (right, _)| left.order(right));
-        self.run
-            .made_list(keyed.into_iter().map(|(_, item)| item).collect())
+        self.run.made_list(keyed.into_iter().map(|(_, item)| item).collect())
     }
 
     fn sort_key(&mut self, value: &Val<'d>) -> Result<SortKey, WriteError> {
@@ -847,11 +733,7 @@ impl<'d> Call<'_, '_, 'd> {
             return Ok(SortKey::Nothing);
         }
         let text = self.run.text(value)?;
-        Ok(SortKey::Text(if self.name == "sort" {
-            text.to_string()
-        } else {
-            text.to_lowercase()
-        }))
+        Ok(SortKey::Text(if self.name == "sort" { text.to_string() } else { text.to_lowercase() }))
     }
 
     /// `where`, `reject`, `find`, `has`: by a property that is true, or equal to the second argument.
@@ -896,12 +778,7 @@ impl<'d> Call<'_, '_, 'd> {
         }
         let groups = groups
             .into_iter()
-            .map(|(_, name, items)| {
-                Val::Map(Arc::new([
-                    ("name", name),
-                    ("items", Val::List(items.into())),
-                ]))
-            })
+            .map(|(_, name, items)| Val::Map(Arc::new([("name", name), ("items", Val::List(items.into()))])))
             .collect();
         self.run.made_list(groups)
     }
@@ -910,17 +787,10 @@ impl<'d> Call<'_, '_, 'd> {
     /// message written twice must be the same.
     fn random(&mut self, input: &Val<'d>) -> Result<Val<'d>, WriteError> {
         let mut seed = self.run.scene.now.0.to_string();
-        if let Some((_, customer)) = self
-            .run
-            .scene
-            .roots
-            .iter()
-            .find(|(name, _)| *name == "customer")
-        {
+        if let Some((_, customer)) = self.run.scene.roots.iter().find(|(name, _)| *name == "customer") {
             seed.push_str(&self.run.json(&Val::of_json(customer))?);
         }
-        let drawn =
-            u64::from_str_radix(&sha256(&seed)[..15], 16).expect("fifteen hexadecimal digits");
+        let drawn = u64::from_str_radix(&sha256(&seed)[..15], 16).expect("fifteen hexadecimal digits");
         match input {
             Val::Json(Value::Array(_)) | Val::List(_) | Val::Range(..) => {
                 let items = self.run.items(input)?;
@@ -1032,10 +902,7 @@ fn capitalize(text: &str) -> String {
 
 fn slug(text: &str) -> String {
     let mut slug = String::new();
-    for word in text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-    {
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         if !slug.is_empty() {
             slug.push('-');
         }
@@ -1050,11 +917,7 @@ fn base64_encode(text: &str) -> String {
 
 /// What is no base64 or no text inside comes out empty.
 fn base64_decode(text: &str) -> String {
-    STANDARD
-        .decode(text.trim())
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .unwrap_or_default()
+    STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -1066,8 +929,7 @@ fn sha256(text: &str) -> String {
 }
 
 fn hmac_sha256(text: &str, key: &str) -> String {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of every length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of every length");
     mac.update(text.as_bytes());
     hexadecimal(&mac.finalize().into_bytes())
 }
@@ -1079,8 +941,8 @@ fn find_currency(word: &str) -> Option<Currency> {
     }
     let region = word.rsplit(['-', '_']).next()?.to_ascii_uppercase();
     let code = match region.as_str() {
-        "AT" | "BE" | "CY" | "DE" | "EE" | "ES" | "FI" | "FR" | "GR" | "HR" | "IE" | "IT"
-        | "LT" | "LU" | "LV" | "MT" | "NL" | "PT" | "SI" | "SK" => "EUR",
+        "AT" | "BE" | "CY" | "DE" | "EE" | "ES" | "FI" | "FR" | "GR" | "HR" | "IE" | "IT" | "LT" | "LU" | "LV"
+        | "MT" | "NL" | "PT" | "SI" | "SK" => "EUR",
         "AU" => "AUD",
         "BR" => "BRL",
         "CA" => "CAD",
@@ -1154,8 +1016,7 @@ mod tests {
             ("1500", "JPY", "¥1,500"),
             ("999.999", "CHF", "1,000.00 CHF"),
         ] {
-            let money =
-                Money::from_major(amount.parse().unwrap(), find_currency(code).unwrap()).unwrap();
+            let money = Money::from_major(amount.parse().unwrap(), find_currency(code).unwrap()).unwrap();
             assert_eq!(money_text(money), expected);
         }
         assert!(find_currency("pounds").is_none() && find_currency("").is_none());

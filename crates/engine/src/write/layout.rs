@@ -52,15 +52,9 @@ img {{ max-width: 100%; height: auto; }}
 
 /// The lines at the foot of a marketing mail: who writes, from where, and how to end it.
 pub(super) fn footer_html(letter: &Letter<'_>, has_link: bool) -> Option<String> {
-    let mut lines: Vec<String> = footer_words(letter)?
-        .iter()
-        .map(|line| escaped(line))
-        .collect();
+    let mut lines: Vec<String> = footer_words(letter)?.iter().map(|line| escaped(line)).collect();
     if let Some(url) = footer_link(letter, has_link) {
-        lines.push(format!(
-            r#"<a href="{}" style="color:#77777c;">Unsubscribe</a>"#,
-            escaped(url)
-        ));
+        lines.push(format!(r#"<a href="{}" style="color:#77777c;">Unsubscribe</a>"#, escaped(url)));
     }
     if lines.is_empty() {
         return None;
@@ -76,10 +70,7 @@ pub(super) fn footer_html(letter: &Letter<'_>, has_link: bool) -> Option<String>
 
 /// The same lines for the text part.
 pub(super) fn footer_text(letter: &Letter<'_>, has_link: bool) -> Option<String> {
-    let mut lines: Vec<String> = footer_words(letter)?
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let mut lines: Vec<String> = footer_words(letter)?.into_iter().map(str::to_owned).collect();
     if let Some(url) = footer_link(letter, has_link) {
         lines.push(format!("Unsubscribe: {url}"));
     }
@@ -94,9 +85,7 @@ fn footer_words<'a>(letter: &Letter<'a>) -> Option<Vec<&'a str>> {
     }
     let words = letter.sender.map(|sender| {
         let address = sender.postal_address.as_deref();
-        std::iter::once(sender.name.as_str())
-            .chain(address)
-            .collect()
+        std::iter::once(sender.name.as_str()).chain(address).collect()
     });
     Some(words.unwrap_or_default())
 }

@@ -133,8 +133,7 @@ impl Signer {
     }
 
     fn mac(&self, purpose: Purpose, content: &[u8]) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of every length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of every length");
         mac.update(purpose.label());
         mac.update(content);
         mac
@@ -158,29 +157,14 @@ mod tests {
     fn a_link_leads_back_to_its_message() {
         let ana = message("m_01hzy3k5v9q8w7e6r5t4y3u2i1");
         let signer = signer();
-        assert_eq!(
-            signer.verify_unsubscribe(&signer.unsubscribe_token(&ana)),
-            Some(ana.clone())
-        );
-        assert_eq!(
-            signer.verify_view(&signer.view_token(&ana)),
-            Some(ana.clone())
-        );
-        assert_eq!(
-            signer.verify_preferences(&signer.preferences_token(&ana)),
-            Some(ana.clone())
-        );
+        assert_eq!(signer.verify_unsubscribe(&signer.unsubscribe_token(&ana)), Some(ana.clone()));
+        assert_eq!(signer.verify_view(&signer.view_token(&ana)), Some(ana.clone()));
+        assert_eq!(signer.verify_preferences(&signer.preferences_token(&ana)), Some(ana.clone()));
         let url = "https://tea.example/a?b=c&d=é#e";
-        assert_eq!(
-            signer.verify_click(&signer.click_token(&ana, url)),
-            Some((ana.clone(), url.to_owned()))
-        );
+        assert_eq!(signer.verify_click(&signer.click_token(&ana, url)), Some((ana.clone(), url.to_owned())));
         let token = signer.unsubscribe_token(&ana);
         assert!(
-            token.len() < 64
-                && token
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+            token.len() < 64 && token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
             "{token}"
         );
     }
@@ -226,14 +210,7 @@ mod tests {
         for end in 0..token.len() {
             assert_eq!(signer.verify_unsubscribe(&token[..end]), None);
         }
-        for bad in [
-            "",
-            "=",
-            "é",
-            &format!("{token}="),
-            &format!("{token}A"),
-            &"A".repeat(1_000_000),
-        ] {
+        for bad in ["", "=", "é", &format!("{token}="), &format!("{token}A"), &"A".repeat(1_000_000)] {
             assert_eq!(signer.verify_unsubscribe(bad), None);
         }
     }
@@ -248,22 +225,12 @@ mod tests {
             "data:text/html,x",
             &format!("https://x/{}", "y".repeat(URL_LIMIT)),
         ] {
-            assert_eq!(
-                signer.verify_click(&signer.click_token(&ana, url)),
-                None,
-                "{url:.40}"
-            );
+            assert_eq!(signer.verify_click(&signer.click_token(&ana, url)), None, "{url:.40}");
         }
         let longest = format!("https://x/{}", "y".repeat(URL_LIMIT - 10));
         let id = message(&"m".repeat(ID_LIMIT));
-        assert_eq!(
-            signer.verify_click(&signer.click_token(&id, &longest)),
-            Some((id, longest))
-        );
-        assert_eq!(
-            signer.verify_view(&signer.view_token(&message(&"m".repeat(300)))),
-            None
-        );
+        assert_eq!(signer.verify_click(&signer.click_token(&id, &longest)), Some((id, longest)));
+        assert_eq!(signer.verify_view(&signer.view_token(&message(&"m".repeat(300)))), None);
     }
 
     proptest! {

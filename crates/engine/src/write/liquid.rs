@@ -28,29 +28,12 @@ pub(super) struct Node {
 pub(super) enum NodeKind {
     Text(Arc<str>),
     Print(Chain),
-    Assign {
-        name: Arc<str>,
-        chain: Chain,
-    },
-    Capture {
-        name: Arc<str>,
-        body: Vec<Node>,
-    },
-    If {
-        branches: Vec<(Expr, Vec<Node>)>,
-        otherwise: Vec<Node>,
-    },
-    Case {
-        subject: Expr,
-        whens: Vec<(Vec<Expr>, Vec<Node>)>,
-        otherwise: Vec<Node>,
-    },
+    Assign { name: Arc<str>, chain: Chain },
+    Capture { name: Arc<str>, body: Vec<Node> },
+    If { branches: Vec<(Expr, Vec<Node>)>, otherwise: Vec<Node> },
+    Case { subject: Expr, whens: Vec<(Vec<Expr>, Vec<Node>)>, otherwise: Vec<Node> },
     For(Box<Loop>),
-    Cycle {
-        group: Option<Expr>,
-        values: Vec<Expr>,
-        key: Arc<str>,
-    },
+    Cycle { group: Option<Expr>, values: Vec<Expr>, key: Arc<str> },
     Increment(Arc<str>),
     Decrement(Arc<str>),
     Break,
@@ -136,13 +119,7 @@ pub(super) enum Step {
 
 impl Path {
     fn of(keys: &[&str]) -> Path {
-        Path {
-            root: keys[0].into(),
-            steps: keys[1..]
-                .iter()
-                .map(|key| Step::Key((*key).into()))
-                .collect(),
-        }
+        Path { root: keys[0].into(), steps: keys[1..].iter().map(|key| Step::Key((*key).into())).collect() }
     }
 
     /// The path as a person writes it; computed indices as `[…]`.
@@ -163,18 +140,11 @@ impl Path {
 /// Reads a template. Errors name the line.
 pub(super) fn parse(source: &str) -> Result<Program, String> {
     let pieces = split(source)?;
-    let mut reader = Reader {
-        pieces,
-        at: 0,
-        depth: 0,
-    };
+    let mut reader = Reader { pieces, at: 0, depth: 0 };
     let (nodes, end) = reader.block(&[])?;
     match end {
         None => Ok(Program { nodes }),
-        Some(tag) => Err(at_line(
-            tag.line,
-            format!("`{}` without a beginning", tag.name),
-        )),
+        Some(tag) => Err(at_line(tag.line, format!("`{}` without a beginning", tag.name))),
     }
 }
 
@@ -217,10 +187,7 @@ fn split(source: &str) -> Result<Vec<Piece>, String> {
             shown = shown.trim_end();
         }
         if !shown.is_empty() {
-            pieces.push(Piece {
-                line,
-                kind: PieceKind::Text(shown.to_owned()),
-            });
+            pieces.push(Piece { line, kind: PieceKind::Text(shown.to_owned()) });
         }
         line += newlines(text);
         if markup.is_empty() {
@@ -229,10 +196,7 @@ fn split(source: &str) -> Result<Vec<Piece>, String> {
         let is_output = markup.starts_with("{{");
         let closing = if is_output { "}}" } else { "%}" };
         let Some(length) = find_closing(&markup[2..], closing) else {
-            return Err(at_line(
-                line,
-                format!("`{}` without `{closing}`", &markup[..2]),
-            ));
+            return Err(at_line(line, format!("`{}` without `{closing}`", &markup[..2])));
         };
         let inner = &markup[2..2 + length];
         rest = &markup[2 + length + 2..];
@@ -242,38 +206,24 @@ fn split(source: &str) -> Result<Vec<Piece>, String> {
         let begun = line;
         line += newlines(inner);
         if is_output {
-            pieces.push(Piece {
-                line: begun,
-                kind: PieceKind::Output(content.to_owned()),
-            });
+            pieces.push(Piece { line: begun, kind: PieceKind::Output(content.to_owned()) });
             continue;
         }
         let (name, arguments) = tag_name(content);
         match name {
             "" => {}
             "raw" | "comment" => {
-                let end = if name == "raw" {
-                    "endraw"
-                } else {
-                    "endcomment"
-                };
+                let end = if name == "raw" { "endraw" } else { "endcomment" };
                 let Some(found) = find_end_tag(rest, end) else {
                     return Err(at_line(begun, format!("`{name}` without `{end}`")));
                 };
                 let skipped = &rest[..found.begin];
                 if name == "raw" {
-                    let mut shown = if trim_next {
-                        skipped.trim_start()
-                    } else {
-                        skipped
-                    };
+                    let mut shown = if trim_next { skipped.trim_start() } else { skipped };
                     if found.trims_before {
                         shown = shown.trim_end();
                     }
-                    pieces.push(Piece {
-                        line,
-                        kind: PieceKind::Text(shown.to_owned()),
-                    });
+                    pieces.push(Piece { line, kind: PieceKind::Text(shown.to_owned()) });
                 }
                 line += newlines(&rest[..found.end]);
                 trim_next = found.trims_after;
@@ -291,13 +241,7 @@ fn newlines(text: &str) -> usize {
 }
 
 fn tag_piece(line: usize, name: &str, rest: &str) -> Piece {
-    Piece {
-        line,
-        kind: PieceKind::Tag {
-            name: name.to_owned(),
-            rest: rest.to_owned(),
-        },
-    }
+    Piece { line, kind: PieceKind::Tag { name: name.to_owned(), rest: rest.to_owned() } }
 }
 
 /// The lines of `{% liquid … %}`, each of them a tag.
@@ -311,19 +255,12 @@ fn split_lines(lines: &str, first_line: usize, pieces: &mut Vec<Piece>) -> Resul
             "" => {}
             _ if in_comment => {}
             "liquid" | "raw" => {
-                return Err(at_line(
-                    first_line + number,
-                    format!("`{name}` cannot stand inside `liquid`"),
-                ));
+                return Err(at_line(first_line + number, format!("`{name}` cannot stand inside `liquid`")));
             }
             _ => pieces.push(tag_piece(first_line + number, name, arguments)),
         }
     }
-    if in_comment {
-        Err(at_line(first_line, "`comment` without `endcomment`"))
-    } else {
-        Ok(())
-    }
+    if in_comment { Err(at_line(first_line, "`comment` without `endcomment`")) } else { Ok(()) }
 }
 
 /// The tag's name and the rest; an inline comment `# …` has no name.
@@ -331,24 +268,17 @@ fn tag_name(content: &str) -> (&str, &str) {
     if content.starts_with('#') {
         return ("", "");
     }
-    let end = content
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .unwrap_or(content.len());
+    let end = content.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(content.len());
     if end == 0 {
         // Not a name at all: kept, so that the reader can refuse it by what is written.
-        return if content.is_empty() {
-            ("", "")
-        } else {
-            (content, "")
-        };
+        return if content.is_empty() { ("", "") } else { (content, "") };
     }
     (&content[..end], &content[end..])
 }
 
 fn find_opening(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    (0..bytes.len().saturating_sub(1))
-        .find(|at| bytes[*at] == b'{' && matches!(bytes[at + 1], b'{' | b'%'))
+    (0..bytes.len().saturating_sub(1)).find(|at| bytes[*at] == b'{' && matches!(bytes[at + 1], b'{' | b'%'))
 }
 
 /// Where the closing mark stands, outside of strings and of `${…}`. In remarks (`{% # don't %}`) and in
@@ -362,9 +292,7 @@ fn find_closing(text: &str, closing: &str) -> Option<usize> {
     let mut at = 0;
     while at + 1 < bytes.len() {
         let end_of_quoted = match bytes[at] {
-            quote @ (b'\'' | b'"') => text[at + 1..]
-                .find(char::from(quote))
-                .map(|length| at + length + 2),
+            quote @ (b'\'' | b'"') => text[at + 1..].find(char::from(quote)).map(|length| at + length + 2),
             b'$' if bytes[at + 1] == b'{' => text[at..].find('}').map(|length| at + length + 1),
             _ if bytes[at..].starts_with(closing.as_bytes()) => return Some(at),
             _ => Some(at + 1),
@@ -397,12 +325,7 @@ fn find_end_tag(text: &str, name: &str) -> Option<EndTag> {
             let trims_after = tail.starts_with('-');
             let tail = tail.strip_prefix('-').unwrap_or(tail);
             if let Some(remaining) = tail.strip_prefix("%}") {
-                return Some(EndTag {
-                    begin,
-                    end: text.len() - remaining.len(),
-                    trims_before,
-                    trims_after,
-                });
+                return Some(EndTag { begin, end: text.len() - remaining.len(), trims_before, trims_after });
             }
         }
         from = begin + 2;
@@ -432,10 +355,7 @@ impl Reader {
         let mut nodes = Vec::new();
         while let Some((line, kind)) = self.next() {
             if self.depth > DEPTH_LIMIT {
-                return Err(at_line(
-                    line,
-                    format!("more than {DEPTH_LIMIT} blocks inside each other"),
-                ));
+                return Err(at_line(line, format!("more than {DEPTH_LIMIT} blocks inside each other")));
             }
             let kind = match kind {
                 PieceKind::Text(text) => NodeKind::Text(text.into()),
@@ -465,15 +385,9 @@ impl Reader {
             Some(tag) if ends.contains(&tag.name.as_str()) => Ok((nodes, tag)),
             Some(tag) => Err(at_line(
                 tag.line,
-                format!(
-                    "`{}` where `{expected}` of line {} was expected",
-                    tag.name, opened.line
-                ),
+                format!("`{}` where `{expected}` of line {} was expected", tag.name, opened.line),
             )),
-            None => Err(at_line(
-                opened.line,
-                format!("`{}` without `{expected}`", opened.name),
-            )),
+            None => Err(at_line(opened.line, format!("`{}` without `{expected}`", opened.name))),
         }
     }
 
@@ -491,21 +405,15 @@ impl Reader {
             "case" => self.case(tag),
             "for" | "tablerow" => self.repeat(tag),
             "cycle" => cycle(&tag.rest).map_err(here),
-            "increment" => single_name(&tag.rest)
-                .map(NodeKind::Increment)
-                .map_err(here),
-            "decrement" => single_name(&tag.rest)
-                .map(NodeKind::Decrement)
-                .map_err(here),
+            "increment" => single_name(&tag.rest).map(NodeKind::Increment).map_err(here),
+            "decrement" => single_name(&tag.rest).map(NodeKind::Decrement).map_err(here),
             "break" => Ok(NodeKind::Break),
             "continue" => Ok(NodeKind::Continue),
             // Braze and Customer.io write their own links and their way out as tags.
             "abort_message" => Ok(NodeKind::Abort(abort_reason(&tag.rest).into())),
             "unsubscribe_url" => Ok(NodeKind::Print(Chain::path(&["links", "unsubscribe"]))),
             "view_in_browser_url" => Ok(NodeKind::Print(Chain::path(&["links", "view"]))),
-            "manage_subscription_preferences_url" => {
-                Ok(NodeKind::Print(Chain::path(&["links", "preferences"])))
-            }
+            "manage_subscription_preferences_url" => Ok(NodeKind::Print(Chain::path(&["links", "preferences"]))),
             "include" | "render" | "layout" | "block" | "section" => Err(at_line(
                 tag.line,
                 format!(
@@ -517,13 +425,7 @@ impl Reader {
                 tag.line,
                 "`connected_content` fetches from the network, which templates cannot do: send the value as a trait or property",
             )),
-            other => Err(at_line(
-                tag.line,
-                format!(
-                    "unknown tag `{}`",
-                    other.chars().take(40).collect::<String>()
-                ),
-            )),
+            other => Err(at_line(tag.line, format!("unknown tag `{}`", other.chars().take(40).collect::<String>()))),
         }
     }
 
@@ -532,32 +434,21 @@ impl Reader {
         let end = if is_unless { "endunless" } else { "endif" };
         let ends = ["elsif", "elseif", "else", end];
         let first = expression_of(&tag.rest).map_err(|error| at_line(tag.line, error))?;
-        let mut condition = if is_unless {
-            Expr::Not(Box::new(first))
-        } else {
-            first
-        };
+        let mut condition = if is_unless { Expr::Not(Box::new(first)) } else { first };
         let mut branches = Vec::new();
         loop {
             let (body, next) = self.closed(tag, &ends)?;
             branches.push((condition, body));
             match next.name.as_str() {
                 "elsif" | "elseif" => {
-                    condition =
-                        expression_of(&next.rest).map_err(|error| at_line(next.line, error))?;
+                    condition = expression_of(&next.rest).map_err(|error| at_line(next.line, error))?;
                 }
                 "else" => {
                     let (otherwise, _) = self.closed(tag, &[end])?;
-                    return Ok(NodeKind::If {
-                        branches,
-                        otherwise,
-                    });
+                    return Ok(NodeKind::If { branches, otherwise });
                 }
                 _ => {
-                    return Ok(NodeKind::If {
-                        branches,
-                        otherwise: Vec::new(),
-                    });
+                    return Ok(NodeKind::If { branches, otherwise: Vec::new() });
                 }
             }
         }
@@ -572,8 +463,7 @@ impl Reader {
         loop {
             match next.name.as_str() {
                 "when" => {
-                    let values =
-                        when_values(&next.rest).map_err(|error| at_line(next.line, error))?;
+                    let values = when_values(&next.rest).map_err(|error| at_line(next.line, error))?;
                     let (body, following) = self.closed(tag, &["when", "else", "endcase"])?;
                     whens.push((values, body));
                     next = following;
@@ -584,11 +474,7 @@ impl Reader {
                     next = following;
                 }
                 _ => {
-                    return Ok(NodeKind::Case {
-                        subject,
-                        whens,
-                        otherwise,
-                    });
+                    return Ok(NodeKind::Case { subject, whens, otherwise });
                 }
             }
         }
@@ -613,27 +499,15 @@ fn is_end(name: &str) -> bool {
 
 /// What stands in `abort_message('…')`.
 fn abort_reason(rest: &str) -> String {
-    let inner = rest
-        .trim()
-        .trim_start_matches('(')
-        .trim_end_matches(')')
-        .trim();
-    inner
-        .trim_matches(['\'', '"'])
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(200)
-        .collect()
+    let inner = rest.trim().trim_start_matches('(').trim_end_matches(')').trim();
+    inner.trim_matches(['\'', '"']).chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 // Inside a tag.
 
 impl Chain {
     fn path(keys: &[&str]) -> Chain {
-        Chain {
-            base: Expr::Path(Path::of(keys)),
-            filters: Vec::new(),
-        }
+        Chain { base: Expr::Path(Path::of(keys)), filters: Vec::new() }
     }
 }
 
@@ -673,10 +547,7 @@ fn assign(text: &str) -> Result<NodeKind, String> {
     }
     let chain = words.chain()?;
     words.finish()?;
-    Ok(NodeKind::Assign {
-        name: name.into(),
-        chain,
-    })
+    Ok(NodeKind::Assign { name: name.into(), chain })
 }
 
 fn when_values(text: &str) -> Result<Vec<Expr>, String> {
@@ -705,17 +576,12 @@ fn cycle(text: &str) -> Result<NodeKind, String> {
         values.push(words.operand()?);
     }
     words.finish()?;
-    Ok(NodeKind::Cycle {
-        group,
-        values,
-        key: text.trim().into(),
-    })
+    Ok(NodeKind::Cycle { group, values, key: text.trim().into() })
 }
 
 fn loop_head(text: &str, is_table: bool) -> Result<Loop, String> {
     let mut words = Words::of(text)?;
-    let (Some(Word::Name(variable)), Some(Word::Name(within))) = (words.next(), words.next())
-    else {
+    let (Some(Word::Name(variable)), Some(Word::Name(within))) = (words.next(), words.next()) else {
         return Err("write `for item in items`".to_owned());
     };
     if within != "in" {
@@ -723,13 +589,7 @@ fn loop_head(text: &str, is_table: bool) -> Result<Loop, String> {
     }
     let collection = words.operand()?;
     let mut head = Loop {
-        key: format!(
-            "{variable}-{}",
-            text.split_once(" in ")
-                .map_or(text, |(_, rest)| rest)
-                .trim()
-        )
-        .into(),
+        key: format!("{variable}-{}", text.split_once(" in ").map_or(text, |(_, rest)| rest).trim()).into(),
         variable: variable.into(),
         collection,
         limit: None,
@@ -749,9 +609,7 @@ fn loop_head(text: &str, is_table: bool) -> Result<Loop, String> {
             Some(Word::Name(option)) if option == "reversed" => head.reversed = true,
             Some(Word::Name(option)) if words.take(&Word::Colon) => match option.as_str() {
                 "limit" => head.limit = Some(words.operand()?),
-                "offset" if words.take(&Word::Name("continue".to_owned())) => {
-                    head.offset = Some(Offset::Continue)
-                }
+                "offset" if words.take(&Word::Name("continue".to_owned())) => head.offset = Some(Offset::Continue),
                 "offset" => head.offset = Some(Offset::At(words.operand()?)),
                 "cols" if is_table => head.table = Some(Some(words.operand()?)),
                 other => return Err(format!("unknown option `{other}` of a loop")),
@@ -814,11 +672,7 @@ struct Words {
 
 impl Words {
     fn of(text: &str) -> Result<Words, String> {
-        Ok(Words {
-            words: lex(text)?,
-            at: 0,
-            depth: 0,
-        })
+        Ok(Words { words: lex(text)?, at: 0, depth: 0 })
     }
 
     fn peek(&self) -> Option<&Word> {
@@ -860,10 +714,7 @@ impl Words {
         while self.take(&Word::Pipe) {
             calls.push(self.filter()?);
         }
-        Ok(Chain {
-            base,
-            filters: calls,
-        })
+        Ok(Chain { base, filters: calls })
     }
 
     fn filter(&mut self) -> Result<FilterCall, String> {
@@ -871,11 +722,7 @@ impl Words {
             return Err("a filter's name is missing after `|`".to_owned());
         };
         filters::check_name(&name)?;
-        let mut call = FilterCall {
-            name: name.into(),
-            args: Vec::new(),
-            named: Vec::new(),
-        };
+        let mut call = FilterCall { name: name.into(), args: Vec::new(), named: Vec::new() };
         if !self.take(&Word::Colon) {
             return Ok(call);
         }
@@ -911,11 +758,7 @@ impl Words {
         self.at += 1;
         let (left, right) = (Box::new(left), Box::new(self.expression()?));
         self.depth -= 1;
-        Ok(if is_and {
-            Expr::And(left, right)
-        } else {
-            Expr::Or(left, right)
-        })
+        Ok(if is_and { Expr::And(left, right) } else { Expr::Or(left, right) })
     }
 
     fn comparison(&mut self) -> Result<Expr, String> {
@@ -940,11 +783,7 @@ impl Words {
             _ => return Ok(left),
         };
         self.at += 1;
-        Ok(Expr::Compare(
-            comparison,
-            Box::new(left),
-            Box::new(self.operand()?),
-        ))
+        Ok(Expr::Compare(comparison, Box::new(left), Box::new(self.operand()?)))
     }
 
     fn operand(&mut self) -> Result<Expr, String> {
@@ -963,19 +802,14 @@ impl Words {
             }
             Some(Word::Dollar(name)) => self.path("customer".into(), vec![Step::Key(name.into())]),
             Some(Word::Name(name)) => match (name.as_str(), self.peek()) {
-                ("content_blocks", Some(Word::Dot)) => {
-                    Err(content_block(self.words.get(self.at + 1)))
-                }
+                ("content_blocks", Some(Word::Dot)) => Err(content_block(self.words.get(self.at + 1))),
                 (_, Some(Word::Dot | Word::OpenBracket)) => self.path(name.into(), Vec::new()),
                 ("nil" | "null", _) => Ok(Expr::Nil),
                 ("true", _) => Ok(Expr::Bool(true)),
                 ("false", _) => Ok(Expr::Bool(false)),
                 ("empty", _) => Ok(Expr::Empty),
                 ("blank", _) => Ok(Expr::Blank),
-                _ => Ok(Expr::Path(Path {
-                    root: name.into(),
-                    steps: Vec::new(),
-                })),
+                _ => Ok(Expr::Path(Path { root: name.into(), steps: Vec::new() })),
             },
             Some(other) => Err(format!("expected a value, found {other}")),
             None => Err("a value is missing".to_owned()),
@@ -1009,11 +843,7 @@ impl Words {
         // Braze's names for what we call customer and event.
         let root = match root.as_ref() {
             "custom_attribute" if is_braze => "customer".into(),
-            "event_properties" | "api_trigger_properties" | "canvas_entry_properties"
-                if is_braze =>
-            {
-                "event".into()
-            }
+            "event_properties" | "api_trigger_properties" | "canvas_entry_properties" if is_braze => "event".into(),
             _ => root,
         };
         Ok(Expr::Path(Path { root, steps }))
@@ -1022,9 +852,7 @@ impl Words {
     fn deeper(&mut self) -> Result<(), String> {
         self.depth += 1;
         if self.depth > DEPTH_LIMIT {
-            return Err(format!(
-                "more than {DEPTH_LIMIT} brackets or conditions inside each other"
-            ));
+            return Err(format!("more than {DEPTH_LIMIT} brackets or conditions inside each other"));
         }
         Ok(())
     }
@@ -1064,18 +892,14 @@ fn lex(text: &str) -> Result<Vec<Word>, String> {
                 at = begin + end + 1;
                 Word::Dollar(inner)
             }
-            byte if byte.is_ascii_digit()
-                || (byte == b'-' && next.is_some_and(|b| b.is_ascii_digit())) =>
-            {
+            byte if byte.is_ascii_digit() || (byte == b'-' && next.is_some_and(|b| b.is_ascii_digit())) => {
                 let (word, end) = number(text, begin, words.last() == Some(&Word::Dot))?;
                 at = end;
                 word
             }
             byte if byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii() => {
                 let end = text[begin..]
-                    .find(|c: char| {
-                        c.is_ascii() && !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '?'))
-                    })
+                    .find(|c: char| c.is_ascii() && !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '?')))
                     .map_or(bytes.len(), |length| begin + length);
                 at = end;
                 Word::Name(text[begin..end].to_owned())
@@ -1125,25 +949,16 @@ fn lex(text: &str) -> Result<Vec<Word>, String> {
 /// A number from `begin` on and where it ends. After a dot (`items.0.name`) only whole ones.
 fn number(text: &str, begin: usize, after_dot: bool) -> Result<(Word, usize), String> {
     let bytes = text.as_bytes();
-    let digits_end = |from: usize| {
-        bytes[from..]
-            .iter()
-            .position(|b| !b.is_ascii_digit())
-            .map_or(bytes.len(), |n| from + n)
-    };
+    let digits_end =
+        |from: usize| bytes[from..].iter().position(|b| !b.is_ascii_digit()).map_or(bytes.len(), |n| from + n);
     let mut end = digits_end(begin + 1);
-    let has_fraction = !after_dot
-        && bytes.get(end) == Some(&b'.')
-        && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+    let has_fraction =
+        !after_dot && bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
     if has_fraction {
         end = digits_end(end + 1);
     }
     let written = &text[begin..end];
-    let whole = if has_fraction {
-        None
-    } else {
-        written.parse().ok()
-    };
+    let whole = if has_fraction { None } else { written.parse().ok() };
     match (whole, written.parse::<f64>()) {
         (Some(number), _) => Ok((Word::Int(number), end)),
         (None, Ok(number)) => Ok((Word::Float(number), end)),

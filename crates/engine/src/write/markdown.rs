@@ -15,35 +15,18 @@ pub(super) fn to_html(pieces: &[Piece]) -> Result<Vec<Piece>, WriteError> {
         }
     }
     let mut page = String::new();
-    html::push_html(
-        &mut page,
-        Parser::new_ext(
-            &source,
-            Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH,
-        ),
-    );
+    html::push_html(&mut page, Parser::new_ext(&source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH));
     // Marks and tags add to the text; far beyond it, something is wrong.
     if page.len() > 4 * OUTPUT_LIMIT {
-        return Err(WriteError::TooLong {
-            part: "html".to_owned(),
-            limit: OUTPUT_LIMIT,
-        });
+        return Err(WriteError::TooLong { part: "html".to_owned(), limit: OUTPUT_LIMIT });
     }
     Ok(with_values(&page, &mark, pieces))
 }
 
 /// Letters that the author never wrote. Letters and digits alone pass through Markdown, also inside URLs.
 fn unused_word(pieces: &[Piece]) -> String {
-    let written: String = pieces
-        .iter()
-        .map(|piece| {
-            if let Piece::Author(text) = piece {
-                text
-            } else {
-                "\0"
-            }
-        })
-        .collect();
+    let written: String =
+        pieces.iter().map(|piece| if let Piece::Author(text) = piece { text } else { "\0" }).collect();
     let mut mark = "qvalue".to_owned();
     // An author who writes all sixty of them sees their own values in odd places, and nobody else's.
     while mark.len() < 64 && written.contains(&mark) {
@@ -60,10 +43,7 @@ fn with_values(page: &str, mark: &str, pieces: &[Piece]) -> Vec<Piece> {
         author.push_str(&rest[..begin]);
         let after = &rest[begin + mark.len()..];
         let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-        let value = after[..digits]
-            .parse()
-            .ok()
-            .and_then(|index: usize| pieces.get(index));
+        let value = after[..digits].parse().ok().and_then(|index: usize| pieces.get(index));
         match value {
             Some(Piece::Value(text)) if after[digits..].starts_with('z') => {
                 found.push(Piece::Author(std::mem::take(&mut author).into()));
@@ -113,18 +93,9 @@ mod tests {
             "| a |",
             "\\",
         ] {
-            let html = html_of(&[
-                author("**Hi** "),
-                value(name),
-                author(",\n\n"),
-                value(name),
-                author("\n"),
-            ]);
+            let html = html_of(&[author("**Hi** "), value(name), author(",\n\n"), value(name), author("\n")]);
             let shown = crate::write::escape::html(name);
-            assert_eq!(
-                html,
-                format!("<p><strong>Hi</strong> {shown},</p>\n<p>{shown}</p>\n")
-            );
+            assert_eq!(html, format!("<p><strong>Hi</strong> {shown},</p>\n<p>{shown}</p>\n"));
         }
     }
 
@@ -135,19 +106,12 @@ mod tests {
             link("https://x.example/ä (b)?c&d"),
             "<p><a href=\"https://x.example/ä (b)?c&amp;d\">shop</a></p>\n"
         );
-        assert_eq!(
-            link("javascript:alert(1)"),
-            "<p><a href=\"#\">shop</a></p>\n"
-        );
+        assert_eq!(link("javascript:alert(1)"), "<p><a href=\"#\">shop</a></p>\n");
     }
 
     #[test]
     fn an_author_who_writes_our_mark_gets_their_own_words() {
-        let html = html_of(&[
-            author("qvalue qvalueq1z "),
-            value("Ana"),
-            author("7z qvalueq"),
-        ]);
+        let html = html_of(&[author("qvalue qvalueq1z "), value("Ana"), author("7z qvalueq")]);
         assert_eq!(html, "<p>qvalue qvalueq1z Ana7z qvalueq</p>\n");
     }
 }

@@ -52,10 +52,7 @@ pub(super) fn write(pieces: &[Piece], linking: Linking<'_>) -> Result<String, Wr
             Piece::Value(text) => page.value(text)?,
         }
         if page.out.len() > OUTPUT_LIMIT {
-            return Err(WriteError::TooLong {
-                part: "html".to_owned(),
-                limit: OUTPUT_LIMIT,
-            });
+            return Err(WriteError::TooLong { part: "html".to_owned(), limit: OUTPUT_LIMIT });
         }
     }
     // A template that ends inside an attribute must not leave an unchecked link.
@@ -186,10 +183,7 @@ impl Page<'_> {
             Place::Comment => {
                 let comment = &self.out[self.begin..];
                 if c == '>'
-                    && (comment.is_empty()
-                        || comment == "-"
-                        || comment.ends_with("--")
-                        || comment.ends_with("--!"))
+                    && (comment.is_empty() || comment == "-" || comment.ends_with("--") || comment.ends_with("--!"))
                 {
                     self.place = Place::Text;
                 }
@@ -215,11 +209,7 @@ impl Page<'_> {
         };
         if tail.starts_with(b"</") && tail[2..].eq_ignore_ascii_case(self.element.as_bytes()) {
             self.is_closing = true;
-            if c == '>' {
-                self.end_tag()
-            } else {
-                self.place = Place::InTag
-            }
+            if c == '>' { self.end_tag() } else { self.place = Place::InTag }
         }
     }
 
@@ -228,11 +218,7 @@ impl Page<'_> {
             self.element.as_str(),
             "script" | "style" | "title" | "textarea" | "xmp" | "iframe" | "noembed" | "noframes"
         );
-        self.place = if is_raw && !self.is_closing {
-            Place::RawText
-        } else {
-            Place::Text
-        };
+        self.place = if is_raw && !self.is_closing { Place::RawText } else { Place::Text };
     }
 
     fn open_value(&mut self, quote: Option<char>) {
@@ -249,11 +235,8 @@ impl Page<'_> {
             return;
         }
         let url = escape::unescape(&self.out[begin..]);
-        let is_allowed = if is_set {
-            url.split(',').all(leads_somewhere_allowed)
-        } else {
-            leads_somewhere_allowed(&url)
-        };
+        let is_allowed =
+            if is_set { url.split(',').all(leads_somewhere_allowed) } else { leads_somewhere_allowed(&url) };
         if self.has_value && !is_allowed {
             self.out.truncate(begin);
             self.out.push('#');
@@ -264,13 +247,9 @@ impl Page<'_> {
             return;
         };
         let url = url.trim();
-        let is_own = self
-            .linking
-            .untracked
-            .iter()
-            .any(|own| !own.is_empty() && url.starts_with(own));
-        let is_web = escape::starts_with_ignoring_case(url, "https://")
-            || escape::starts_with_ignoring_case(url, "http://");
+        let is_own = self.linking.untracked.iter().any(|own| !own.is_empty() && url.starts_with(own));
+        let is_web =
+            escape::starts_with_ignoring_case(url, "https://") || escape::starts_with_ignoring_case(url, "http://");
         if is_web && !is_own && url.len() <= URL_LIMIT {
             let counted = escape::html(&track(url));
             self.out.truncate(begin);
@@ -300,14 +279,8 @@ impl Page<'_> {
                 "style" => self.push_escaped(&in_style(text)),
                 _ => return Err(misplaced(&format!("inside <{}>", self.element))),
             },
-            Place::TagName
-            | Place::InTag
-            | Place::AttributeName
-            | Place::AfterAttributeName
-            | Place::Declaration => {
-                return Err(misplaced(
-                    "inside a tag but not inside an attribute's quotes",
-                ));
+            Place::TagName | Place::InTag | Place::AttributeName | Place::AfterAttributeName | Place::Declaration => {
+                return Err(misplaced("inside a tag but not inside an attribute's quotes"));
             }
         }
         Ok(())
@@ -316,10 +289,7 @@ impl Page<'_> {
     fn value_in_attribute(&mut self, text: &str) -> Result<(), WriteError> {
         self.has_value = true;
         if self.attribute.starts_with("on") || self.attribute == "srcdoc" {
-            return Err(misplaced(&format!(
-                "inside the attribute `{}`",
-                self.attribute
-            )));
+            return Err(misplaced(&format!("inside the attribute `{}`", self.attribute)));
         }
         if self.attribute == "style" {
             self.push_escaped(&in_style(text));
@@ -346,36 +316,25 @@ impl Page<'_> {
 }
 
 fn misplaced(place: &str) -> WriteError {
-    WriteError::broken(format!(
-        "a value is printed {place}, where it cannot be made safe"
-    ))
+    WriteError::broken(format!("a value is printed {place}, where it cannot be made safe"))
 }
 
 /// A value as part of a style: a web address, or a word, number or colour.
 fn in_style(text: &str) -> String {
-    let is_web = escape::starts_with_ignoring_case(text, "https://")
-        || escape::starts_with_ignoring_case(text, "http://");
+    let is_web =
+        escape::starts_with_ignoring_case(text, "https://") || escape::starts_with_ignoring_case(text, "http://");
     if is_web {
         return escape::url_in_style(text);
     }
-    text.chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '#' | '%' | '.' | ',' | '-' | '_'))
-        .collect()
+    text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '#' | '%' | '.' | ',' | '-' | '_')).collect()
 }
 
 /// Whether a URL is relative, http, https, mailto or tel, read as browsers do: without white space and control characters.
 fn leads_somewhere_allowed(url: &str) -> bool {
-    let url: String = url
-        .chars()
-        .filter(|c| !c.is_whitespace() && !c.is_control())
-        .take(100)
-        .collect();
+    let url: String = url.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(100).collect();
     match url.find([':', '/', '?', '#']) {
         Some(at) if url[at..].starts_with(':') => {
-            matches!(
-                url[..at].to_ascii_lowercase().as_str(),
-                "http" | "https" | "mailto" | "tel"
-            )
+            matches!(url[..at].to_ascii_lowercase().as_str(), "http" | "https" | "mailto" | "tel")
         }
         _ => true,
     }
@@ -400,8 +359,7 @@ pub(super) fn to_text(html: &str) -> String {
         rest = &rest[length..];
         if !tag.is_closing && matches!(tag.name.as_str(), "head" | "style" | "script" | "title") {
             let missing = if tag.name == "head" { 0 } else { rest.len() };
-            let end =
-                escape::find_ignoring_case(rest, &format!("</{}", tag.name)).unwrap_or(missing);
+            let end = escape::find_ignoring_case(rest, &format!("</{}", tag.name)).unwrap_or(missing);
             rest = &rest[end..];
             continue;
         }
@@ -421,14 +379,7 @@ struct Tag<'a> {
 fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
     if text.starts_with("<!--") {
         let end = text.find("-->").map_or(text.len(), |end| end + 3);
-        return Some((
-            Tag {
-                name: String::new(),
-                is_closing: false,
-                attributes: "",
-            },
-            end,
-        ));
+        return Some((Tag { name: String::new(), is_closing: false, attributes: "" }, end));
     }
     let inner = &text[1..];
     let is_closing = inner.starts_with('/');
@@ -453,14 +404,8 @@ fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
     });
     let end = end.unwrap_or(text.len());
     let content = &text[text.len() - named.len()..end.max(text.len() - named.len())];
-    let name_end = content
-        .find(|c: char| !c.is_ascii_alphanumeric())
-        .unwrap_or(content.len());
-    let tag = Tag {
-        name: content[..name_end].to_ascii_lowercase(),
-        is_closing,
-        attributes: &content[name_end..],
-    };
+    let name_end = content.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(content.len());
+    let tag = Tag { name: content[..name_end].to_ascii_lowercase(), is_closing, attributes: &content[name_end..] };
     Some((tag, (end + 1).min(text.len())))
 }
 
@@ -472,24 +417,16 @@ impl Tag<'_> {
             if rest.is_empty() {
                 return None;
             }
-            let name_end = rest
-                .find(|c: char| c.is_whitespace() || c == '=')
-                .unwrap_or(rest.len());
+            let name_end = rest.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(rest.len());
             let (name, after) = rest.split_at(name_end);
             let after = after.trim_start();
             let Some(value) = after.strip_prefix('=').map(str::trim_start) else {
                 // An attribute without value; a stray sign must not stop the walk.
-                rest = if name.is_empty() {
-                    rest.get(1..).unwrap_or("")
-                } else {
-                    after
-                };
+                rest = if name.is_empty() { rest.get(1..).unwrap_or("") } else { after };
                 continue;
             };
             let (value, following) = match value.chars().next() {
-                Some(quote @ ('"' | '\'')) => {
-                    value[1..].split_once(quote).unwrap_or((&value[1..], ""))
-                }
+                Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
                 _ => value.split_at(value.find(char::is_whitespace).unwrap_or(value.len())),
             };
             if name.eq_ignore_ascii_case(wanted) {
@@ -540,8 +477,7 @@ impl Text {
     fn flush(&mut self) {
         if self.breaks > 0 && !self.out.is_empty() {
             self.out.truncate(self.out.trim_end_matches(' ').len());
-            self.out
-                .push_str(if self.breaks > 1 { "\n\n" } else { "\n" });
+            self.out.push_str(if self.breaks > 1 { "\n\n" } else { "\n" });
         } else if self.has_space && !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
             self.out.push(' ');
         }
@@ -560,16 +496,11 @@ impl Text {
                 self.out.push_str("---");
                 self.breaks = 2;
             }
-            ("p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "table" | "blockquote", _) => {
-                self.breaks = 2
-            }
+            ("p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "table" | "blockquote", _) => self.breaks = 2,
             ("pre", is_closing) => {
                 self.breaks = 2;
-                self.preformatted = if is_closing {
-                    self.preformatted.saturating_sub(1)
-                } else {
-                    self.preformatted + 1
-                };
+                self.preformatted =
+                    if is_closing { self.preformatted.saturating_sub(1) } else { self.preformatted + 1 };
             }
             ("div" | "tr" | "section" | "article" | "header" | "footer" | "center", _) => {
                 self.breaks = self.breaks.max(1)
@@ -585,9 +516,7 @@ impl Text {
             }
             ("li", false) => self.item(),
             ("img", false) => {
-                if let Some(alternative) =
-                    tag.attribute("alt").filter(|text| !text.trim().is_empty())
-                {
+                if let Some(alternative) = tag.attribute("alt").filter(|text| !text.trim().is_empty()) {
                     self.words(&escape::html(&alternative));
                 }
             }
@@ -609,8 +538,7 @@ impl Text {
     fn item(&mut self) {
         self.breaks = self.breaks.max(1);
         self.flush();
-        self.out
-            .push_str(&"  ".repeat(self.lists.len().saturating_sub(1).min(8)));
+        self.out.push_str(&"  ".repeat(self.lists.len().saturating_sub(1).min(8)));
         match self.lists.last_mut() {
             Some(Some(number)) => {
                 self.out.push_str(&format!("{number}. "));
@@ -628,15 +556,13 @@ impl Text {
             return;
         };
         let shown = self.out[begin.min(self.out.len())..].trim();
-        let says_itself = shown == url
-            || url.strip_prefix("mailto:") == Some(shown)
-            || url.strip_prefix("tel:") == Some(shown);
+        let says_itself =
+            shown == url || url.strip_prefix("mailto:") == Some(shown) || url.strip_prefix("tel:") == Some(shown);
         if says_itself || url.is_empty() || url.starts_with('#') {
             return;
         }
         let is_bare = shown.is_empty();
-        self.out
-            .push_str(&if is_bare { url } else { format!(" ({url})") });
+        self.out.push_str(&if is_bare { url } else { format!(" ({url})") });
     }
 
     fn finish(mut self) -> String {
@@ -655,59 +581,26 @@ mod tests {
     }
 
     fn page(before: &str, value: &str, after: &str) -> Result<String, WriteError> {
-        write(
-            &[author(before), Piece::Value(value.into()), author(after)],
-            Linking::default(),
-        )
+        write(&[author(before), Piece::Value(value.into()), author(after)], Linking::default())
     }
 
     #[test]
     fn a_value_stays_a_value_wherever_it_stands() {
         for (before, value, after, expected) in [
             ("<p>", "<b>&", "</p>", "<p>&lt;b&gt;&amp;</p>"),
-            (
-                "<p title='",
-                "' onclick='x",
-                "'>",
-                "<p title='&#39; onclick=&#39;x'>",
-            ),
-            (
-                "<p title=",
-                "x onclick=y/",
-                ">",
-                "<p title=x&#32;onclick&#61;y&#47;>",
-            ),
+            ("<p title='", "' onclick='x", "'>", "<p title='&#39; onclick=&#39;x'>"),
+            ("<p title=", "x onclick=y/", ">", "<p title=x&#32;onclick&#61;y&#47;>"),
             ("a <", "script>", " b", "a &lt;script&gt; b"),
-            (
-                "<!-- ",
-                "--><script>",
-                " -->",
-                "<!-- \u{2010}\u{2010}&gt;&lt;script&gt; -->",
-            ),
-            (
-                "<style>p{color:",
-                "red}</style><script>",
-                "}</style>",
-                "<style>p{color:redstylescript}</style>",
-            ),
-            (
-                "<p style=\"color:",
-                "red;position:fixed",
-                "\">",
-                "<p style=\"color:redpositionfixed\">",
-            ),
+            ("<!-- ", "--><script>", " -->", "<!-- \u{2010}\u{2010}&gt;&lt;script&gt; -->"),
+            ("<style>p{color:", "red}</style><script>", "}</style>", "<style>p{color:redstylescript}</style>"),
+            ("<p style=\"color:", "red;position:fixed", "\">", "<p style=\"color:redpositionfixed\">"),
             (
                 "<td style=\"background:url(",
                 "https://img.example/a b.png?x=1&y=2)",
                 ")\">",
                 "<td style=\"background:url(https://img.example/a%20b.png?x=1&amp;y=2%29)\">",
             ),
-            (
-                "<title>",
-                "</title><script>",
-                "</title>",
-                "<title>&lt;/title&gt;&lt;script&gt;</title>",
-            ),
+            ("<title>", "</title><script>", "</title>", "<title>&lt;/title&gt;&lt;script&gt;</title>"),
             ("<p>bell", "\u{7}\u{0}", "</p>", "<p>bell</p>"),
         ] {
             assert_eq!(page(before, value, after).unwrap(), expected);
@@ -726,20 +619,14 @@ mod tests {
             ("<iframe srcdoc='", "'>"),
             ("<!DOCTYPE ", ">"),
         ] {
-            assert!(
-                matches!(page(before, "x", after), Err(WriteError::Broken { .. })),
-                "{before}"
-            );
+            assert!(matches!(page(before, "x", after), Err(WriteError::Broken { .. })), "{before}");
         }
     }
 
     #[test]
     fn a_value_leads_only_to_the_web_to_mail_or_to_the_telephone() {
         for (url, expected) in [
-            (
-                "https://tea.example/?a=1&b=2",
-                "https://tea.example/?a=1&amp;b=2",
-            ),
+            ("https://tea.example/?a=1&b=2", "https://tea.example/?a=1&amp;b=2"),
             ("mailto:ana@tea.example", "mailto:ana@tea.example"),
             ("TEL:+44", "TEL:+44"),
             ("/boots", "/boots"),
@@ -750,42 +637,21 @@ mod tests {
             ("vbscript:x", "#"),
             ("file:///etc/passwd", "#"),
         ] {
-            assert_eq!(
-                page("<a href=\"", url, "\">x</a>").unwrap(),
-                format!("<a href=\"{expected}\">x</a>")
-            );
+            assert_eq!(page("<a href=\"", url, "\">x</a>").unwrap(), format!("<a href=\"{expected}\">x</a>"));
         }
-        assert_eq!(
-            page("<a href=", "javascript:x", ">x</a>").unwrap(),
-            "<a href=#>x</a>"
-        );
-        assert_eq!(
-            page("<a href = 'java", "script:x", "'>x</a>").unwrap(),
-            "<a href = '#'>x</a>"
-        );
-        assert_eq!(
-            page("<img src='java&#115;", "cript:x", "'").unwrap(),
-            "<img src='#'"
-        );
-        assert_eq!(
-            page("<img srcset='https://a 1x, ", "javascript:x 2x", "'>").unwrap(),
-            "<img srcset='#'>"
-        );
+        assert_eq!(page("<a href=", "javascript:x", ">x</a>").unwrap(), "<a href=#>x</a>");
+        assert_eq!(page("<a href = 'java", "script:x", "'>x</a>").unwrap(), "<a href = '#'>x</a>");
+        assert_eq!(page("<img src='java&#115;", "cript:x", "'").unwrap(), "<img src='#'");
+        assert_eq!(page("<img srcset='https://a 1x, ", "javascript:x 2x", "'>").unwrap(), "<img srcset='#'>");
         assert_eq!(page("<a href='", "x", "").unwrap(), "<a href='x");
         // The author's own schemes are the author's business.
-        assert_eq!(
-            page("<img src='cid:logo'>", "x", "").unwrap(),
-            "<img src='cid:logo'>x"
-        );
+        assert_eq!(page("<img src='cid:logo'>", "x", "").unwrap(), "<img src='cid:logo'>x");
     }
 
     #[test]
     fn links_count_clicks_except_our_own() {
         let track = |url: &str| format!("https://t.example/c/[{url}]?a&b");
-        let linking = Linking {
-            track: Some(&track),
-            untracked: ["https://t.example/u/1", "", ""],
-        };
+        let linking = Linking { track: Some(&track), untracked: ["https://t.example/u/1", "", ""] };
         let html = "<a href=\"https://x.example/?a=1&amp;b=2\">x</a> <A class=y HREF='http://y.example'>y</A> \
                     <a href=https://t.example/u/1?l=fr>u</a> <a href='mailto:a@b.example'>m</a> <a href='#top'>t</a> \
                     <img src='https://x.example/i.png'>";
@@ -796,10 +662,7 @@ mod tests {
              <a href=https://t.example/u/1?l=fr>u</a> <a href='mailto:a@b.example'>m</a> <a href='#top'>t</a> \
              <img src='https://x.example/i.png'>"
         );
-        let long = format!(
-            "<a href='https://x.example/{}'>x</a>",
-            "y".repeat(URL_LIMIT)
-        );
+        let long = format!("<a href='https://x.example/{}'>x</a>", "y".repeat(URL_LIMIT));
         assert_eq!(write(&[author(&long)], linking).unwrap(), long);
     }
 
@@ -815,18 +678,8 @@ mod tests {
             "Hello Ana\n\nYour tea is back & here (https://x.example/?a&b).\nBye\n\n- one\n- two\n\n1. first\n2. second\n\n\
              a b\n\nA cupt@x.example https://y.example\n\na\n  b\n\n1 < 2 <"
         );
-        for odd in [
-            "<",
-            "<a",
-            "<a href",
-            "<a href=",
-            "<a href='",
-            "</",
-            "<!--",
-            "<a = = href=x>y",
-            "<a =>",
-            "&#;&#x;&",
-        ] {
+        for odd in ["<", "<a", "<a href", "<a href=", "<a href='", "</", "<!--", "<a = = href=x>y", "<a =>", "&#;&#x;&"]
+        {
             to_text(odd);
         }
     }

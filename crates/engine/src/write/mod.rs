@@ -99,9 +99,7 @@ pub struct Rendered {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WriteError {
     /// A value is printed that the customer does not have.
-    #[error(
-        "`{path}` is missing or empty: give it a value, or write `| default: '…'` in the template"
-    )]
+    #[error("`{path}` is missing or empty: give it a value, or write `| default: '…'` in the template")]
     Missing {
         /// Where it was looked for, such as `customer.first_name`.
         path: String,
@@ -133,17 +131,15 @@ pub enum WriteError {
 
 impl WriteError {
     fn broken(message: impl Into<String>) -> WriteError {
-        WriteError::Broken {
-            message: message.into(),
-        }
+        WriteError::Broken { message: message.into() }
     }
 
     /// Names the line, unless an inner one was named already.
     fn at_line(self, line: usize) -> WriteError {
         match self {
-            WriteError::Broken { message } if !message.starts_with("line ") => WriteError::Broken {
-                message: format!("line {line}: {message}"),
-            },
+            WriteError::Broken { message } if !message.starts_with("line ") => {
+                WriteError::Broken { message: format!("line {line}: {message}") }
+            }
             other => other,
         }
     }
@@ -179,15 +175,10 @@ pub fn render(letter: &Letter<'_>) -> Result<Rendered, WriteError> {
     let text = match parts.text {
         Some(source) => concat(&run(source, Writing::Text).map_err(in_part("text"))?),
         // From the body without counted links: a reader of plain text sees where they lead.
-        None => {
-            markup::to_text(&markup::write(&body, Linking::default()).map_err(in_part("body"))?)
-        }
+        None => markup::to_text(&markup::write(&body, Linking::default()).map_err(in_part("body"))?),
     };
-    let rendered = Rendered {
-        html: finish_html(letter, &subject, html),
-        text: finish_text(letter, &readable(&text)),
-        subject,
-    };
+    let rendered =
+        Rendered { html: finish_html(letter, &subject, html), text: finish_text(letter, &readable(&text)), subject };
     check_length("html", &rendered.html)?;
     check_length("text", &rendered.text)?;
     Ok(rendered)
@@ -221,11 +212,7 @@ pub fn check_template(template: &Template) -> Result<TemplateFacts, String> {
             check(format!("variants.{variant}.body"), body, true)?;
         }
     }
-    Ok(TemplateFacts {
-        fields: fields.into_iter().collect(),
-        has_unsubscribe,
-        is_whole_page,
-    })
+    Ok(TemplateFacts { fields: fields.into_iter().collect(), has_unsubscribe, is_whole_page })
 }
 
 /// Runs one piece of Liquid over `data`, whose keys are its first words.
@@ -239,18 +226,8 @@ pub fn render_text(
     zone: &Zone,
     currency: Currency,
 ) -> Result<String, WriteError> {
-    let roots = data.as_object().map(|map| {
-        map.iter()
-            .map(|(key, value)| (key.as_str(), value))
-            .collect()
-    });
-    let scene = Scene {
-        roots: roots.unwrap_or_default(),
-        now,
-        zone,
-        currency,
-        writing,
-    };
+    let roots = data.as_object().map(|map| map.iter().map(|(key, value)| (key.as_str(), value)).collect());
+    let scene = Scene { roots: roots.unwrap_or_default(), now, zone, currency, writing };
     let pieces = run(source, &scene)?;
     match writing {
         Writing::Html => markup::write(&pieces, Linking::default()),
@@ -268,16 +245,10 @@ struct Sources<'a> {
 
 fn parts_of<'a>(letter: &Letter<'a>) -> Sources<'a> {
     let template = letter.template;
-    let own = template
-        .variants
-        .iter()
-        .find(|(name, _)| Some(name.as_str()) == letter.variant)
-        .map(|(_, parts)| parts);
+    let own = template.variants.iter().find(|(name, _)| Some(name.as_str()) == letter.variant).map(|(_, parts)| parts);
     let body = own.and_then(|parts| parts.body.as_deref());
     Sources {
-        subject: own
-            .and_then(|parts| parts.subject.as_deref())
-            .unwrap_or(&template.subject),
+        subject: own.and_then(|parts| parts.subject.as_deref()).unwrap_or(&template.subject),
         body: body.unwrap_or(&template.body),
         // The template's text says what its own body says: a variant's body has its text made from it.
         text: template.text.as_deref().filter(|_| body.is_none()),
@@ -286,23 +257,17 @@ fn parts_of<'a>(letter: &Letter<'a>) -> Sources<'a> {
 
 fn in_part(part: &'static str) -> impl Fn(WriteError) -> WriteError {
     move |error| match error {
-        WriteError::Broken { message } => WriteError::Broken {
-            message: format!("{part}: {message}"),
-        },
-        WriteError::TooLong { part: what, limit } if what == "output" => WriteError::TooLong {
-            part: part.to_owned(),
-            limit,
-        },
+        WriteError::Broken { message } => WriteError::Broken { message: format!("{part}: {message}") },
+        WriteError::TooLong { part: what, limit } if what == "output" => {
+            WriteError::TooLong { part: part.to_owned(), limit }
+        }
         other => other,
     }
 }
 
 fn parse(source: &str) -> Result<Program, String> {
     if source.len() > TEMPLATE_LIMIT {
-        return Err(format!(
-            "{} bytes, more than {TEMPLATE_LIMIT}",
-            source.len()
-        ));
+        return Err(format!("{} bytes, more than {TEMPLATE_LIMIT}", source.len()));
     }
     liquid::parse(source)
 }
@@ -335,11 +300,7 @@ fn links_value(links: &Links) -> Value {
 fn linking<'a>(letter: &Letter<'a>) -> Linking<'a> {
     Linking {
         track: letter.track_clicks,
-        untracked: [
-            &letter.links.unsubscribe,
-            &letter.links.preferences,
-            &letter.links.view,
-        ],
+        untracked: [&letter.links.unsubscribe, &letter.links.preferences, &letter.links.view],
     }
 }
 
@@ -353,20 +314,11 @@ fn one_line(pieces: &[Piece]) -> Result<String, WriteError> {
     let text: String = concat(pieces)
         .chars()
         .filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-        .map(|c| {
-            if c.is_control() || c.is_whitespace() {
-                ' '
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c })
         .collect();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() > SUBJECT_LIMIT {
-        return Err(WriteError::TooLong {
-            part: "subject".to_owned(),
-            limit: SUBJECT_LIMIT,
-        });
+        return Err(WriteError::TooLong { part: "subject".to_owned(), limit: SUBJECT_LIMIT });
     }
     Ok(line)
 }
@@ -385,11 +337,7 @@ fn finish_html(letter: &Letter<'_>, subject: &str, html: String) -> String {
         return html;
     }
     let has_link = html.contains(&escape::html(&letter.links.unsubscribe));
-    layout::page(
-        subject,
-        &html,
-        layout::footer_html(letter, has_link).as_deref(),
-    )
+    layout::page(subject, &html, layout::footer_html(letter, has_link).as_deref())
 }
 
 fn finish_text(letter: &Letter<'_>, text: &str) -> String {
@@ -402,10 +350,7 @@ fn finish_text(letter: &Letter<'_>, text: &str) -> String {
 
 fn check_length(part: &str, text: &str) -> Result<(), WriteError> {
     if text.len() > OUTPUT_LIMIT {
-        return Err(WriteError::TooLong {
-            part: part.to_owned(),
-            limit: OUTPUT_LIMIT,
-        });
+        return Err(WriteError::TooLong { part: part.to_owned(), limit: OUTPUT_LIMIT });
     }
     Ok(())
 }
@@ -417,11 +362,7 @@ fn paths_of(program: &Program) -> BTreeSet<String> {
     let mut reading = Reading::default();
     reading.nodes(&program.nodes);
     let Reading { paths, own } = reading;
-    paths
-        .into_iter()
-        .filter(|(root, _)| !own.contains(root))
-        .map(|(_, path)| path)
-        .collect()
+    paths.into_iter().filter(|(root, _)| !own.contains(root)).map(|(_, path)| path).collect()
 }
 
 #[derive(Default)]
@@ -449,21 +390,14 @@ impl Reading {
                 self.own.insert(name.clone());
                 self.nodes(body);
             }
-            NodeKind::If {
-                branches,
-                otherwise,
-            } => {
+            NodeKind::If { branches, otherwise } => {
                 for (condition, body) in branches {
                     self.expression(condition);
                     self.nodes(body);
                 }
                 self.nodes(otherwise);
             }
-            NodeKind::Case {
-                subject,
-                whens,
-                otherwise,
-            } => {
+            NodeKind::Case { subject, whens, otherwise } => {
                 self.expression(subject);
                 for (values, body) in whens {
                     self.expressions(values);
@@ -472,11 +406,7 @@ impl Reading {
                 self.nodes(otherwise);
             }
             NodeKind::For(head) => {
-                self.own.extend([
-                    head.variable.clone(),
-                    "forloop".into(),
-                    "tablerowloop".into(),
-                ]);
+                self.own.extend([head.variable.clone(), "forloop".into(), "tablerowloop".into()]);
                 self.expression(&head.collection);
                 self.expressions(&head.limit);
                 if let Some(Offset::At(offset)) = &head.offset {

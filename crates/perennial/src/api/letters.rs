@@ -42,7 +42,8 @@ pub fn router() -> Router<Shared> {
 }
 
 async fn click_script() -> Response {
-    ([(header::CONTENT_TYPE, "text/javascript"), (header::CACHE_CONTROL, "public, max-age=86400")], CLICK_JS).into_response()
+    ([(header::CONTENT_TYPE, "text/javascript"), (header::CACHE_CONTROL, "public, max-age=86400")], CLICK_JS)
+        .into_response()
 }
 
 /// A message by the id that a signed link carried.
@@ -64,7 +65,10 @@ async fn unsubscribe_page(State(app): State<Shared>, Path(token): Path<String>) 
         Some(message) if !app.handle.read().is_subscribed(&message) => already(&app),
         Some(_) => page(LetterPage {
             title: "No more of these messages?".to_owned(),
-            lines: vec![format!("One press, and {} will not write to you about offers and news by e-mail again. Messages about your orders still come.", sender(&app))],
+            lines: vec![format!(
+                "One press, and {} will not write to you about offers and news by e-mail again. Messages about your orders still come.",
+                sender(&app)
+            )],
             button: Some((format!("/u/{token}"), "Unsubscribe".to_owned())),
         }),
     }
@@ -98,7 +102,11 @@ async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) 
     } else {
         (format!("{} does not write to {address} about offers and news.", sender(&app)), "Send them again")
     };
-    page(LetterPage { title: "What you get from us".to_owned(), lines: vec![line], button: Some((format!("/p/{token}"), label.to_owned())) })
+    page(LetterPage {
+        title: "What you get from us".to_owned(),
+        lines: vec![line],
+        button: Some((format!("/p/{token}"), label.to_owned())),
+    })
 }
 
 async fn preferences(State(app): State<Shared>, Path(token): Path<String>) -> Response {
@@ -107,7 +115,11 @@ async fn preferences(State(app): State<Shared>, Path(token): Path<String>) -> Re
     let done = app
         .handle
         .change_later(1, move |engine, now| {
-            if engine.is_subscribed(&message) { engine.unsubscribe(&message, now) } else { engine.resubscribe(&message, now) }
+            if engine.is_subscribed(&message) {
+                engine.unsubscribe(&message, now)
+            } else {
+                engine.resubscribe(&message, now)
+            }
         })
         .await;
     match done {
@@ -142,7 +154,9 @@ async fn clicked(State(app): State<Shared>, Path(token): Path<String>) -> Respon
 async fn view(State(app): State<Shared>, Path(token): Path<String>) -> Response {
     let id = app.handle.read().signer().verify_view(&token);
     let Some(written) = find(&app, id).await.and_then(|message| message.written) else { return unknown_link() };
-    let body = written.html.unwrap_or_else(|| format!("<pre>{}</pre>", written.text.replace('&', "&amp;").replace('<', "&lt;")));
+    let body = written
+        .html
+        .unwrap_or_else(|| format!("<pre>{}</pre>", written.text.replace('&', "&amp;").replace('<', "&lt;")));
     let mut response = Html(body).into_response();
     let policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; frame-ancestors 'none'";
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
@@ -151,7 +165,13 @@ async fn view(State(app): State<Shared>, Path(token): Path<String>) -> Response 
 }
 
 fn sender(app: &Shared) -> String {
-    app.handle.read().definitions().settings.sender.as_ref().map_or_else(|| "this shop".to_owned(), |sender| sender.name.clone())
+    app.handle
+        .read()
+        .definitions()
+        .settings
+        .sender
+        .as_ref()
+        .map_or_else(|| "this shop".to_owned(), |sender| sender.name.clone())
 }
 
 /// `s…@example.com`: enough to recognise one's own, too little for a stranger.
@@ -165,7 +185,9 @@ fn masked(address: &str) -> String {
 fn unknown_link() -> Response {
     let mut response = page(LetterPage {
         title: "This link does not work".to_owned(),
-        lines: vec!["It may have been cut off on its way. Try the link in another message, or write to the shop.".to_owned()],
+        lines: vec![
+            "It may have been cut off on its way. Try the link in another message, or write to the shop.".to_owned(),
+        ],
         button: None,
     });
     *response.status_mut() = StatusCode::NOT_FOUND;

@@ -53,10 +53,18 @@ pub fn router(app: Shared) -> Router {
 
 /// Only those who can read the data directory know the token. No CORS: no page may ask.
 async fn only_with_token(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let shown = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
     let right = shown.is_some_and(|shown| crate::keys::hash(shown) == crate::keys::hash(&app.token));
     if !right {
-        return problem(StatusCode::UNAUTHORIZED, "bad_token", "show the token of this data directory: Authorization: Bearer …");
+        return problem(
+            StatusCode::UNAUTHORIZED,
+            "bad_token",
+            "show the token of this data directory: Authorization: Bearer …",
+        );
     }
     let mut response = say_as_problem(next.run(request).await).await;
     response.headers_mut().insert(header::CACHE_CONTROL, axum::http::HeaderValue::from_static("no-store"));
@@ -73,7 +81,8 @@ async fn say_as_problem(response: Response) -> Response {
     // Its sentences are short; a longer one is cut rather than lost.
     let text = axum::body::to_bytes(response.into_body(), 64 * 1024).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let message = if text.trim().is_empty() { status.canonical_reason().unwrap_or("it was refused") } else { text.trim() };
+    let message =
+        if text.trim().is_empty() { status.canonical_reason().unwrap_or("it was refused") } else { text.trim() };
     problem(status, "wrong", message)
 }
 
@@ -144,7 +153,11 @@ impl AsOf {
 }
 
 fn known_segment(engine: &Engine, name: &str) -> Result<Name, Fault> {
-    let known = || domain::shape::nearest(name, engine.definitions().segments.keys().map(Name::as_str)).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let known = || {
+        domain::shape::nearest(name, engine.definitions().segments.keys().map(Name::as_str))
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default()
+    };
     match Name::parse(name) {
         Ok(parsed) if engine.definitions().segments.contains_key(&parsed) => Ok(parsed),
         _ => Err(Fault::NotFound(format!("there is no segment `{name}`{}", known()))),
@@ -221,7 +234,11 @@ async fn members(State(app): State<Shared>, Path(name): Path<String>, Query(as_o
     .await
 }
 
-async fn why(State(app): State<Shared>, Path((name, customer)): Path<(String, String)>, Query(as_of): Query<AsOf>) -> Answer {
+async fn why(
+    State(app): State<Shared>,
+    Path((name, customer)): Path<(String, String)>,
+    Query(as_of): Query<AsOf>,
+) -> Answer {
     ask(&app, move |app| {
         let now = app.handle.now();
         let at = as_of.instant(now)?.unwrap_or(now);
@@ -247,7 +264,8 @@ async fn customers(State(app): State<Shared>, Query(find): Query<Find>) -> Answe
     ask(&app, move |app| {
         let now = app.handle.now();
         let engine = app.handle.read();
-        let found = engine.find_customers(find.find.as_deref().unwrap_or(""), 0, find.limit.unwrap_or(50).min(1_000), now);
+        let found =
+            engine.find_customers(find.find.as_deref().unwrap_or(""), 0, find.limit.unwrap_or(50).min(1_000), now);
         serde_json::to_value(found).map_err(|error| Fault::Broken(error.to_string()))
     })
     .await
@@ -284,7 +302,8 @@ async fn campaigns(State(app): State<Shared>) -> Answer {
         let reader = app.handle.reader()?;
         let engine = app.handle.read();
         let names: Vec<Name> = engine.definitions().campaigns.keys().cloned().collect();
-        let list = names.iter().map(|name| engine.campaign_answer(reader.as_ref(), name)).collect::<Result<Vec<_>, _>>()?;
+        let list =
+            names.iter().map(|name| engine.campaign_answer(reader.as_ref(), name)).collect::<Result<Vec<_>, _>>()?;
         Ok(list.into_iter().flatten().collect::<Vec<Value>>().into())
     })
     .await
@@ -294,7 +313,8 @@ async fn campaign(State(app): State<Shared>, Path(name): Path<String>) -> Answer
     ask(&app, move |app| {
         let reader = app.handle.reader()?;
         let engine = app.handle.read();
-        let known = Name::parse(&name).ok().map(|name| engine.campaign_answer(reader.as_ref(), &name)).transpose()?.flatten();
+        let known =
+            Name::parse(&name).ok().map(|name| engine.campaign_answer(reader.as_ref(), &name)).transpose()?.flatten();
         known.ok_or_else(|| Fault::NotFound(format!("there is no campaign `{name}`")))
     })
     .await
@@ -366,7 +386,10 @@ fn join_fault(error: JoinError) -> Fault {
 }
 
 async fn merge(State(app): State<Shared>, Json(pair): Json<Pair>) -> Answer {
-    let merged = app.handle.change_later(1, move |engine, now| engine.merge(&pair.a, &pair.b, now).map(|id| (id, engine.name_of(id)))).await?;
+    let merged = app
+        .handle
+        .change_later(1, move |engine, now| engine.merge(&pair.a, &pair.b, now).map(|id| (id, engine.name_of(id))))
+        .await?;
     let (id, name) = merged.map_err(join_fault)?;
     Ok(Json(json!({ "id": id.to_string(), "customer": name })))
 }
@@ -401,7 +424,11 @@ async fn apply(State(app): State<Shared>, Json(asked): Json<Definitions>) -> Ans
     let mut seen = std::collections::BTreeSet::new();
     for one in &defined {
         if !seen.insert((one.definition.kind(), one.definition.name())) {
-            return Err(Fault::Wrong(format!("{} `{}` is defined twice", one.definition.kind().word(), one.definition.name())));
+            return Err(Fault::Wrong(format!(
+                "{} `{}` is defined twice",
+                one.definition.kind().word(),
+                one.definition.name()
+            )));
         }
     }
     let changes = if asked.dry_run {
@@ -469,7 +496,8 @@ async fn add_key(State(app): State<Shared>, Json(asked): Json<KeyAsked>) -> Answ
     if asked.source.is_empty() || asked.source.chars().count() > 100 || asked.source.chars().any(char::is_control) {
         return Err(Fault::Wrong("a source has 1 to 100 characters".to_owned()));
     }
-    let fresh = crate::keys::make(trust, &asked.source, app.handle.now()).map_err(|error| Fault::Broken(error.to_string()))?;
+    let fresh =
+        crate::keys::make(trust, &asked.source, app.handle.now()).map_err(|error| Fault::Broken(error.to_string()))?;
     let key = fresh.key;
     let id = key.id.clone();
     app.handle.change_later(1, move |engine, _| engine.add_key(key)).await?;
@@ -480,8 +508,15 @@ async fn revoke_key(State(app): State<Shared>, Path(id): Path<String>) -> Answer
     let wanted = id.clone();
     // People paste the whole key where its id is asked: both are understood.
     let own = crate::keys::id_of(&wanted).map_or(wanted.clone(), str::to_owned);
-    let revoked = app.handle.change_later(1, move |engine, now| engine.revoke_key(&wanted, now) || engine.revoke_key(&own, now)).await?;
-    if revoked { Ok(Json(json!({ "revoked": id }))) } else { Err(Fault::NotFound("there is no such key in force".to_owned())) }
+    let revoked = app
+        .handle
+        .change_later(1, move |engine, now| engine.revoke_key(&wanted, now) || engine.revoke_key(&own, now))
+        .await?;
+    if revoked {
+        Ok(Json(json!({ "revoked": id })))
+    } else {
+        Err(Fault::NotFound("there is no such key in force".to_owned()))
+    }
 }
 
 #[derive(Deserialize)]
@@ -497,19 +532,23 @@ async fn import(State(app): State<Shared>, Query(asked): Query<ImportAsked>, bod
         let (source, now) = (source.clone(), app.handle.now());
         tokio::task::spawn_blocking(move || {
             let options = DoorOptions::default();
-            let door = Door { now, source: &source, fresh_id: &|_| String::new(), options: &options, correct_skew: false };
+            let door =
+                Door { now, source: &source, fresh_id: &|_| String::new(), options: &options, correct_skew: false };
             read(&body, Endpoint::Batch, &door)
         })
         .await
     };
-    let reading = checked.map_err(|error| Fault::Broken(error.to_string()))?.map_err(|refusal| Fault::Wrong(refusal.message))?;
+    let reading =
+        checked.map_err(|error| Fault::Broken(error.to_string()))?.map_err(|refusal| Fault::Wrong(refusal.message))?;
     let receipts = app.handle.ingest(source, reading.items).await?;
     let (mut accepted, mut duplicates, mut refused) = (0_u64, 0_u64, Vec::new());
     for (index, receipt) in receipts.iter().enumerate() {
         match receipt {
             Receipt::Accepted(_) => accepted += 1,
             Receipt::Duplicate { .. } => duplicates += 1,
-            Receipt::Refused { reason, message } => refused.push(json!({ "index": index, "reason": reason, "message": message })),
+            Receipt::Refused { reason, message } => {
+                refused.push(json!({ "index": index, "reason": reason, "message": message }))
+            }
         }
     }
     Ok(Json(json!({ "accepted": accepted, "duplicates": duplicates, "refused": refused })))
@@ -527,7 +566,8 @@ async fn demo_advance(State(app): State<Shared>, Json(asked): Json<AdvanceAsked>
         return Err(Fault::Wrong("a year at a time, at most".to_owned()));
     }
     ask(&app, move |app| {
-        let advanced = crate::demo::advance(&app.handle, span).map_err(|error| Fault::Conflict(format!("{error:#}")))?;
+        let advanced =
+            crate::demo::advance(&app.handle, span).map_err(|error| Fault::Conflict(format!("{error:#}")))?;
         Ok(json!(advanced))
     })
     .await
@@ -536,7 +576,8 @@ async fn demo_advance(State(app): State<Shared>, Json(asked): Json<AdvanceAsked>
 async fn demo_answers(State(app): State<Shared>) -> Answer {
     ask(&app, |app| {
         let reader = app.handle.reader()?;
-        let answers = crate::demo::answers(app.handle.dir(), reader.as_ref(), &app.handle.read()).map_err(|error| Fault::Conflict(format!("{error:#}")))?;
+        let answers = crate::demo::answers(app.handle.dir(), reader.as_ref(), &app.handle.read())
+            .map_err(|error| Fault::Conflict(format!("{error:#}")))?;
         Ok(json!(answers))
     })
     .await
@@ -548,11 +589,22 @@ async fn login_link(State(app): State<Shared>) -> Answer {
 }
 
 /// The whole of what commands share: made once, for a server or for one command.
-pub fn app(handle: crate::runtime::Handle, config: &crate::config::Config, public_url: &str, sessions: Arc<crate::pages::Sessions>) -> Shared {
+pub fn app(
+    handle: crate::runtime::Handle,
+    config: &crate::config::Config,
+    public_url: &str,
+    sessions: Arc<crate::pages::Sessions>,
+) -> Shared {
     let door = DoorOptions {
         browser_may_order: config.ingest.browser_may_order,
         browser_traits: config.ingest.browser_traits.clone(),
         ..DoorOptions::default()
     };
-    Arc::new(App { handle, door, public_url: public_url.to_owned(), token: crate::api::tracking::random_id(), sessions })
+    Arc::new(App {
+        handle,
+        door,
+        public_url: public_url.to_owned(),
+        token: crate::api::tracking::random_id(),
+        sessions,
+    })
 }

@@ -86,7 +86,11 @@ pub fn not_done(error: &JobError) -> Response {
         JobError::NotStored(_) => "not_stored",
         JobError::Panicked => "failed",
     };
-    let status = if matches!(error, JobError::Panicked) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if matches!(error, JobError::Panicked) {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let mut response = problem(status, code, &error.to_string());
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response

@@ -40,14 +40,19 @@ pub fn router() -> Router<Shared> {
         ("alias", "a", CallKind::Alias),
         ("record", "record", CallKind::Record),
     ] {
-        let take = move |state: State<Shared>, request: Request| async move { take(state, Endpoint::One(kind), request).await };
+        let take = move |state: State<Shared>, request: Request| async move {
+            take(state, Endpoint::One(kind), request).await
+        };
         router = router.route(&format!("/v1/{path}"), post(take));
         if short != path {
             router = router.route(&format!("/v1/{short}"), post(take));
         }
     }
     for path in ["batch", "b", "import"] {
-        router = router.route(&format!("/v1/{path}"), post(|state: State<Shared>, request: Request| async move { take(state, Endpoint::Batch, request).await }));
+        router = router.route(
+            &format!("/v1/{path}"),
+            post(|state: State<Shared>, request: Request| async move { take(state, Endpoint::Batch, request).await }),
+        );
     }
     router.route("/v1/projects/{key}/settings", get(settings)).layer(middleware::from_fn(cors))
 }
@@ -60,7 +65,10 @@ async fn cors(request: Request, next: Next) -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     if preflight {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, GET, OPTIONS"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type, authorization, content-encoding"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("content-type, authorization, content-encoding"),
+        );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     }
     response
@@ -117,7 +125,9 @@ async fn take(State(app): State<Shared>, endpoint: Endpoint, request: Request) -
         Ok(Ok((source, Ok(reading)))) => answer(&app, source, reading).await,
         Ok(Ok((source, Err(refusal)))) => refuse_whole(&app, source, refusal).await,
         Ok(Err(response)) => *response,
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the body could not be read; the reason is in the log"),
+        Err(_) => {
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the body could not be read; the reason is in the log")
+        }
     }
 }
 
@@ -125,7 +135,12 @@ type ReadRequest = (Source, Result<Reading, Refusal>);
 
 /// Decompresses, authenticates and checks one body. Runs beside the async threads: it is pure work.
 #[expect(clippy::result_large_err, reason = "the error is the answer, made once a request")]
-fn read_request(app: &Shared, body: &Bytes, endpoint: Endpoint, known: Option<Source>) -> Result<ReadRequest, Response> {
+fn read_request(
+    app: &Shared,
+    body: &Bytes,
+    endpoint: Endpoint,
+    known: Option<Source>,
+) -> Result<ReadRequest, Response> {
     let unpacked;
     let text: &[u8] = if is_gzip(body) {
         unpacked = unpack(body)?;
@@ -134,7 +149,11 @@ fn read_request(app: &Shared, body: &Bytes, endpoint: Endpoint, known: Option<So
         body
     };
     if is_gzip(text) {
-        return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "packed_twice", "the body is gzipped twice; send it gzipped once"));
+        return Err(problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "packed_twice",
+            "the body is gzipped twice; send it gzipped once",
+        ));
     }
     let source = match known {
         Some(source) => source,
@@ -177,7 +196,10 @@ async fn answer(app: &Shared, source: Source, reading: Reading) -> Response {
     if refused.len() < receipts.len() {
         let duplicates = receipts.iter().filter(|receipt| matches!(receipt, Receipt::Duplicate { .. })).count();
         let accepted = receipts.len() - refused.len() - duplicates;
-        return with_notes(json!({ "success": true, "accepted": accepted, "duplicates": duplicates, "refused": refused }), &set_aside);
+        return with_notes(
+            json!({ "success": true, "accepted": accepted, "duplicates": duplicates, "refused": refused }),
+            &set_aside,
+        );
     }
     let first = &refused[0];
     let mut body = json!({ "code": first["code"], "message": first["message"] });
@@ -191,7 +213,8 @@ async fn answer(app: &Shared, source: Source, reading: Reading) -> Response {
 fn with_notes(body: Value, notes: &[(usize, String)]) -> Response {
     let mut response = Json(body).into_response();
     let text: String = notes.iter().take(5).map(|(index, note)| format!("[{index}] {note}; ")).collect();
-    let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(1_000).collect();
+    let ascii: String =
+        text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(1_000).collect();
     if let Ok(value) = HeaderValue::from_str(&ascii)
         && !notes.is_empty()
     {
@@ -215,13 +238,21 @@ pub fn source_of(app: &Shared, key: &str) -> Option<Source> {
 }
 
 fn bad_key() -> Response {
-    let mut response = problem(StatusCode::UNAUTHORIZED, "bad_key", "no such write key; make one with `perennial keys create`, and send it as the user of Basic auth or as `writeKey` in the body");
+    let mut response = problem(
+        StatusCode::UNAUTHORIZED,
+        "bad_key",
+        "no such write key; make one with `perennial keys create`, and send it as the user of Basic auth or as `writeKey` in the body",
+    );
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"perennial\""));
     response
 }
 
 fn too_large() -> Response {
-    let mut response = problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "a request may have 4 MB, and 16 MB when unpacked; send smaller batches");
+    let mut response = problem(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        "a request may have 4 MB, and 16 MB when unpacked; send smaller batches",
+    );
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
@@ -243,10 +274,19 @@ async fn read_body(body: Body) -> Result<Bytes, Response> {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) => {
             // The limit is the only error that is ours; anything else is a connection that broke.
-            let limited = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("length limit"));
-            Err(if limited { too_large() } else { problem(StatusCode::BAD_REQUEST, "broken_body", "the body did not arrive whole; send it again") })
+            let limited =
+                std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("length limit"));
+            Err(if limited {
+                too_large()
+            } else {
+                problem(StatusCode::BAD_REQUEST, "broken_body", "the body did not arrive whole; send it again")
+            })
         }
-        Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took longer than 30 s; send smaller batches")),
+        Err(_) => Err(problem(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "the body took longer than 30 s; send smaller batches",
+        )),
     }
 }
 

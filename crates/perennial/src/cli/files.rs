@@ -39,13 +39,20 @@ pub(super) struct Import {
 
 /// Brings files in. Importing twice changes nothing: ids come from the data; so an import that was
 /// interrupted is simply started again.
-pub(super) fn import(import: &Import, client: impl FnOnce() -> anyhow::Result<Client>, out: &Out) -> anyhow::Result<Ended> {
+pub(super) fn import(
+    import: &Import,
+    client: impl FnOnce() -> anyhow::Result<Client>,
+    out: &Out,
+) -> anyhow::Result<Ended> {
     let Some(map) = &import.map else {
         if import.preview {
             let proposed = import::sniff(&import.files[0])?;
-            return out.answer(&json!({ "mapping": proposed }), |print| write!(print, "{proposed}")).map(|()| Ended::Yes);
+            return out
+                .answer(&json!({ "mapping": proposed }), |print| write!(print, "{proposed}"))
+                .map(|()| Ended::Yes);
         }
-        let words = "say what the columns mean with --map NAME or --map FILE; `--preview` without it proposes a mapping";
+        let words =
+            "say what the columns mean with --map NAME or --map FILE; `--preview` without it proposes a mapping";
         return Err(WrongUsage(words.to_owned()).into());
     };
     let mapping = mapping(map)?;
@@ -121,7 +128,9 @@ fn mapping(map: &str) -> anyhow::Result<Mapping> {
     match std::fs::read_to_string(map) {
         Ok(text) => Ok(Mapping::parse(&text, map)?),
         Err(error) => {
-            let near = Mapping::nearest_shipped(map).map(|near| format!("; did you mean the shipped `{near}`?")).unwrap_or_default();
+            let near = Mapping::nearest_shipped(map)
+                .map(|near| format!("; did you mean the shipped `{near}`?"))
+                .unwrap_or_default();
             Err(error).with_context(|| format!("no mapping `{map}` is shipped, and no such file can be read{near}"))
         }
     }
@@ -190,7 +199,9 @@ impl Run {
         self.accepted += answer["accepted"].as_u64().unwrap_or_default();
         self.duplicates += answer["duplicates"].as_u64().unwrap_or_default();
         for refused in answer["refused"].as_array().into_iter().flatten() {
-            let Some(call) = refused["index"].as_u64().and_then(|index| piece.get(usize::try_from(index).ok()?)) else { continue };
+            let Some(call) = refused["index"].as_u64().and_then(|index| piece.get(usize::try_from(index).ok()?)) else {
+                continue;
+            };
             let refused = Refused {
                 file: source.file_name(call.file).unwrap_or_default().to_owned(),
                 line: call.line,
@@ -218,7 +229,15 @@ fn bar() -> ProgressBar {
 }
 
 /// Fills a fresh directory with the demo and serves it; one that is filled is only served.
-pub(super) fn demo(dir: &Path, config: &Config, out: &Out, listen: Option<SocketAddr>, no_serve: bool, seed: u64, customers: u32) -> anyhow::Result<()> {
+pub(super) fn demo(
+    dir: &Path,
+    config: &Config,
+    out: &Out,
+    listen: Option<SocketAddr>,
+    no_serve: bool,
+    seed: u64,
+    customers: u32,
+) -> anyhow::Result<()> {
     let known = crate::demo::DemoShop::read(dir)?;
     let shop = match known {
         Some(shop) => shop,
@@ -241,7 +260,9 @@ pub(super) fn demo(dir: &Path, config: &Config, out: &Out, listen: Option<Socket
         };
         open.close();
         let answer = json!({ "url": null, "customers": people, "events": events, "seed": shop.seed });
-        return out.answer(&answer, |print| writeln!(print, "{people} customers, {events} events, seed {} in {}", shop.seed, dir.display()));
+        return out.answer(&answer, |print| {
+            writeln!(print, "{people} customers, {events} events, seed {} in {}", shop.seed, dir.display())
+        });
     }
     let listen = listen.unwrap_or(config.server.listen);
     serve(dir, config, listen, |listening, open| {
@@ -254,7 +275,11 @@ pub(super) fn demo(dir: &Path, config: &Config, out: &Out, listen: Option<Socket
             writeln!(print, "The Tea House: {people} customers, {events} events (seed {}).", shop.seed)?;
             writeln!(print, "Perennial is at {}", listening.url)?;
             writeln!(print, "Log in with this link, once, within 15 minutes:\n  {}", listening.login)?;
-            writeln!(print, "Let time pass, from another terminal:\n  perennial --data-dir {} demo advance 14d", dir.display())
+            writeln!(
+                print,
+                "Let time pass, from another terminal:\n  perennial --data-dir {} demo advance 14d",
+                dir.display()
+            )
         })
     })
 }
@@ -286,7 +311,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> anyhow::Resul
     for entry in std::fs::read_dir(path).with_context(|| format!("{} cannot be read", path.display()))? {
         let path = entry?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let fits = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json");
+        let fits =
+            path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json");
         if !hidden && (path.is_dir() || fits) {
             collect(&path, files, depth + 1)?;
         }
@@ -303,7 +329,8 @@ pub(super) fn write_definitions(dir: &Path, list: &Value) -> anyhow::Result<Vec<
         let folder = dir.join(format!("{kind}s"));
         std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let file = folder.join(format!("{name}.json"));
-        std::fs::write(&file, serde_json::to_string_pretty(&one["definition"])? + "\n").with_context(|| format!("{} cannot be written", file.display()))?;
+        std::fs::write(&file, serde_json::to_string_pretty(&one["definition"])? + "\n")
+            .with_context(|| format!("{} cannot be written", file.display()))?;
         written.push(file.display().to_string());
     }
     Ok(written)

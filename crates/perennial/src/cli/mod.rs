@@ -275,9 +275,15 @@ pub fn run() -> ExitCode {
 }
 
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PERENNIAL_LOG").unwrap_or_else(|_| "warn,perennial=info,engine=info".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PERENNIAL_LOG")
+        .unwrap_or_else(|_| "warn,perennial=info,engine=info".into());
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .with_target(false)
+        .init();
 }
 
 fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
@@ -290,23 +296,35 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             let listen = listen.unwrap_or(config.server.listen);
             serve(&dir, &config, listen, |listening, open| {
                 let customers = open.handle().read().customer_count();
-                out.answer(&json!({ "url": listening.url, "login": listening.login, "customers": customers }), |print| {
-                    writeln!(print, "Perennial is at {}", listening.url)?;
-                    writeln!(print, "Log in with this link, once, within 15 minutes:\n  {}", listening.login)
-                })
+                out.answer(
+                    &json!({ "url": listening.url, "login": listening.login, "customers": customers }),
+                    |print| {
+                        writeln!(print, "Perennial is at {}", listening.url)?;
+                        writeln!(print, "Log in with this link, once, within 15 minutes:\n  {}", listening.login)
+                    },
+                )
             })?;
         }
         Command::Demo { command: Some(DemoCommand::Advance { span }), .. } => {
-            let answer = with(client(Create::No)?, |client| client.post("/api/demo/advance", &json!({ "span": span })))?;
+            let answer =
+                with(client(Create::No)?, |client| client.post("/api/demo/advance", &json!({ "span": span })))?;
             out.answer(&answer, |print| {
-                writeln!(print, "It is now {}: {} events came in, {} messages went out.", show::text(&answer, "now"), answer["events"], answer["sent"])
+                writeln!(
+                    print,
+                    "It is now {}: {} events came in, {} messages went out.",
+                    show::text(&answer, "now"),
+                    answer["events"],
+                    answer["sent"]
+                )
             })?;
         }
         Command::Demo { answers: true, .. } => {
             let answer = with(client(Create::No)?, |client| client.get("/api/demo/answers"))?;
             out.document(&answer)?;
         }
-        Command::Demo { listen, no_serve, seed, customers, .. } => files::demo(&dir, &config, &out, listen, no_serve, seed, customers)?,
+        Command::Demo { listen, no_serve, seed, customers, .. } => {
+            files::demo(&dir, &config, &out, listen, no_serve, seed, customers)?
+        }
         Command::Login => {
             let client = client(Create::No)?;
             if !client.is_remote() {
@@ -339,7 +357,9 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
         Command::Pull { path } => {
             let answer = with(client(Create::No)?, |client| client.get("/api/definitions"))?;
             let written = files::write_definitions(&path, &answer)?;
-            out.answer(&json!({ "files": written }), |print| writeln!(print, "{} definitions written to {}", written.len(), path.display()))?;
+            out.answer(&json!({ "files": written }), |print| {
+                writeln!(print, "{} definitions written to {}", written.len(), path.display())
+            })?;
         }
         Command::Segments { command } => segments(client(Create::No)?, &command, &out)?,
         Command::Customers { command } => customers(client(Create::No)?, &command, &out)?,
@@ -364,7 +384,9 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             let answer = with(client(Create::No)?, |client| client.get(path.trim_end_matches('&')))?;
             out.answer(&answer, |print| show::decisions(print, &answer))?;
         }
-        Command::Completions { shell } => clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut std::io::stdout()),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut std::io::stdout())
+        }
     }
     Ok(Ended::Yes)
 }
@@ -390,14 +412,25 @@ fn keys(client: Client, command: &KeysCommand, out: &Out) -> anyhow::Result<()> 
 }
 
 fn segments(client: Client, command: &SegmentsCommand, out: &Out) -> anyhow::Result<()> {
-    let as_of = |as_of: &Option<String>| as_of.as_ref().map(|at| format!("?as_of={}", crate::client::in_url(at))).unwrap_or_default();
+    let as_of = |as_of: &Option<String>| {
+        as_of.as_ref().map(|at| format!("?as_of={}", crate::client::in_url(at))).unwrap_or_default()
+    };
     let path = match command {
         SegmentsCommand::List => "/api/segments".to_owned(),
         SegmentsCommand::Show { name } => format!("/api/segments/{}", crate::client::in_url(name)),
-        SegmentsCommand::Count { name, as_of: at } => format!("/api/segments/{}/count{}", crate::client::in_url(name), as_of(at)),
-        SegmentsCommand::Members { name, as_of: at } => format!("/api/segments/{}/members{}", crate::client::in_url(name), as_of(at)),
+        SegmentsCommand::Count { name, as_of: at } => {
+            format!("/api/segments/{}/count{}", crate::client::in_url(name), as_of(at))
+        }
+        SegmentsCommand::Members { name, as_of: at } => {
+            format!("/api/segments/{}/members{}", crate::client::in_url(name), as_of(at))
+        }
         SegmentsCommand::Why { name, customer, as_of: at } => {
-            format!("/api/segments/{}/why/{}{}", crate::client::in_url(name), crate::client::in_url(customer), as_of(at))
+            format!(
+                "/api/segments/{}/why/{}{}",
+                crate::client::in_url(name),
+                crate::client::in_url(customer),
+                as_of(at)
+            )
         }
     };
     let answer = with(client, |client| client.get(&path))?;
@@ -416,7 +449,9 @@ fn customers(client: Client, command: &CustomersCommand, out: &Out) -> anyhow::R
             let at = as_of.as_ref().map(|at| format!("?as_of={}", crate::client::in_url(at))).unwrap_or_default();
             client.get(&format!("/api/customers/{}{at}", crate::client::in_url(id)))
         }
-        CustomersCommand::Timeline { id } => client.get(&format!("/api/customers/{}/timeline", crate::client::in_url(id))),
+        CustomersCommand::Timeline { id } => {
+            client.get(&format!("/api/customers/{}/timeline", crate::client::in_url(id)))
+        }
         CustomersCommand::Find { text } => client.get(&format!("/api/customers?find={}", crate::client::in_url(text))),
         CustomersCommand::Merge { a, b } => client.post("/api/customers/merge", &json!({ "a": a, "b": b })),
         CustomersCommand::Unmerge { a, b } => client.post("/api/customers/unmerge", &json!({ "a": a, "b": b })),
@@ -425,7 +460,9 @@ fn customers(client: Client, command: &CustomersCommand, out: &Out) -> anyhow::R
         CustomersCommand::Show { .. } => show::customer(print, &answer),
         CustomersCommand::Timeline { .. } => show::timeline(print, &answer),
         CustomersCommand::Find { .. } => show::found(print, &answer),
-        CustomersCommand::Merge { .. } => writeln!(print, "one person now: {} ({})", show::text(&answer, "customer"), show::text(&answer, "id")),
+        CustomersCommand::Merge { .. } => {
+            writeln!(print, "one person now: {} ({})", show::text(&answer, "customer"), show::text(&answer, "id"))
+        }
         CustomersCommand::Unmerge { a, b } => writeln!(print, "{a} and {b} are two people again"),
     })
 }

@@ -19,7 +19,12 @@ fn word(value: &Value) -> String {
 
 /// A table of some fields of a list of objects.
 pub(super) fn table(print: &mut dyn Write, list: &Value, columns: &[&str]) -> Result<()> {
-    let rows: Vec<Vec<String>> = list.as_array().into_iter().flatten().map(|row| columns.iter().map(|column| text(row, column)).collect()).collect();
+    let rows: Vec<Vec<String>> = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| columns.iter().map(|column| text(row, column)).collect())
+        .collect();
     if rows.is_empty() {
         return writeln!(print, "nothing yet");
     }

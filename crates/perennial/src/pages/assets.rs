@@ -39,9 +39,5 @@ pub(super) async fn asset(Path(file): Path<String>) -> Response {
         "/assets/perennial.svg" => ("image/svg+xml", "public, max-age=86400", ICON),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
-    (
-        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, age)],
-        content,
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, age)], content).into_response()
 }

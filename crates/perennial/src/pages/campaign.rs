@@ -108,12 +108,7 @@ impl Arm {
     }
 
     fn revenue_per_customer(&self) -> String {
-        shown(
-            self.revenue
-                .as_ref()
-                .and_then(|revenue| revenue.per(&self.customers))
-                .as_ref(),
-        )
+        shown(self.revenue.as_ref().and_then(|revenue| revenue.per(&self.customers)).as_ref())
     }
 
     /// Two digits after the point: more are not known of a mean of whole events.
@@ -199,15 +194,8 @@ impl CampaignPage {
             self.row(Outcome::Skipped, &funnel.skipped, "Skipped"),
             self.row(Outcome::Failed, &funnel.failed, "Failed"),
             self.row(Outcome::Uncertain, &funnel.uncertain, "Uncertain"),
-            self.row(
-                Outcome::WouldHaveSent,
-                &funnel.would_have_sent,
-                "Would have been sent",
-            ),
-            Bar {
-                opens: Some(self.decisions_of("sent", "")),
-                ..plain("Sent", funnel.sent, Tone::Leaf)
-            },
+            self.row(Outcome::WouldHaveSent, &funnel.would_have_sent, "Would have been sent"),
+            Bar { opens: Some(self.decisions_of("sent", "")), ..plain("Sent", funnel.sent, Tone::Leaf) },
         ];
         // What never happened needs no row; what may happen to every campaign keeps its zero.
         rows.retain(|row| {
@@ -240,11 +228,7 @@ impl CampaignPage {
     }
 
     fn decisions_of(&self, outcome: &str, because: &str) -> String {
-        format!(
-            "{}{}#decisions",
-            self.place(),
-            Filter::default().with(outcome, because)
-        )
+        format!("{}{}#decisions", self.place(), Filter::default().with(outcome, because))
     }
 
     fn next_page(&self, cursor: &str) -> String {
@@ -253,9 +237,5 @@ impl CampaignPage {
 }
 
 fn total(reasons: &[ReasonCount]) -> Count {
-    Count(
-        reasons
-            .iter()
-            .fold(0, |sum, reason| sum.saturating_add(reason.count.0)),
-    )
+    Count(reasons.iter().fold(0, |sum, reason| sum.saturating_add(reason.count.0)))
 }

@@ -78,21 +78,10 @@ pub(super) struct CampaignsPage {
 
 impl CampaignsPage {
     fn running(&self) -> Count {
-        Count::from(
-            self.view
-                .rows
-                .iter()
-                .filter(|row| row.state.is_running())
-                .count(),
-        )
+        Count::from(self.view.rows.iter().filter(|row| row.state.is_running()).count())
     }
 
     fn sent(&self) -> Count {
-        Count(
-            self.view
-                .rows
-                .iter()
-                .fold(0, |sent, row| sent.saturating_add(row.sent.0)),
-        )
+        Count(self.view.rows.iter().fold(0, |sent, row| sent.saturating_add(row.sent.0)))
     }
 }

@@ -58,25 +58,14 @@ impl SizeChart {
     /// Draws the points, oldest first. `what` names them for those who hear the page: "Members of Regulars".
     pub fn new(what: &str, points: &[SizePoint]) -> SizeChart {
         let points = &points[points.len().saturating_sub(MOST_POINTS)..];
-        let largest = points
-            .iter()
-            .map(|point| point.members.0)
-            .max()
-            .unwrap_or(0);
+        let largest = points.iter().map(|point| point.members.0).max().unwrap_or(0);
         let top = round_top(largest);
         let days = plot(points, top);
-        let line: Vec<String> = days
-            .iter()
-            .map(|day| format!("{:.2} {:.2}", day.x * 10.0, day.y))
-            .collect();
+        let line: Vec<String> = days.iter().map(|day| format!("{:.2} {:.2}", day.x * 10.0, day.y)).collect();
         let line = line.join(" L");
         let area = match (days.first(), days.last()) {
             (Some(first), Some(last)) => {
-                format!(
-                    "M{:.2} {PLOT} L{line} L{:.2} {PLOT} Z",
-                    first.x * 10.0,
-                    last.x * 10.0
-                )
+                format!("M{:.2} {PLOT} L{line} L{:.2} {PLOT} Z", first.x * 10.0, last.x * 10.0)
             }
             _ => String::new(),
         };
@@ -91,19 +80,8 @@ impl SizeChart {
             ),
             _ => format!("{what}: nothing counted yet"),
         };
-        let line = if line.is_empty() {
-            line
-        } else {
-            format!("M{line}")
-        };
-        SizeChart {
-            label,
-            line,
-            area,
-            top: Count(top),
-            middle: Count(top / 2),
-            days,
-        }
+        let line = if line.is_empty() { line } else { format!("M{line}") };
+        SizeChart { label, line, area, top: Count(top), middle: Count(top / 2), days }
     }
 
     fn last(&self) -> Option<&PlottedDay> {
@@ -131,11 +109,7 @@ fn plot(points: &[SizePoint], top: u64) -> Vec<PlottedDay> {
             PlottedDay {
                 point,
                 left: (x - width / 2.0).max(0.0),
-                width: if place == 0 || place == last {
-                    width / 2.0
-                } else {
-                    width
-                },
+                width: if place == 0 || place == last { width / 2.0 } else { width },
                 x,
                 y: PLOT - point.members.0 as f64 / top as f64 * PLOT,
                 shows_date: place == last || (place % every == 0 && !near_end),
@@ -194,16 +168,11 @@ impl Sparkline {
             .iter()
             .enumerate()
             .map(|(place, count)| {
-                let (x, y) = (
-                    place as f64 / gaps * 96.0,
-                    22.0 - count.0 as f64 / top * 20.0,
-                );
+                let (x, y) = (place as f64 / gaps * 96.0, 22.0 - count.0 as f64 / top * 20.0);
                 format!("{x:.1} {y:.1}")
             })
             .collect();
-        Sparkline {
-            line: line.join(" L"),
-        }
+        Sparkline { line: line.join(" L") }
     }
 }
 
@@ -248,18 +217,11 @@ pub struct BarPart {
 impl Bars {
     /// Bars against `whole`; rows larger than it fill the width.
     pub fn new(rows: Vec<Bar>, whole: &Count) -> Bars {
-        Bars {
-            rows,
-            whole: whole.0,
-        }
+        Bars { rows, whole: whole.0 }
     }
 
     fn width(&self, row: &Bar) -> String {
-        Share {
-            part: row.count.0,
-            whole: self.whole,
-        }
-        .width()
+        Share { part: row.count.0, whole: self.whole }.width()
     }
 }
 
@@ -285,27 +247,16 @@ impl Pair {
     /// Compares the shares of both arms on one scale that starts at zero.
     pub fn new(messaged: Share, held_out: Share) -> Pair {
         // "Of 1,000" of a group of 80 would claim digits that nobody knows.
-        let every = if messaged.whole.min(held_out.whole) >= 1_000 {
-            1_000
-        } else {
-            100
-        };
+        let every = if messaged.whole.min(held_out.whole) >= 1_000 { 1_000 } else { 100 };
         let scale = messaged.per_mille().max(held_out.per_mille()).max(1);
         let row = |label, share: Share, tone| PairRow {
             label,
             value: share.of_every(every),
             // The longer bar leaves room for its number.
-            width: Share {
-                part: share.per_mille() * 3,
-                whole: scale * 4,
-            }
-            .width(),
+            width: Share { part: share.per_mille() * 3, whole: scale * 4 }.width(),
             tone,
         };
-        let rows = [
-            row("With the message", messaged, "leaf"),
-            row("Comparison group", held_out, "rest"),
-        ];
+        let rows = [row("With the message", messaged, "leaf"), row("Comparison group", held_out, "rest")];
         Pair {
             heading: format!("Of every {} customers, so many came back", Count(every)),
             label: format!(
@@ -325,30 +276,13 @@ mod tests {
 
     fn points(members: &[u64]) -> Vec<SizePoint> {
         let first = Date::constant(2026, 11, 1);
-        let day = |place: usize| {
-            first.saturating_add(jiff::Span::new().days(i64::try_from(place).unwrap()))
-        };
-        members
-            .iter()
-            .enumerate()
-            .map(|(place, &count)| SizePoint {
-                day: day(place),
-                members: Count(count),
-            })
-            .collect()
+        let day = |place: usize| first.saturating_add(jiff::Span::new().days(i64::try_from(place).unwrap()));
+        members.iter().enumerate().map(|(place, &count)| SizePoint { day: day(place), members: Count(count) }).collect()
     }
 
     #[test]
     fn the_scale_begins_at_zero_and_ends_at_a_round_number_with_a_whole_half() {
-        for (largest, top) in [
-            (0, 2),
-            (1, 2),
-            (3, 4),
-            (5, 10),
-            (11, 20),
-            (412, 500),
-            (4_001, 5_000),
-        ] {
+        for (largest, top) in [(0, 2), (1, 2), (3, 4), (5, 10), (11, 20), (412, 500), (4_001, 5_000)] {
             assert_eq!(round_top(largest), top, "{largest}");
         }
         assert!(round_top(u64::MAX) >= u64::MAX / 2);
@@ -358,11 +292,8 @@ mod tests {
     fn the_table_behind_a_chart_has_the_numbers_that_were_drawn() {
         let members = [0, 5, 412, 1_399, 7];
         let html = SizeChart::new("Members", &points(&members)).to_string();
-        let cells: Vec<&str> = html
-            .split("<td class=\"num\">")
-            .skip(1)
-            .map(|rest| &rest[..rest.find('<').unwrap()])
-            .collect();
+        let cells: Vec<&str> =
+            html.split("<td class=\"num\">").skip(1).map(|rest| &rest[..rest.find('<').unwrap()]).collect();
         assert_eq!(cells, ["7", "1,399", "412", "5", "0"]);
         assert!(html.contains("Members: 0 on 1 Nov, 7 on 5 Nov, most 1,399"));
     }
@@ -371,10 +302,7 @@ mod tests {
     fn a_chart_of_nothing_one_point_or_enormous_numbers_is_still_a_chart() {
         for members in [&[][..], &[0], &[7], &[u64::MAX, 0, u64::MAX]] {
             let html = SizeChart::new("Members", &points(members)).to_string();
-            assert!(
-                !html.contains("NaN") && !html.contains("inf"),
-                "{members:?}"
-            );
+            assert!(!html.contains("NaN") && !html.contains("inf"), "{members:?}");
             assert_eq!(html.matches("<td class=\"num\">").count(), members.len());
         }
         assert!(!Sparkline::new(&[]).to_string().contains("NaN"));
@@ -382,24 +310,9 @@ mod tests {
 
     #[test]
     fn the_longer_of_two_shares_leaves_room_for_its_number_and_both_start_at_zero() {
-        let pair = Pair::new(
-            Share {
-                part: 200,
-                whole: 1000,
-            },
-            Share {
-                part: 50,
-                whole: 500,
-            },
-        );
-        assert_eq!(
-            pair.rows.each_ref().map(|row| row.width.as_str()),
-            ["75.0%", "37.5%"]
-        );
+        let pair = Pair::new(Share { part: 200, whole: 1000 }, Share { part: 50, whole: 500 });
+        assert_eq!(pair.rows.each_ref().map(|row| row.width.as_str()), ["75.0%", "37.5%"]);
         let nobody = Pair::new(Share { part: 0, whole: 0 }, Share { part: 0, whole: 0 });
-        assert_eq!(
-            nobody.rows.each_ref().map(|row| row.width.as_str()),
-            ["0.0%", "0.0%"]
-        );
+        assert_eq!(nobody.rows.each_ref().map(|row| row.width.as_str()), ["0.0%", "0.0%"]);
     }
 }

@@ -214,10 +214,7 @@ impl CustomerPage {
 
     /// The conditions that hold come first: they are the answer to "why".
     fn why(membership: &Membership) -> Vec<&WhyCondition> {
-        let (holding, others): (Vec<_>, Vec<_>) = membership
-            .conditions
-            .iter()
-            .partition(|condition| condition.holds);
+        let (holding, others): (Vec<_>, Vec<_>) = membership.conditions.iter().partition(|condition| condition.holds);
         holding.into_iter().chain(others).collect()
     }
 }

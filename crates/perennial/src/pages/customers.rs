@@ -56,10 +56,6 @@ pub(super) struct CustomersPage {
 
 impl CustomersPage {
     fn next_page(&self, cursor: &str) -> String {
-        format!(
-            "/customers?q={}&after={}",
-            encoded(&self.search.query),
-            encoded(cursor)
-        )
+        format!("/customers?q={}&after={}", encoded(&self.search.query), encoded(cursor))
     }
 }

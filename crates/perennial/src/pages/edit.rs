@@ -26,9 +26,7 @@ impl Definition {
 
     /// The definition of a word.
     pub fn of_word(word: &str) -> Option<Definition> {
-        [Definition::Segment, Definition::Campaign]
-            .into_iter()
-            .find(|kind| kind.word() == word)
+        [Definition::Segment, Definition::Campaign].into_iter().find(|kind| kind.word() == word)
     }
 
     /// The page of a definition.
@@ -108,16 +106,11 @@ pub(super) struct EditPage {
 
 impl EditPage {
     fn back(&self) -> Place {
-        self.draft
-            .name
-            .as_deref()
-            .map_or_else(|| self.kind.list(), |name| self.kind.place(name))
+        self.draft.name.as_deref().map_or_else(|| self.kind.list(), |name| self.kind.place(name))
     }
 
     fn preview(&self) -> PreviewPart<'_> {
-        PreviewPart {
-            check: self.check.as_ref(),
-        }
+        PreviewPart { check: self.check.as_ref() }
     }
 
     /// A text area of the right height: short definitions without a hole, long ones without a scroll in a scroll.

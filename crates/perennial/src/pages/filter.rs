@@ -46,11 +46,7 @@ impl From<FilterQuery> for Filter {
 impl Filter {
     /// Whether everything is let through.
     pub fn is_empty(&self) -> bool {
-        *self
-            == Filter {
-                after: self.after.clone(),
-                ..Filter::default()
-            }
+        *self == Filter { after: self.after.clone(), ..Filter::default() }
     }
 
     /// The code of the outcome, empty for all.
@@ -77,9 +73,7 @@ impl Filter {
             ("after", after.unwrap_or("")),
         ];
         let set = fields.iter().filter(|(_, value)| !value.is_empty());
-        let pairs: Vec<String> = set
-            .map(|(field, value)| format!("{field}={}", encoded(value)))
-            .collect();
+        let pairs: Vec<String> = set.map(|(field, value)| format!("{field}={}", encoded(value))).collect();
         format!("?{}", pairs.join("&"))
     }
 }

@@ -9,17 +9,15 @@ use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel};
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::chart::SizePoint;
 use crate::pages::customer::{
-    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership,
-    RecordRow, Suppression, TraitRow, WhyCondition,
+    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, Suppression,
+    TraitRow, WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
 use crate::pages::filter::Filter;
 use crate::pages::frame::{Sending, Workspace};
 use crate::pages::home::{Attention, Finding, HomeView};
-use crate::pages::ingest::{
-    CallOutcome, CallRow, IngestView, RefusedCall, RefusedReason, SourceRow, Totals,
-};
+use crate::pages::ingest::{CallOutcome, CallRow, IngestView, RefusedCall, RefusedReason, SourceRow, Totals};
 use crate::pages::links::{Link, Place};
 use crate::pages::message::{LedgerRow, MessageView};
 use crate::pages::outbox::{MessageRow, OutboxView};
@@ -104,10 +102,7 @@ steps:
 impl Shop {
     /// Opens an invented shop.
     pub fn open(what: Invented) -> Shop {
-        Shop {
-            what,
-            orders: Mutex::new(Vec::new()),
-        }
+        Shop { what, orders: Mutex::new(Vec::new()) }
     }
 
     fn is_empty(&self) -> bool {
@@ -120,20 +115,12 @@ impl Shop {
 
     /// A text of the busy shop, or an ugly one in its place.
     fn words(&self, place: usize, busy: &str) -> String {
-        if self.is_ugly() {
-            UGLY[place % UGLY.len()].to_owned()
-        } else {
-            busy.to_owned()
-        }
+        if self.is_ugly() { UGLY[place % UGLY.len()].to_owned() } else { busy.to_owned() }
     }
 
     fn person(&self, place: usize) -> (String, String, String) {
         let (name, contact) = NAMES[place % NAMES.len()];
-        let id = if self.is_ugly() {
-            UGLY[place % 6].to_owned()
-        } else {
-            format!("c{}", place + 1)
-        };
+        let id = if self.is_ugly() { UGLY[place % 6].to_owned() } else { format!("c{}", place + 1) };
         (id, self.words(place, name), self.words(place + 1, contact))
     }
 
@@ -143,11 +130,7 @@ impl Shop {
     }
 
     fn campaign_link(&self, place: usize) -> Link {
-        let campaigns = [
-            ("win-back", "We restocked yours"),
-            ("welcome", "Welcome"),
-            ("birthday", "Birthday tea"),
-        ];
+        let campaigns = [("win-back", "We restocked yours"), ("welcome", "Welcome"), ("birthday", "Birthday tea")];
         let (name, title) = campaigns[place % campaigns.len()];
         Link::campaign(&self.words(place + 4, name), &self.words(place + 2, title))
     }
@@ -161,11 +144,7 @@ impl Shop {
     }
 
     fn money(&self, minor: i64) -> Money {
-        if self.is_ugly() {
-            Money::new(i64::MIN, "XTS")
-        } else {
-            Money::new(minor, "GBP")
-        }
+        if self.is_ugly() { Money::new(i64::MIN, "XTS") } else { Money::new(minor, "GBP") }
     }
 }
 
@@ -184,21 +163,10 @@ fn ahead(hours: i64) -> Timestamp {
 impl Views for Shop {
     fn workspace(&self) -> Result<Workspace, PageError> {
         Ok(Workspace {
-            name: self.words(
-                7,
-                if self.is_empty() {
-                    "New shop"
-                } else {
-                    "The Tea House · demo"
-                },
-            ),
+            name: self.words(7, if self.is_empty() { "New shop" } else { "The Tea House · demo" }),
             zone: TimeZone::get("Europe/London").expect("the zone database is built in"),
             now: now(),
-            sending: if self.is_ugly() {
-                Sending::By(UGLY[1].to_owned())
-            } else {
-                Sending::Nothing
-            },
+            sending: if self.is_ugly() { Sending::By(UGLY[1].to_owned()) } else { Sending::Nothing },
             attention: self.count(7),
             customers: self.count(5_012),
             segments: self.count(14),
@@ -212,29 +180,20 @@ impl Views for Shop {
         if self.is_empty() {
             return Ok(HomeView::default());
         }
-        let finding =
-            |place: usize, tag: &str, tone, title: &str, text: &str, actions: &[(&str, Place)]| {
-                Finding {
-                    tag: Tag::new(self.words(place, tag), tone),
-                    title: self.words(place + 1, title),
-                    text: Prose::plain(self.words(place + 2, text)),
-                    actions: actions
-                        .iter()
-                        .map(|(text, to)| Link::new(text, to.clone()))
-                        .collect(),
-                }
-            };
-        let attention =
-            |place: usize, about: &str, why: &str, quote: Option<&str>, hours, action: &str| {
-                Attention {
-                    customer: self.customer_link(place),
-                    about: self.words(place, about),
-                    why: self.words(place + 2, why),
-                    quote: quote.map(|quote| self.words(place + 3, quote)),
-                    since: ago(hours),
-                    action: Link::new(action, Place::Customer(self.person(place).0)),
-                }
-            };
+        let finding = |place: usize, tag: &str, tone, title: &str, text: &str, actions: &[(&str, Place)]| Finding {
+            tag: Tag::new(self.words(place, tag), tone),
+            title: self.words(place + 1, title),
+            text: Prose::plain(self.words(place + 2, text)),
+            actions: actions.iter().map(|(text, to)| Link::new(text, to.clone())).collect(),
+        };
+        let attention = |place: usize, about: &str, why: &str, quote: Option<&str>, hours, action: &str| Attention {
+            customer: self.customer_link(place),
+            about: self.words(place, about),
+            why: self.words(place + 2, why),
+            quote: quote.map(|quote| self.words(place + 3, quote)),
+            since: ago(hours),
+            action: Link::new(action, Place::Customer(self.person(place).0)),
+        };
         Ok(HomeView {
             lead: Prose::new()
                 .strong(self.words(0, "412 regulars have gone quiet."))
@@ -243,10 +202,7 @@ impl Views for Shop {
                 .say(" a quarter; 38 came back last week after a message."),
             lead_note: Prose::plain("counted just now · ")
                 .link("who they are", Place::Segment("lapsed-regulars".into())),
-            lead_action: Some(Link::new(
-                "Ask them back",
-                Place::Campaign("win-back".into()),
-            )),
+            lead_action: Some(Link::new("Ask them back", Place::Campaign("win-back".into()))),
             findings: vec![
                 finding(
                     0,
@@ -290,22 +246,8 @@ impl Views for Shop {
                     30,
                     "Tell them",
                 ),
-                attention(
-                    2,
-                    "112 orders",
-                    "Usually orders every 16 days, quiet for 41",
-                    None,
-                    25 * 24,
-                    "Open",
-                ),
-                attention(
-                    6,
-                    "3 orders",
-                    "Parcel s-8812 is 6 days late",
-                    None,
-                    6 * 24,
-                    "Open",
-                ),
+                attention(2, "112 orders", "Usually orders every 16 days, quiet for 41", None, 25 * 24, "Open"),
+                attention(6, "3 orders", "Parcel s-8812 is 6 days late", None, 6 * 24, "Open"),
             ],
             attention_total: self.count(7),
             campaigns: self.campaigns()?.rows.into_iter().take(3).collect(),
@@ -319,10 +261,7 @@ impl Views for Shop {
             return Ok(CustomersView::default());
         }
         let tags = [
-            vec![
-                Tag::new("Regular", Tone::Leaf),
-                Tag::new("At risk", Tone::Sun),
-            ],
+            vec![Tag::new("Regular", Tone::Leaf), Tag::new("At risk", Tone::Sun)],
             vec![Tag::new("Box subscriber", Tone::Leaf)],
             vec![],
         ];
@@ -339,25 +278,11 @@ impl Views for Shop {
                 spent: (place % 4 != 3).then(|| self.money(283_150 / (place as i64 + 1))),
                 last_seen: ago((place * place * 4) as i64),
             })
-            .filter(|row| {
-                row.customer
-                    .text
-                    .to_lowercase()
-                    .contains(&search.query.to_lowercase())
-            })
+            .filter(|row| row.customer.text.to_lowercase().contains(&search.query.to_lowercase()))
             .collect();
-        let found = if search.query.is_empty() {
-            self.count(5_012)
-        } else {
-            Count::from(rows.len())
-        };
+        let found = if search.query.is_empty() { self.count(5_012) } else { Count::from(rows.len()) };
         let next = search.query.is_empty().then(|| self.words(5, "c24"));
-        Ok(CustomersView {
-            total: self.count(5_012),
-            found,
-            rows,
-            next,
-        })
+        Ok(CustomersView { total: self.count(5_012), found, rows, next })
     }
 
     fn customer(&self, id: &str, before: Option<&str>) -> Result<CustomerView, PageError> {
@@ -365,13 +290,9 @@ impl Views for Shop {
             return Err(PageError::NotFound(format!("customer “{id}”")));
         }
         if id == "broken" {
-            return Err(PageError::Broken(
-                "disk I/O error at /var/lib/perennial/journal.db, SELECT * FROM x".into(),
-            ));
+            return Err(PageError::Broken("disk I/O error at /var/lib/perennial/journal.db, SELECT * FROM x".into()));
         }
-        let place = (0..24)
-            .find(|&place| self.person(place).0 == id)
-            .unwrap_or(0);
+        let place = (0..24).find(|&place| self.person(place).0 == id).unwrap_or(0);
         let (id, name, contact) = self.person(place);
         Ok(CustomerView {
             about: vec![self.words(3, "Leeds"), contact],
@@ -394,10 +315,7 @@ impl Views for Shop {
                 because: self.words(4, "same e-mail address, sarah.w@example.com"),
             }],
             timeline: self.timeline(),
-            earlier: before.is_none().then(|| Earlier {
-                before: self.words(1, "e214"),
-                count: self.count(214),
-            }),
+            earlier: before.is_none().then(|| Earlier { before: self.words(1, "e214"), count: self.count(214) }),
             is_earlier_page: before.is_some(),
             traits: [
                 ("first_name", "Sarah"),
@@ -422,10 +340,7 @@ impl Views for Shop {
                 status: Some(Tag::new("delivered", Tone::Leaf)),
             }],
             segments: vec![Membership {
-                segment: Link::segment(
-                    &self.words(5, "lapsed-regulars"),
-                    &self.words(0, "Regulars who stopped"),
-                ),
+                segment: Link::segment(&self.words(5, "lapsed-regulars"), &self.words(0, "Regulars who stopped")),
                 since: ago(22),
                 conditions: vec![
                     WhyCondition {
@@ -438,11 +353,7 @@ impl Views for Shop {
                         holds: true,
                         because: "since yesterday, 14:02".into(),
                     },
-                    WhyCondition {
-                        text: "in Scotland".into(),
-                        holds: false,
-                        because: "city is Leeds".into(),
-                    },
+                    WhyCondition { text: "in Scotland".into(), holds: false, because: "city is Leeds".into() },
                 ],
                 until: Some(ahead(24 * 120)),
                 leaves: Some("with the next order".into()),
@@ -453,11 +364,7 @@ impl Views for Shop {
                     status: Tag::new("yes, express", Tone::Leaf),
                     since: Some(ago(8_000)),
                 },
-                ConsentRow {
-                    what: "Text messages".into(),
-                    status: Tag::new("not asked", Tone::Plain),
-                    since: None,
-                },
+                ConsentRow { what: "Text messages".into(), status: Tag::new("not asked", Tone::Plain), since: None },
             ],
             suppressions: if place == 1 || self.is_ugly() {
                 vec![Suppression {
@@ -469,11 +376,7 @@ impl Views for Shop {
                 Vec::new()
             },
             quiet_hours: Some("21:00 to 08:00, London".into()),
-            caps: vec![CapUse {
-                what: "Offers by e-mail, 7 days".into(),
-                used: self.count(1),
-                of: Count(2),
-            }],
+            caps: vec![CapUse { what: "Offers by e-mail, 7 days".into(), used: self.count(1), of: Count(2) }],
             identities: vec![
                 Identity {
                     kind: "user id".into(),
@@ -500,68 +403,21 @@ impl Views for Shop {
             return Ok(SegmentsView::default());
         }
         let rows = [
-            (
-                "lapsed-regulars",
-                "Regulars who stopped",
-                "3 or more orders in a year, none in 30 days",
-                412,
-                38,
-            ),
-            (
-                "box-subscribers",
-                "Box subscribers",
-                "has a subscription that is active",
-                228,
-                0,
-            ),
-            (
-                "new-this-month",
-                "New this month",
-                "first order in the last 30 days",
-                540,
-                -21,
-            ),
-            (
-                "vip",
-                "Best customers",
-                "spent £500 or more in a year",
-                96,
-                2,
-            ),
-            (
-                "late-parcels",
-                "Waiting for a late parcel",
-                "has a shipment that is due and not delivered",
-                0,
-                -3,
-            ),
+            ("lapsed-regulars", "Regulars who stopped", "3 or more orders in a year, none in 30 days", 412, 38),
+            ("box-subscribers", "Box subscribers", "has a subscription that is active", 228, 0),
+            ("new-this-month", "New this month", "first order in the last 30 days", 540, -21),
+            ("vip", "Best customers", "spent £500 or more in a year", 96, 2),
+            ("late-parcels", "Waiting for a late parcel", "has a shipment that is due and not delivered", 0, -3),
         ];
-        let rows =
-            rows.iter()
-                .enumerate()
-                .map(
-                    |(place, (name, title, sentence, members, change))| SegmentRow {
-                        segment: Link::segment(
-                            &self.words(place + 5, name),
-                            &self.words(place, title),
-                        ),
-                        sentence: self.words(place + 1, sentence),
-                        members: self.count(*members),
-                        size: (0..30)
-                            .map(|day| Count(members + (day * 7 + members) % 23 * members / 90))
-                            .collect(),
-                        change_in_week: if self.is_ugly() { i64::MIN } else { *change },
-                        used_by: if place == 0 {
-                            vec![self.campaign_link(0)]
-                        } else {
-                            Vec::new()
-                        },
-                    },
-                );
-        Ok(SegmentsView {
-            customers: self.count(5_012),
-            rows: rows.collect(),
-        })
+        let rows = rows.iter().enumerate().map(|(place, (name, title, sentence, members, change))| SegmentRow {
+            segment: Link::segment(&self.words(place + 5, name), &self.words(place, title)),
+            sentence: self.words(place + 1, sentence),
+            members: self.count(*members),
+            size: (0..30).map(|day| Count(members + (day * 7 + members) % 23 * members / 90)).collect(),
+            change_in_week: if self.is_ugly() { i64::MIN } else { *change },
+            used_by: if place == 0 { vec![self.campaign_link(0)] } else { Vec::new() },
+        });
+        Ok(SegmentsView { customers: self.count(5_012), rows: rows.collect() })
     }
 
     fn segment(&self, name: &str, after: Option<&str>) -> Result<SegmentView, PageError> {
@@ -577,14 +433,7 @@ impl Views for Shop {
         };
         Ok(SegmentView {
             name: name.to_owned(),
-            title: self.words(
-                3,
-                if nobody {
-                    "Nobody fits"
-                } else {
-                    "Regulars who stopped"
-                },
-            ),
+            title: self.words(3, if nobody { "Nobody fits" } else { "Regulars who stopped" }),
             sentence: self.words(0, "3 or more orders in a year, and none in 30 days"),
             yaml: self.words(4, SEGMENT_YAML),
             version: 3,
@@ -622,32 +471,14 @@ impl Views for Shop {
                     .map(|place| Movement {
                         at: ago(place as i64 * 9 + 1),
                         customer: self.customer_link(place + 3),
-                        way: if place % 3 == 1 {
-                            Way::Left
-                        } else {
-                            Way::Entered
-                        },
-                        because: self.words(
-                            place,
-                            if place % 3 == 1 {
-                                "ordered o-5102"
-                            } else {
-                                "30 days without an order"
-                            },
-                        ),
+                        way: if place % 3 == 1 { Way::Left } else { Way::Entered },
+                        because: self
+                            .words(place, if place % 3 == 1 { "ordered o-5102" } else { "30 days without an order" }),
                     })
                     .collect()
             },
-            used_by: if nobody {
-                Vec::new()
-            } else {
-                vec![self.campaign_link(0), self.campaign_link(1)]
-            },
-            warnings: if self.is_ugly() {
-                vec![UGLY[0].to_owned()]
-            } else {
-                Vec::new()
-            },
+            used_by: if nobody { Vec::new() } else { vec![self.campaign_link(0), self.campaign_link(1)] },
+            warnings: if self.is_ugly() { vec![UGLY[0].to_owned()] } else { Vec::new() },
         })
     }
 
@@ -656,33 +487,12 @@ impl Views for Shop {
             return Ok(CampaignsView::default());
         }
         let rows = [
-            (
-                State::Running,
-                "Asks regulars who stopped to come back, with what they liked",
-                5_388,
-                4_310,
-                63,
-                922,
-            ),
-            (
-                State::Running,
-                "Greets after the first order and shows how to brew",
-                2_120,
-                2_101,
-                4,
-                641,
-            ),
-            (
-                State::Paused,
-                "A cup on the house in the week of the birthday",
-                402,
-                371,
-                0,
-                88,
-            ),
+            (State::Running, "Asks regulars who stopped to come back, with what they liked", 5_388, 4_310, 63, 922),
+            (State::Running, "Greets after the first order and shows how to brew", 2_120, 2_101, 4, 641),
+            (State::Paused, "A cup on the house in the week of the birthday", 402, 371, 0, 88),
         ];
-        let rows = rows.iter().enumerate().map(
-            |(place, (state, sentence, entered, sent, held, came_back))| CampaignRow {
+        let rows =
+            rows.iter().enumerate().map(|(place, (state, sentence, entered, sent, held, came_back))| CampaignRow {
                 campaign: self.campaign_link(place),
                 state: *state,
                 sentence: self.words(place, sentence),
@@ -692,11 +502,8 @@ impl Views for Shop {
                 came_back: self.count(*came_back),
                 revenue: (place != 2).then(|| self.money(*came_back as i64 * 3_290)),
                 started: ago(24 * 265),
-            },
-        );
-        Ok(CampaignsView {
-            rows: rows.collect(),
-        })
+            });
+        Ok(CampaignsView { rows: rows.collect() })
     }
 
     fn campaign(&self, name: &str, decisions: &Filter) -> Result<CampaignView, PageError> {
@@ -705,10 +512,7 @@ impl Views for Shop {
             return Err(PageError::NotFound(format!("campaign “{name}”")));
         }
         let fresh = name == "fresh";
-        let reason = |because: &str, count: u64| ReasonCount {
-            because: because.to_owned(),
-            count: self.count(count),
-        };
+        let reason = |because: &str, count: u64| ReasonCount { because: because.to_owned(), count: self.count(count) };
         let funnel = Funnel {
             entered: self.count(5_601),
             reached_gate: self.count(5_590),
@@ -718,11 +522,7 @@ impl Views for Shop {
                 reason("frequency_cap", 17),
                 reason(&self.words(0, "person_talking"), 5),
             ],
-            skipped: vec![
-                reason("no_consent", 92),
-                reason("exited", 31),
-                reason("no_address", 10),
-            ],
+            skipped: vec![reason("no_consent", 92), reason("exited", 31), reason("no_address", 10)],
             failed: vec![reason("rejected", 4)],
             uncertain: vec![reason("no_reply", 2)],
             would_have_sent: vec![reason("holdout", 1_029), reason("global_holdout", 49)],
@@ -731,36 +531,16 @@ impl Views for Shop {
         };
         let rows: Vec<Decision> = (0..18).map(|place| self.decision(place)).collect();
         let wanted = |decision: &Decision| {
-            decisions
-                .outcome
-                .is_none_or(|outcome| outcome == decision.verdict.outcome)
-                && (decisions.because.is_empty()
-                    || decision.verdict.because.as_deref() == Some(&*decisions.because))
+            decisions.outcome.is_none_or(|outcome| outcome == decision.verdict.outcome)
+                && (decisions.because.is_empty() || decision.verdict.because.as_deref() == Some(&*decisions.because))
                 && decision.customer.text.contains(&decisions.customer)
         };
-        let rows: Vec<Decision> = rows
-            .into_iter()
-            .filter(|decision| !fresh && wanted(decision))
-            .collect();
+        let rows: Vec<Decision> = rows.into_iter().filter(|decision| !fresh && wanted(decision)).collect();
         Ok(CampaignView {
             name: name.to_owned(),
-            title: self.words(
-                2,
-                if fresh {
-                    "Fresh from the press"
-                } else {
-                    "We restocked yours"
-                },
-            ),
-            state: if name == "birthday" {
-                State::Paused
-            } else {
-                State::Running
-            },
-            sentence: self.words(
-                0,
-                "Asks regulars who stopped to come back, with what they liked",
-            ),
+            title: self.words(2, if fresh { "Fresh from the press" } else { "We restocked yours" }),
+            state: if name == "birthday" { State::Paused } else { State::Running },
+            sentence: self.words(0, "Asks regulars who stopped to come back, with what they liked"),
             purpose: self.words(1, "marketing"),
             started: ago(24 * 265),
             yaml: self.words(4, CAMPAIGN_YAML),
@@ -797,11 +577,7 @@ impl Views for Shop {
                 }
             },
             holdout: "20 %".into(),
-            decisions_found: if rows.is_empty() {
-                Count(0)
-            } else {
-                self.count(5_561)
-            },
+            decisions_found: if rows.is_empty() { Count(0) } else { self.count(5_561) },
             next: (!rows.is_empty() && decisions.after.is_none()).then(|| self.words(5, "d18")),
             decisions: rows,
         })
@@ -814,17 +590,8 @@ impl Views for Shop {
         let counts = [6_782, 67, 201, 1_390, 9, 2].map(|count| self.count(count));
         let rows: Vec<MessageRow> = (0..20)
             .map(|place| self.message_row(place))
-            .filter(|row| {
-                filter
-                    .outcome
-                    .is_none_or(|outcome| outcome == row.verdict.outcome)
-            })
-            .filter(|row| {
-                row.customer
-                    .text
-                    .to_lowercase()
-                    .contains(&filter.customer.to_lowercase())
-            })
+            .filter(|row| filter.outcome.is_none_or(|outcome| outcome == row.verdict.outcome))
+            .filter(|row| row.customer.text.to_lowercase().contains(&filter.customer.to_lowercase()))
             .collect();
         Ok(OutboxView {
             counts: Outcome::ALL.into_iter().zip(counts).collect(),
@@ -857,10 +624,7 @@ impl Views for Shop {
                 "The mail server took the message and never answered. It may have arrived. It is an offer, so it is not sent twice."
             }
         };
-        let left = matches!(
-            row.verdict.outcome,
-            Outcome::Sent | Outcome::Uncertain | Outcome::Failed
-        );
+        let left = matches!(row.verdict.outcome, Outcome::Sent | Outcome::Uncertain | Outcome::Failed);
         let step = |minutes: i64, attempt, phase: &str, detail: &str, tone| LedgerRow {
             at: row.at - SignedDuration::from_secs(60 - minutes * 7),
             attempt,
@@ -870,13 +634,7 @@ impl Views for Shop {
         };
         let mut ledger = vec![
             step(0, None, "Fell due", "step first of win-back", Tone::Plain),
-            step(
-                1,
-                None,
-                "Went through the gate",
-                "consent yes · nobody talking · 1 of 2 this week",
-                Tone::Plain,
-            ),
+            step(1, None, "Went through the gate", "consent yes · nobody talking · 1 of 2 this week", Tone::Plain),
         ];
         if left {
             ledger.push(step(
@@ -886,26 +644,14 @@ impl Views for Shop {
                 "Message-ID written to disk before anything is sent",
                 Tone::Plain,
             ));
-            ledger.push(step(
-                3,
-                Some(1),
-                "Handed over",
-                "smtp.example: 354 go ahead",
-                Tone::Sky,
-            ));
+            ledger.push(step(3, Some(1), "Handed over", "smtp.example: 354 go ahead", Tone::Sky));
         }
         ledger.push(LedgerRow {
             at: row.at,
             attempt: left.then_some(1),
             phase: row.verdict.outcome.words().into(),
-            detail: self.words(
-                place,
-                if row.verdict.outcome == Outcome::Sent {
-                    "250 2.0.0 queued as 4Xk2m"
-                } else {
-                    ""
-                },
-            ),
+            detail: self
+                .words(place, if row.verdict.outcome == Outcome::Sent { "250 2.0.0 queued as 4Xk2m" } else { "" }),
             tone: row.verdict.outcome.tone(),
         });
         Ok(MessageView {
@@ -975,65 +721,33 @@ impl Views for Shop {
             totals,
             last_call: Some(ago(hours)),
         };
-        let calls = [
-            "Order Completed",
-            "Page Viewed",
-            "",
-            "Cart Abandoned",
-            "Shipment Delivered",
-            "Page Viewed",
-        ];
+        let calls = ["Order Completed", "Page Viewed", "", "Cart Abandoned", "Shipment Delivered", "Page Viewed"];
         let raw = "{\"type\":\"track\",\"userId\":\"u-77\",\"event\":\"Order Completed\",\"properties\":{\"revenue\":\"25,00\",\"currency\":\"GBP\"},\"timestamp\":\"2026-11-22T09:14:02Z\"}";
-        let refused =
-            |place: usize, code: &str, explanation: &str, count, detail: &str| RefusedReason {
-                code: self.words(place, code),
-                explanation: self.words(place + 1, explanation),
-                count: self.count(count),
-                samples: vec![RefusedCall {
-                    at: ago(3),
-                    source: self.words(place, "shop"),
-                    detail: self.words(place + 2, detail),
-                    raw: if self.is_ugly() {
-                        UGLY[0].repeat(400)
-                    } else {
-                        raw.to_owned()
-                    },
-                }],
-            };
+        let refused = |place: usize, code: &str, explanation: &str, count, detail: &str| RefusedReason {
+            code: self.words(place, code),
+            explanation: self.words(place + 1, explanation),
+            count: self.count(count),
+            samples: vec![RefusedCall {
+                at: ago(3),
+                source: self.words(place, "shop"),
+                detail: self.words(place + 2, detail),
+                raw: if self.is_ugly() { UGLY[0].repeat(400) } else { raw.to_owned() },
+            }],
+        };
         Ok(IngestView {
             day: totals(48_210, 112, 31),
             ever: totals(20_481_993, 90_112, 4_070),
             sources: vec![
-                source(
-                    0,
-                    "website",
-                    "browser key",
-                    totals(17_204_551, 61_020, 3_102),
-                    0,
-                ),
+                source(0, "website", "browser key", totals(17_204_551, 61_020, 3_102), 0),
                 source(1, "shop", "server key", totals(3_102_442, 29_092, 31), 1),
-                source(
-                    2,
-                    "orders-2024.csv",
-                    "file",
-                    totals(175_000, 0, 937),
-                    24 * 200,
-                ),
+                source(2, "orders-2024.csv", "file", totals(175_000, 0, 937), 24 * 200),
             ],
             calls: (0..14)
                 .map(|place| CallRow {
                     at: ago(0) - SignedDuration::from_secs(place as i64 * 47),
                     source: self.words(place, if place % 4 == 3 { "shop" } else { "website" }),
-                    kind: if calls[place % 6].is_empty() {
-                        "identify".into()
-                    } else {
-                        "track".into()
-                    },
-                    name: if calls[place % 6].is_empty() {
-                        String::new()
-                    } else {
-                        self.words(place, calls[place % 6])
-                    },
+                    kind: if calls[place % 6].is_empty() { "identify".into() } else { "track".into() },
+                    name: if calls[place % 6].is_empty() { String::new() } else { self.words(place, calls[place % 6]) },
                     customer: (place % 7 != 6).then(|| self.customer_link(place)),
                     outcome: match place % 7 {
                         6 => CallOutcome::Refused,
@@ -1050,13 +764,7 @@ impl Views for Shop {
                     24,
                     "properties.revenue is “25,00”; write 25.00 or \"25.00\"",
                 ),
-                refused(
-                    1,
-                    "P0007",
-                    "A browser key may not send orders",
-                    7,
-                    "Order Completed needs a server key",
-                ),
+                refused(1, "P0007", "A browser key may not send orders", 7, "Order Completed needs a server key"),
             ],
         })
     }
@@ -1066,11 +774,7 @@ impl Views for Shop {
             Definition::Segment => SEGMENT_YAML,
             Definition::Campaign => CAMPAIGN_YAML,
         };
-        Ok(Draft {
-            name: name.map(str::to_owned),
-            version: name.map(|_| 3),
-            yaml: self.words(4, yaml),
-        })
+        Ok(Draft { name: name.map(str::to_owned), version: name.map(|_| 3), yaml: self.words(4, yaml) })
     }
 
     fn check(&self, _: Definition, draft: &Draft) -> Result<Check, PageError> {
@@ -1083,27 +787,13 @@ impl Views for Shop {
         }
         Ok(Ok(Preview {
             sentence: self.words(0, "3 or more orders in a year, and none in 30 days"),
-            effect: Prose::new()
-                .strong(self.count(412).of("customer", "customers"))
-                .say(" now: 30 enter and 4 leave."),
-            sample: if self.is_empty() {
-                Vec::new()
-            } else {
-                (0..4).map(|place| self.customer_link(place)).collect()
-            },
-            warnings: if self.is_ugly() {
-                vec![UGLY[0].into()]
-            } else {
-                Vec::new()
-            },
+            effect: Prose::new().strong(self.count(412).of("customer", "customers")).say(" now: 30 enter and 4 leave."),
+            sample: if self.is_empty() { Vec::new() } else { (0..4).map(|place| self.customer_link(place)).collect() },
+            warnings: if self.is_ugly() { vec![UGLY[0].into()] } else { Vec::new() },
         }))
     }
 
-    fn save(
-        &self,
-        kind: Definition,
-        draft: &Draft,
-    ) -> Result<Result<String, Vec<Problem>>, PageError> {
+    fn save(&self, kind: Definition, draft: &Draft) -> Result<Result<String, Vec<Problem>>, PageError> {
         match self.check(kind, draft)? {
             Ok(_) => Ok(Ok(match kind {
                 Definition::Segment => "lapsed-regulars".into(),
@@ -1114,10 +804,7 @@ impl Views for Shop {
     }
 
     fn carry_out(&self, order: &Order) -> Result<Notice, PageError> {
-        self.orders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(order.clone());
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order.clone());
         match order {
             Order::Merge { .. } => Ok(Notice::done("Joined. Their timelines are one now.")),
             Order::StopCampaign(_) => Err(PageError::Refused("it is stopped already".into())),
@@ -1149,10 +836,7 @@ impl Shop {
                 ..row(
                     24,
                     Tone::Plain,
-                    Prose::new().link(
-                        self.words(3, "Restocked: Earl Grey 100 g"),
-                        Place::Message("m1".into()),
-                    ),
+                    Prose::new().link(self.words(3, "Restocked: Earl Grey 100 g"), Place::Message("m1".into())),
                     "",
                 )
             },
@@ -1165,15 +849,10 @@ impl Shop {
             row(
                 13 * 24,
                 Tone::Leaf,
-                Prose::new()
-                    .say(self.words(4, "Order o-5001 · "))
-                    .strong("£25.00"),
+                Prose::new().say(self.words(4, "Order o-5001 · ")).strong("£25.00"),
                 "Earl Grey 100 g × 2",
             ),
-            Happening {
-                times: Count(3),
-                ..row(15 * 24, Tone::Sky, Prose::plain("Looked at Earl Grey"), "")
-            },
+            Happening { times: Count(3), ..row(15 * 24, Tone::Sky, Prose::plain("Looked at Earl Grey"), "") },
             Happening {
                 verdict: Some(Verdict::sent()),
                 ..row(
@@ -1204,9 +883,7 @@ impl Shop {
             at: row.at,
             customer: row.customer,
             step: self.words(place, "first"),
-            variant: place
-                .is_multiple_of(3)
-                .then(|| self.words(place, "restock")),
+            variant: place.is_multiple_of(3).then(|| self.words(place, "restock")),
             message: (row.verdict.outcome != Outcome::Skipped).then_some(row.message),
             verdict: row.verdict,
         }
@@ -1224,16 +901,8 @@ impl Shop {
             Verdict::because(Outcome::Held, "frequency_cap"),
         ];
         let verdict = verdicts[if place == 11 { 5 } else { place % 8 }].clone();
-        let subjects = [
-            "Sarah, your Earl Grey is back",
-            "Welcome to the Tea House",
-            "A cup on the house",
-        ];
-        let id = if self.is_ugly() {
-            format!("{}{place}", UGLY[place % 6])
-        } else {
-            format!("m{place}")
-        };
+        let subjects = ["Sarah, your Earl Grey is back", "Welcome to the Tea House", "A cup on the house"];
+        let id = if self.is_ugly() { format!("{}{place}", UGLY[place % 6]) } else { format!("m{place}") };
         MessageRow {
             message: Link::message(&id, &self.words(place, subjects[place % 3])),
             id,

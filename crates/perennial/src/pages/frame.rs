@@ -104,14 +104,7 @@ impl Frame {
 
     pub(super) fn items(&self) -> [NavItem; 6] {
         let shop = &self.workspace;
-        let item = |nav, word, to, count, picture| NavItem {
-            nav,
-            word,
-            to,
-            count,
-            tone: Tone::Plain,
-            picture,
-        };
+        let item = |nav, word, to, count, picture| NavItem { nav, word, to, count, tone: Tone::Plain, picture };
         let today = item(
             Nav::Today,
             "Today",
@@ -160,14 +153,8 @@ impl Frame {
             segments,
             campaigns,
             // What is uncertain or refused waits for a person, so these two counts are said to be so.
-            NavItem {
-                tone: Tone::Rose,
-                ..messages
-            },
-            NavItem {
-                tone: Tone::Sun,
-                ..sources
-            },
+            NavItem { tone: Tone::Rose, ..messages },
+            NavItem { tone: Tone::Sun, ..sources },
         ]
     }
 

@@ -43,9 +43,7 @@ impl Site {
     /// The site on this machine alone, at a port, by http.
     pub fn local(port: u16) -> Site {
         Site {
-            hosts: ["localhost", "127.0.0.1", "[::1]"]
-                .map(str::to_owned)
-                .to_vec(),
+            hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
             https: Https::No,
             cookie: format!("perennial_{port}"),
             clock: Timestamp::now,
@@ -67,19 +65,11 @@ impl Site {
 
     /// `Strict` would log people out who come by a link from their mail.
     pub(super) fn cookie_for(&self, token: &str) -> String {
-        format!(
-            "{}={token}; Path=/; HttpOnly; SameSite=Lax{}",
-            self.cookie_name(),
-            self.secure()
-        )
+        format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{}", self.cookie_name(), self.secure())
     }
 
     pub(super) fn cookie_gone(&self) -> String {
-        format!(
-            "{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{}",
-            self.cookie_name(),
-            self.secure()
-        )
+        format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{}", self.cookie_name(), self.secure())
     }
 
     /// `__Host-` makes browsers refuse the cookie from any other host or path; they allow the prefix by https only.
@@ -99,10 +89,7 @@ impl Site {
 
     fn session_token<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
         let name = self.cookie_name();
-        let cookies = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         cookies
             .flat_map(|line| line.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
@@ -128,30 +115,17 @@ pub(super) async fn be_strict(request: Request, next: Next) -> Response {
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in strict {
-        response
-            .headers_mut()
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
 
 /// Only the hosts of the site.
-pub(super) async fn be_the_right_host(
-    State(pages): State<Pages>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn be_the_right_host(State(pages): State<Pages>, request: Request, next: Next) -> Response {
     match host(&request) {
         Some(host) if pages.site.allows(host) => next.run(request).await,
         _ => {
@@ -167,10 +141,7 @@ fn host(request: &Request) -> Option<&str> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok(),
-        (None, None) => request
-            .uri()
-            .authority()
-            .map(|authority| authority.as_str()),
+        (None, None) => request.uri().authority().map(|authority| authority.as_str()),
         // Two hosts: two servers on the way would read two requests.
         _ => None,
     }
@@ -183,19 +154,11 @@ pub(super) async fn be_the_same_site(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let text = "Another site tried to press a button here. Nothing was changed.";
-    bare_trouble(
-        StatusCode::FORBIDDEN,
-        Trouble::new("That did not come from here", text),
-    )
+    bare_trouble(StatusCode::FORBIDDEN, Trouble::new("That did not come from here", text))
 }
 
 fn is_from_our_pages(request: &Request) -> bool {
-    let text = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap_or("unreadable"))
-    };
+    let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("unreadable"));
     if let Some(site) = text("sec-fetch-site") {
         return matches!(site, "same-origin" | "none");
     }
@@ -208,27 +171,19 @@ fn is_from_our_pages(request: &Request) -> bool {
 }
 
 /// Only with a session; the visit goes along with the request.
-pub(super) async fn be_logged_in(
-    State(pages): State<Pages>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn be_logged_in(State(pages): State<Pages>, mut request: Request, next: Next) -> Response {
     let token = pages.site.session_token(request.headers());
-    let Some(visit) = token.and_then(|token| pages.sessions.visit(token, (pages.site.clock)()))
-    else {
+    let Some(visit) = token.and_then(|token| pages.sessions.visit(token, (pages.site.clock)())) else {
         let trouble = match (token.is_some(), request.method() == Method::GET) {
             (_, false) => Some("You are no longer logged in. Nothing was changed.".to_owned()),
-            (true, true) => Some(
-                "You were logged out: half an hour without a click, or Perennial was restarted."
-                    .to_owned(),
-            ),
+            (true, true) => {
+                Some("You were logged out: half an hour without a click, or Perennial was restarted.".to_owned())
+            }
             (false, true) => None,
         };
         let mut response = html(StatusCode::UNAUTHORIZED, &LoginPage { trouble });
         // htmx would put the login page into a corner of the old one.
-        response
-            .headers_mut()
-            .insert("hx-refresh", HeaderValue::from_static("true"));
+        response.headers_mut().insert("hx-refresh", HeaderValue::from_static("true"));
         return response;
     };
     request.extensions_mut().insert(visit);
@@ -240,11 +195,7 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visit, StatusCode> {
         // Missing only if a route were mounted outside the guard: then nobody gets in.
-        parts
-            .extensions
-            .get::<Visit>()
-            .cloned()
-            .ok_or(StatusCode::UNAUTHORIZED)
+        parts.extensions.get::<Visit>().cloned().ok_or(StatusCode::UNAUTHORIZED)
     }
 }
 
@@ -255,11 +206,7 @@ impl<S: Sync, T: DeserializeOwned + Default> FromRequestParts<S> for Asked<T> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked<T>, Infallible> {
-        Ok(Asked(
-            Query::try_from_uri(&parts.uri)
-                .map(|Query(asked)| asked)
-                .unwrap_or_default(),
-        ))
+        Ok(Asked(Query::try_from_uri(&parts.uri).map(|Query(asked)| asked).unwrap_or_default()))
     }
 }
 
@@ -276,22 +223,17 @@ impl<S: Send + Sync, T: Signed + 'static> FromRequest<S> for Posted<T> {
     type Rejection = Response;
 
     async fn from_request(mut request: Request, _: &S) -> Result<Posted<T>, Response> {
-        let visit: Visit = request
-            .extract_parts()
-            .await
-            .map_err(IntoResponse::into_response)?;
+        let visit: Visit = request.extract_parts().await.map_err(IntoResponse::into_response)?;
         let form = request.extract::<Form<T>, _>().await;
         let Form(form) = form.map_err(|rejection| {
-            let text = "The form did not have the fields that belong to it, or was longer than 1 MB. Nothing was changed.";
+            let text =
+                "The form did not have the fields that belong to it, or was longer than 1 MB. Nothing was changed.";
             bare_trouble(rejection.status(), Trouble::new("This form cannot be read", text))
         })?;
         if !visit.wrote(form.csrf()) {
             let text = "It was written before you logged in, or not by us. Nothing was changed. Go back, load the page \
                         again and repeat it there.";
-            return Err(bare_trouble(
-                StatusCode::FORBIDDEN,
-                Trouble::new("This form is out of date", text),
-            ));
+            return Err(bare_trouble(StatusCode::FORBIDDEN, Trouble::new("This form is out of date", text)));
         }
         Ok(Posted(visit, form))
     }

@@ -36,12 +36,7 @@ pub struct Totals {
 impl Totals {
     /// All calls.
     pub fn all(&self) -> Count {
-        Count(
-            self.accepted
-                .0
-                .saturating_add(self.duplicate.0)
-                .saturating_add(self.refused.0),
-        )
+        Count(self.accepted.0.saturating_add(self.duplicate.0).saturating_add(self.refused.0))
     }
 
     fn refused_share(&self) -> Share {

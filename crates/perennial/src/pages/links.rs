@@ -65,10 +65,7 @@ impl HtmlSafe for Place {}
 
 /// Words that lead to a place.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
-#[template(
-    ext = "html",
-    source = r#"<a href="{{ to }}"><bdi>{{ text }}</bdi></a>"#
-)]
+#[template(ext = "html", source = r#"<a href="{{ to }}"><bdi>{{ text }}</bdi></a>"#)]
 pub struct Link {
     /// What is written.
     pub text: String,
@@ -101,15 +98,8 @@ impl Link {
 
     /// Any words to any place. Words that nobody can see (none, or blanks) become "(no name)".
     pub fn new(text: &str, to: Place) -> Link {
-        let text = if text.trim().is_empty() {
-            "(no name)"
-        } else {
-            text
-        };
-        Link {
-            text: text.to_owned(),
-            to,
-        }
+        let text = if text.trim().is_empty() { "(no name)" } else { text };
+        Link { text: text.to_owned(), to }
     }
 }
 
@@ -118,9 +108,7 @@ pub fn encoded(text: &str) -> String {
     let mut address = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                address.push(char::from(byte))
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => address.push(char::from(byte)),
             _ => address.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -50,9 +50,6 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn new(title: &str, text: impl Into<String>) -> Trouble {
-        Trouble {
-            title: title.to_owned(),
-            text: text.into(),
-        }
+        Trouble { title: title.to_owned(), text: text.into() }
     }
 }

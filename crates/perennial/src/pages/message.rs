@@ -79,9 +79,6 @@ impl MessagePage {
     }
 
     fn has_left(&self) -> bool {
-        matches!(
-            self.view.verdict.outcome,
-            Outcome::Sent | Outcome::Uncertain
-        )
+        matches!(self.view.verdict.outcome, Outcome::Sent | Outcome::Uncertain)
     }
 }

@@ -56,10 +56,5 @@ struct Pages {
 /// The pages as a router, to be merged beside `/v1` and `/api`. It brings its own guard and headers, for its routes only.
 pub fn router(views: Arc<dyn Views>, sessions: Arc<Sessions>, site: Site) -> Router {
     let reads = Arc::new(Semaphore::new(READS_AT_ONCE));
-    routes::router(Pages {
-        views,
-        sessions,
-        site: Arc::new(site),
-        reads,
-    })
+    routes::router(Pages { views, sessions, site: Arc::new(site), reads })
 }

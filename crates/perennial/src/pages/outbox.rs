@@ -55,20 +55,11 @@ pub(super) struct OutboxPage {
 
 impl OutboxPage {
     fn all(&self) -> Count {
-        Count(
-            self.view
-                .counts
-                .iter()
-                .fold(0, |sum, (_, count)| sum.saturating_add(count.0)),
-        )
+        Count(self.view.counts.iter().fold(0, |sum, (_, count)| sum.saturating_add(count.0)))
     }
 
     fn of(&self, wanted: Outcome) -> Count {
-        self.view
-            .counts
-            .iter()
-            .find(|(outcome, _)| *outcome == wanted)
-            .map_or(Count(0), |(_, count)| *count)
+        self.view.counts.iter().find(|(outcome, _)| *outcome == wanted).map_or(Count(0), |(_, count)| *count)
     }
 
     fn sent(&self) -> Count {

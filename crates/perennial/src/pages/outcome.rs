@@ -26,14 +26,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes that a message can reach, in the order in which pages list them.
-    pub const ALL: [Outcome; 6] = [
-        Outcome::Sent,
-        Outcome::Held,
-        Outcome::Skipped,
-        Outcome::WouldHaveSent,
-        Outcome::Failed,
-        Outcome::Uncertain,
-    ];
+    pub const ALL: [Outcome; 6] =
+        [Outcome::Sent, Outcome::Held, Outcome::Skipped, Outcome::WouldHaveSent, Outcome::Failed, Outcome::Uncertain];
 
     /// The word in tables, the API and addresses.
     pub fn code(&self) -> &'static str {
@@ -50,9 +44,7 @@ impl Outcome {
 
     /// The outcome of a word, if it is one.
     pub fn of_code(code: &str) -> Option<Outcome> {
-        Outcome::ALL
-            .into_iter()
-            .find(|outcome| outcome.code() == code)
+        Outcome::ALL.into_iter().find(|outcome| outcome.code() == code)
     }
 
     /// The word on a page.
@@ -98,18 +90,12 @@ impl HtmlSafe for Verdict {}
 impl Verdict {
     /// A message that went out.
     pub fn sent() -> Verdict {
-        Verdict {
-            outcome: Outcome::Sent,
-            because: None,
-        }
+        Verdict { outcome: Outcome::Sent, because: None }
     }
 
     /// Any other outcome with its reason.
     pub fn because(outcome: Outcome, code: &str) -> Verdict {
-        Verdict {
-            outcome,
-            because: Some(code.to_owned()),
-        }
+        Verdict { outcome, because: Some(code.to_owned()) }
     }
 }
 

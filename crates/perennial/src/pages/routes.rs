@@ -73,14 +73,7 @@ pub(super) fn router(pages: Pages) -> Router {
 }
 
 async fn home(State(pages): State<Pages>, visit: Visit) -> Response {
-    pages
-        .show(
-            visit,
-            Nav::Today,
-            |views| views.home(),
-            |frame, view| HomePage { frame, view },
-        )
-        .await
+    pages.show(visit, Nav::Today, |views| views.home(), |frame, view| HomePage { frame, view }).await
 }
 
 #[derive(Deserialize, Default)]
@@ -93,27 +86,16 @@ struct SearchQuery {
 /// A name or an address is shorter; what is longer finds nothing and costs time.
 const QUERY_CHARACTERS: usize = 400;
 
-async fn customers(
-    State(pages): State<Pages>,
-    visit: Visit,
-    Asked(query): Asked<SearchQuery>,
-) -> Response {
+async fn customers(State(pages): State<Pages>, visit: Visit, Asked(query): Asked<SearchQuery>) -> Response {
     let after = query.after.filter(|cursor| !cursor.is_empty());
-    let search = CustomerSearch {
-        query: query.q.chars().take(QUERY_CHARACTERS).collect(),
-        after,
-    };
+    let search = CustomerSearch { query: query.q.chars().take(QUERY_CHARACTERS).collect(), after };
     let asked = search.clone();
     pages
         .show(
             visit,
             Nav::Customers,
             move |views| views.customers(&asked),
-            move |frame, view| CustomersPage {
-                frame,
-                search,
-                view,
-            },
+            move |frame, view| CustomersPage { frame, search, view },
         )
         .await
 }
@@ -143,14 +125,7 @@ async fn customer(
 }
 
 async fn segments(State(pages): State<Pages>, visit: Visit) -> Response {
-    pages
-        .show(
-            visit,
-            Nav::Segments,
-            |views| views.segments(),
-            |frame, view| SegmentsPage { frame, view },
-        )
-        .await
+    pages.show(visit, Nav::Segments, |views| views.segments(), |frame, view| SegmentsPage { frame, view }).await
 }
 
 async fn segment(
@@ -166,24 +141,13 @@ async fn segment(
             visit,
             Nav::Segments,
             move |views| views.segment(&name, after.as_deref()),
-            move |frame, view| SegmentPage {
-                frame,
-                view,
-                is_first_page,
-            },
+            move |frame, view| SegmentPage { frame, view, is_first_page },
         )
         .await
 }
 
 async fn campaigns(State(pages): State<Pages>, visit: Visit) -> Response {
-    pages
-        .show(
-            visit,
-            Nav::Campaigns,
-            |views| views.campaigns(),
-            |frame, view| CampaignsPage { frame, view },
-        )
-        .await
+    pages.show(visit, Nav::Campaigns, |views| views.campaigns(), |frame, view| CampaignsPage { frame, view }).await
 }
 
 async fn campaign(
@@ -199,20 +163,12 @@ async fn campaign(
             visit,
             Nav::Campaigns,
             move |views| views.campaign(&name, &asked),
-            move |frame, view| CampaignPage {
-                frame,
-                view,
-                filter,
-            },
+            move |frame, view| CampaignPage { frame, view, filter },
         )
         .await
 }
 
-async fn messages(
-    State(pages): State<Pages>,
-    visit: Visit,
-    Asked(query): Asked<FilterQuery>,
-) -> Response {
+async fn messages(State(pages): State<Pages>, visit: Visit, Asked(query): Asked<FilterQuery>) -> Response {
     let filter = Filter::from(query);
     let asked = filter.clone();
     pages
@@ -220,24 +176,13 @@ async fn messages(
             visit,
             Nav::Messages,
             move |views| views.messages(&asked),
-            move |frame, view| OutboxPage {
-                frame,
-                view,
-                filter,
-            },
+            move |frame, view| OutboxPage { frame, view, filter },
         )
         .await
 }
 
 async fn message(State(pages): State<Pages>, visit: Visit, Path(id): Path<String>) -> Response {
-    pages
-        .show(
-            visit,
-            Nav::Messages,
-            move |views| views.message(&id),
-            |frame, view| MessagePage { frame, view },
-        )
-        .await
+    pages.show(visit, Nav::Messages, move |views| views.message(&id), |frame, view| MessagePage { frame, view }).await
 }
 
 /// The mail alone, for the frame on its page: no script, no form, no link out, no picture from elsewhere.
@@ -254,14 +199,7 @@ async fn message_body(State(pages): State<Pages>, Path(id): Path<String>) -> Res
 }
 
 async fn ingest(State(pages): State<Pages>, visit: Visit) -> Response {
-    pages
-        .show(
-            visit,
-            Nav::Sources,
-            |views| views.ingest(),
-            |frame, view| IngestPage { frame, view },
-        )
-        .await
+    pages.show(visit, Nav::Sources, |views| views.ingest(), |frame, view| IngestPage { frame, view }).await
 }
 
 #[derive(Deserialize, Default)]
@@ -289,12 +227,7 @@ async fn edit(
                 let check = views.check(kind, &draft)?;
                 Ok((draft, check))
             },
-            move |frame, (draft, check)| EditPage {
-                frame,
-                kind,
-                draft,
-                check: Some(check),
-            },
+            move |frame, (draft, check)| EditPage { frame, kind, draft, check: Some(check) },
         )
         .await
 }
@@ -334,12 +267,7 @@ async fn preview(
     };
     let draft = form.draft();
     match pages.ask(move |views| views.check(kind, &draft)).await {
-        Ok(check) => html(
-            StatusCode::OK,
-            &PreviewPart {
-                check: Some(&check),
-            },
-        ),
+        Ok(check) => html(StatusCode::OK, &PreviewPart { check: Some(&check) }),
         Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
     }
 }
@@ -370,17 +298,8 @@ async fn save(
             see(&kind.place(&name))
         }
         Ok(Err(check)) => {
-            let status = if check.is_ok() {
-                StatusCode::OK
-            } else {
-                StatusCode::UNPROCESSABLE_ENTITY
-            };
-            let page = |frame| EditPage {
-                frame,
-                kind,
-                draft,
-                check: Some(check),
-            };
+            let status = if check.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+            let page = |frame| EditPage { frame, kind, draft, check: Some(check) };
             match pages.frame(visit.clone(), nav_of(kind)).await {
                 Ok(frame) => html(status, &page(frame)),
                 Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
@@ -451,15 +370,7 @@ macro_rules! signed {
     };
 }
 
-signed!(
-    DraftForm,
-    Button,
-    OtherForm,
-    IdentityForm,
-    AddressForm,
-    ReasonForm,
-    LogoutForm
-);
+signed!(DraftForm, Button, OtherForm, IdentityForm, AddressForm, ReasonForm, LogoutForm);
 
 async fn merge(
     State(pages): State<Pages>,
@@ -467,16 +378,7 @@ async fn merge(
     Posted(visit, form): Posted<OtherForm>,
 ) -> Response {
     let back = Place::Customer(customer.clone());
-    pages
-        .carry_out(
-            visit,
-            Order::Merge {
-                customer,
-                other: form.other,
-            },
-            back,
-        )
-        .await
+    pages.carry_out(visit, Order::Merge { customer, other: form.other }, back).await
 }
 
 async fn dismiss(
@@ -485,16 +387,7 @@ async fn dismiss(
     Posted(visit, form): Posted<OtherForm>,
 ) -> Response {
     let back = Place::Customer(customer.clone());
-    pages
-        .carry_out(
-            visit,
-            Order::DismissMerge {
-                customer,
-                other: form.other,
-            },
-            back,
-        )
-        .await
+    pages.carry_out(visit, Order::DismissMerge { customer, other: form.other }, back).await
 }
 
 async fn unmerge(
@@ -503,16 +396,7 @@ async fn unmerge(
     Posted(visit, form): Posted<IdentityForm>,
 ) -> Response {
     let back = Place::Customer(customer.clone());
-    pages
-        .carry_out(
-            visit,
-            Order::Unmerge {
-                customer,
-                identity: form.identity,
-            },
-            back,
-        )
-        .await
+    pages.carry_out(visit, Order::Unmerge { customer, identity: form.identity }, back).await
 }
 
 async fn lift(
@@ -521,80 +405,27 @@ async fn lift(
     Posted(visit, form): Posted<AddressForm>,
 ) -> Response {
     let back = Place::Customer(customer.clone());
-    pages
-        .carry_out(
-            visit,
-            Order::LiftSuppression {
-                customer,
-                address: form.address,
-            },
-            back,
-        )
-        .await
+    pages.carry_out(visit, Order::LiftSuppression { customer, address: form.address }, back).await
 }
 
-async fn pause(
-    State(pages): State<Pages>,
-    Path(name): Path<String>,
-    Posted(visit, _): Posted<Button>,
-) -> Response {
-    pages
-        .carry_out(
-            visit,
-            Order::PauseCampaign(name.clone()),
-            Place::Campaign(name),
-        )
-        .await
+async fn pause(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::PauseCampaign(name.clone()), Place::Campaign(name)).await
 }
 
-async fn resume(
-    State(pages): State<Pages>,
-    Path(name): Path<String>,
-    Posted(visit, _): Posted<Button>,
-) -> Response {
-    pages
-        .carry_out(
-            visit,
-            Order::ResumeCampaign(name.clone()),
-            Place::Campaign(name),
-        )
-        .await
+async fn resume(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::ResumeCampaign(name.clone()), Place::Campaign(name)).await
 }
 
-async fn stop(
-    State(pages): State<Pages>,
-    Path(name): Path<String>,
-    Posted(visit, _): Posted<Button>,
-) -> Response {
-    pages
-        .carry_out(
-            visit,
-            Order::StopCampaign(name.clone()),
-            Place::Campaign(name),
-        )
-        .await
+async fn stop(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::StopCampaign(name.clone()), Place::Campaign(name)).await
 }
 
-async fn seen(
-    State(pages): State<Pages>,
-    Path(id): Path<String>,
-    Posted(visit, _): Posted<Button>,
-) -> Response {
-    pages
-        .carry_out(visit, Order::MarkSeen(id.clone()), Place::Message(id))
-        .await
+async fn seen(State(pages): State<Pages>, Path(id): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::MarkSeen(id.clone()), Place::Message(id)).await
 }
 
 async fn replay(State(pages): State<Pages>, Posted(visit, form): Posted<ReasonForm>) -> Response {
-    pages
-        .carry_out(
-            visit,
-            Order::Replay {
-                reason: form.reason,
-            },
-            Place::Sources,
-        )
-        .await
+    pages.carry_out(visit, Order::Replay { reason: form.reason }, Place::Sources).await
 }
 
 async fn login() -> Response {
@@ -623,16 +454,9 @@ async fn log_in(State(pages): State<Pages>, Form(form): Form<LinkForm>) -> Respo
                 LoginError::WrongLink => StatusCode::UNAUTHORIZED,
                 LoginError::TooMany => StatusCode::TOO_MANY_REQUESTS,
             };
-            let mut response = html(
-                status,
-                &LoginPage {
-                    trouble: Some(capitalised(&error.to_string())),
-                },
-            );
+            let mut response = html(status, &LoginPage { trouble: Some(capitalised(&error.to_string())) });
             if error == LoginError::TooMany {
-                response
-                    .headers_mut()
-                    .insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
             }
             response
         }
@@ -641,14 +465,7 @@ async fn log_in(State(pages): State<Pages>, Form(form): Form<LinkForm>) -> Respo
 
 async fn sessions(State(pages): State<Pages>, visit: Visit) -> Response {
     let sessions = pages.sessions.list(&visit, (pages.site.clock)());
-    pages
-        .show(
-            visit,
-            Nav::Elsewhere,
-            |_| Ok(()),
-            |frame, ()| SessionsPage { frame, sessions },
-        )
-        .await
+    pages.show(visit, Nav::Elsewhere, |_| Ok(()), |frame, ()| SessionsPage { frame, sessions }).await
 }
 
 async fn log_out(State(pages): State<Pages>, Posted(visit, form): Posted<LogoutForm>) -> Response {
@@ -662,13 +479,7 @@ async fn log_out(State(pages): State<Pages>, Posted(visit, form): Posted<LogoutF
 }
 
 async fn nowhere(State(pages): State<Pages>, visit: Visit) -> Response {
-    pages
-        .trouble(
-            visit,
-            Nav::Elsewhere,
-            &PageError::NotFound("page at this address".to_owned()),
-        )
-        .await
+    pages.trouble(visit, Nav::Elsewhere, &PageError::NotFound("page at this address".to_owned())).await
 }
 
 impl Pages {
@@ -684,18 +495,11 @@ impl Pages {
         View: Send + 'static,
         Page: Template,
     {
-        let read = self
-            .ask(move |views| Ok((views.workspace()?, read(views)?)))
-            .await;
+        let read = self.ask(move |views| Ok((views.workspace()?, read(views)?))).await;
         match read {
             Ok((workspace, view)) => {
                 let notice = self.sessions.take_notice(&visit);
-                let frame = Frame {
-                    workspace,
-                    current: nav,
-                    csrf: visit.csrf,
-                    notice,
-                };
+                let frame = Frame { workspace, current: nav, csrf: visit.csrf, notice };
                 html(StatusCode::OK, &page(frame, view))
             }
             Err(error) => self.trouble(visit, nav, &error).await,
@@ -710,8 +514,7 @@ impl Pages {
                 see(&back)
             }
             Err(PageError::Refused(why)) => {
-                self.sessions
-                    .tell(&visit, Notice::not_done(capitalised(&why)));
+                self.sessions.tell(&visit, Notice::not_done(capitalised(&why)));
                 see(&back)
             }
             Err(error) => self.trouble(visit, Nav::Elsewhere, &error).await,
@@ -723,12 +526,7 @@ impl Pages {
         &self,
         question: impl FnOnce(&dyn Views) -> Result<Answer, PageError> + Send + 'static,
     ) -> Result<Answer, PageError> {
-        let turn = self
-            .reads
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let turn = self.reads.clone().acquire_owned().await.expect("the semaphore is never closed");
         let views = self.views.clone();
         let answer = tokio::task::spawn_blocking(move || {
             let answer = question(&*views);
@@ -736,20 +534,13 @@ impl Pages {
             answer
         });
         // A panic in a view is a broken page, not a broken server. Its words may hold a customer's, so they are not repeated.
-        answer
-            .await
-            .unwrap_or_else(|_| Err(PageError::Broken("the view panicked".to_owned())))
+        answer.await.unwrap_or_else(|_| Err(PageError::Broken("the view panicked".to_owned())))
     }
 
     async fn frame(&self, visit: Visit, nav: Nav) -> Result<Frame, PageError> {
         let workspace = self.ask(|views| views.workspace()).await?;
         let notice = self.sessions.take_notice(&visit);
-        Ok(Frame {
-            workspace,
-            current: nav,
-            csrf: visit.csrf,
-            notice,
-        })
+        Ok(Frame { workspace, current: nav, csrf: visit.csrf, notice })
     }
 
     /// Says what could not be done, in the frame if that at least can be made.
@@ -767,35 +558,21 @@ fn told(error: &PageError) -> (StatusCode, Trouble) {
     match error {
         PageError::NotFound(what) => {
             let text = "It may have been joined with another, renamed or deleted.";
-            (
-                StatusCode::NOT_FOUND,
-                Trouble::new(&format!("There is no {what}"), text),
-            )
+            (StatusCode::NOT_FOUND, Trouble::new(&format!("There is no {what}"), text))
         }
-        PageError::Refused(why) => (
-            StatusCode::CONFLICT,
-            Trouble::new("That cannot be done", capitalised(why)),
-        ),
+        PageError::Refused(why) => (StatusCode::CONFLICT, Trouble::new("That cannot be done", capitalised(why))),
         PageError::Broken(cause) => {
             let number = &random_token()[..8];
             tracing::error!(request.number = number, cause, "a page could not be shown");
-            let text = format!(
-                "The cause is in the log under number {number}. Nothing was changed by looking."
-            );
-            (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                Trouble::new("This page could not be made", text),
-            )
+            let text = format!("The cause is in the log under number {number}. Nothing was changed by looking.");
+            (StatusCode::INTERNAL_SERVER_ERROR, Trouble::new("This page could not be made", text))
         }
     }
 }
 
 fn capitalised(sentence: &str) -> String {
     let mut characters = sentence.chars();
-    let first = characters
-        .next()
-        .map(|first| first.to_uppercase().to_string())
-        .unwrap_or_default();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", characters.as_str().trim_end_matches('.'))
 }
 

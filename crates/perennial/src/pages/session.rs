@@ -82,18 +82,12 @@ pub struct Notice {
 impl Notice {
     /// It was done.
     pub fn done(text: impl Into<String>) -> Notice {
-        Notice {
-            text: text.into(),
-            tone: Tone::Leaf,
-        }
+        Notice { text: text.into(), tone: Tone::Leaf }
     }
 
     /// It was not done, and why.
     pub fn not_done(text: impl Into<String>) -> Notice {
-        Notice {
-            text: text.into(),
-            tone: Tone::Rose,
-        }
+        Notice { text: text.into(), tone: Tone::Rose }
     }
 }
 
@@ -131,9 +125,7 @@ impl Sessions {
     pub fn issue_link(&self, now: Timestamp) -> String {
         let token = random_token();
         let mut ledger = self.ledger();
-        ledger
-            .links
-            .retain(|(_, issued)| now.duration_since(*issued) < LINK_LIFE);
+        ledger.links.retain(|(_, issued)| now.duration_since(*issued) < LINK_LIFE);
         if ledger.links.len() == OPEN_LINKS {
             ledger.links.pop_front();
         }
@@ -144,15 +136,11 @@ impl Sessions {
     /// Exchanges a one-time token for the token of a new session. The link is gone afterwards.
     pub fn log_in(&self, link: &str, now: Timestamp) -> Result<String, LoginError> {
         let mut ledger = self.ledger();
-        ledger
-            .wrong
-            .retain(|at| now.duration_since(*at) < SignedDuration::from_mins(1));
+        ledger.wrong.retain(|at| now.duration_since(*at) < SignedDuration::from_mins(1));
         if ledger.wrong.len() >= WRONG_PER_MINUTE {
             return Err(LoginError::TooMany);
         }
-        ledger
-            .links
-            .retain(|(_, issued)| now.duration_since(*issued) < LINK_LIFE);
+        ledger.links.retain(|(_, issued)| now.duration_since(*issued) < LINK_LIFE);
         let link = Key::of(link);
         let Some(place) = ledger.links.iter().position(|(open, _)| *open == link) else {
             ledger.wrong.push_back(now);
@@ -169,10 +157,7 @@ impl Sessions {
         ledger.open.retain(|_, session| now < session.ends());
         let session = ledger.open.get_mut(&key)?;
         session.seen = session.seen.max(now);
-        Some(Visit {
-            key,
-            csrf: session.csrf.clone(),
-        })
+        Some(Visit { key, csrf: session.csrf.clone() })
     }
 
     /// Leaves a notice for the next page of this session.
@@ -226,20 +211,11 @@ impl Sessions {
 impl Ledger {
     fn begin(&mut self, now: Timestamp) -> String {
         if self.open.len() >= OPEN_SESSIONS {
-            let idle_longest = self
-                .open
-                .iter()
-                .min_by_key(|(_, session)| session.seen)
-                .map(|(key, _)| *key);
+            let idle_longest = self.open.iter().min_by_key(|(_, session)| session.seen).map(|(key, _)| *key);
             idle_longest.and_then(|key| self.open.remove(&key));
         }
         let token = random_token();
-        let session = Session {
-            csrf: random_token(),
-            began: now,
-            seen: now,
-            notice: None,
-        };
+        let session = Session { csrf: random_token(), began: now, seen: now, notice: None };
         self.open.insert(Key::of(&token), session);
         token
     }
@@ -247,14 +223,8 @@ impl Ledger {
 
 impl Session {
     fn ends(&self) -> Timestamp {
-        let idle = self
-            .seen
-            .saturating_add(IDLE)
-            .expect("a duration in seconds never fails to saturate");
-        let absolute = self
-            .began
-            .saturating_add(ABSOLUTE)
-            .expect("a duration in seconds never fails to saturate");
+        let idle = self.seen.saturating_add(IDLE).expect("a duration in seconds never fails to saturate");
+        let absolute = self.began.saturating_add(ABSOLUTE).expect("a duration in seconds never fails to saturate");
         idle.min(absolute)
     }
 }
@@ -262,8 +232,7 @@ impl Session {
 /// 128 random bits as 32 hexadecimal digits.
 pub fn random_token() -> String {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .expect("the operating system gives random numbers, or nothing here is safe");
+    getrandom::fill(&mut bytes).expect("the operating system gives random numbers, or nothing here is safe");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -303,10 +272,7 @@ mod tests {
 
         let busy = sessions.log_in(&sessions.issue_link(at(0)), at(0)).unwrap();
         for minute in (0..720).step_by(20) {
-            assert!(
-                sessions.visit(&busy, at(minute)).is_some(),
-                "minute {minute}"
-            );
+            assert!(sessions.visit(&busy, at(minute)).is_some(), "minute {minute}");
         }
         assert!(sessions.visit(&busy, at(720)).is_none());
     }
@@ -326,20 +292,10 @@ mod tests {
     fn logging_out_everywhere_ends_the_other_sessions_and_the_links_that_wait() {
         let sessions = Sessions::new();
         let (desk, phone) = (sessions.issue_link(at(0)), sessions.issue_link(at(0)));
-        let (desk, phone) = (
-            sessions.log_in(&desk, at(0)).unwrap(),
-            sessions.log_in(&phone, at(0)).unwrap(),
-        );
+        let (desk, phone) = (sessions.log_in(&desk, at(0)).unwrap(), sessions.log_in(&phone, at(0)).unwrap());
         let waiting = sessions.issue_link(at(0));
         let visit = sessions.visit(&desk, at(1)).unwrap();
-        assert_eq!(
-            sessions
-                .list(&visit, at(1))
-                .iter()
-                .map(|open| open.own)
-                .collect::<Vec<_>>(),
-            [true, false]
-        );
+        assert_eq!(sessions.list(&visit, at(1)).iter().map(|open| open.own).collect::<Vec<_>>(), [true, false]);
         sessions.log_out_everywhere();
         assert!(sessions.visit(&phone, at(1)).is_none());
         assert_eq!(sessions.log_in(&waiting, at(1)), Err(LoginError::WrongLink));
@@ -350,10 +306,7 @@ mod tests {
         let sessions = Sessions::new();
         let ours = sessions.log_in(&sessions.issue_link(at(0)), at(0)).unwrap();
         let theirs = sessions.log_in(&sessions.issue_link(at(0)), at(0)).unwrap();
-        let (ours, theirs) = (
-            sessions.visit(&ours, at(0)).unwrap(),
-            sessions.visit(&theirs, at(0)).unwrap(),
-        );
+        let (ours, theirs) = (sessions.visit(&ours, at(0)).unwrap(), sessions.visit(&theirs, at(0)).unwrap());
         assert!(ours.wrote(&ours.csrf) && !ours.wrote(&theirs.csrf) && !ours.wrote(""));
     }
 

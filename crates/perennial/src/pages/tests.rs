@@ -15,8 +15,7 @@ use super::{Order, Sessions, Site, router};
 
 /// Minutes by which tests have turned the wall clock on; one clock a test, since a test runs on one thread.
 fn wall_clock() -> Timestamp {
-    Timestamp::UNIX_EPOCH
-        + jiff::SignedDuration::from_mins(MINUTES.with(|minutes| minutes.load(Ordering::Relaxed)))
+    Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(MINUTES.with(|minutes| minutes.load(Ordering::Relaxed)))
 }
 
 thread_local! {
@@ -40,9 +39,7 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -51,18 +48,9 @@ impl Browser {
     fn outside(what: Invented) -> Browser {
         MINUTES.with(|minutes| minutes.store(0, Ordering::Relaxed));
         let (shop, sessions) = (Arc::new(Shop::open(what)), Arc::new(Sessions::new()));
-        let site = Site {
-            clock: wall_clock,
-            ..Site::local(7700)
-        };
+        let site = Site { clock: wall_clock, ..Site::local(7700) };
         let router = router(shop.clone(), sessions.clone(), site);
-        Browser {
-            router,
-            shop,
-            sessions,
-            cookie: String::new(),
-            csrf: String::new(),
-        }
+        Browser { router, shop, sessions, cookie: String::new(), csrf: String::new() }
     }
 
     /// Opens a shop and logs in.
@@ -71,12 +59,7 @@ impl Browser {
         let link = browser.sessions.issue_link(wall_clock());
         let answer = browser.post("/login", &format!("token={link}")).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
-        browser.cookie = answer
-            .header("set-cookie")
-            .split(';')
-            .next()
-            .unwrap()
-            .to_owned();
+        browser.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
         let page = browser.get("/sessions").await.body;
         let after = page.split("name=\"csrf\" value=\"").nth(1).unwrap();
         browser.csrf = after[..32].to_owned();
@@ -84,48 +67,30 @@ impl Browser {
     }
 
     async fn get(&self, address: &str) -> Answer {
-        self.send(self.request("GET", address).body(Body::empty()).unwrap())
-            .await
+        self.send(self.request("GET", address).body(Body::empty()).unwrap()).await
     }
 
     /// Posts fields as they are.
     async fn post(&self, address: &str, fields: &str) -> Answer {
-        let request = self
-            .request("POST", address)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.send(request.body(Body::from(fields.to_owned())).unwrap())
-            .await
+        let request = self.request("POST", address).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(fields.to_owned())).unwrap()).await
     }
 
     /// Presses a button of a page: the fields with the token of the session.
     async fn press(&self, address: &str, fields: &str) -> Answer {
-        self.post(address, &format!("csrf={}&{fields}", self.csrf))
-            .await
+        self.post(address, &format!("csrf={}&{fields}", self.csrf)).await
     }
 
     fn request(&self, method: &str, address: &str) -> axum::http::request::Builder {
-        let request = Request::builder()
-            .method(method)
-            .uri(address)
-            .header(header::HOST, "127.0.0.1:7700");
-        if self.cookie.is_empty() {
-            request
-        } else {
-            request.header(header::COOKIE, &self.cookie)
-        }
+        let request = Request::builder().method(method).uri(address).header(header::HOST, "127.0.0.1:7700");
+        if self.cookie.is_empty() { request } else { request.header(header::COOKIE, &self.cookie) }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body(), 16 * 1024 * 1024)
-            .await
-            .unwrap();
-        Answer {
-            status,
-            headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        let body = to_bytes(response.into_body(), 16 * 1024 * 1024).await.unwrap();
+        Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 
     fn orders(&self) -> Vec<Order> {
@@ -151,27 +116,12 @@ fn addresses(what: Invented) -> Vec<String> {
         _ => (UGLY[0], UGLY[5], UGLY[1], "<img src=x onerror=alert(1)>0"),
     };
     let search = format!("/customers?q={}&after=x", encoded(UGLY[1]));
-    let filtered = format!(
-        "/messages?outcome=held&because={0}&customer={0}&campaign={0}",
-        encoded(UGLY[1])
-    );
-    let ones = [
-        ("/customers/", customer),
-        ("/segments/", segment),
-        ("/campaigns/", campaign),
-        ("/messages/", message),
-    ];
+    let filtered = format!("/messages?outcome=held&because={0}&customer={0}&campaign={0}", encoded(UGLY[1]));
+    let ones = [("/customers/", customer), ("/segments/", segment), ("/campaigns/", campaign), ("/messages/", message)];
     let ones = ones.map(|(list, id)| format!("{list}{}", encoded(id)));
-    let edits = [
-        format!("/edit/segment?name={}", encoded(segment)),
-        format!("/edit/campaign?name={}", encoded(campaign)),
-    ];
-    let mut all: Vec<String> = lists
-        .map(str::to_owned)
-        .into_iter()
-        .chain([search, filtered])
-        .chain(edits)
-        .collect();
+    let edits =
+        [format!("/edit/segment?name={}", encoded(segment)), format!("/edit/campaign?name={}", encoded(campaign))];
+    let mut all: Vec<String> = lists.map(str::to_owned).into_iter().chain([search, filtered]).chain(edits).collect();
     if what != Invented::Empty {
         all.extend(ones);
     }
@@ -185,15 +135,8 @@ async fn every_page_stands_with_much_data_with_none_and_with_ugly_data() {
         for address in addresses(what) {
             let answer = browser.get(&address).await;
             assert_eq!(answer.status, StatusCode::OK, "{what:?} {address}");
-            assert!(
-                answer.body.contains("</html>"),
-                "{what:?} {address} was cut"
-            );
-            assert!(
-                answer.body.len() < 60_000,
-                "{what:?} {address} has {} bytes",
-                answer.body.len()
-            );
+            assert!(answer.body.contains("</html>"), "{what:?} {address} was cut");
+            assert!(answer.body.len() < 60_000, "{what:?} {address} has {} bytes", answer.body.len());
         }
     }
 }
@@ -205,21 +148,9 @@ async fn a_name_made_of_markup_is_read_as_a_name() {
         let body = browser.get(&address).await.body;
         assert!(!body.contains("<img"), "{address}");
         assert!(!body.contains("alert('x')"), "{address}");
-        assert_eq!(
-            body.matches("<script").count(),
-            1,
-            "{address}: only our own"
-        );
-        assert_eq!(
-            body.matches("</textarea>").count(),
-            body.matches("<textarea").count(),
-            "{address}"
-        );
-        assert_eq!(
-            body.matches("</title>").count(),
-            body.matches("<title>").count(),
-            "{address}"
-        );
+        assert_eq!(body.matches("<script").count(), 1, "{address}: only our own");
+        assert_eq!(body.matches("</textarea>").count(), body.matches("<textarea").count(), "{address}");
+        assert_eq!(body.matches("</title>").count(), body.matches("<title>").count(), "{address}");
         assert!(!body.contains(" onerror=alert(1)>"), "{address}");
     }
 }
@@ -232,8 +163,7 @@ async fn no_page_asks_another_machine_for_anything_or_writes_script_or_style_inl
             let body = browser.get(&address).await.body;
             for attribute in ["src=\"", "href=\"", "action=\"", "hx-get=\"", "hx-post=\""] {
                 for link in body.split(attribute).skip(1) {
-                    let is_here =
-                        (link.starts_with('/') && !link.starts_with("//")) || link.starts_with('#');
+                    let is_here = (link.starts_with('/') && !link.starts_with("//")) || link.starts_with('#');
                     assert!(is_here, "{address}: {}", &link[..40.min(link.len())]);
                 }
             }
@@ -281,25 +211,13 @@ async fn the_sheet_and_the_script_are_kept_for_ever_under_the_name_of_their_cont
     let browser = Browser::inside(Invented::Busy).await;
     let page = browser.get("/").await.body;
     for kind in ["css", "js"] {
-        let address = page
-            .split('"')
-            .find(|text| text.starts_with("/assets/") && text.ends_with(kind))
-            .unwrap();
+        let address = page.split('"').find(|text| text.starts_with("/assets/") && text.ends_with(kind)).unwrap();
         let asset = browser.get(address).await;
         assert_eq!(asset.status, StatusCode::OK);
         assert!(asset.header("cache-control").contains("immutable"));
     }
-    assert_eq!(
-        browser
-            .get("/assets/perennial-000000000000.css")
-            .await
-            .status,
-        StatusCode::NOT_FOUND
-    );
-    assert_eq!(
-        browser.get("/assets/..%2Fmain.rs").await.status,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(browser.get("/assets/perennial-000000000000.css").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(browser.get("/assets/..%2Fmain.rs").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -307,38 +225,22 @@ async fn a_mail_is_shown_in_a_frame_that_can_do_nothing() {
     let browser = Browser::inside(Invented::Ugly).await;
     let message = format!("/messages/{}", encoded("<img src=x onerror=alert(1)>0"));
     let page = browser.get(&message).await.body;
-    assert!(
-        page.contains("sandbox title"),
-        "the frame has an empty sandbox"
-    );
+    assert!(page.contains("sandbox title"), "the frame has an empty sandbox");
     let body = browser.get(&format!("{message}/body")).await;
-    assert!(
-        body.body.contains("<script>alert('x')</script>"),
-        "the mail stands there as it is"
-    );
+    assert!(body.body.contains("<script>alert('x')</script>"), "the mail stands there as it is");
     let policy = body.header("content-security-policy");
-    assert!(
-        policy.starts_with("sandbox; default-src 'none'")
-            && policy.contains("frame-ancestors 'self'")
-    );
+    assert!(policy.starts_with("sandbox; default-src 'none'") && policy.contains("frame-ancestors 'self'"));
     assert!(!policy.contains("script-src"));
 }
 
 #[tokio::test]
 async fn without_a_session_every_page_says_how_to_get_in_and_shows_nothing_else() {
     let browser = Browser::outside(Invented::Busy);
-    for address in addresses(Invented::Busy)
-        .iter()
-        .map(String::as_str)
-        .chain(["/nowhere", "/messages/m0/body"])
-    {
+    for address in addresses(Invented::Busy).iter().map(String::as_str).chain(["/nowhere", "/messages/m0/body"]) {
         let answer = browser.get(address).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{address}");
         assert!(answer.body.contains("perennial login"), "{address}");
-        assert!(
-            !answer.body.contains("Tea House") && !answer.body.contains("Whitmore"),
-            "{address}"
-        );
+        assert!(!answer.body.contains("Tea House") && !answer.body.contains("Whitmore"), "{address}");
     }
 }
 
@@ -374,25 +276,16 @@ async fn behind_https_the_cookie_insists_on_it() {
         .header(header::HOST, "Shop.Example")
         .header(header::ORIGIN, "https://Shop.Example")
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-    let response = router
-        .oneshot(request.body(Body::from(format!("token={link}"))).unwrap())
-        .await
-        .unwrap();
+    let response = router.oneshot(request.body(Body::from(format!("token={link}"))).unwrap()).await.unwrap();
     let cookie = response.headers()["set-cookie"].to_str().unwrap();
-    assert!(
-        cookie.starts_with("__Host-perennial_7700=") && cookie.ends_with("; Secure"),
-        "{cookie}"
-    );
+    assert!(cookie.starts_with("__Host-perennial_7700=") && cookie.ends_with("; Secure"), "{cookie}");
 }
 
 #[tokio::test]
 async fn after_ten_guessed_links_everybody_waits_a_minute() {
     let browser = Browser::outside(Invented::Busy);
     for _ in 0..10 {
-        assert_eq!(
-            browser.post("/login", "token=guess").await.status,
-            StatusCode::UNAUTHORIZED
-        );
+        assert_eq!(browser.post("/login", "token=guess").await.status, StatusCode::UNAUTHORIZED);
     }
     let answer = browser.post("/login", "token=guess").await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
@@ -407,10 +300,7 @@ async fn a_session_left_alone_ends_and_the_page_says_why_and_how_to_come_back() 
     MINUTES.with(|minutes| minutes.store(59, Ordering::Relaxed));
     let answer = browser.get("/customers").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    assert!(
-        answer.body.contains("half an hour without a click")
-            && answer.body.contains("perennial login")
-    );
+    assert!(answer.body.contains("half an hour without a click") && answer.body.contains("perennial login"));
     assert_eq!(answer.header("hx-refresh"), "true");
     let late = browser.press("/campaigns/win-back/pause", "").await;
     assert!(late.status == StatusCode::UNAUTHORIZED && late.body.contains("Nothing was changed"));
@@ -421,10 +311,7 @@ async fn a_session_left_alone_ends_and_the_page_says_why_and_how_to_come_back() 
 async fn logging_out_ends_the_session_on_the_server_too() {
     let browser = Browser::inside(Invented::Busy).await;
     let answer = browser.press("/logout", "").await;
-    assert_eq!(
-        (answer.status, answer.header("location")),
-        (StatusCode::SEE_OTHER, "/login")
-    );
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/login"));
     assert!(answer.header("set-cookie").contains("Max-Age=0"));
     assert_eq!(browser.get("/").await.status, StatusCode::UNAUTHORIZED);
 }
@@ -433,68 +320,16 @@ async fn logging_out_ends_the_session_on_the_server_too() {
 fn buttons() -> Vec<(&'static str, &'static str, Order)> {
     let (c1, c41) = (|| "c1".to_owned(), || "c41".to_owned());
     vec![
-        (
-            "/customers/c1/merge",
-            "other=c41",
-            Order::Merge {
-                customer: c1(),
-                other: c41(),
-            },
-        ),
-        (
-            "/customers/c1/dismiss",
-            "other=c41",
-            Order::DismissMerge {
-                customer: c1(),
-                other: c41(),
-            },
-        ),
-        (
-            "/customers/c1/unmerge",
-            "identity=7f3a",
-            Order::Unmerge {
-                customer: c1(),
-                identity: "7f3a".into(),
-            },
-        ),
-        (
-            "/customers/c1/lift",
-            "address=a%40b.c",
-            Order::LiftSuppression {
-                customer: c1(),
-                address: "a@b.c".into(),
-            },
-        ),
-        (
-            "/campaigns/win-back/pause",
-            "",
-            Order::PauseCampaign("win-back".into()),
-        ),
-        (
-            "/campaigns/win-back/resume",
-            "",
-            Order::ResumeCampaign("win-back".into()),
-        ),
-        (
-            "/campaigns/win-back/stop",
-            "",
-            Order::StopCampaign("win-back".into()),
-        ),
+        ("/customers/c1/merge", "other=c41", Order::Merge { customer: c1(), other: c41() }),
+        ("/customers/c1/dismiss", "other=c41", Order::DismissMerge { customer: c1(), other: c41() }),
+        ("/customers/c1/unmerge", "identity=7f3a", Order::Unmerge { customer: c1(), identity: "7f3a".into() }),
+        ("/customers/c1/lift", "address=a%40b.c", Order::LiftSuppression { customer: c1(), address: "a@b.c".into() }),
+        ("/campaigns/win-back/pause", "", Order::PauseCampaign("win-back".into())),
+        ("/campaigns/win-back/resume", "", Order::ResumeCampaign("win-back".into())),
+        ("/campaigns/win-back/stop", "", Order::StopCampaign("win-back".into())),
         ("/messages/m5/seen", "", Order::MarkSeen("m5".into())),
-        (
-            "/sources/replay",
-            "reason=P0012",
-            Order::Replay {
-                reason: "P0012".into(),
-            },
-        ),
-        (
-            "/sources/replay",
-            "reason=",
-            Order::Replay {
-                reason: String::new(),
-            },
-        ),
+        ("/sources/replay", "reason=P0012", Order::Replay { reason: "P0012".into() }),
+        ("/sources/replay", "reason=", Order::Replay { reason: String::new() }),
     ]
 }
 
@@ -504,18 +339,10 @@ async fn each_button_does_what_it_says_and_goes_back_to_its_page() {
         let browser = Browser::inside(Invented::Busy).await;
         let fields = fields.trim_end_matches('&');
         let answer = browser.press(address, fields).await;
-        assert_eq!(
-            answer.status,
-            StatusCode::SEE_OTHER,
-            "{address}: {}",
-            answer.body
-        );
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{address}: {}", answer.body);
         assert_eq!(browser.orders(), [order]);
         let back = browser.get(answer.header("location")).await;
-        assert!(
-            back.body.contains("role=\"status\""),
-            "{address}: the page says what was done"
-        );
+        assert!(back.body.contains("role=\"status\""), "{address}: the page says what was done");
         let again = browser.get(answer.header("location")).await;
         assert!(!again.body.contains("role=\"status\""), "{address}: once");
     }
@@ -526,43 +353,19 @@ async fn a_button_pressed_without_the_token_of_the_session_does_nothing() {
     let other = Browser::inside(Invented::Busy).await;
     for (address, fields, _) in buttons() {
         let browser = Browser::inside(Invented::Busy).await;
-        for token in [
-            "",
-            "csrf=&",
-            "csrf=guess&",
-            &format!("csrf={}&", other.csrf),
-        ] {
+        for token in ["", "csrf=&", "csrf=guess&", &format!("csrf={}&", other.csrf)] {
             let answer = browser.post(address, &format!("{token}{fields}")).await;
-            let is_refused = matches!(
-                answer.status,
-                StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY
-            );
+            let is_refused = matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY);
             assert!(is_refused, "{address} with {token}: {}", answer.status);
             assert!(answer.body.contains("Nothing was changed"));
         }
         assert_eq!(browser.orders(), []);
     }
     let browser = Browser::inside(Invented::Busy).await;
-    assert_eq!(
-        browser.post("/edit/segment", "yaml=x").await.status,
-        StatusCode::UNPROCESSABLE_ENTITY
-    );
-    assert_eq!(
-        browser
-            .post("/edit/segment/preview", "csrf=x&yaml=x")
-            .await
-            .status,
-        StatusCode::FORBIDDEN
-    );
-    assert_eq!(
-        browser.post("/logout", "csrf=x").await.status,
-        StatusCode::FORBIDDEN
-    );
-    assert_eq!(
-        browser.get("/").await.status,
-        StatusCode::OK,
-        "still logged in"
-    );
+    assert_eq!(browser.post("/edit/segment", "yaml=x").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(browser.post("/edit/segment/preview", "csrf=x&yaml=x").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/logout", "csrf=x").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.get("/").await.status, StatusCode::OK, "still logged in");
 }
 
 #[tokio::test]
@@ -573,11 +376,7 @@ async fn another_site_cannot_press_a_button_even_with_the_token() {
             .request("POST", "/campaigns/win-back/stop")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(name, value);
-        browser.send(
-            request
-                .body(Body::from(format!("csrf={}", browser.csrf)))
-                .unwrap(),
-        )
+        browser.send(request.body(Body::from(format!("csrf={}", browser.csrf))).unwrap())
     };
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
@@ -586,39 +385,22 @@ async fn another_site_cannot_press_a_button_even_with_the_token() {
         ("origin", "http://127.0.0.1:7701"),
         ("origin", "http://127.0.0.1:7700.evil.example"),
     ] {
-        assert_eq!(
-            pressed_with(name, value).await.status,
-            StatusCode::FORBIDDEN,
-            "{name}: {value}"
-        );
+        assert_eq!(pressed_with(name, value).await.status, StatusCode::FORBIDDEN, "{name}: {value}");
     }
     assert_eq!(browser.orders(), []);
     // Ours say `null`, because of `Referrer-Policy: no-referrer`, with `same-origin` beside it.
-    for (name, value) in [
-        ("sec-fetch-site", "same-origin"),
-        ("origin", "http://127.0.0.1:7700"),
-        ("origin", "null"),
-    ] {
-        assert_eq!(
-            pressed_with(name, value).await.status,
-            StatusCode::SEE_OTHER,
-            "{name}: {value}"
-        );
+    for (name, value) in [("sec-fetch-site", "same-origin"), ("origin", "http://127.0.0.1:7700"), ("origin", "null")] {
+        assert_eq!(pressed_with(name, value).await.status, StatusCode::SEE_OTHER, "{name}: {value}");
     }
 }
 
 #[tokio::test]
 async fn a_field_that_does_not_belong_to_a_form_is_refused() {
     let browser = Browser::inside(Invented::Busy).await;
-    let answer = browser
-        .press("/campaigns/win-back/pause", "state=stopped")
-        .await;
+    let answer = browser.press("/campaigns/win-back/pause", "state=stopped").await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     let long = format!("yaml={}", "a".repeat(2 * 1024 * 1024));
-    assert_eq!(
-        browser.press("/edit/segment", &long).await.status,
-        StatusCode::PAYLOAD_TOO_LARGE
-    );
+    assert_eq!(browser.press("/edit/segment", &long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(browser.orders(), []);
 }
 
@@ -629,24 +411,10 @@ async fn looking_never_changes_anything() {
         browser.get(&address).await;
     }
     for (address, fields, _) in buttons() {
-        let answer = browser
-            .get(&format!("{address}?csrf={}&{fields}", browser.csrf))
-            .await;
-        assert!(
-            matches!(
-                answer.status,
-                StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND
-            ),
-            "{address}"
-        );
+        let answer = browser.get(&format!("{address}?csrf={}&{fields}", browser.csrf)).await;
+        assert!(matches!(answer.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND), "{address}");
     }
-    assert_eq!(
-        browser
-            .get(&format!("/logout?csrf={}", browser.csrf))
-            .await
-            .status,
-        StatusCode::METHOD_NOT_ALLOWED
-    );
+    assert_eq!(browser.get(&format!("/logout?csrf={}", browser.csrf)).await.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(browser.orders(), []);
     assert_eq!(browser.get("/").await.status, StatusCode::OK);
 }
@@ -654,48 +422,18 @@ async fn looking_never_changes_anything() {
 #[tokio::test]
 async fn a_host_name_that_somebody_else_points_at_this_machine_reaches_nothing() {
     let browser = Browser::inside(Invented::Busy).await;
-    for host in [
-        "evil.example",
-        "evil.example:7700",
-        "127.0.0.1.evil.example",
-        "",
-        "localhost@evil.example",
-    ] {
-        let request = Request::get("/")
-            .header(header::HOST, host)
-            .header(header::COOKIE, &browser.cookie);
+    for host in ["evil.example", "evil.example:7700", "127.0.0.1.evil.example", "", "localhost@evil.example"] {
+        let request = Request::get("/").header(header::HOST, host).header(header::COOKIE, &browser.cookie);
         let answer = browser.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
         assert!(!answer.body.contains("Tea House"));
     }
-    for host in [
-        "localhost",
-        "LOCALHOST:7700",
-        "127.0.0.1",
-        "[::1]:7700",
-        "[::1]",
-    ] {
-        let request = Request::get("/")
-            .header(header::HOST, host)
-            .header(header::COOKIE, &browser.cookie);
-        assert_eq!(
-            browser
-                .send(request.body(Body::empty()).unwrap())
-                .await
-                .status,
-            StatusCode::OK,
-            "{host}"
-        );
+    for host in ["localhost", "LOCALHOST:7700", "127.0.0.1", "[::1]:7700", "[::1]"] {
+        let request = Request::get("/").header(header::HOST, host).header(header::COOKIE, &browser.cookie);
+        assert_eq!(browser.send(request.body(Body::empty()).unwrap()).await.status, StatusCode::OK, "{host}");
     }
-    let twice = browser
-        .request("GET", "/")
-        .header(header::HOST, "evil.example")
-        .body(Body::empty())
-        .unwrap();
-    assert_eq!(
-        browser.send(twice).await.status,
-        StatusCode::MISDIRECTED_REQUEST
-    );
+    let twice = browser.request("GET", "/").header(header::HOST, "evil.example").body(Body::empty()).unwrap();
+    assert_eq!(browser.send(twice).await.status, StatusCode::MISDIRECTED_REQUEST);
 }
 
 #[tokio::test]
@@ -713,62 +451,27 @@ async fn a_broken_page_shows_a_number_and_nothing_of_the_cause() {
 async fn a_definition_with_a_mistake_is_kept_as_it_was_written_with_the_place_of_the_mistake() {
     let browser = Browser::inside(Invented::Busy).await;
     let written = "segment: x\r\nwhere:\r\n  did: \"<b>\"\r\n  witin: 3d\r\n";
-    let answer = browser
-        .press(
-            "/edit/segment",
-            &format!("name=x&version=3&then=save&yaml={}", encoded(written)),
-        )
-        .await;
+    let answer = browser.press("/edit/segment", &format!("name=x&version=3&then=save&yaml={}", encoded(written))).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.body.contains("where.all[1].witin") && answer.body.contains("line 6"));
-    assert!(
-        answer
-            .body
-            .contains("segment: x\nwhere:\n  did: &#34;&#60;b&#62;&#34;\n  witin: 3d\n</textarea>")
-    );
-    assert!(
-        answer.body.contains("name=\"version\" value=\"3\""),
-        "the version it started from comes back"
-    );
+    assert!(answer.body.contains("segment: x\nwhere:\n  did: &#34;&#60;b&#62;&#34;\n  witin: 3d\n</textarea>"));
+    assert!(answer.body.contains("name=\"version\" value=\"3\""), "the version it started from comes back");
 }
 
 #[tokio::test]
 async fn without_javascript_the_check_button_shows_the_preview_and_saves_nothing() {
     let browser = Browser::inside(Invented::Busy).await;
-    let checked = browser
-        .press(
-            "/edit/segment",
-            "name=&version=&then=check&yaml=segment%3A+x",
-        )
-        .await;
+    let checked = browser.press("/edit/segment", "name=&version=&then=check&yaml=segment%3A+x").await;
     assert!(checked.status == StatusCode::OK && checked.body.contains("30 enter and 4 leave"));
-    let live = browser
-        .press("/edit/segment/preview", "name=&version=&yaml=segment%3A+x")
-        .await;
-    assert!(
-        live.body.contains("30 enter and 4 leave") && !live.body.contains("<html"),
-        "the part alone"
-    );
-    let saved = browser
-        .press(
-            "/edit/segment",
-            "name=&version=&then=save&yaml=segment%3A+x",
-        )
-        .await;
-    assert_eq!(
-        (saved.status, saved.header("location")),
-        (StatusCode::SEE_OTHER, "/segments/lapsed-regulars")
-    );
+    let live = browser.press("/edit/segment/preview", "name=&version=&yaml=segment%3A+x").await;
+    assert!(live.body.contains("30 enter and 4 leave") && !live.body.contains("<html"), "the part alone");
+    let saved = browser.press("/edit/segment", "name=&version=&then=save&yaml=segment%3A+x").await;
+    assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, "/segments/lapsed-regulars"));
 }
 
 #[tokio::test]
 async fn a_campaign_shows_both_arms_with_counts_and_means_per_customer() {
-    let page = Browser::inside(Invented::Busy)
-        .await
-        .get("/campaigns/win-back")
-        .await
-        .body
-        .replace('\u{a0}', " ");
+    let page = Browser::inside(Invented::Busy).await.get("/campaigns/win-back").await.body.replace('\u{a0}', " ");
     for number in [
         "5,601",
         "quiet hours</a> 41",
@@ -789,18 +492,8 @@ async fn a_campaign_shows_both_arms_with_counts_and_means_per_customer() {
 #[tokio::test]
 async fn an_empty_shop_teaches_how_to_fill_it_on_every_page() {
     let browser = Browser::inside(Invented::Empty).await;
-    for address in [
-        "/",
-        "/customers",
-        "/segments",
-        "/campaigns",
-        "/messages",
-        "/sources",
-    ] {
-        assert!(
-            browser.get(address).await.body.contains("perennial demo"),
-            "{address}"
-        );
+    for address in ["/", "/customers", "/segments", "/campaigns", "/messages", "/sources"] {
+        assert!(browser.get(address).await.body.contains("perennial demo"), "{address}");
     }
 }
 
@@ -810,29 +503,12 @@ async fn every_page_can_be_walked_with_a_keyboard_and_heard() {
     for address in addresses(Invented::Busy) {
         let body = browser.get(&address).await.body;
         assert_eq!(body.matches("<h1").count(), 1, "{address}");
-        assert!(
-            body.contains("class=\"skip\" href=\"#main\"") && body.contains("<main id=\"main\""),
-            "{address}"
-        );
-        assert!(
-            address == "/sessions" || body.contains("aria-current=\"page\""),
-            "{address}"
-        );
+        assert!(body.contains("class=\"skip\" href=\"#main\"") && body.contains("<main id=\"main\""), "{address}");
+        assert!(address == "/sessions" || body.contains("aria-current=\"page\""), "{address}");
         assert!(body.contains("<html lang=\"en\">"), "{address}");
-        for field in body
-            .split("<input ")
-            .skip(1)
-            .filter(|field| field.contains("type=\"search\""))
-        {
-            let id = field
-                .split("id=\"")
-                .nth(1)
-                .and_then(|rest| rest.split('"').next())
-                .unwrap();
-            assert!(
-                body.contains(&format!("for=\"{id}\"")),
-                "{address}: {id} has no label"
-            );
+        for field in body.split("<input ").skip(1).filter(|field| field.contains("type=\"search\"")) {
+            let id = field.split("id=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            assert!(body.contains(&format!("for=\"{id}\"")), "{address}: {id} has no label");
         }
     }
 }
@@ -840,38 +516,22 @@ async fn every_page_can_be_walked_with_a_keyboard_and_heard() {
 #[test]
 fn every_colour_of_words_is_readable_on_every_ground_it_stands_on() {
     let sheet = include_str!("../../assets/perennial.css");
-    let blocks: Vec<&str> = sheet
-        .split(":root {")
-        .skip(1)
-        .take(2)
-        .map(|block| block.split('}').next().unwrap())
-        .collect();
+    let blocks: Vec<&str> =
+        sheet.split(":root {").skip(1).take(2).map(|block| block.split('}').next().unwrap()).collect();
     for (mode, block) in ["light", "dark"].iter().zip(blocks) {
         let colour = |name: &str| luminance(block.split(&format!("--{name}: #")).nth(1).unwrap());
         let words = ["ink", "soft", "faint", "leaf", "sun", "rose", "sky"];
-        let plain = words
-            .iter()
-            .flat_map(|word| ["paper", "surface"].map(|ground| (*word, ground.to_owned())));
+        let plain = words.iter().flat_map(|word| ["paper", "surface"].map(|ground| (*word, ground.to_owned())));
         let sunk = ["ink", "soft", "faint"].map(|word| (word, "sunk".to_owned()));
         let tags = ["leaf", "sun", "rose", "sky"].map(|word| (word, format!("{word}-soft")));
-        for (word, ground) in plain
-            .chain(sunk)
-            .chain(tags)
-            .chain([("surface", "leaf".to_owned())])
-        {
+        for (word, ground) in plain.chain(sunk).chain(tags).chain([("surface", "leaf".to_owned())]) {
             let (a, b) = (colour(word), colour(&ground));
             let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
-            assert!(
-                contrast >= 4.5,
-                "{mode}: {word} on {ground} is {contrast:.2}"
-            );
+            assert!(contrast >= 4.5, "{mode}: {word} on {ground} is {contrast:.2}");
         }
         let (edge, surface) = (colour("edge"), colour("surface"));
         let contrast = (edge.max(surface) + 0.05) / (edge.min(surface) + 0.05);
-        assert!(
-            contrast >= 3.0,
-            "{mode}: the edge of a field is {contrast:.2}"
-        );
+        assert!(contrast >= 3.0, "{mode}: the edge of a field is {contrast:.2}");
     }
 }
 
@@ -879,11 +539,7 @@ fn every_colour_of_words_is_readable_on_every_ground_it_stands_on() {
 fn luminance(digits: &str) -> f64 {
     let channel = |place: usize| {
         let value = f64::from(u8::from_str_radix(&digits[place..place + 2], 16).unwrap()) / 255.0;
-        if value <= 0.04045 {
-            value / 12.92
-        } else {
-            ((value + 0.055) / 1.055).powf(2.4)
-        }
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
     };
     0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
 }

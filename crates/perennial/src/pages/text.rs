@@ -29,10 +29,7 @@ impl Count {
 
     /// This count as a share of `whole`.
     pub fn share_of(&self, whole: &Count) -> Share {
-        Share {
-            part: self.0,
-            whole: whole.0,
-        }
+        Share { part: self.0, whole: whole.0 }
     }
 }
 
@@ -98,11 +95,7 @@ impl fmt::Display for Share {
             (1.., 0) => write!(f, "under{NBSP}0.1{NBSP}%"),
             (_, 0) => write!(f, "0{NBSP}%"),
             (_, tenths @ ..100) => write!(f, "{}.{}{NBSP}%", tenths / 10, tenths % 10),
-            (_, tenths) => write!(
-                f,
-                "{}{NBSP}%",
-                with_thousands(u128::from((tenths + 5) / 10))
-            ),
+            (_, tenths) => write!(f, "{}{NBSP}%", with_thousands(u128::from((tenths + 5) / 10))),
         }
     }
 }
@@ -119,10 +112,7 @@ pub struct Money {
 impl Money {
     /// An amount in minor units of a currency.
     pub fn new(minor: i64, currency: &str) -> Money {
-        Money {
-            minor,
-            currency: currency.to_owned(),
-        }
+        Money { minor, currency: currency.to_owned() }
     }
 
     /// The mean per customer, rounded half away from zero; none where there are no customers.
@@ -133,10 +123,7 @@ impl Money {
         let (minor, customers) = (i128::from(self.minor), i128::from(customers.0));
         let mean = (minor.abs() + customers / 2) / customers * minor.signum();
         let minor = i64::try_from(mean).expect("a mean is no larger than its sum");
-        Some(Money {
-            minor,
-            currency: self.currency.clone(),
-        })
+        Some(Money { minor, currency: self.currency.clone() })
     }
 }
 
@@ -172,8 +159,8 @@ fn symbol(currency: &str) -> Option<&'static str> {
 /// Digits after the point, from ISO 4217.
 fn minor_digits(currency: &str) -> u32 {
     match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX"
-        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
+        | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
         _ => 2,
     }
@@ -193,10 +180,7 @@ fn with_thousands(number: u128) -> String {
 
 /// An instant as a `<time>` tag: relative when near, a date when far, the exact time on hover.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    source = r#"<time datetime="{{ machine }}" title="{{ exact }}">{{ words }}</time>"#
-)]
+#[template(ext = "html", source = r#"<time datetime="{{ machine }}" title="{{ exact }}">{{ words }}</time>"#)]
 pub struct TimeTag {
     machine: String,
     exact: String,
@@ -208,21 +192,14 @@ impl HtmlSafe for TimeTag {}
 impl TimeTag {
     /// "19 h ago", "yesterday", "18 Nov", as seen at `now` in the shop's `zone`.
     pub fn near(at: Timestamp, now: Timestamp, zone: &TimeZone) -> TimeTag {
-        TimeTag {
-            words: relative(at, now, zone),
-            ..TimeTag::exact(at, zone)
-        }
+        TimeTag { words: relative(at, now, zone), ..TimeTag::exact(at, zone) }
     }
 
     /// "Wed 18 Nov 2026, 14:02:31 GMT", for ledgers, where the second matters.
     pub fn exact(at: Timestamp, zone: &TimeZone) -> TimeTag {
         let local = at.to_zoned(zone.clone());
         let exact = local.strftime("%a %-d %b %Y, %H:%M:%S %Z").to_string();
-        TimeTag {
-            machine: at.to_string(),
-            words: exact.clone(),
-            exact,
-        }
+        TimeTag { machine: at.to_string(), words: exact.clone(), exact }
     }
 
     /// The words alone.
@@ -249,9 +226,7 @@ fn relative(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
         _ if days == 1 => format!("tomorrow, {clock}"),
         _ if days == -1 => "yesterday".to_owned(),
         // A day of another year needs its year, unless it is only weeks away.
-        _ if local.year() == today.year() || seconds.abs() < 60 * DAY => {
-            local.strftime("%-d %b").to_string()
-        }
+        _ if local.year() == today.year() || seconds.abs() < 60 * DAY => local.strftime("%-d %b").to_string(),
         _ => local.strftime("%-d %b %Y").to_string(),
     }
 }
@@ -259,11 +234,7 @@ fn relative(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
 /// "5 min ago" or "in 5 min": the distance in whole units, at least one.
 fn apart(seconds: i64, unit: i64, name: &str) -> String {
     let whole = (seconds.abs() / unit).max(1);
-    if seconds < 0 {
-        format!("{whole}{NBSP}{name} ago")
-    } else {
-        format!("in {whole}{NBSP}{name}")
-    }
+    if seconds < 0 { format!("{whole}{NBSP}{name} ago") } else { format!("in {whole}{NBSP}{name}") }
 }
 
 /// How long since, in the largest unit that says enough: "26 months", "12 days".
@@ -368,10 +339,7 @@ impl Tone {
 
 /// A word in a pill.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
-#[template(
-    ext = "html",
-    source = r#"<span class="tag {{ tone.class() }}">{{ text }}</span>"#
-)]
+#[template(ext = "html", source = r#"<span class="tag {{ tone.class() }}">{{ text }}</span>"#)]
 pub struct Tag {
     /// The word.
     pub text: String,
@@ -384,10 +352,7 @@ impl HtmlSafe for Tag {}
 impl Tag {
     /// A word in a colour.
     pub fn new(text: impl Into<String>, tone: Tone) -> Tag {
-        Tag {
-            text: text.into(),
-            tone,
-        }
+        Tag { text: text.into(), tone }
     }
 }
 
@@ -405,19 +370,13 @@ mod tests {
         assert_eq!(Money::new(-5, "EUR").to_string(), "−€0.05");
         assert_eq!(Money::new(1_200, "JPY").to_string(), "¥1,200");
         assert_eq!(Money::new(1_500, "KWD").to_string(), "KWD\u{a0}1.500");
-        assert_eq!(
-            Money::new(i64::MIN, "GBP").to_string(),
-            "−£92,233,720,368,547,758.08"
-        );
+        assert_eq!(Money::new(i64::MIN, "GBP").to_string(), "−£92,233,720,368,547,758.08");
     }
 
     #[test]
     fn a_mean_per_customer_is_rounded_to_the_penny_and_does_not_exist_without_customers() {
         assert_eq!(Money::new(1_000, "GBP").per(&Count(3)).unwrap().minor, 333);
-        assert_eq!(
-            Money::new(-1_001, "GBP").per(&Count(2)).unwrap().minor,
-            -501
-        );
+        assert_eq!(Money::new(-1_001, "GBP").per(&Count(2)).unwrap().minor, -501);
         assert_eq!(Money::new(1_000, "GBP").per(&Count(0)), None);
     }
 
@@ -445,22 +404,13 @@ mod tests {
         assert_eq!(words("2025-02-09T09:00:00Z"), "9 Feb 2025");
         assert_eq!(words("2026-11-22T12:05:00Z"), "in 5 min");
         assert_eq!(words("2026-11-23T08:00:00Z"), "tomorrow, 08:00");
-        assert_eq!(
-            TimeTag::exact(at("2026-07-01T12:00:00Z"), &zone).exact,
-            "Wed 1 Jul 2026, 13:00:00 BST"
-        );
+        assert_eq!(TimeTag::exact(at("2026-07-01T12:00:00Z"), &zone).exact, "Wed 1 Jul 2026, 13:00:00 BST");
         assert_eq!(words("-009999-01-02T01:59:59Z"), "2 Jan -9999");
     }
 
     #[test]
     fn a_sentence_escapes_what_it_is_told() {
-        let prose = Prose::new()
-            .strong("<b>")
-            .say(" & ")
-            .link("x", Place::Customer("a/b?".into()));
-        assert_eq!(
-            prose.to_string(),
-            r#"<b>&#60;b&#62;</b> &#38; <a href="/customers/a%2Fb%3F"><bdi>x</bdi></a>"#
-        );
+        let prose = Prose::new().strong("<b>").say(" & ").link("x", Place::Customer("a/b?".into()));
+        assert_eq!(prose.to_string(), r#"<b>&#60;b&#62;</b> &#38; <a href="/customers/a%2Fb%3F"><bdi>x</bdi></a>"#);
     }
 }

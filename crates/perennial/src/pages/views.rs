@@ -48,11 +48,7 @@ pub trait Views: Send + Sync + 'static {
     /// What a text would do if it were saved, or what is wrong with it. Saves nothing.
     fn check(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError>;
     /// Saves a text; returns the name it is saved under. Problems include that somebody saved another version meanwhile.
-    fn save(
-        &self,
-        kind: Definition,
-        draft: &Draft,
-    ) -> Result<Result<String, Vec<Problem>>, PageError>;
+    fn save(&self, kind: Definition, draft: &Draft) -> Result<Result<String, Vec<Problem>>, PageError>;
     /// Does what a button says; returns the sentence that tells what was done, or why not.
     fn carry_out(&self, order: &Order) -> Result<Notice, PageError>;
 }

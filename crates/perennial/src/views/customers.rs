@@ -328,7 +328,8 @@ fn cap_use(cap: &engine::report::customers::CapUse) -> CapUse {
         None if cap.purpose.as_str() == "marketing" => "Offers".to_owned(),
         None => words::capital(cap.purpose.as_str()),
     };
-    CapUse { what: format!("{what}, {}", cap.per), used: Count(cap.used), of: Count(cap.at_most.into()) }
+    let per = domain::Span::parse(&cap.per).map_or_else(|_| cap.per.clone(), words::long);
+    CapUse { what: format!("{what}, {per}"), used: Count(cap.used), of: Count(cap.at_most.into()) }
 }
 
 fn write_cursor(before: Before) -> String {

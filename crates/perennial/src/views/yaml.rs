@@ -48,7 +48,7 @@ fn printable(json: &str) -> String {
 
 fn block_map(map: &Map<String, Value>, indent: usize, text: &mut String) {
     for (key, value) in map {
-        let _ = write!(text, "{:indent$}{}:", "", scalar(key));
+        let _ = write!(text, "{:indent$}{}:", "", key_words(key));
         entry(value, indent + 2, text);
     }
 }
@@ -106,11 +106,16 @@ fn flow(value: &Value) -> String {
         Value::Object(map) if map.is_empty() => "{}".to_owned(),
         Value::Object(map) => {
             let pairs: Vec<String> =
-                map.iter().map(|(key, value)| format!("{}: {}", scalar(key), flow(value))).collect();
+                map.iter().map(|(key, value)| format!("{}: {}", key_words(key), flow(value))).collect();
             format!("{{ {} }}", pairs.join(", "))
         }
         other => other.to_string(),
     }
+}
+
+/// A key. Of the words that a reader of YAML 1.1 takes for truth values `on` is one of our keys, and a word to us.
+fn key_words(key: &str) -> String {
+    if key == "on" { key.to_owned() } else { scalar(key) }
 }
 
 /// A text on one line: plain where nobody could take it for something else, else in quotes as JSON has them.
@@ -267,6 +272,7 @@ mod tests {
     fn whatever_is_stored_reads_back_as_it_was() {
         let deep = json!({ "a": [[], {}, [[1, 2], { "b": [{ "c": null }] }], 1.5, -0.0, 1e300, true], "long": vec!["some words that make the line long"; 12], "x": { "y": { "z": "w\nv" } } });
         there_and_back(&deep);
+        assert_eq!(write(&json!({ "enter": { "on": { "enters": "x" } } })), "enter: { on: { enters: x } }\n");
         there_and_back(&json!({}));
         there_and_back(&json!([1, 2]));
         there_and_back(&json!("text"));

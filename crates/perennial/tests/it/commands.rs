@@ -29,7 +29,8 @@ where: { did: Order Completed, sum: revenue, at_least: 25 }
 /// A desk with the orders imported and the segments defined.
 fn a_shop() -> Desk {
     let desk = Desk::new();
-    let (orders, mapping, segments) = (desk.file("orders.csv", ORDERS), desk.file("orders.yaml", MAPPING), desk.file("segments.yaml", SEGMENTS));
+    let (orders, mapping, segments) =
+        (desk.file("orders.csv", ORDERS), desk.file("orders.yaml", MAPPING), desk.file("segments.yaml", SEGMENTS));
     assert_eq!(desk.run(&["import", &orders, "--map", &mapping]).status, 1);
     assert_eq!(desk.run(&["apply", &segments]).status, 0);
     desk
@@ -44,7 +45,14 @@ fn exit_statuses_tell_no_from_wrong_from_impossible() {
     let desk = Desk::new();
     let status = |arguments: &[&str]| {
         let ran = desk.run(arguments);
-        assert!(ran.status == 0 || ran.out.is_empty() || ran.err.is_empty() || arguments.contains(&"--json") || ran.status == 1, "{arguments:?}: {ran:?}");
+        assert!(
+            ran.status == 0
+                || ran.out.is_empty()
+                || ran.err.is_empty()
+                || arguments.contains(&"--json")
+                || ran.status == 1,
+            "{arguments:?}: {ran:?}"
+        );
         ran.status
     };
     // 2: wrong usage or configuration.
@@ -63,7 +71,11 @@ fn exit_statuses_tell_no_from_wrong_from_impossible() {
     let ran = desk.run(&["--config", &unknown, "config", "check"]);
     assert_eq!(ran.status, 2, "{ran:?}");
     assert!(ran.err.contains("port"), "the unknown key is named: {}", ran.err);
-    for (name, text) in [("kind.toml", "[email]\nsend = 5\n"), ("shape.toml", "[server\n"), ("section.toml", "[mail]\nsend = \"smtp\"\n")] {
+    for (name, text) in [
+        ("kind.toml", "[email]\nsend = 5\n"),
+        ("shape.toml", "[server\n"),
+        ("section.toml", "[mail]\nsend = \"smtp\"\n"),
+    ] {
         assert_eq!(status(&["--config", &desk.file(name, text), "config", "check"]), 2, "{name}");
     }
     let mapping = desk.file("bad.yaml", "mapping: x\ncolour: blue\n");
@@ -111,7 +123,11 @@ fn importing_twice_changes_nothing_and_refused_rows_are_written_down() {
     let first = import(&["--refused", refused.to_str().unwrap()]);
     assert_eq!(first.status, 1, "rows were refused: {first:?}");
     let answer = first.json();
-    assert_eq!((&answer["rows"], &answer["customers"], &answer["accepted"], &answer["duplicates"], &answer["refused"]), (&json!(5), &json!(2), &json!(3), &json!(0), &json!(2)), "{answer}");
+    assert_eq!(
+        (&answer["rows"], &answer["customers"], &answer["accepted"], &answer["duplicates"], &answer["refused"]),
+        (&json!(5), &json!(2), &json!(3), &json!(0), &json!(2)),
+        "{answer}"
+    );
     assert_eq!(answer["events_by_name"], json!({ "Order Completed": 3 }));
     let reasons = answer["refused_by_reason"].as_object().unwrap();
     assert_eq!(reasons.values().map(|count| count.as_u64().unwrap()).sum::<u64>(), 2);
@@ -122,7 +138,11 @@ fn importing_twice_changes_nothing_and_refused_rows_are_written_down() {
 
     let second = import(&[]).json();
     assert_eq!((&second["accepted"], &second["duplicates"], &second["refused"]), (&json!(0), &json!(3), &json!(2)));
-    assert_eq!(desk.json(&["customers", "find", ""])["customers"].as_array().unwrap().len(), 2, "who has only refused rows is nobody");
+    assert_eq!(
+        desk.json(&["customers", "find", ""])["customers"].as_array().unwrap().len(),
+        2,
+        "who has only refused rows is nobody"
+    );
 }
 
 #[test]
@@ -144,7 +164,11 @@ fn answers_have_the_shapes_of_the_spec() {
     assert_eq!(keys(&members), ["segment", "as_of", "members"]);
     assert_eq!((&members["as_of"], &members["members"]), (&json!("2026-02-01T00:00:00Z"), &json!(["ana"])));
     assert_eq!(desk.json(&["segments", "members", "spenders"])["members"], json!(["ana"]));
-    assert_eq!(desk.run(&["segments", "count", "buyers", "--as-of", "2999-01-01T00:00:00Z"]).status, 2, "what will be is not known");
+    assert_eq!(
+        desk.run(&["segments", "count", "buyers", "--as-of", "2999-01-01T00:00:00Z"]).status,
+        2,
+        "what will be is not known"
+    );
 
     let why = desk.json(&["segments", "why", "spenders", "ana"]);
     assert_eq!(why["member"], true);
@@ -159,8 +183,13 @@ fn answers_have_the_shapes_of_the_spec() {
     assert_eq!(timeline["happenings"].as_array().unwrap().len(), 2);
     assert_eq!(timeline["happenings"][1]["time"], "2026-01-05T00:00:00Z");
 
-    let plan = desk.json(&["plan", &desk.file("more.yaml", "segment: buyers\nwhere: { did: Order Completed, at_least: 2 }\n")]);
-    assert_eq!(plan["changes"], json!([{ "kind": "segment", "name": "buyers", "action": "changed", "enter": 0, "leave": 1 }]), "{plan}");
+    let plan = desk
+        .json(&["plan", &desk.file("more.yaml", "segment: buyers\nwhere: { did: Order Completed, at_least: 2 }\n")]);
+    assert_eq!(
+        plan["changes"],
+        json!([{ "kind": "segment", "name": "buyers", "action": "changed", "enter": 0, "leave": 1 }]),
+        "{plan}"
+    );
     assert_eq!(desk.json(&["segments", "count", "buyers"])["count"], 2, "a plan changes nothing");
     let files = desk.json(&["pull", desk.path("pulled").to_str().unwrap()]);
     assert_eq!(files["files"].as_array().unwrap().len(), 2);

@@ -26,7 +26,11 @@ fn every_call_and_its_short_form_is_answered_with_exactly_what_sdks_expect() {
         ("screen", "s", json!({ "userId": "ana", "name": "Home" })),
         ("group", "g", json!({ "userId": "ana", "groupId": "acme" })),
         ("alias", "a", json!({ "userId": "ana", "previousId": "visitor-1" })),
-        ("record", "record", json!({ "userId": "ana", "kind": "pass", "recordId": "p-1", "attributes": { "status": "active" } })),
+        (
+            "record",
+            "record",
+            json!({ "userId": "ana", "kind": "pass", "recordId": "p-1", "attributes": { "status": "active" } }),
+        ),
     ];
     for (long, short, call) in calls {
         for path in [long, short] {
@@ -82,7 +86,9 @@ fn a_key_may_stand_in_the_header_the_body_or_the_address_and_a_wrong_one_is_told
         call.to_string()
     };
     house.send("/v1/t", &key, call(None)).assert_success();
-    house.ask(post("/v1/t").header("authorization", format!("Bearer {key}")).body(call(None).into()).unwrap()).assert_success();
+    house
+        .ask(post("/v1/t").header("authorization", format!("Bearer {key}")).body(call(None).into()).unwrap())
+        .assert_success();
     house.ask(post("/v1/t").body(call(Some(&key)).into()).unwrap()).assert_success();
     house.ask(post(&format!("/v1/t?writeKey={key}")).body(call(None).into()).unwrap()).assert_success();
     let batch = json!({ "writeKey": key, "batch": [track("ana", "Product Viewed", json!({}))] });
@@ -95,7 +101,9 @@ fn a_key_may_stand_in_the_header_the_body_or_the_address_and_a_wrong_one_is_told
         house.ask(post("/v1/t").body(call(Some(wrong)).into()).unwrap()).assert_refused(401, "bad_key");
     }
     house.ask(post("/v1/t").body(call(None).into()).unwrap()).assert_refused(401, "bad_key");
-    house.ask(post("/v1/t").header("authorization", "Basic ???").body(call(None).into()).unwrap()).assert_refused(401, "bad_key");
+    house
+        .ask(post("/v1/t").header("authorization", "Basic ???").body(call(None).into()).unwrap())
+        .assert_refused(401, "bad_key");
     assert_eq!(house.events("ana", "Product Viewed").len(), 5, "nothing of a stranger counts");
 
     let id = perennial::keys::id_of(&key).unwrap().to_owned();
@@ -108,7 +116,15 @@ fn any_page_may_send_without_cookies_and_none_may_manage() {
     let house = House::new();
     let key = house.key("browser");
     let origin = "https://shop.example";
-    let preflight = |path: &str| Request::builder().method(Method::OPTIONS).uri(path).header("origin", origin).header("access-control-request-method", "POST").body(Body::empty()).unwrap();
+    let preflight = |path: &str| {
+        Request::builder()
+            .method(Method::OPTIONS)
+            .uri(path)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .body(Body::empty())
+            .unwrap()
+    };
     for path in ["/v1/t", "/v1/batch", "/v1/p"] {
         let answer = house.ask(preflight(path));
         assert_eq!(answer.status, 204);
@@ -116,7 +132,13 @@ fn any_page_may_send_without_cookies_and_none_may_manage() {
         assert!(answer.header("access-control-allow-headers").unwrap().contains("content-type"));
         assert!(answer.header("access-control-allow-credentials").is_none());
     }
-    let answer = house.ask(post("/v1/t").header("origin", origin).header("authorization", basic(&key)).body(track("ana", "X", json!({})).to_string().into()).unwrap());
+    let answer = house.ask(
+        post("/v1/t")
+            .header("origin", origin)
+            .header("authorization", basic(&key))
+            .body(track("ana", "X", json!({})).to_string().into())
+            .unwrap(),
+    );
     answer.assert_success();
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     // Also where it is refused: else the page cannot read why.
@@ -128,12 +150,18 @@ fn any_page_may_send_without_cookies_and_none_may_manage() {
     for path in ["/api/customers", "/api/definitions", "/", "/customers", "/segments"] {
         for method in [Method::OPTIONS, Method::GET, Method::POST] {
             for token in [None, Some(&token)] {
-                let mut request = Request::builder().method(method.clone()).uri(path).header("origin", origin).header("host", "127.0.0.1:7700");
+                let mut request = Request::builder()
+                    .method(method.clone())
+                    .uri(path)
+                    .header("origin", origin)
+                    .header("host", "127.0.0.1:7700");
                 if let Some(token) = token {
                     request = request.header("authorization", token);
                 }
                 let answer = house.ask(request.body(Body::empty()).unwrap());
-                for name in ["access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers"] {
+                for name in
+                    ["access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers"]
+                {
                     assert!(answer.header(name).is_none(), "{method} {path} answers with {name}");
                 }
             }
@@ -173,12 +201,20 @@ fn a_batch_is_taken_item_by_item_and_what_is_refused_is_kept() {
     assert_eq!(answer.status, 200);
     let told = answer.json();
     assert_eq!((&told["success"], &told["accepted"], &told["duplicates"]), (&json!(true), &json!(2), &json!(0)));
-    let codes: Vec<_> = told["refused"].as_array().unwrap().iter().map(|one| (one["index"].as_u64().unwrap(), one["code"].as_str().unwrap())).collect();
+    let codes: Vec<_> = told["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["index"].as_u64().unwrap(), one["code"].as_str().unwrap()))
+        .collect();
     assert_eq!(codes, [(1, "no_id"), (2, "bad_name"), (3, "bad_type"), (4, "bad_shape")]);
     assert_eq!((house.events("ana", "Product Viewed").len(), house.events("ben", "Product Viewed").len()), (1, 1));
 
     let kept = house.refused();
-    assert_eq!(kept.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>(), ["no_id", "bad_name", "bad_type", "bad_shape"]);
+    assert_eq!(
+        kept.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>(),
+        ["no_id", "bad_name", "bad_type", "bad_shape"]
+    );
     assert_eq!(kept[0].raw, r#"{"type":"track","event":"Product Viewed"}"#);
     assert_eq!((kept[0].source.as_str(), house.tally(Reception::Refused)), ("server", 4));
 
@@ -199,7 +235,11 @@ fn too_large_bodies_are_refused_while_they_arrive_t1_t3() {
     let house = House::new();
     let key = house.key("server");
     // It says that it is too large: refused before a byte of it is read.
-    let request = post("/v1/batch").header("authorization", basic(&key)).header("content-length", "104857600").body(Body::empty()).unwrap();
+    let request = post("/v1/batch")
+        .header("authorization", basic(&key))
+        .header("content-length", "104857600")
+        .body(Body::empty())
+        .unwrap();
     let answer = house.ask(request);
     answer.assert_refused(413, "too_large");
     assert_eq!(answer.header("connection"), Some("close"));
@@ -211,7 +251,11 @@ fn too_large_bodies_are_refused_while_they_arrive_t1_t3() {
     house.send("/v1/batch", &key, bomb).assert_refused(413, "too_large");
     house.send("/v1/batch", &key, gzip(&gzip(b"{\"batch\":[]}"))).assert_refused(415, "packed_twice");
     for encoding in ["br", "zstd", "deflate", "gzip, gzip", "gzip, br"] {
-        let request = post("/v1/batch").header("authorization", basic(&key)).header("content-encoding", encoding).body("x".into()).unwrap();
+        let request = post("/v1/batch")
+            .header("authorization", basic(&key))
+            .header("content-encoding", encoding)
+            .body("x".into())
+            .unwrap();
         house.ask(request).assert_refused(415, "bad_encoding");
     }
     let cut = gzip(track("ana", "X", json!({})).to_string().as_bytes());
@@ -221,8 +265,14 @@ fn too_large_bodies_are_refused_while_they_arrive_t1_t3() {
     let large = track("ana", "Large", json!({ "text": "x".repeat(1_100_000) }));
     let answer = house.batch(&key, &[track("ana", "Before", json!({})), large, track("ana", "After", json!({}))]);
     let told = answer.json();
-    assert_eq!((&told["accepted"], &told["refused"][0]["code"], &told["refused"][0]["index"]), (&json!(2), &json!("too_large"), &json!(1)));
-    assert_eq!((house.events("ana", "Before").len(), house.events("ana", "After").len(), house.events("ana", "Large").len()), (1, 1, 0));
+    assert_eq!(
+        (&told["accepted"], &told["refused"][0]["code"], &told["refused"][0]["index"]),
+        (&json!(2), &json!("too_large"), &json!(1))
+    );
+    assert_eq!(
+        (house.events("ana", "Before").len(), house.events("ana", "After").len(), house.events("ana", "Large").len()),
+        (1, 1, 0)
+    );
     assert!(house.refused().iter().all(|one| one.raw.len() <= 16 * 1024));
 }
 
@@ -232,11 +282,19 @@ fn nesting_beyond_reason_is_refused_t2() {
     let key = house.key("server");
     house.send("/v1/track", &key, "[".repeat(200_000)).assert_refused(400, "bad_json");
     for depth in [40, 200, 100_000] {
-        let nested = format!("{{\"userId\":\"ana\",\"event\":\"Deep\",\"properties\":{{\"a\":{}1{}}}}}", "[".repeat(depth), "]".repeat(depth));
+        let nested = format!(
+            "{{\"userId\":\"ana\",\"event\":\"Deep\",\"properties\":{{\"a\":{}1{}}}}}",
+            "[".repeat(depth),
+            "]".repeat(depth)
+        );
         let answer = house.send("/v1/track", &key, nested);
         assert_eq!(answer.status, 400, "{}", answer.text());
     }
-    let fits = format!("{{\"userId\":\"ana\",\"event\":\"Deep\",\"properties\":{{\"a\":{}1{}}}}}", "[".repeat(20), "]".repeat(20));
+    let fits = format!(
+        "{{\"userId\":\"ana\",\"event\":\"Deep\",\"properties\":{{\"a\":{}1{}}}}}",
+        "[".repeat(20),
+        "]".repeat(20)
+    );
     house.send("/v1/track", &key, fits).assert_success();
     assert_eq!(house.events("ana", "Deep").len(), 1);
 }
@@ -253,20 +311,40 @@ fn what_serde_lets_through_and_no_program_expects_t5_t6() {
     assert!(answer.header("x-perennial-set-aside").unwrap().contains("u0000"));
     assert_eq!(house.get("/api/customers/ana")["traits"]["email"], "ana@example.com");
 
-    for (number, code) in [("NaN", "bad_json"), ("Infinity", "bad_json"), ("1e999", "bad_number"), ("12345678901234567890123", "bad_number"), ("9007199254740993", "bad_number"), ("1e-400", "bad_number")] {
-        let answer = house.send("/v1/track", &key, format!("{{\"userId\":\"ana\",\"event\":\"Number\",\"properties\":{{\"n\":{number}}}}}"));
+    for (number, code) in [
+        ("NaN", "bad_json"),
+        ("Infinity", "bad_json"),
+        ("1e999", "bad_number"),
+        ("12345678901234567890123", "bad_number"),
+        ("9007199254740993", "bad_number"),
+        ("1e-400", "bad_number"),
+    ] {
+        let answer = house.send(
+            "/v1/track",
+            &key,
+            format!("{{\"userId\":\"ana\",\"event\":\"Number\",\"properties\":{{\"n\":{number}}}}}"),
+        );
         assert_eq!(answer.status, 400, "{number}");
         // serde_json refuses 1e999 itself.
         assert!([code, "bad_json"].contains(&answer.json()["code"].as_str().unwrap()), "{number}: {}", answer.text());
     }
-    for lone in [r#"{"userId":"ana","event":"Number","properties":{"t":"\ud83d"}}"#, "{\"userId\":\"ana\",\"event\":\"Number\",\"properties\":{\"t\":\"\u{0}\"}}"] {
+    for lone in [
+        r#"{"userId":"ana","event":"Number","properties":{"t":"\ud83d"}}"#,
+        "{\"userId\":\"ana\",\"event\":\"Number\",\"properties\":{\"t\":\"\u{0}\"}}",
+    ] {
         assert_eq!(house.send("/v1/track", &key, lone).status, 400, "{lone}");
     }
     let bad_utf8 = b"{\"userId\":\"ana\",\"event\":\"Number\",\"properties\":{\"t\":\"\xff\xfe\"}}".to_vec();
     assert_eq!(house.send("/v1/track", &key, bad_utf8).status, 400);
     assert!(house.events("ana", "Number").is_empty());
     // T9: names that hurt other programs are names like others.
-    house.send("/v1/track", &key, r#"{"userId":"__proto__","event":"constructor","properties":{"__proto__":{"admin":true},"a.b":1}}"#).assert_success();
+    house
+        .send(
+            "/v1/track",
+            &key,
+            r#"{"userId":"__proto__","event":"constructor","properties":{"__proto__":{"admin":true},"a.b":1}}"#,
+        )
+        .assert_success();
     assert_eq!(house.events("__proto__", "constructor").len(), 1);
     house.send("/v1/track", &key, r#"{"userId":"undefined","event":"X"}"#).assert_refused(400, "bad_id");
 }
@@ -283,7 +361,8 @@ fn a_message_id_counts_once_and_other_content_under_it_is_counted_as_such_t11() 
     house.call(&key, call(7)).assert_success();
     assert_eq!(house.events("ana", "Product Viewed").len(), 1);
     assert_eq!(house.events("ana", "Product Viewed")[0]["properties"]["price"], 5);
-    let ends = [Reception::Accepted, Reception::Duplicate, Reception::DuplicateDiffers, Reception::Refused].map(|reception| house.tally(reception));
+    let ends = [Reception::Accepted, Reception::Duplicate, Reception::DuplicateDiffers, Reception::Refused]
+        .map(|reception| house.tally(reception));
     assert_eq!(ends, [1, 999, 1, 0]);
     let told = house.batch(&key, &[call(5), json!(1)]).json();
     assert_eq!((&told["accepted"], &told["duplicates"]), (&json!(0), &json!(1)));
@@ -307,7 +386,9 @@ fn a_browsers_clock_ahead_is_set_right_and_the_past_is_history_t13() {
     for (wrong, code) in [("tomorrow", "bad_time"), ("2026-13-45T00:00:00Z", "bad_time")] {
         house.call(&server, at("ana", wrong)).assert_refused(400, code);
     }
-    house.call(&server, json!({ "type": "track", "userId": "ana", "event": "Seen", "timestamp": 1_700_000_000 })).assert_refused(400, "bad_time");
+    house
+        .call(&server, json!({ "type": "track", "userId": "ana", "event": "Seen", "timestamp": 1_700_000_000 }))
+        .assert_refused(400, "bad_time");
 
     // `sentAt` says how wrong the sender's clock is: an hour slow here, and the event a minute before it was sent.
     let slow = now.minus(domain::Span::hours(1));
@@ -364,7 +445,12 @@ fn a_browser_key_cannot_buy_refund_consent_or_give_points_t17_t14() {
 fn a_browser_key_cannot_set_the_address_of_a_known_customer_t15() {
     let house = House::new();
     let (browser, server) = (house.key("browser"), house.key("server"));
-    house.call(&server, json!({ "type": "identify", "userId": "ana", "traits": { "email": "ana@example.com", "points": 5 } })).assert_success();
+    house
+        .call(
+            &server,
+            json!({ "type": "identify", "userId": "ana", "traits": { "email": "ana@example.com", "points": 5 } }),
+        )
+        .assert_success();
     let forged = json!({ "email": "mallory@example.com", "marketing_consent": true, "points_balance": 1_000_000, "Tier": "gold", "role": "admin", "favourite": "oolong" });
     let answer = house.call(&browser, json!({ "type": "identify", "userId": "ana", "traits": forged }));
     answer.assert_success();
@@ -377,7 +463,12 @@ fn a_browser_key_cannot_set_the_address_of_a_known_customer_t15() {
         config.ingest.browser_may_order = true;
     });
     let browser = house.key("browser");
-    house.call(&browser, json!({ "type": "identify", "userId": "ana", "traits": { "email": "ana@example.com", "role": "admin" } })).assert_success();
+    house
+        .call(
+            &browser,
+            json!({ "type": "identify", "userId": "ana", "traits": { "email": "ana@example.com", "role": "admin" } }),
+        )
+        .assert_success();
     assert_eq!(house.get("/api/customers/ana")["traits"], json!({ "email": "ana@example.com" }));
     house.call(&browser, track("ana", "Order Completed", json!({}))).assert_success();
     house.call(&browser, track("ana", "Order Refunded", json!({}))).assert_refused(400, "needs_server_key");
@@ -388,7 +479,13 @@ fn managing_needs_the_token_of_the_data_directory() {
     let house = House::new();
     let key = house.key("server");
     for path in ["/api/customers", "/api/keys", "/api/definitions", "/api/decisions", "/api/customers/ana"] {
-        for authorization in [None, Some("Bearer ".to_owned()), Some("Bearer 0000".to_owned()), Some(format!("Bearer {key}")), Some(basic(&key))] {
+        for authorization in [
+            None,
+            Some("Bearer ".to_owned()),
+            Some("Bearer 0000".to_owned()),
+            Some(format!("Bearer {key}")),
+            Some(basic(&key)),
+        ] {
             let mut request = Request::get(path);
             if let Some(authorization) = authorization {
                 request = request.header("authorization", authorization);
@@ -397,7 +494,10 @@ fn managing_needs_the_token_of_the_data_directory() {
         }
     }
     // T74: what is answered is nobody else's to keep.
-    let request = Request::get("/api/customers").header("authorization", format!("Bearer {}", house.open().app.token)).body(Body::empty()).unwrap();
+    let request = Request::get("/api/customers")
+        .header("authorization", format!("Bearer {}", house.open().app.token))
+        .body(Body::empty())
+        .unwrap();
     assert_eq!(house.ask(request).header("cache-control"), Some("no-store"));
 }
 
@@ -409,7 +509,13 @@ fn pages_are_strict_and_nobody_keeps_them_t54_t73_t74() {
     for path in ["/", "/login", "/customers", "/sources", "/nowhere", "/campaigns/%3Cscript%3E"] {
         let answer = house.ask(Request::get(path).header("host", "127.0.0.1:7700").body(Body::empty()).unwrap());
         let policy = answer.header("content-security-policy").unwrap_or_default();
-        for part in ["default-src 'self'", "script-src 'self'", "object-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        for part in [
+            "default-src 'self'",
+            "script-src 'self'",
+            "object-src 'none'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
@@ -425,7 +531,8 @@ fn pages_are_strict_and_nobody_keeps_them_t54_t73_t74() {
 
     // Logged in, what customers call themselves is text.
     let link = house.open().sessions.issue_link(jiff::Timestamp::now());
-    let landing = house.ask(Request::get(format!("/login/{link}")).header("host", "127.0.0.1:7700").body(Body::empty()).unwrap());
+    let landing =
+        house.ask(Request::get(format!("/login/{link}")).header("host", "127.0.0.1:7700").body(Body::empty()).unwrap());
     assert_eq!(landing.status, 200, "{}", landing.text());
     let logged_in = house.ask(
         Request::post("/login")
@@ -435,10 +542,19 @@ fn pages_are_strict_and_nobody_keeps_them_t54_t73_t74() {
             .body(Body::from(format!("token={link}")))
             .unwrap(),
     );
-    let cookie = logged_in.header("set-cookie").unwrap_or_else(|| panic!("no session: {} {}", logged_in.status, logged_in.text())).to_owned();
+    let cookie = logged_in
+        .header("set-cookie")
+        .unwrap_or_else(|| panic!("no session: {} {}", logged_in.status, logged_in.text()))
+        .to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap().to_owned();
-    let customers = house.ask(Request::get("/customers").header("host", "127.0.0.1:7700").header("cookie", cookie).body(Body::empty()).unwrap());
+    let customers = house.ask(
+        Request::get("/customers")
+            .header("host", "127.0.0.1:7700")
+            .header("cookie", cookie)
+            .body(Body::empty())
+            .unwrap(),
+    );
     assert_eq!(customers.status, 200);
     let html = customers.text();
     assert!(html.contains("alert(1)") && !html.contains("<script>alert(1)") && !html.contains("<img src=x"), "{html}");
@@ -449,7 +565,13 @@ fn errors_tell_what_to_do_and_nothing_of_the_inside_t77_t57() {
     let house = House::new();
     let token = format!("Bearer {}", house.open().app.token);
     let ask = |method: &str, path: &str, body: &str| {
-        let request = Request::builder().method(method).uri(path).header("authorization", &token).header("content-type", "application/json").body(Body::from(body.to_owned())).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", &token)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
         house.ask(request)
     };
     let answers = [
@@ -462,7 +584,11 @@ fn errors_tell_what_to_do_and_nothing_of_the_inside_t77_t57() {
         ask("POST", "/api/keys", r#"{"kind":"root","source":"x"}"#),
         ask("POST", "/api/keys", "{"),
         ask("POST", "/api/definitions", r#"{"documents":[{"origin":"x","text":"segment: ["}],"by":"x"}"#),
-        ask("POST", "/api/definitions", r#"{"documents":[{"origin":"x","text":"segment: a\nwhere: { everyone: true }\nadmin: true"}],"by":"x"}"#),
+        ask(
+            "POST",
+            "/api/definitions",
+            r#"{"documents":[{"origin":"x","text":"segment: a\nwhere: { everyone: true }\nadmin: true"}],"by":"x"}"#,
+        ),
         ask("POST", "/api/customers/merge", r#"{"a":"x","b":"y"}"#),
         ask("DELETE", "/api/keys/none", ""),
         ask("POST", "/api/import?source=x", "{"),
@@ -483,7 +609,9 @@ fn a_million_names_stay_names_and_the_server_answers_t10() {
     let house = House::new();
     let key = house.key("server");
     for piece in 0..4 {
-        let calls: Vec<Value> = (0..1_000).map(|n| track("ana", &format!("Event {piece}-{n}"), json!({ (format!("p{piece}-{n}")): n }))).collect();
+        let calls: Vec<Value> = (0..1_000)
+            .map(|n| track("ana", &format!("Event {piece}-{n}"), json!({ (format!("p{piece}-{n}")): n })))
+            .collect();
         house.batch(&key, &calls).assert_success();
     }
     let wide: serde_json::Map<String, Value> = (0..600).map(|n| (format!("k{n}"), json!(n))).collect();

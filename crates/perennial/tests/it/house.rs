@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Method, Request};
 use perennial::config::Config;
 use perennial::serve::Open;
 use serde_json::{Value, json};
-use store::{Page, Reader, Refused, Reception};
+use store::{Page, Reader, Reception, Refused};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -81,7 +81,10 @@ impl House {
 
     /// A write key: `browser` or `server`.
     pub(crate) fn key(&self, kind: &str) -> String {
-        self.manage(Method::POST, "/api/keys", Some(json!({ "kind": kind, "source": kind })))["key"].as_str().unwrap().to_owned()
+        self.manage(Method::POST, "/api/keys", Some(json!({ "kind": kind, "source": kind })))["key"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Asks as commands do; anything but success fails the test.
@@ -106,7 +109,11 @@ impl House {
 
     #[track_caller]
     pub(crate) fn define(&self, yaml: &str) {
-        self.manage(Method::POST, "/api/definitions", Some(json!({ "documents": [{ "origin": "test.yaml", "text": yaml }], "by": "a test" })));
+        self.manage(
+            Method::POST,
+            "/api/definitions",
+            Some(json!({ "documents": [{ "origin": "test.yaml", "text": yaml }], "by": "a test" })),
+        );
     }
 
     /// Sends a body with a key in the header.
@@ -147,7 +154,10 @@ impl House {
     pub(crate) fn events(&self, customer: &str, event: &str) -> Vec<Value> {
         let timeline = self.get(&format!("/api/customers/{customer}/timeline"));
         let happenings = timeline["happenings"].as_array().unwrap().iter();
-        happenings.filter(|one| one["event"] == event).flat_map(|one| vec![one.clone(); one["times"].as_u64().unwrap() as usize]).collect()
+        happenings
+            .filter(|one| one["event"] == event)
+            .flat_map(|one| vec![one.clone(); one["times"].as_u64().unwrap() as usize])
+            .collect()
     }
 }
 

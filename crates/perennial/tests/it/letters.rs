@@ -42,7 +42,8 @@ fn a_mail_to_ana() -> Scene {
     house.define(SHOP);
     let traits = json!({ "email": "ana@example.com", "first_name": "<b>Ana</b>", "invited": true });
     house.call(&key, json!({ "type": "identify", "userId": "ana", "traits": traits })).assert_success();
-    let messages = house.look(|reader| reader.messages(&MessageFilter::default(), Page { skip: 0, limit: 10 }).unwrap());
+    let messages =
+        house.look(|reader| reader.messages(&MessageFilter::default(), Page { skip: 0, limit: 10 }).unwrap());
     assert_eq!(messages.len(), 1);
     let written = messages[0].written.clone().unwrap();
     Scene { house, unsubscribe: written.unsubscribe_path, html: written.html.unwrap() }
@@ -50,7 +51,10 @@ fn a_mail_to_ana() -> Scene {
 
 impl Scene {
     fn link(&self, start: &str) -> String {
-        let from = self.html.find(&format!("127.0.0.1:7700/{start}/")).unwrap_or_else(|| panic!("no /{start}/ in {}", self.html));
+        let from = self
+            .html
+            .find(&format!("127.0.0.1:7700/{start}/"))
+            .unwrap_or_else(|| panic!("no /{start}/ in {}", self.html));
         self.html[from + "127.0.0.1:7700".len()..].split('"').next().unwrap().to_owned()
     }
 
@@ -115,7 +119,13 @@ fn a_click_counts_when_a_person_goes_on_and_leads_only_where_the_mail_said() {
 fn a_link_that_was_changed_or_made_for_something_else_leads_nowhere_t41() {
     let scene = a_mail_to_ana();
     let token = scene.unsubscribe.rsplit('/').next().unwrap().to_owned();
-    let mut forged = vec!["x".to_owned(), "..%2F..".to_owned(), "a".repeat(5_000), String::from_utf8(vec![b'A'; token.len()]).unwrap(), token[..token.len() - 1].to_owned()];
+    let mut forged = vec![
+        "x".to_owned(),
+        "..%2F..".to_owned(),
+        "a".repeat(5_000),
+        String::from_utf8(vec![b'A'; token.len()]).unwrap(),
+        token[..token.len() - 1].to_owned(),
+    ];
     for place in [0, token.len() / 2, token.len() - 1] {
         let mut changed: Vec<char> = token.chars().collect();
         changed[place] = if changed[place] == 'a' { 'b' } else { 'a' };
@@ -132,7 +142,11 @@ fn a_link_that_was_changed_or_made_for_something_else_leads_nowhere_t41() {
     }
     for other in ["v", "p", "c"] {
         assert_eq!(scene.get(&format!("/{other}/{token}")).status, 404, "/{other}/ with a token to unsubscribe");
-        assert_eq!(scene.one_click(&format!("/{other}/{token}")).status / 100, 4, "/{other}/ with a token to unsubscribe");
+        assert_eq!(
+            scene.one_click(&format!("/{other}/{token}")).status / 100,
+            4,
+            "/{other}/ with a token to unsubscribe"
+        );
     }
     assert_eq!(scene.consent(), "granted");
 }

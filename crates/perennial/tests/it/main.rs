@@ -1,7 +1,11 @@
 //! The one integration binary: what senders see at the door, what scripts see of the commands, and what is
 //! left after a process was killed.
 
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a test that cannot go on has failed, and the line says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test that cannot go on has failed, and the line says where"
+)]
 
 mod commands;
 mod door;

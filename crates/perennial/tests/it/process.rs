@@ -50,7 +50,11 @@ impl Desk {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_perennial"));
-        command.current_dir(self.dir.path()).env_remove("PERENNIAL_DATA_DIR").env_remove("PERENNIAL_LOG").env("NO_COLOR", "1");
+        command
+            .current_dir(self.dir.path())
+            .env_remove("PERENNIAL_DATA_DIR")
+            .env_remove("PERENNIAL_LOG")
+            .env("NO_COLOR", "1");
         command.arg("--data-dir").arg(self.data()).args(arguments);
         command
     }
@@ -92,15 +96,26 @@ impl Server {
 
     /// A server, or how it ended instead.
     pub(crate) fn try_start(desk: &Desk) -> Result<Server, Ran> {
-        let mut child = desk.command(&["--json", "serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = desk
+            .command(&["--json", "serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let told: Option<Value> = serde_json::from_str(&line).ok();
         match told.as_ref().and_then(|told| Some((told["url"].as_str()?, told["login"].as_str()?))) {
-            Some((url, login)) => Ok(Server { child, url: url.trim_end_matches('/').to_owned(), login: login.to_owned() }),
+            Some((url, login)) => {
+                Ok(Server { child, url: url.trim_end_matches('/').to_owned(), login: login.to_owned() })
+            }
             None => {
                 let output = child.wait_with_output().unwrap();
-                Err(Ran { status: output.status.code().unwrap_or(-1), out: line, err: String::from_utf8(output.stderr).unwrap() })
+                Err(Ran {
+                    status: output.status.code().unwrap_or(-1),
+                    out: line,
+                    err: String::from_utf8(output.stderr).unwrap(),
+                })
             }
         }
     }

@@ -21,8 +21,18 @@ fn batch(round: usize, sender: usize, number: usize) -> String {
 }
 
 /// Sends batches until the server is gone. Returns the bodies that were acknowledged, and the one that was not.
-fn send_until_it_dies(url: &str, key: &str, round: usize, sender: usize, acknowledged: &AtomicUsize) -> (Vec<String>, String) {
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).http_status_as_error(false).build().into();
+fn send_until_it_dies(
+    url: &str,
+    key: &str,
+    round: usize,
+    sender: usize,
+    acknowledged: &AtomicUsize,
+) -> (Vec<String>, String) {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(20)))
+        .http_status_as_error(false)
+        .build()
+        .into();
     let mut sent = Vec::new();
     for number in 0.. {
         let body = batch(round, sender, number);
@@ -50,7 +60,8 @@ fn every_acknowledged_call_survives_kill_9_exactly_once() {
         let acknowledged = Arc::new(AtomicUsize::new(0));
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
-                let (url, key, acknowledged, all) = (server.url.clone(), key.clone(), acknowledged.clone(), all.clone());
+                let (url, key, acknowledged, all) =
+                    (server.url.clone(), key.clone(), acknowledged.clone(), all.clone());
                 std::thread::spawn(move || {
                     let (sent, last) = send_until_it_dies(&url, &key, round, sender, &acknowledged);
                     let mut all = all.lock().unwrap();
@@ -60,7 +71,9 @@ fn every_acknowledged_call_survives_kill_9_exactly_once() {
             })
             .collect();
         // Killed at another depth each time, in whatever the writer does at that moment.
-        assert!(crate::process::until(Duration::from_secs(30), || acknowledged.load(Ordering::SeqCst) >= 5 + 17 * round));
+        assert!(
+            crate::process::until(Duration::from_secs(30), || acknowledged.load(Ordering::SeqCst) >= 5 + 17 * round)
+        );
         server.kill();
         for sender in senders {
             sender.join().unwrap();
@@ -70,7 +83,10 @@ fn every_acknowledged_call_survives_kill_9_exactly_once() {
     // Clients repeat what was not acknowledged, and some of what was.
     let server = Server::start(&desk);
     for body in in_doubt.iter().chain(&acknowledged[..10]) {
-        let answer = ureq::post(&format!("{}/v1/batch", server.url)).header("authorization", &basic(&key)).send(body.as_str()).unwrap();
+        let answer = ureq::post(&format!("{}/v1/batch", server.url))
+            .header("authorization", &basic(&key))
+            .send(body.as_str())
+            .unwrap();
         assert_eq!(answer.status().as_u16(), 200);
     }
     assert_eq!(desk.json(&["segments", "count", "pinged"])["count"], 7);

@@ -28,10 +28,22 @@ where: { did: Order Refunded, within: 90d }
 
 /// Found by `e2e/online_retail_numbers.py`, which shares no code with us.
 const COUNTS: [(&str, [(&str, u64); 5]); 4] = [
-    ("2011-03-01T00:00:00Z", [("everyone", 1_749), ("regulars", 361), ("lapsed", 64), ("spenders", 317), ("refunders", 522)]),
-    ("2011-06-01T00:00:00Z", [("everyone", 2_767), ("regulars", 802), ("lapsed", 318), ("spenders", 726), ("refunders", 529)]),
-    ("2011-11-15T12:00:00Z", [("everyone", 4_178), ("regulars", 1_125), ("lapsed", 834), ("spenders", 1_516), ("refunders", 672)]),
-    ("2011-12-09T12:50:00Z", [("everyone", 4_372), ("regulars", 1_270), ("lapsed", 842), ("spenders", 1_632), ("refunders", 759)]),
+    (
+        "2011-03-01T00:00:00Z",
+        [("everyone", 1_749), ("regulars", 361), ("lapsed", 64), ("spenders", 317), ("refunders", 522)],
+    ),
+    (
+        "2011-06-01T00:00:00Z",
+        [("everyone", 2_767), ("regulars", 802), ("lapsed", 318), ("spenders", 726), ("refunders", 529)],
+    ),
+    (
+        "2011-11-15T12:00:00Z",
+        [("everyone", 4_178), ("regulars", 1_125), ("lapsed", 834), ("spenders", 1_516), ("refunders", 672)],
+    ),
+    (
+        "2011-12-09T12:50:00Z",
+        [("everyone", 4_372), ("regulars", 1_270), ("lapsed", 842), ("spenders", 1_632), ("refunders", 759)],
+    ),
 ];
 
 fn import(desk: &Desk, file: &Path) -> Ran {
@@ -79,9 +91,15 @@ fn online_retail_is_imported_once_however_often_and_however_it_is_started() {
     let Some(file) = find_shared("data/online_retail_I_full.csv.gz") else { return };
     let desk = Desk::new();
     // Killed when some of it is on disk already.
-    let mut killed = desk.command(&["import", file.to_str().unwrap(), "--map", "online-retail"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut killed = desk
+        .command(&["import", file.to_str().unwrap(), "--map", "online-retail"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let journal_file = desk.data().join("perennial.sqlite-wal");
-    let grew = until(Duration::from_secs(120), || std::fs::metadata(&journal_file).is_ok_and(|file| file.len() > 1_000_000));
+    let grew =
+        until(Duration::from_secs(120), || std::fs::metadata(&journal_file).is_ok_and(|file| file.len() > 1_000_000));
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(grew, "the import stored nothing");
@@ -91,16 +109,25 @@ fn online_retail_is_imported_once_however_often_and_however_it_is_started() {
     let answer = second.json();
     assert_eq!((&answer["rows"], &answer["customers"]), (&json!(541_909), &json!(4_372)));
     assert_eq!(answer["events_by_name"], json!({ "Order Completed": 18_536, "Order Refunded": 3_654 }));
-    assert_eq!((&answer["refused"], &answer["refused_by_reason"]), (&json!(135_080), &json!({ "no customer": 135_080 })));
+    assert_eq!(
+        (&answer["refused"], &answer["refused_by_reason"]),
+        (&json!(135_080), &json!({ "no customer": 135_080 }))
+    );
     let (accepted, known) = (answer["accepted"].as_u64().unwrap(), answer["duplicates"].as_u64().unwrap());
     assert_eq!(accepted + known, 22_190);
     assert!(accepted > 0 && known > 0, "killed in the middle: {accepted} and {known}");
 
-    let expected = BTreeMap::from([("Order Completed".to_owned(), (18_536, 8_911_407_904)), ("Order Refunded".to_owned(), (3_654, 611_342_090))]);
+    let expected = BTreeMap::from([
+        ("Order Completed".to_owned(), (18_536, 8_911_407_904)),
+        ("Order Refunded".to_owned(), (3_654, 611_342_090)),
+    ]);
     assert_eq!(journal(&desk), expected);
 
     let third = import(&desk, &file).json();
-    assert_eq!((&third["accepted"], &third["duplicates"], &third["refused"]), (&json!(0), &json!(22_190), &json!(135_080)));
+    assert_eq!(
+        (&third["accepted"], &third["duplicates"], &third["refused"]),
+        (&json!(0), &json!(22_190), &json!(135_080))
+    );
     assert_eq!(journal(&desk), expected);
     desk.json(&["apply", &desk.file("segments.yaml", SEGMENTS)]);
     assert_counts(&desk);

@@ -73,17 +73,25 @@ fn a_server_outlives_lies_about_lengths_and_bodies_without_end_t1_t19() {
 
     // Both lengths: a proxy that goes by one of them takes for one request what is two by the other. The chunks count,
     // and what follows them is nobody's request.
-    for lengths in ["content-length: 5\r\ntransfer-encoding: chunked\r\n", "transfer-encoding: chunked\r\ncontent-length: 5\r\n"] {
+    for lengths in
+        ["content-length: 5\r\ntransfer-encoding: chunked\r\n", "transfer-encoding: chunked\r\ncontent-length: 5\r\n"]
+    {
         let mut wire = Wire::open(&server);
         let chunks = format!("1c\r\n{}\r\n0\r\n\r\n", String::from_utf8_lossy(body));
-        wire.send(&[head(&key, lengths), chunks.into_bytes(), head(&key, "content-length: 28\r\n"), body.to_vec()].concat());
+        wire.send(
+            &[head(&key, lengths), chunks.into_bytes(), head(&key, "content-length: 28\r\n"), body.to_vec()].concat(),
+        );
         let answer = wire.rest();
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
         assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
     }
     let before = calls_total(&server);
     assert_eq!(before, 2);
-    for lengths in ["content-length: 28\r\ncontent-length: 5\r\n", "content-length: -1\r\n", "content-length: 99999999999999999999999\r\n"] {
+    for lengths in [
+        "content-length: 28\r\ncontent-length: 5\r\n",
+        "content-length: -1\r\n",
+        "content-length: 99999999999999999999999\r\n",
+    ] {
         let mut wire = Wire::open(&server);
         wire.send(&head(&key, lengths));
         wire.send(body);
