@@ -273,7 +273,7 @@ fn last_turn(plan: &Plan, rule: &Node, transition: &Transition, past: &[Past]) -
     let (mut held, mut turned, mut at) = (false, None, born);
     for _ in 0..TURNS.max(past.len() * 4) {
         while let Some(past) = next.next_if(|past| past.call.timestamp <= at) {
-            apply(plan, &mut customer, &past.call, past.position, at, &|_| None);
+            apply(plan, &mut customer, &past.call, past.position, at);
         }
         let asked = Asked { plan, id: transition.customer, customer: &customer, now: at, floor: None };
         let verdict = asked.verdict(rule);
