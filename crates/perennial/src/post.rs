@@ -68,7 +68,10 @@ async fn send(smtp: &Smtp, handle: &Handle, order: &Order) -> Option<End> {
     let (envelope, mail) = match write(order, &sender, &public_url) {
         Ok(written) => written,
         Err(error) => {
-            return Some(End::Rejected { reply: format!("the mail cannot be written: {error:#}"), of_recipient: false });
+            return Some(End::Rejected {
+                reply: format!("the mail cannot be written: {error:#}"),
+                of_recipient: false,
+            });
         }
     };
     let mut recorder = Recorder { handle: handle.clone(), message: order.message.clone(), number: order.number };

@@ -112,6 +112,7 @@ impl Engine {
         message.phase = Some(Phase::Started);
         message.due = None;
         let message = message.clone();
+        self.mark_open(&message);
         self.pending.attempts.push(Attempt {
             message: id.clone(),
             number: message.attempts,
@@ -236,7 +237,7 @@ impl Engine {
         message.detail = Some(bounded(detail));
         let message = message.clone();
         self.outbox.insert((again, id.clone()));
-        self.mark(&message, now, MarkKind::Gone);
+        self.mark_open(&message);
         if is_first {
             self.decide(&message, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)), Some(again));
         }
@@ -357,6 +358,7 @@ impl Engine {
                 open.phase = None;
                 open.due = Some(self.clock);
                 let open = open.clone();
+                self.mark_open(&open);
                 self.outbox.insert((self.clock, message.id.clone()));
                 self.pending.messages.push(open);
             }
@@ -367,6 +369,14 @@ impl Engine {
     /// When the next message may be tried on a channel.
     pub fn next_attempt(&self) -> Option<Timestamp> {
         self.outbox.first().map(|(due, _)| *due)
+    }
+
+    /// Marks a message for the caps that is let through and not at its end: one that may have arrived counts from when
+    /// it went, and while it goes out again as any other on its way.
+    fn mark_open(&mut self, message: &Message) {
+        let went = message.fate_is_unknown() && message.phase.is_none();
+        let kind = if went { MarkKind::Gone } else { MarkKind::OnItsWay };
+        self.mark(message, message.outcome_at.unwrap_or(message.decided_at), kind);
     }
 
     /// A channel that rested when the process stopped goes on resting.
@@ -390,8 +400,7 @@ impl Engine {
             }
             Some(Outcome::WouldHaveSent) => self.mark(&message, at, MarkKind::Withheld),
             None if message.written.is_some() => {
-                let kind = if message.fate_is_unknown() { MarkKind::Gone } else { MarkKind::OnItsWay };
-                self.mark(&message, at, kind);
+                self.mark_open(&message);
                 self.note_address(&message, None);
             }
             Some(Outcome::Held) => {

@@ -482,7 +482,7 @@ impl Engine {
     }
 
     fn cap_uses(&self, person: CustomerId, zone: &domain::Zone) -> Vec<CapUse> {
-        let marks = self.marks.get(&person).map_or(&[][..], Vec::as_slice);
+        let marks = self.marks_of(person);
         let default = marketing();
         let nobody = Name::parse("none").expect("a literal that fits the grammar");
         let mut uses = Vec::new();
@@ -501,7 +501,7 @@ impl Engine {
                     CapWindow::PerDays(1) => "local day".to_owned(),
                     CapWindow::PerDays(days) => format!("{days} local days"),
                 };
-                let used = counted(cap, false, marks, asking).len() as u64;
+                let used = counted(cap, false, &marks, asking).len() as u64;
                 uses.push(CapUse { purpose: purpose.clone(), channel: cap.channel, per, used, at_most: cap.at_most });
             }
         }

@@ -257,7 +257,9 @@ impl Engine {
         }
         let rule = &self.plan.segments[index].rule;
         let turned = last_turn(&self.plan, rule, transition, past);
-        let event = turned.and_then(|at| past.iter().rev().find(|past| past.call.timestamp == at));
+        let then = || past.iter().filter(|past| Some(past.call.timestamp) == turned);
+        // What follows at the same instant, such as a message, is rarely what brought it about.
+        let event = then().find(|past| past.call.trust != domain::Trust::Perennial).or_else(|| then().next());
         match event {
             Some(past) => super::words::call_words(&past.call, self.definitions.settings.currency).what,
             None => "by time alone".to_owned(),

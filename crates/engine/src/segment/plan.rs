@@ -56,6 +56,8 @@ pub struct DidNode {
     pub question: Question,
     /// The zone it names.
     pub zone: Option<Zone>,
+    /// It names none, and its verdict depends on the customer's.
+    pub uses_zone: bool,
 }
 
 /// What is asked of the entries in the window.
@@ -327,7 +329,8 @@ impl Plan {
             .into_iter()
             .flatten()
             .any(|edge| domain::Timestamp::parse(edge).is_none());
-        uses.zone |= did.zone.is_none() && (windows.within_days.is_some() || local_edges || !settled);
+        let uses_zone = did.zone.is_none() && (windows.within_days.is_some() || local_edges || !settled);
+        uses.zone |= uses_zone;
         let need = need_of(did, settled, own.is_some());
         let stream = self.stream(StreamSpec { event: did.event.clone(), filter, value, keeps_body: !settled, need });
         uses.streams.insert(stream);
@@ -335,7 +338,7 @@ impl Plan {
             Measure::Count { least, most } => Question::Count { least: *least, most: *most },
             Measure::Aggregate { aggregate, comparison, .. } => Question::Aggregate(*aggregate, *comparison),
         };
-        Node::Did(Box::new(DidNode { stream, windows: windows.clone(), question, zone: did.zone.clone() }))
+        Node::Did(Box::new(DidNode { stream, windows: windows.clone(), question, zone: did.zone.clone(), uses_zone }))
     }
 
     /// Finds or makes a stream; one that exists keeps what either needs.

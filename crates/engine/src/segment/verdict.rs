@@ -124,15 +124,12 @@ impl Asked<'_> {
     fn did(&self, did: &DidNode) -> Verdict {
         let spec = &self.plan.streams[did.stream as usize];
         let entries = self.customer.streams.entries(did.stream);
-        let windows = &did.windows;
-        let needs_zone =
-            windows.within_days.is_some() || windows.after.is_some() || windows.before.is_some() || spec.keeps_body;
         let zone = match &did.zone {
             Some(zone) => zone.clone(),
-            None => self.zone_if(needs_zone),
+            None => self.zone_if(did.uses_zone),
         };
         let window = Window::of(did, &zone, self.floor);
-        let moves = self.zone_change(needs_zone && did.zone.is_none());
+        let moves = self.zone_change(did.uses_zone);
         if !spec.keeps_body {
             let inside = window.slice(entries);
             let verdict = walk(inside, &window, did.question, self.now);
