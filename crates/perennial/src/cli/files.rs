@@ -320,7 +320,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> anyhow::Resul
     Ok(())
 }
 
-/// Writes definitions into a folder, one file each: `segments/lapsed-regulars.json` and so on.
+/// Writes definitions into a folder, one file each: `segments/lapsed-regulars.yaml` and so on.
 pub(super) fn write_definitions(dir: &Path, list: &Value) -> anyhow::Result<Vec<String>> {
     let mut written = Vec::new();
     for one in list.as_array().into_iter().flatten() {
@@ -328,8 +328,8 @@ pub(super) fn write_definitions(dir: &Path, list: &Value) -> anyhow::Result<Vec<
         let (kind, name) = (super::show::text(one, "kind"), super::show::text(one, "name"));
         let folder = dir.join(format!("{kind}s"));
         std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        let file = folder.join(format!("{name}.json"));
-        std::fs::write(&file, serde_json::to_string_pretty(&one["definition"])? + "\n")
+        let file = folder.join(format!("{name}.yaml"));
+        std::fs::write(&file, crate::views::yaml::write(&one["definition"]))
             .with_context(|| format!("{} cannot be written", file.display()))?;
         written.push(file.display().to_string());
     }
