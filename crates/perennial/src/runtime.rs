@@ -134,6 +134,7 @@ pub struct Health {
     trouble: Mutex<Option<String>>,
     commits: AtomicUsize,
     in_flight: AtomicUsize,
+    sends_no_more: AtomicBool,
 }
 
 impl Health {
@@ -150,6 +151,19 @@ impl Health {
     /// Messages on their way.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// From now on no further message sets out.
+    pub fn send_no_more(&self) {
+        self.sends_no_more.store(true, Ordering::Relaxed);
+    }
+
+    /// How many messages may set out now.
+    fn places(&self) -> usize {
+        match self.sends_no_more.load(Ordering::Relaxed) {
+            true => 0,
+            false => IN_FLIGHT.saturating_sub(self.in_flight()),
+        }
     }
 
     /// A message is no longer on its way.
@@ -265,8 +279,7 @@ impl Loop {
             return Duration::ZERO;
         }
         let engine = read(&self.engine);
-        let waits_to_go =
-            engine.next_attempt().filter(|_| self.deliveries.is_some() && self.health.in_flight() < IN_FLIGHT);
+        let waits_to_go = engine.next_attempt().filter(|_| self.deliveries.is_some() && self.health.places() > 0);
         let due = [engine.next_due(), waits_to_go].into_iter().flatten().min();
         let Some(due) = due else { return IDLE };
         let wait = due.since(self.clock.now()).0.max(0);
@@ -315,7 +328,7 @@ impl Loop {
             }
             let more = engine.tick_some(now, GROUP_INSTANTS);
             if self.deliveries.is_some() && !more {
-                let free = IN_FLIGHT.saturating_sub(self.health.in_flight());
+                let free = self.health.places();
                 if free > 0 {
                     orders = engine.order_attempts(Channel::Email, now, free);
                 }

@@ -159,6 +159,10 @@ pub fn serve(
         .block_on(TcpListener::bind(listen))
         .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
     let listen = listener.local_addr()?;
+    let told = {
+        let _within = runtime.enter();
+        Told::listen()?
+    };
     let open = Open::new(dir, config, listen, Some(runtime.handle()))?;
     let file = Advertised::new(dir, &open, listen)?;
     let login = format!("{}/login/{}", open.app.public_url, open.sessions.issue_link(jiff::Timestamp::now()));
@@ -167,12 +171,13 @@ pub fn serve(
     runtime.block_on(async move {
         tokio::select! {
             () = accept(listener, router) => {}
-            () = told_to_stop() => tracing::info!("stopping"),
+            () = told.stop() => tracing::info!("stopping"),
         }
     });
     drop(file);
-    // Messages on their way get a moment to come back with an answer, so that few are left uncertain.
+    // Messages on their way get a moment to come back with an answer, so that few are left uncertain; no others set out.
     let handle = open.handle().clone();
+    handle.health().send_no_more();
     runtime.block_on(async move {
         for _ in 0..100 {
             if handle.health().in_flight() == 0 {
@@ -211,20 +216,35 @@ async fn accept(listener: TcpListener, router: Router) {
     }
 }
 
-async fn told_to_stop() {
-    let interrupt = tokio::signal::ctrl_c();
+/// Waits for Ctrl-C, and for what service managers send.
+struct Told {
     #[cfg(unix)]
-    {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-            return interrupt.await.unwrap_or_default();
-        };
-        tokio::select! {
-            _ = interrupt => {}
-            _ = terminate.recv() => {}
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Told {
+    /// Listens from now on, within a runtime: whoever is told that the server is up may stop it at once.
+    fn listen() -> std::io::Result<Told> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Told { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
         }
+        #[cfg(not(unix))]
+        Ok(Told {})
     }
-    #[cfg(not(unix))]
-    interrupt.await.unwrap_or_default();
+
+    async fn stop(mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        tokio::signal::ctrl_c().await.unwrap_or_default();
+    }
 }
 
 /// The file that tells commands where the server is; gone when it stops.

@@ -96,6 +96,15 @@ impl SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    /// Brings the log into the database, so that a copy of the one file holds everything. Readers may stay open; if one
+    /// is in the middle of a read the log stays, and nothing is lost.
+    fn drop(&mut self) {
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let _ = self.connection.query_row(checkpoint, [], |_| Ok(()));
+    }
+}
+
 impl Store for SqliteStore {
     fn recover(&self) -> Result<Recovered, StoreError> {
         let told = Told { dir: self.directory.path(), doing: "read" };
