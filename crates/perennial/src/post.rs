@@ -37,9 +37,9 @@ pub async fn deliver(smtp: Arc<Smtp>, handle: Handle, order: Order) {
     let (message, number) = (order.message.clone(), order.number);
     let end = send(&smtp, &handle, &order).await;
     if let Some(end) = end {
-        record_end(&handle, message, number, end).await;
+        record_end(&handle, message.clone(), number, end).await;
     }
-    handle.health().landed();
+    handle.health().landed(&message);
 }
 
 /// Tells the engine how an attempt ended. The mail is out: the record is tried until it is durable or the process stops;

@@ -3,14 +3,15 @@
 
 use anyhow::Context;
 use domain::message::Channel;
-use domain::{Call, Source, Timestamp};
+use domain::{Call, MessageId, Source, Timestamp};
 use engine::deliver::Order;
 use engine::ingest::Refusal;
 use engine::{Engine, Options, Receipt};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use store::sqlite::SqliteStore;
 use store::{Reader, Secrets, Store, StoreError};
@@ -133,7 +134,7 @@ pub struct Health {
     /// Why the last commit failed, while it does.
     trouble: Mutex<Option<String>>,
     commits: AtomicUsize,
-    in_flight: AtomicUsize,
+    in_flight: Mutex<BTreeSet<MessageId>>,
     sends_no_more: AtomicBool,
 }
 
@@ -150,7 +151,7 @@ impl Health {
 
     /// Messages on their way.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.under_way().len()
     }
 
     /// From now on no further message sets out.
@@ -166,9 +167,14 @@ impl Health {
         }
     }
 
+    fn under_way(&self) -> MutexGuard<'_, BTreeSet<MessageId>> {
+        // A set that a panic left is still a set.
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A message is no longer on its way.
-    pub fn landed(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    pub fn landed(&self, message: &MessageId) {
+        self.under_way().remove(message);
     }
 }
 
@@ -350,7 +356,7 @@ impl Loop {
         }
         if let Some(deliveries) = &self.deliveries {
             for order in orders {
-                self.health.in_flight.fetch_add(1, Ordering::Relaxed);
+                self.health.under_way().insert(order.message.clone());
                 deliveries(order);
             }
         }
@@ -374,7 +380,9 @@ impl Loop {
     fn reopen(&mut self) {
         loop {
             match Engine::open(&self.store, self.options.clone()) {
-                Ok(fresh) => {
+                Ok(mut fresh) => {
+                    // Attempts that were recorded and whose orders were lost with the failed answer are taken up again.
+                    fresh.resume_deliveries_except(&self.health.under_way());
                     *write(&self.engine) = fresh;
                     return;
                 }
