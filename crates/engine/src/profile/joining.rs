@@ -3,12 +3,12 @@
 use crate::profile::Customer;
 use crate::profile::identity::{NodeId, is_by_hand};
 use crate::segment::Touch;
-use crate::segment::as_of::{Past, apply, exists_since, history};
+use crate::segment::as_of::{Past, apply, exists_since, histories};
 use crate::state::Engine;
 use domain::{Call, CallKind, CustomerId, Position, Timestamp, Trust};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use store::{StoreError, Transition};
+use store::{Reader, StoreError, Transition};
 
 /// Why two people could not be joined or parted.
 #[derive(Debug, thiserror::Error)]
@@ -224,16 +224,27 @@ impl Engine {
 
     /// The history of one person, what waits for the commit included.
     pub fn history(&self, customer: CustomerId) -> Result<Vec<Past>, StoreError> {
-        let mut past = history(self.reader.as_ref(), &self.people, customer)?;
+        Ok(self.histories(self.reader.as_ref(), &[customer])?.remove(&customer).unwrap_or_default())
+    }
+
+    /// The histories of several people in order, what waits for the commit included; read through `reader`.
+    pub(crate) fn histories(
+        &self,
+        reader: &dyn Reader,
+        customers: &[CustomerId],
+    ) -> Result<HashMap<CustomerId, Vec<Past>>, StoreError> {
+        let mut histories = histories(reader, &self.people, customers)?;
         let committed = self.position.0 - self.pending.calls.len() as u64;
         for (offset, call) in (1_u64..).zip(&self.pending.calls) {
             let position = Position(committed + offset);
-            if self.people.owner(call, position) == Some(customer) {
+            if let Some(past) = self.people.owner(call, position).and_then(|owner| histories.get_mut(&owner)) {
                 past.push(Past { position, call: call.clone() });
             }
         }
-        past.sort_by_key(|past| (past.call.timestamp, past.position));
-        Ok(past)
+        for past in histories.values_mut() {
+            past.sort_by_key(|past| (past.call.timestamp, past.position));
+        }
+        Ok(histories)
     }
 }
 

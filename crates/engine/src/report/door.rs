@@ -1,6 +1,6 @@
 //! The door: what came in, from where, what was refused and why.
 
-use super::{Who, is_by_hand, json};
+use super::{Who, json};
 use crate::ingest::{self, Door, DoorOptions, Endpoint};
 use crate::run::Receipt;
 use crate::state::Engine;
@@ -217,7 +217,7 @@ impl Engine {
     }
 
     fn call_row(&self, position: Position, call: &Call) -> CallRow {
-        let owner = if is_by_hand(call) { None } else { self.people.owner(call, position) };
+        let owner = self.people.owner(call, position);
         CallRow {
             received_at: call.received_at,
             source: call.source.clone(),

@@ -29,17 +29,14 @@ pub(crate) use no_reader::NoReader;
 pub(crate) use shared_reader::SharedReader;
 
 use crate::deliver::letter::full_name;
+use crate::profile::identity::is_by_hand;
 use crate::segment::as_of::Past;
 use crate::state::Engine;
-use domain::{Call, CallKind, CustomerId, DefinitionKind, Name, Position, Timestamp, Trust};
+use domain::{Call, CustomerId, DefinitionKind, Name, Position, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use store::{Page, Reader, RowId, StoreError};
-
-/// Journal rows asked for at a time.
-const ROWS_AT_ONCE: usize = 256;
+use store::{Page, Reader, StoreError};
 /// Most rows a store gives at a time.
 const PAGE: u32 = 1_000;
 
@@ -164,37 +161,8 @@ impl Engine {
         }
     }
 
-    /// The history of one person in order, notes of joins by hand left out; what waits for the commit included.
     fn past(&self, reader: &dyn Reader, person: CustomerId) -> Result<Vec<Past>, StoreError> {
-        Ok(self.pasts(reader, &[person])?.remove(&person).unwrap_or_default())
-    }
-
-    /// The histories of several people, each row of the journal read once. O(calls in the rows that name them).
-    fn pasts(&self, reader: &dyn Reader, people: &[CustomerId]) -> Result<HashMap<CustomerId, Vec<Past>>, StoreError> {
-        let mut pasts: HashMap<CustomerId, Vec<Past>> = people.iter().map(|person| (*person, Vec::new())).collect();
-        let rows: BTreeSet<u32> = people.iter().flat_map(|person| self.people.rows_of(*person)).collect();
-        let rows: Vec<RowId> = rows.into_iter().map(|row| RowId(u64::from(row))).collect();
-        let ids = people.iter().flat_map(|person| self.people.nodes_of(person.0));
-        let names: HashSet<Arc<str>> = ids.map(|node| self.people.node(node).name.clone()).collect();
-        let mut take = |position: Position, call: Arc<Call>| {
-            let owner = if is_by_hand(&call) { None } else { self.people.owner(&call, position) };
-            if let Some(past) = owner.and_then(|owner| pasts.get_mut(&owner)) {
-                past.push(Past { position, call });
-            }
-        };
-        for piece in rows.chunks(ROWS_AT_ONCE) {
-            for (position, call) in reader.calls_naming(piece, &names)? {
-                take(position, call);
-            }
-        }
-        let committed = self.position.0 - self.pending.calls.len() as u64;
-        for (offset, call) in (1_u64..).zip(&self.pending.calls) {
-            take(Position(committed + offset), call.clone());
-        }
-        for past in pasts.values_mut() {
-            past.sort_by_key(|past| (past.call.timestamp, past.position));
-        }
-        Ok(pasts)
+        Ok(self.histories(reader, &[person])?.remove(&person).unwrap_or_default())
     }
 
     fn get_version(&self, kind: DefinitionKind, name: &str) -> Result<(Name, &store::DefinitionVersion), ReportError> {
@@ -203,11 +171,6 @@ impl Engine {
         let version = self.version(kind, &name).ok_or_else(missing)?;
         Ok((name, version))
     }
-}
-
-/// Whether a call is the journal's note of a join or parting by hand: no event, and nobody's.
-fn is_by_hand(call: &Call) -> bool {
-    call.kind == CallKind::Alias && call.trust == Trust::Perennial
 }
 
 /// Reads all pages of a list, at most `most` rows.

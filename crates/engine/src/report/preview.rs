@@ -1,9 +1,10 @@
 //! What definitions would do if they were saved now, worked out over the real past. Nothing is saved.
 
+use super::Who;
 use super::words::campaign_words;
-use super::{Who, is_by_hand};
 use crate::decide::prepared::Prepared;
 use crate::profile::People;
+use crate::profile::identity::is_by_hand;
 use crate::segment::describe::describe;
 use crate::segment::plan::{Node, Plan};
 use crate::segment::{Asked, as_of};

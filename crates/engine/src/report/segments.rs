@@ -189,7 +189,7 @@ impl Engine {
         };
         let moved = transitions.iter().map(|(_, transition)| self.person(transition.customer));
         let people: BTreeSet<CustomerId> = page.iter().copied().chain(moved).collect();
-        let pasts = self.pasts(reader, &people.into_iter().collect::<Vec<_>>())?;
+        let pasts = self.histories(reader, &people.into_iter().collect::<Vec<_>>())?;
         let past = |id: &CustomerId| pasts.get(id).map_or(&[][..], Vec::as_slice);
         let members = page.iter().map(|id| self.member(index, *id, past(id))).collect();
         let movements = transitions.iter().map(|(_, transition)| {

@@ -1,7 +1,6 @@
 //! What a walk over all of history needs of the live state, taken once, so that the writer need not wait
 //! for the walk.
 
-use super::is_by_hand;
 use crate::profile::{Customer, People};
 use crate::segment::as_of::{Past, apply};
 use crate::segment::{Asked, Plan, Verdict};
@@ -65,7 +64,7 @@ impl Snapshot {
         reader.replay(RowId(0), &mut |row| {
             for (offset, call) in (0_u64..).zip(row.calls) {
                 let position = Position(row.first.0 + offset);
-                let (false, Some(owner)) = (is_by_hand(&call), self.people.owner(&call, position)) else { continue };
+                let Some(owner) = self.people.owner(&call, position) else { continue };
                 let first = call.timestamp.min(call.received_at);
                 let life = lives.entry(owner).or_insert_with(|| Life { born: first, past: Vec::new() });
                 life.born = life.born.min(first);

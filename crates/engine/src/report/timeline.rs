@@ -141,7 +141,7 @@ impl Engine {
         asked: &[(CustomerId, &str, Timestamp)],
     ) -> Result<HashMap<CustomerId, String>, StoreError> {
         let people: Vec<CustomerId> = asked.iter().map(|(person, ..)| *person).collect();
-        let pasts = self.pasts(reader, &people)?;
+        let pasts = self.histories(reader, &people)?;
         let currency = self.definitions.settings.currency;
         let said = asked.iter().filter_map(|(person, event, at)| {
             let is_meant =

@@ -7,7 +7,7 @@ use crate::segment::plan::{Node, Plan};
 use crate::segment::verdict::Asked;
 use domain::{Call, CallKind, CustomerId, Position, Timestamp};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use store::{Reader, RowId, StoreError};
 
@@ -121,70 +121,27 @@ pub fn members(
     Ok(members)
 }
 
-/// Number of members at each of `instants` (ascending), in one pass over history.
-/// O(calls + customers · instants); all calls are kept in memory by customer while it runs.
-pub fn sizes(
+/// Journal rows read in one piece, so that a long history does not hold the store for long.
+const ROWS_AT_ONCE: usize = 256;
+
+/// The committed histories of several people, by today's identities, in the order of the journal.
+/// Each row is read once for all of them. O(calls in the rows that name them).
+pub fn histories(
     reader: &dyn Reader,
     people: &People,
-    plan: &Plan,
-    rule: &Node,
-    instants: &[Timestamp],
-) -> Result<Vec<u32>, StoreError> {
-    let mut histories: HashMap<CustomerId, Vec<Past>> = HashMap::new();
-    reader.replay(RowId(0), &mut |row| {
-        for (offset, call) in (0_u64..).zip(row.calls) {
-            let position = Position(row.first.0 + offset);
-            let matters = match (&call.event, call.kind) {
-                (Some(event), _) => plan.streams_of(event).next().is_some() || is_standing(event),
-                (None, kind) => kind == CallKind::Identify,
-            };
-            if let Some(owner) = people.owner(&call, position) {
-                let history = histories.entry(owner).or_default();
-                // Of calls that no rule asks about only the first matters: it says since when the customer exists.
-                if matters || history.is_empty() {
-                    history.push(Past { position, call });
-                }
-            }
-        }
-        Ok(())
-    })?;
-    let mut sizes = vec![0_u32; instants.len()];
-    for (id, mut history) in histories {
-        history.sort_by_key(|past| (past.call.timestamp, past.position));
-        let mut next = history.iter().peekable();
-        let mut customer: Option<Customer> = None;
-        for (size, at) in sizes.iter_mut().zip(instants) {
-            while let Some(past) = next.next_if(|past| past.call.timestamp <= *at) {
-                let customer =
-                    customer.get_or_insert_with(|| Customer::new(past.call.timestamp.min(past.call.received_at)));
-                apply(plan, customer, &past.call, past.position, *at);
-            }
-            if let Some(customer) = &customer
-                && (Asked { plan, id, customer, now: *at, floor: None }).verdict(rule).holds
-            {
-                *size += 1;
+    customers: &[CustomerId],
+) -> Result<HashMap<CustomerId, Vec<Past>>, StoreError> {
+    let mut histories: HashMap<CustomerId, Vec<Past>> = customers.iter().map(|id| (*id, Vec::new())).collect();
+    let rows: BTreeSet<u32> = customers.iter().flat_map(|id| people.rows_of(*id)).collect();
+    let rows: Vec<RowId> = rows.into_iter().map(|row| RowId(u64::from(row))).collect();
+    let nodes = customers.iter().flat_map(|id| people.nodes_of(id.0));
+    let names: HashSet<Arc<str>> = nodes.map(|node| people.node(node).name.clone()).collect();
+    for piece in rows.chunks(ROWS_AT_ONCE) {
+        for (position, call) in reader.calls_naming(piece, &names)? {
+            if let Some(history) = people.owner(&call, position).and_then(|owner| histories.get_mut(&owner)) {
+                history.push(Past { position, call });
             }
         }
     }
-    Ok(sizes)
-}
-
-fn is_standing(event: &str) -> bool {
-    use domain::call::events;
-    matches!(event, events::CONSENT_CHANGED | events::LIST_CHANGED | events::UNSUBSCRIBED | events::MARKED_AS_SPAM)
-}
-
-/// The history of one person, by today's identities, in the order of history.
-pub fn history(reader: &dyn Reader, people: &People, customer: CustomerId) -> Result<Vec<Past>, StoreError> {
-    let rows: Vec<RowId> = people.rows_of(customer).into_iter().map(|row| RowId(u64::from(row))).collect();
-    let names: HashSet<Arc<str>> =
-        people.nodes_of(customer.0).into_iter().map(|node| people.node(node).name.clone()).collect();
-    let mut history = Vec::new();
-    for (position, call) in reader.calls_naming(&rows, &names)? {
-        if people.owner(&call, position) == Some(customer) {
-            history.push(Past { position, call });
-        }
-    }
-    history.sort_by_key(|past| (past.call.timestamp, past.position));
-    Ok(history)
+    Ok(histories)
 }

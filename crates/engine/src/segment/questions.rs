@@ -2,7 +2,7 @@
 
 use crate::define::{Change, DefineError};
 use crate::segment::Plan;
-use crate::segment::as_of::{build, history, members};
+use crate::segment::as_of::{build, members};
 use crate::segment::plan::Node;
 use crate::segment::verdict::Asked;
 use crate::segment::why::{Why, why};
@@ -70,7 +70,7 @@ impl Engine {
         let Some(id) = self.people.look_up(customer) else { return Ok(None) };
         let Some(definition) = self.definitions.segments.get(segment) else { return Ok(None) };
         let (plan, rule) = self.plan_of(segment);
-        let history = history(reader, &self.people, id)?;
+        let history = self.histories(reader, &[id])?.remove(&id).unwrap_or_default();
         Ok(Some(why(&plan, (&definition.rule, &rule), id, &history, at)))
     }
 

@@ -82,7 +82,6 @@ pub(super) fn import(
         piece_bytes: 0,
         accepted: 0,
         duplicates: 0,
-        file_refused: 0,
         engine_refused: Vec::new(),
     };
     let result = run.read(source);
@@ -145,7 +144,6 @@ struct Run {
     piece_bytes: usize,
     accepted: u64,
     duplicates: u64,
-    file_refused: u64,
     engine_refused: Vec<Refused>,
 }
 
@@ -162,7 +160,6 @@ impl Run {
                     }
                 }
                 Item::Refused(refused) => {
-                    self.file_refused += 1;
                     if let Some(writer) = &mut self.refused_to {
                         writer.write(&refused)?;
                     }
