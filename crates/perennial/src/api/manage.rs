@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use domain::definition::{Defined, read_text};
-use domain::{DefinitionKind, Name, Source, Span, Timestamp, Trust};
+use domain::{CustomerId, DefinitionKind, Name, Source, Span, Timestamp, Trust};
 use engine::ingest::{Door, DoorOptions, Endpoint, read};
 use engine::profile::joining::JoinError;
 use engine::{Engine, Receipt};
@@ -200,36 +200,35 @@ async fn segment(State(app): State<Shared>, Path(name): Path<String>) -> Answer 
     .await
 }
 
+/// A segment's name, the instant asked about, and who belonged to it then.
+fn belonging(app: &App, name: &str, as_of: &AsOf) -> Result<(Name, Timestamp, Vec<CustomerId>), Fault> {
+    let now = app.handle.now();
+    let at = as_of.instant(now)?;
+    let reader = app.handle.reader()?;
+    let engine = app.handle.read();
+    let name = known_segment(&engine, name)?;
+    let members = match at {
+        Some(at) => engine.members_as_of(reader.as_ref(), &name, at)?,
+        None => engine.segment_members(&name),
+    };
+    Ok((name, at.unwrap_or(now), members))
+}
+
 async fn count(State(app): State<Shared>, Path(name): Path<String>, Query(as_of): Query<AsOf>) -> Answer {
     ask(&app, move |app| {
-        let now = app.handle.now();
-        let at = as_of.instant(now)?;
-        let reader = app.handle.reader()?;
-        let engine = app.handle.read();
-        let name = known_segment(&engine, &name)?;
-        let count = match at {
-            Some(at) => engine.members_as_of(reader.as_ref(), &name, at)?.len(),
-            None => engine.segment_size(&name),
-        };
-        Ok(json!({ "segment": name, "as_of": at.unwrap_or(now).to_string(), "count": count }))
+        let (name, at, members) = belonging(app, &name, &as_of)?;
+        Ok(json!({ "segment": name, "as_of": at.to_string(), "count": members.len() }))
     })
     .await
 }
 
 async fn members(State(app): State<Shared>, Path(name): Path<String>, Query(as_of): Query<AsOf>) -> Answer {
     ask(&app, move |app| {
-        let now = app.handle.now();
-        let at = as_of.instant(now)?;
-        let reader = app.handle.reader()?;
+        let (name, at, members) = belonging(app, &name, &as_of)?;
         let engine = app.handle.read();
-        let name = known_segment(&engine, &name)?;
-        let members = match at {
-            Some(at) => engine.members_as_of(reader.as_ref(), &name, at)?,
-            None => engine.segment_members(&name),
-        };
         let mut names: Vec<String> = members.into_iter().map(|member| engine.name_of(member)).collect();
         names.sort_unstable();
-        Ok(json!({ "segment": name, "as_of": at.unwrap_or(now).to_string(), "members": names }))
+        Ok(json!({ "segment": name, "as_of": at.to_string(), "members": names }))
     })
     .await
 }
