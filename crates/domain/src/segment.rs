@@ -4,14 +4,24 @@ use crate::id::Name;
 use crate::rate::Percent;
 use crate::shape::{Fields, ShapeError, kind_of, list, name, refuse, unknown};
 use crate::time::{Span, Timestamp, Zone};
-use crate::value::{Path, Test, Tests, number, read_test, read_tests, read_zone};
+use crate::value::{Path, Test, Tests, number, read_test, read_tests, read_trait_tests, read_zone};
 use rust_decimal::Decimal;
 use serde_json::Value;
+
+mod behaviour;
+mod records;
+
+pub use behaviour::{AtEnd, End, Events, FirstTime, PERIOD_LIMIT, Regularly, Restarted, Sequence, Stopped};
+pub use records::{RecordAsked, RecordQuestion};
 
 /// Deepest nesting of a rule.
 pub const DEPTH_LIMIT: usize = 32;
 /// Most groups and conditions in one rule.
 pub const NODE_LIMIT: usize = 200;
+/// Most tests on values in one rule, over all its conditions: each is asked of every event that comes.
+pub const TEST_LIMIT: usize = 2_000;
+/// Names of scores that predictions fill. Until then a score is missing.
+pub const SCORES: &[&str] = &["buys_within_30d"];
 
 /// A segment: a name and a rule.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,10 +49,26 @@ pub enum Condition {
     Everyone,
     /// Belongs to another segment.
     Segment(Name),
-    /// A value on the profile.
-    Trait(Path, Test),
+    /// A value on the profile: `At`, or `Elements` of a list.
+    Trait(Tests),
     /// What the customer did, counted or summed.
     Did(Did),
+    /// What the latest or the first of some events says.
+    AtEnd(AtEnd),
+    /// One event after another, or its absence.
+    Sequence(Sequence),
+    /// The first time ever, a short while ago.
+    FirstTime(FirstTime),
+    /// Did it, and then no more.
+    Stopped(Stopped),
+    /// Did it again after a pause.
+    Restarted(Restarted),
+    /// Did it in so many of the latest periods.
+    Regularly(Regularly),
+    /// What the customer has.
+    Record(RecordAsked),
+    /// A number that a prediction gave.
+    Score(String, Test),
     /// The state of consent.
     Consent(ConsentAsked),
     /// On a list.
@@ -241,11 +267,8 @@ pub struct Bucket {
     pub percent: Percent,
 }
 
-/// Conditions of the spec that this version does not evaluate yet.
-const LATER: &[&str] =
-    &["last", "first", "sequence", "first_time", "stopped", "restarted", "regularly", "record", "score"];
-
-const HEADS: &[&str] = &[
+/// The words of which a map bears exactly one: groups, then conditions.
+pub const HEADS: &[&str] = &[
     "all",
     "any",
     "none",
@@ -255,9 +278,18 @@ const HEADS: &[&str] = &[
     "trait",
     "did",
     "did_not",
+    "last",
+    "first",
+    "sequence",
+    "first_time",
+    "stopped",
+    "restarted",
+    "regularly",
+    "record",
     "consent",
     "list",
     "known_for",
+    "score",
     "bucket",
 ];
 
@@ -283,6 +315,10 @@ impl Condition {
         if nodes > NODE_LIMIT {
             return refuse(path, format!("{nodes} groups and conditions, more than {NODE_LIMIT}"));
         }
+        let tests = condition.tests();
+        if tests > TEST_LIMIT {
+            return refuse(path, format!("{tests} tests on values, more than {TEST_LIMIT}"));
+        }
         Ok(condition)
     }
 
@@ -293,8 +329,50 @@ impl Condition {
                 1 + inner.iter().map(Condition::nodes).sum::<usize>()
             }
             Condition::Not(inner) => 1 + inner.nodes(),
-            Condition::Did(Did { filter: Some(filter), .. }) => 1 + filter.size().saturating_sub(1),
             _ => 1,
+        }
+    }
+
+    /// Number of tests on values, over all conditions.
+    pub fn tests(&self) -> usize {
+        let mut tests = 0;
+        self.walk(&mut |condition| condition.own_tests(&mut |own| tests += own.size()));
+        tests
+    }
+
+    /// Calls `visit` with every block of tests that stands in this one condition: on properties, on attributes
+    /// or on a trait.
+    pub fn own_tests<'a>(&'a self, visit: &mut dyn FnMut(&'a Tests)) {
+        match self {
+            Condition::Trait(tests) => visit(tests),
+            Condition::Record(asked) => match &asked.question {
+                RecordQuestion::Quantified(_, tests) => visit(tests),
+                RecordQuestion::Measured { filter, .. } => filter.iter().for_each(visit),
+            },
+            Condition::Did(did) => did.filter.iter().for_each(visit),
+            Condition::AtEnd(at_end) => {
+                at_end.events.filter.iter().for_each(&mut *visit);
+                visit(&at_end.has);
+            }
+            _ => self.events(&mut |_, filter| filter.iter().for_each(|tests| visit(tests))),
+        }
+    }
+
+    /// Calls `visit` with every event that this one condition names, and what it asks of the event's properties.
+    pub fn events<'a>(&'a self, visit: &mut dyn FnMut(&'a EventName, Option<&'a Tests>)) {
+        let mut events = |events: &'a Events| visit(&events.event, events.filter.as_ref());
+        match self {
+            Condition::AtEnd(at_end) => events(&at_end.events),
+            Condition::Sequence(sequence) => {
+                events(&sequence.first);
+                events(&sequence.then);
+            }
+            Condition::FirstTime(asked) => events(&asked.events),
+            Condition::Stopped(asked) => events(&asked.events),
+            Condition::Restarted(asked) => events(&asked.events),
+            Condition::Regularly(asked) => events(&asked.events),
+            Condition::Did(did) => visit(&did.event, did.filter.as_ref()),
+            _ => {}
         }
     }
 
@@ -327,22 +405,16 @@ fn read_condition(value: &Value, path: &str, depth: usize) -> Result<Condition, 
         return refuse(path, format!("nested deeper than {DEPTH_LIMIT} levels"));
     }
     let fields = Fields::of(value, path)?;
-    for word in LATER {
-        if fields.has(word) {
-            return refuse(
-                &fields.at(word),
-                format!("`{word}` is part of the specification but not evaluated by this version yet"),
-            );
-        }
-    }
-    // `any` heads a group only where no condition's head stands beside it.
-    let heads: Vec<&str> = HEADS.iter().copied().filter(|head| fields.has(head)).collect();
+    // `any` heads a group only where no condition that has an `any` of its own stands beside it.
+    let owns_any = fields.has("record") || fields.has("trait");
+    let heads: Vec<&str> =
+        HEADS.iter().copied().filter(|head| fields.has(head) && !(*head == "any" && owns_any)).collect();
     let head = match heads.as_slice() {
         [head] => *head,
         [] => {
             return match fields.keys().next() {
                 None => refuse(path, "no condition is given"),
-                Some(key) => refuse(path, unknown("condition", key, HEADS.iter().chain(LATER).copied())),
+                Some(key) => refuse(path, unknown("condition", key, HEADS.iter().copied())),
             };
         }
         [first, second, ..] => {
@@ -360,11 +432,28 @@ fn read_condition(value: &Value, path: &str, depth: usize) -> Result<Condition, 
         },
         "segment" => Condition::Segment(fields.require_name("segment")?),
         "trait" => {
-            let trait_path = Path::new(fields.require_text("trait")?);
-            Condition::Trait(trait_path, read_test(&fields)?)
+            let path = Path::new(fields.require_text("trait")?);
+            Condition::Trait(read_trait_tests(path, &fields)?)
         }
         "did" => Condition::Did(read_did(&fields)?),
         "did_not" => Condition::Did(read_did_not(&fields)?),
+        "last" => Condition::AtEnd(behaviour::read_at_end(&fields, End::Last)?),
+        "first" => Condition::AtEnd(behaviour::read_at_end(&fields, End::First)?),
+        "sequence" => {
+            Condition::Sequence(behaviour::read_sequence(fields.require("sequence")?, &fields.at("sequence"))?)
+        }
+        "first_time" => Condition::FirstTime(behaviour::read_first_time(&fields)?),
+        "stopped" => Condition::Stopped(behaviour::read_stopped(&fields)?),
+        "restarted" => Condition::Restarted(behaviour::read_restarted(&fields)?),
+        "regularly" => Condition::Regularly(behaviour::read_regularly(&fields)?),
+        "record" => Condition::Record(records::read_record(&fields)?),
+        "score" => {
+            let score = fields.require_text("score")?;
+            if !SCORES.contains(&score) {
+                return refuse(&fields.at("score"), unknown("score", score, SCORES.iter().copied()));
+            }
+            Condition::Score(score.to_owned(), read_test(&fields)?)
+        }
         "consent" => Condition::Consent(read_consent(fields.require("consent")?, &fields.at("consent"))?),
         "list" => Condition::List(fields.require_text("list")?.to_owned()),
         "known_for" => Condition::KnownFor(read_known_for(fields.require("known_for")?, &fields.at("known_for"))?),

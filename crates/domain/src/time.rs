@@ -227,6 +227,24 @@ pub fn add_days(date: Date, days: i64) -> Date {
     date.saturating_add(span)
 }
 
+/// The month and day of `MM-DD`, where such a day exists in some year.
+pub fn month_and_day(text: &str) -> Option<(i8, i8)> {
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+    let (month, day) = text.split_once('-').filter(|(month, day)| month.len() == 2 && day.len() == 2)?;
+    let (month, day) = (digits(month)?, digits(day)?);
+    // 2000 was a leap year, so that 29 February is a day.
+    Date::new(2000, month, day).ok().map(|_| (month, day))
+}
+
+/// The day of a year with this month and day; 29 February counts as 1 March in a common year.
+pub fn day_of_year(year: i16, month: i8, day: i8) -> Option<Date> {
+    match Date::new(year, month, day) {
+        Ok(date) => Some(date),
+        Err(_) if (month, day) == (2, 29) => Date::new(year, 3, 1).ok(),
+        Err(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

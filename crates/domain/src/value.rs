@@ -218,6 +218,28 @@ pub enum Operator {
     WithinNext(Span),
     /// Local calendar day relative to today.
     OnDay(i32),
+    /// Month and day on one of the local calendar days from today to so many days later.
+    Anniversary(u32),
+    /// Has been this value in an unbroken run for so long, or not yet for so long.
+    HeldFor(Scalar, HeldFor),
+}
+
+/// How long a value has been held. At exactly that long `AtLeast` is true, `LessThan` false.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum HeldFor {
+    /// So long or longer.
+    AtLeast(Span),
+    /// Not yet so long.
+    LessThan(Span),
+}
+
+impl HeldFor {
+    /// The length of time asked about.
+    pub fn span(self) -> Span {
+        match self {
+            HeldFor::AtLeast(span) | HeldFor::LessThan(span) => span,
+        }
+    }
 }
 
 impl Operator {
@@ -225,7 +247,11 @@ impl Operator {
     pub fn depends_on_now(&self) -> bool {
         match self {
             Operator::Before(when) | Operator::After(when) => matches!(when, When::Now(_)),
-            Operator::WithinPast(_) | Operator::WithinNext(_) | Operator::OnDay(_) => true,
+            Operator::WithinPast(_)
+            | Operator::WithinNext(_)
+            | Operator::OnDay(_)
+            | Operator::Anniversary(_)
+            | Operator::HeldFor(..) => true,
             _ => false,
         }
     }
@@ -278,7 +304,18 @@ impl Tests {
         }
     }
 
-    /// Number of operators, for the limit on nodes.
+    /// Calls `visit` with every path and the test on it.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Path, &'a Test)) {
+        match self {
+            Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => {
+                inner.iter().for_each(|tests| tests.walk(visit));
+            }
+            Tests::At(path, test) => visit(path, test),
+            Tests::Elements(_, _, inner) => inner.walk(visit),
+        }
+    }
+
+    /// Number of tests on values, for their limit.
     pub fn size(&self) -> usize {
         match self {
             Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => inner.iter().map(Tests::size).sum(),
@@ -298,7 +335,8 @@ pub fn pattern(source: &str, ignore_case: bool) -> Result<regex::Regex, String> 
         .map_err(|error| format!("the pattern cannot be used: {}", error.to_string().lines().last().unwrap_or("")))
 }
 
-const OPERATORS: &[&str] = &[
+/// The words of which a test bears exactly one.
+pub const OPERATORS: &[&str] = &[
     "is",
     "is_not",
     "in",
@@ -321,21 +359,38 @@ const OPERATORS: &[&str] = &[
     "within_past",
     "within_next",
     "on_day",
+    "anniversary",
+    "held_for",
 ];
 
-/// Operators of the spec that this version does not evaluate yet.
-const LATER: &[&str] = &["anniversary", "held_for"];
+/// Operators that compare text, so that `ignore_case` says something beside them.
+pub const TEXTUAL: &[&str] = &[
+    "is",
+    "is_not",
+    "in",
+    "not_in",
+    "contains",
+    "not_contains",
+    "starts_with",
+    "ends_with",
+    "matches",
+    "includes",
+    "not_includes",
+];
+
+/// Whether what is tested keeps its past: only then one can ask how long a value has been held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Past {
+    Kept,
+    Unknown,
+}
 
 /// Reads the one operator among fields that may hold others beside it.
 pub fn read_test(fields: &Fields<'_>) -> Result<Test, ShapeError> {
-    for word in LATER {
-        if fields.has(word) {
-            return refuse(
-                &fields.at(word),
-                format!("`{word}` is part of the specification but not evaluated by this version yet"),
-            );
-        }
-    }
+    read_test_of(fields, Past::Unknown)
+}
+
+fn read_test_of(fields: &Fields<'_>, past: Past) -> Result<Test, ShapeError> {
     let mut found = None;
     for word in OPERATORS {
         if fields.has(word) {
@@ -346,32 +401,22 @@ pub fn read_test(fields: &Fields<'_>) -> Result<Test, ShapeError> {
         }
     }
     let Some(word) = found else {
-        let stranger = fields.keys().find(|key| !matches!(*key, "trait" | "zone" | "ignore_case"));
+        let stranger = fields.keys().find(|key| !matches!(*key, "trait" | "score" | "zone" | "ignore_case"));
         return match stranger {
             Some(key) => refuse(fields.path(), unknown("operator", key, OPERATORS.iter().copied())),
             None => refuse(fields.path(), "an operator is missing, such as `is`, `above` or `exists`"),
         };
     };
     let value = fields.get_raw(word).expect("the key was just seen");
+    if word == "held_for" && past == Past::Unknown {
+        return refuse(&fields.at(word), "`held_for` can be asked of traits and of attributes of records only");
+    }
     let ignore_case = fields.flag("ignore_case")?;
     let operator = read_operator(word, value, &fields.at(word))?;
     if let Operator::Matches(source) = &operator {
         pattern(source, ignore_case.unwrap_or(false)).or_else(|message| refuse(&fields.at(word), message))?;
     }
-    let textual = matches!(
-        word,
-        "is" | "is_not"
-            | "in"
-            | "not_in"
-            | "contains"
-            | "not_contains"
-            | "starts_with"
-            | "ends_with"
-            | "matches"
-            | "includes"
-            | "not_includes"
-    );
-    if ignore_case.is_some() && !textual {
+    if ignore_case.is_some() && !TEXTUAL.contains(&word) {
         return refuse(&fields.at("ignore_case"), format!("`ignore_case` says nothing beside `{word}`"));
     }
     Ok(Test { operator, ignore_case: ignore_case.unwrap_or(false), zone: read_zone(fields)? })
@@ -424,6 +469,8 @@ fn read_operator(word: &str, value: &Value, path: &str) -> Result<Operator, Shap
         "within_past" => Operator::WithinPast(span(value, path)?),
         "within_next" => Operator::WithinNext(span(value, path)?),
         "on_day" => Operator::OnDay(day(value, path)?),
+        "anniversary" => Operator::Anniversary(anniversary(value, path)?),
+        "held_for" => held_for(value, path)?,
         _ => return refuse(path, unknown("operator", word, OPERATORS.iter().copied())),
     })
 }
@@ -498,13 +545,58 @@ fn day(value: &Value, path: &str) -> Result<i32, ShapeError> {
     }
 }
 
+/// The last of the calendar days on which an anniversary may fall, today being 0.
+fn anniversary(value: &Value, path: &str) -> Result<u32, ShapeError> {
+    if let Value::String(word) = value {
+        return if word == "today" {
+            Ok(0)
+        } else {
+            refuse(path, format!("`{word}` is no anniversary: write `today` or `{{ within_next: 3d }}`"))
+        };
+    }
+    let fields = Fields::of(value, path)?;
+    let at = fields.at("within_next");
+    let span = span(fields.require("within_next")?, &at)?;
+    fields.finish()?;
+    match (span.0 % Span::DAY.0, u32::try_from(span.0 / Span::DAY.0)) {
+        (0, Ok(days)) => Ok(days),
+        _ => refuse(&at, "whole days, such as 3d or 2w: anniversaries are calendar days"),
+    }
+}
+
+fn held_for(value: &Value, path: &str) -> Result<Operator, ShapeError> {
+    let fields = Fields::of(value, path)?;
+    let held = scalar(fields.require("value")?, &fields.at("value"))?;
+    let asked = match (fields.span("at_least")?, fields.span("less_than")?) {
+        (Some(span), None) => HeldFor::AtLeast(span),
+        (None, Some(span)) => HeldFor::LessThan(span),
+        _ => return refuse(path, "write either `at_least` or `less_than`"),
+    };
+    fields.finish()?;
+    Ok(Operator::HeldFor(held, asked))
+}
+
+/// Reads what stands beside `trait: path`: one operator, or `any`, `every` or `no_one` of the elements of a list.
+pub fn read_trait_tests(path: Path, fields: &Fields<'_>) -> Result<Tests, ShapeError> {
+    read_value_tests(path, fields, 1, Past::Kept)
+}
+
+/// Reads a block of tests on the attributes of a record.
+pub fn read_record_tests(value: &Value, path: &str) -> Result<Tests, ShapeError> {
+    read_tests_of(value, path, 1, Past::Kept)
+}
+
 /// Reads a block of tests: a map of paths (all hold), a list of maps, or `any` / `all` / `none` of such.
 pub fn read_tests(value: &Value, path: &str, depth: usize) -> Result<Tests, ShapeError> {
+    read_tests_of(value, path, depth, Past::Unknown)
+}
+
+fn read_tests_of(value: &Value, path: &str, depth: usize, past: Past) -> Result<Tests, ShapeError> {
     if depth > crate::segment::DEPTH_LIMIT {
         return refuse(path, format!("nested deeper than {} levels", crate::segment::DEPTH_LIMIT));
     }
     match value {
-        Value::Array(_) => Ok(Tests::All(read_tests_list(value, path, depth)?)),
+        Value::Array(_) => Ok(Tests::All(read_tests_list(value, path, depth, past)?)),
         Value::Object(map) => {
             if map.is_empty() {
                 return refuse(path, "no test is given");
@@ -513,10 +605,10 @@ pub fn read_tests(value: &Value, path: &str, depth: usize) -> Result<Tests, Shap
             for (key, inner) in map {
                 let at = crate::shape::join(path, key);
                 all.push(match key.as_str() {
-                    "all" if inner.is_array() => Tests::All(read_tests_list(inner, &at, depth)?),
-                    "any" if inner.is_array() => Tests::Any(read_tests_list(inner, &at, depth)?),
-                    "none" if inner.is_array() => Tests::None(read_tests_list(inner, &at, depth)?),
-                    _ => read_path_test(Path::new(key), inner, &at, depth)?,
+                    "all" if inner.is_array() => Tests::All(read_tests_list(inner, &at, depth, past)?),
+                    "any" if inner.is_array() => Tests::Any(read_tests_list(inner, &at, depth, past)?),
+                    "none" if inner.is_array() => Tests::None(read_tests_list(inner, &at, depth, past)?),
+                    _ => read_path_test(Path::new(key), inner, &at, depth, past)?,
                 });
             }
             Ok(if all.len() == 1 { all.remove(0) } else { Tests::All(all) })
@@ -525,29 +617,32 @@ pub fn read_tests(value: &Value, path: &str, depth: usize) -> Result<Tests, Shap
     }
 }
 
-fn read_tests_list(value: &Value, path: &str, depth: usize) -> Result<Vec<Tests>, ShapeError> {
+fn read_tests_list(value: &Value, path: &str, depth: usize, past: Past) -> Result<Vec<Tests>, ShapeError> {
     list(value, path)?
         .iter()
         .enumerate()
-        .map(|(i, item)| read_tests(item, &format!("{path}[{i}]"), depth + 1))
+        .map(|(i, item)| read_tests_of(item, &format!("{path}[{i}]"), depth + 1, past))
         .collect()
 }
 
-fn read_path_test(at_path: Path, value: &Value, path: &str, depth: usize) -> Result<Tests, ShapeError> {
+fn read_path_test(at_path: Path, value: &Value, path: &str, depth: usize, past: Past) -> Result<Tests, ShapeError> {
     let fields = match value {
         Value::Object(_) => Fields::of(value, path)?,
         other => {
             return refuse(path, format!("expected a test such as {{ is: … }}, found {}", kind_of(other)));
         }
     };
+    let tests = read_value_tests(at_path, &fields, depth, past)?;
+    fields.finish()?;
+    Ok(tests)
+}
+
+fn read_value_tests(at_path: Path, fields: &Fields<'_>, depth: usize, past: Past) -> Result<Tests, ShapeError> {
     for (word, quantifier) in [("any", Quantifier::Any), ("every", Quantifier::Every), ("no_one", Quantifier::NoOne)] {
         if let Some(inner) = fields.get(word) {
-            let tests = read_tests(inner, &fields.at(word), depth + 1)?;
-            fields.finish()?;
+            let tests = read_tests_of(inner, &fields.at(word), depth + 1, Past::Unknown)?;
             return Ok(Tests::Elements(at_path, quantifier, Box::new(tests)));
         }
     }
-    let test = read_test(&fields)?;
-    fields.finish()?;
-    Ok(Tests::At(at_path, test))
+    Ok(Tests::At(at_path, read_test_of(fields, past)?))
 }

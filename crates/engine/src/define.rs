@@ -1,7 +1,7 @@
 //! Definitions taking effect: checked together, compiled, and back-filled from history.
 
 use crate::decide::prepared::Prepared;
-use crate::segment::as_of::apply;
+use crate::segment::as_of::Building;
 use crate::segment::{Plan, Touch};
 use crate::state::{Campaigning, Engine, Triggered};
 use domain::campaign::{State, Trigger};
@@ -375,8 +375,8 @@ impl Engine {
     /// Gives every customer what the new plan keeps, and asks every rule again. Members of segments that go on
     /// stay members until asked.
     fn carry_over(&mut self, old: &Plan) -> Result<(), StoreError> {
-        let same_streams = self.plan.has_same_streams(old);
-        if !same_streams {
+        let keeps_the_same = self.plan.keeps_the_same(old);
+        if !keeps_the_same {
             self.rebuild_customers()?;
         }
         let places: Vec<Option<usize>> = old.segments.iter().map(|segment| self.plan.segment(&segment.name)).collect();
@@ -399,29 +399,23 @@ impl Engine {
     /// Builds what the plan's streams keep from all of history. O(calls).
     fn rebuild_customers(&mut self) -> Result<(), StoreError> {
         let now = self.clock;
-        let mut rebuilt: HashMap<CustomerId, crate::profile::Customer> = HashMap::new();
-        let (plan, people) = (&self.plan, &self.people);
-        let mut take = |call: &domain::Call, position: Position| {
-            if let Some(owner) = people.owner(call, position) {
-                let customer = rebuilt
-                    .entry(owner)
-                    .or_insert_with(|| crate::profile::Customer::new(call.timestamp.min(call.received_at)));
-                apply(plan, customer, call, position, now);
-            }
-        };
+        let mut building = Building::new(&self.people, &self.plan, now);
         self.reader.replay(RowId(0), &mut |row| {
             for (offset, call) in (0_u64..).zip(&row.calls) {
-                take(call, Position(row.first.0 + offset));
+                building.take(call, Position(row.first.0 + offset), true);
             }
             Ok(())
         })?;
         let committed = self.position.0 - self.pending.calls.len() as u64;
         for (offset, call) in (1_u64..).zip(&self.pending.calls) {
-            take(call, Position(committed + offset));
+            building.take(call, Position(committed + offset), true);
         }
+        let mut rebuilt = building.finish();
         for (id, customer) in &mut self.customers {
             if let Some(fresh) = rebuilt.remove(id) {
                 customer.streams = fresh.streams;
+                customer.traits = fresh.traits;
+                customer.records = fresh.records;
             }
         }
         Ok(())

@@ -2,8 +2,9 @@
 //! become durable waits in one commit.
 
 use crate::dedupe::{Known, Seen};
-use crate::profile::{Customer, People};
+use crate::profile::{By, Customer, NodeId, People};
 use crate::segment::Plan;
+use crate::segment::as_of::Past;
 use crate::state::{Engine, Options, Timer, Work};
 use domain::definition::Definitions;
 use domain::{Call, CustomerId, Position, Source, Timestamp};
@@ -235,8 +236,14 @@ impl Engine {
         let id = CustomerId(self.people.person(resolved.node));
         let now = self.clock;
         let is_new = !self.customers.contains_key(&id);
-        let customer = self.customers.entry(id).or_insert_with(|| Customer::new(call.timestamp.min(call.received_at)));
-        let mut touch = crate::segment::as_of::apply(&self.plan, customer, &call, position, now);
+        self.customers.entry(id).or_insert_with(|| Customer::new(call.timestamp.min(call.received_at)));
+        let past = Past { position, call, by: By::Self_ };
+        if past.call.record.is_some() {
+            self.share_record(id, resolved.node, &past, taken);
+        }
+        let Some(customer) = self.customers.get_mut(&id) else { return position };
+        let mut touch = crate::segment::as_of::apply(&self.plan, customer, &past, now);
+        let call = past.call;
         touch.everything |= is_new;
         if taken == Taken::Now {
             self.work.touched.entry(id).or_default().add(touch);
@@ -251,6 +258,34 @@ impl Engine {
             }
         }
         position
+    }
+
+    /// Brings a call about a record to the others who share it, and what they know of it to somebody who names it for
+    /// the first time. O(sharers).
+    fn share_record(&mut self, id: CustomerId, node: NodeId, past: &Past, taken: Taken) {
+        let Some(part) = &past.call.record else { return };
+        let is_new = self.people.sharing.note(part, node);
+        let nodes = self.people.sharing.of(&part.kind, &part.id);
+        let sharers: BTreeSet<CustomerId> = nodes.iter().map(|node| CustomerId(self.people.person(*node))).collect();
+        let others = || sharers.iter().copied().filter(|sharer| *sharer != id);
+        if is_new
+            && let Some(known) = others().find_map(|sharer| {
+                let records = &self.customers.get(&sharer)?.records;
+                records.knows(&part.kind, &part.id).then(|| records.clone())
+            })
+            && let Some(customer) = self.customers.get_mut(&id)
+        {
+            customer.records.learn(&known, &part.kind, &part.id);
+        }
+        let theirs = Past { by: By::Sharer, ..past.clone() };
+        for sharer in others() {
+            if let Some(customer) = self.customers.get_mut(&sharer) {
+                let touch = crate::segment::as_of::apply(&self.plan, customer, &theirs, self.clock);
+                if taken == Taken::Now {
+                    self.work.touched.entry(sharer).or_default().add(touch);
+                }
+            }
+        }
     }
 
     /// Moves what is due at `at` from the timers to the work.

@@ -1,11 +1,13 @@
 //! The live state of one customer: a cache of their history.
 
+use crate::profile::records::Records;
 use crate::profile::standing::Standing;
 use crate::segment::feature::Streams;
 use crate::segment::plan::Plan;
 use domain::value::find_keys;
-use domain::{Timestamp, Zone};
+use domain::{Path, Span, Timestamp, Zone};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Where a call stands in the order of history: its time, then its position.
@@ -24,6 +26,8 @@ pub struct Customer {
     pub traits: Traits,
     /// Consent, lists, talks and complaints.
     pub standing: Standing,
+    /// Passes, subscriptions, shipments: what they have, or once named.
+    pub records: Records,
     /// What the plan's streams keep.
     pub streams: Streams,
     /// Segments the customer is in, a bit per segment of the plan.
@@ -41,6 +45,7 @@ impl Customer {
             calls: 0,
             traits: Traits::default(),
             standing: Standing::default(),
+            records: Records::default(),
             streams: Streams::default(),
             members: Vec::new(),
             due: None,
@@ -53,8 +58,9 @@ impl Customer {
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
         self.calls = self.calls.saturating_add(other.calls);
-        self.traits.absorb(other.traits, now);
+        self.traits.absorb(other.traits, &plan.held.traits, now);
         self.standing.absorb(other.standing);
+        self.records.absorb(other.records);
         self.streams.absorb(other.streams, plan, now);
     }
 
@@ -110,7 +116,11 @@ struct Said {
     value: Option<Arc<Value>>,
 }
 
-/// Values of top-level traits. For each the latest value at or before now, and those dated ahead.
+/// How far back the past of a value must be kept, by its top-level key, because a rule asks how long it has been held.
+pub type Horizons = HashMap<String, Span>;
+
+/// Values of top-level traits, or of a record's attributes. For each the latest value at or before now, those dated
+/// ahead, and where a rule asks how long a value has been held, those of that long ago and since.
 #[derive(Clone, Default, Debug)]
 pub struct Traits {
     /// Sorted by key; the values of each by their order.
@@ -124,27 +134,28 @@ impl Traits {
         traits: &Map<String, Value>,
         order: Order,
         now: Timestamp,
+        horizons: &Horizons,
         proof_of: &dyn Fn(&str) -> Proof,
     ) -> Vec<Arc<str>> {
         traits
             .iter()
             .map(|(key, value)| {
                 let value = if value.is_null() { None } else { Some(Arc::new(value.clone())) };
-                self.set(key, Said { order, proof: proof_of(key), value }, now)
+                self.set(key, Said { order, proof: proof_of(key), value }, horizons, now)
             })
             .collect()
     }
 
     /// Takes over everything said of somebody who turned out to be the same person.
-    pub fn absorb(&mut self, other: Traits, now: Timestamp) {
+    pub fn absorb(&mut self, other: Traits, horizons: &Horizons, now: Timestamp) {
         for (key, values) in other.values {
             for said in values {
-                self.set(&key, said, now);
+                self.set(&key, said, horizons, now);
             }
         }
     }
 
-    fn set(&mut self, key: &str, said: Said, now: Timestamp) -> Arc<str> {
+    fn set(&mut self, key: &str, said: Said, horizons: &Horizons, now: Timestamp) -> Arc<str> {
         let at = match self.values.binary_search_by(|(known, _)| known.as_ref().cmp(key)) {
             Ok(at) => at,
             Err(at) => {
@@ -155,8 +166,10 @@ impl Traits {
         let (key, values) = &mut self.values[at];
         let place = values.partition_point(|other| other.order <= said.order);
         values.insert(place, said);
-        // Of what is past only the latest of each proof can ever matter again.
-        let past = values.partition_point(|said| said.order.0 <= now);
+        // Of what is past only the latest of each proof can ever matter again: the latest of all, or the latest of
+        // before the time in which a rule asks whether the value was held.
+        let edge = horizons.get(key.as_ref()).map_or(now, |horizon| now.minus(*horizon));
+        let past = values.partition_point(|said| said.order.0 <= edge);
         let latest = |proof| values[..past].iter().rposition(|said| said.proof == proof);
         let kept = [latest(Proof::Proven), latest(Proof::Unproven)];
         let mut index = 0;
@@ -169,13 +182,42 @@ impl Traits {
 
     /// The value of a top-level trait at an instant.
     pub fn get(&self, key: &str, now: Timestamp) -> Option<&Value> {
-        self.said(key, now)?.value.as_deref()
+        self.get_after(key, now, None)
+    }
+
+    /// As `get`, of what was said after a place in history: nothing from before it is kept.
+    pub fn get_after(&self, key: &str, now: Timestamp, after: Option<Order>) -> Option<&Value> {
+        in_force(between(self.values_of(key)?, after, now))?.value.as_deref()
     }
 
     /// The value that a path leads to at an instant.
-    pub fn find(&self, path: &domain::Path, now: Timestamp) -> Option<&Value> {
+    pub fn find(&self, path: &Path, now: Timestamp) -> Option<&Value> {
         let value = self.get(path.first()?, now)?;
         find_keys(value, path.rest())
+    }
+
+    /// Since when the value at a path has satisfied `is_it` in an unbroken run up to now; none if it does not now.
+    /// Exact where the run began within the key's horizon; else some instant before that.
+    pub fn held_since(
+        &self,
+        path: &Path,
+        now: Timestamp,
+        after: Option<Order>,
+        is_it: &dyn Fn(Option<&Value>) -> bool,
+    ) -> Option<Timestamp> {
+        let values = between(self.values_of(path.first()?)?, after, now);
+        let mut proven = false;
+        let mut since = None;
+        for said in values {
+            // From the first proven word on, others do not count.
+            if proven && said.proof == Proof::Unproven {
+                continue;
+            }
+            proven |= said.proof == Proof::Proven;
+            let value = said.value.as_deref().and_then(|value| find_keys(value, path.rest()));
+            since = if is_it(value) { since.or(Some(said.order.0)) } else { None };
+        }
+        since
     }
 
     /// When the value of a top-level trait changes next by time alone.
@@ -188,10 +230,6 @@ impl Traits {
         Some(&self.values[at].1)
     }
 
-    fn said(&self, key: &str, now: Timestamp) -> Option<&Said> {
-        in_force(self.values_of(key)?, now)
-    }
-
     /// The earliest instant after `now` at which any trait changes.
     pub fn next_change_of_any(&self, now: Timestamp) -> Option<Timestamp> {
         self.values
@@ -202,10 +240,15 @@ impl Traits {
 
     /// All traits at an instant as one object, and since when each has its value.
     pub fn all(&self, now: Timestamp) -> (Map<String, Value>, Since) {
+        self.all_after(now, None)
+    }
+
+    /// As `all`, of what was said after a place in history.
+    pub fn all_after(&self, now: Timestamp, after: Option<Order>) -> (Map<String, Value>, Since) {
         let mut object = Map::new();
         let mut since = Vec::new();
         for (key, values) in &self.values {
-            if let Some(Said { order, value: Some(value), .. }) = in_force(values, now) {
+            if let Some(Said { order, value: Some(value), .. }) = in_force(between(values, after, now)) {
                 object.insert(key.to_string(), value.as_ref().clone());
                 since.push((key.clone(), order.0));
             }
@@ -214,8 +257,14 @@ impl Traits {
     }
 }
 
-/// The latest proven word at or before an instant, else the latest of any.
-fn in_force(values: &[Said], now: Timestamp) -> Option<&Said> {
-    let past = &values[..values.partition_point(|said| said.order.0 <= now)];
+/// What was said after a place in history and at or before an instant.
+fn between(values: &[Said], after: Option<Order>, now: Timestamp) -> &[Said] {
+    let start = after.map_or(0, |after| values.partition_point(|said| said.order <= after));
+    let end = values.partition_point(|said| said.order.0 <= now);
+    values.get(start..end).unwrap_or(&[])
+}
+
+/// The latest proven word, else the latest of any.
+fn in_force(past: &[Said]) -> Option<&Said> {
     past.iter().rfind(|said| said.proof == Proof::Proven).or(past.last())
 }

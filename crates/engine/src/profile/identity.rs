@@ -4,6 +4,8 @@
 //! connected set of nodes and bears the id of its oldest node. An anonymous name that is later used by a
 //! second known customer gets a second node: earlier calls stay where they were.
 
+use crate::profile::records::By;
+use crate::profile::sharing::Sharing;
 use domain::{Call, CallKind, CustomerId, Position, Trust};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -88,6 +90,8 @@ pub struct People {
     members: HashMap<NodeId, Vec<NodeId>>,
     /// Names that an alias joined before they were ever seen as a userId.
     promised: HashMap<Arc<str>, NodeId>,
+    /// Who shares which record.
+    pub(crate) sharing: Sharing,
 }
 
 impl People {
@@ -337,6 +341,19 @@ impl People {
             (None, None) => return None,
         };
         Some(CustomerId(self.node(node).person))
+    }
+
+    /// Everybody whose state a call changes: its owner, and of a record the others who share it.
+    pub fn concerned(&self, call: &Call, at: Position) -> Vec<(CustomerId, By)> {
+        let Some(owner) = self.owner(call, at) else { return Vec::new() };
+        let mut concerned = vec![(owner, By::Self_)];
+        for node in call.record.iter().flat_map(|part| self.sharing.of(&part.kind, &part.id)) {
+            let sharer = CustomerId(self.person(*node));
+            if concerned.iter().all(|(known, _)| *known != sharer) {
+                concerned.push((sharer, By::Sharer));
+            }
+        }
+        concerned
     }
 
     /// The node to which a call at a position belongs. Unlike the owner it never changes.

@@ -206,7 +206,7 @@ impl Engine {
             let Some(exists) = exists_since(&past) else { continue };
             let mut customer = Customer::new(exists);
             for past in &past {
-                apply(&self.plan, &mut customer, &past.call, past.position, now);
+                apply(&self.plan, &mut customer, past, now);
             }
             let is_whole = old.is_some();
             customer.members = old.map(|old| old.members).unwrap_or_default();
@@ -233,14 +233,10 @@ impl Engine {
         reader: &dyn Reader,
         customers: &[CustomerId],
     ) -> Result<HashMap<CustomerId, Vec<Past>>, StoreError> {
-        let mut histories = histories(reader, &self.people, customers)?;
         let committed = self.position.0 - self.pending.calls.len() as u64;
-        for (offset, call) in (1_u64..).zip(&self.pending.calls) {
-            let position = Position(committed + offset);
-            if let Some(past) = self.people.owner(call, position).and_then(|owner| histories.get_mut(&owner)) {
-                past.push(Past { position, call: call.clone() });
-            }
-        }
+        let pending: Vec<(Position, Arc<Call>)> =
+            (committed + 1..).map(Position).zip(self.pending.calls.iter().cloned()).collect();
+        let mut histories = histories(reader, &self.people, customers, &pending)?;
         for past in histories.values_mut() {
             past.sort_by_key(|past| (past.call.timestamp, past.position));
         }

@@ -3,7 +3,10 @@
 pub mod customer;
 pub mod identity;
 pub mod joining;
+pub mod records;
+pub mod sharing;
 pub mod standing;
 
 pub use customer::Customer;
 pub use identity::{JoinRefused, NodeId, People};
+pub use records::By;

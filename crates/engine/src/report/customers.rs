@@ -2,8 +2,8 @@
 
 use super::{ReportError, Who, json, ledger::Ledger, timeline};
 use crate::decide::limits::{Asking, concerns, counted, quiet_until};
-use crate::profile::Customer;
 use crate::profile::identity::{JoinedBy, NameKind};
+use crate::profile::{By, Customer};
 use crate::segment::as_of::{Past, apply};
 use crate::segment::why::{Reason, why};
 use crate::state::Engine;
@@ -368,10 +368,10 @@ impl Engine {
     /// A customer's state as it was at an instant; none if there was nobody yet.
     fn rebuild(&self, past: &[Past], now: Timestamp) -> Option<Customer> {
         let before = || past.iter().filter(|past| past.call.timestamp <= now);
-        let first = before().next()?;
+        let first = before().find(|past| past.by == By::Self_)?;
         let mut customer = Customer::new(first.call.timestamp.min(first.call.received_at));
         for past in before() {
-            apply(&self.plan, &mut customer, &past.call, past.position, now);
+            apply(&self.plan, &mut customer, past, now);
         }
         Some(customer)
     }

@@ -11,7 +11,7 @@ use crate::segment::{Asked, as_of};
 use crate::state::Engine;
 use domain::campaign::{Action, Trigger};
 use domain::definition::{Defined, Definition, DefinitionError, Definitions};
-use domain::segment::{EventName, Measure};
+use domain::segment::{EventName, Measure, RecordQuestion};
 use domain::shape::ShapeError;
 use domain::value::Quantifier;
 use domain::{Campaign, Condition, CustomerId, Name, Position, Segment, Span, Tests, Timestamp};
@@ -157,7 +157,7 @@ impl Engine {
         if is_segment {
             let mut plan = self.plan.clone();
             let (rule, _) = plan.compile_rule(&definitions.segments.get(name)?.rule, &definitions.purposes, None);
-            return plan.has_same_streams(&self.plan).then(|| moves(before, self.satisfying(&rule)));
+            return plan.keeps_the_same(&self.plan).then(|| moves(before, self.satisfying(&rule)));
         }
         let members = |segment: &Name| Some(self.satisfying(&self.plan.segments[self.plan.segment(segment)?].rule));
         match &definitions.campaigns.get(name)?.enter.on {
@@ -206,24 +206,34 @@ impl Engine {
     }
 
     fn warn_rule(&self, rule: &Condition, warnings: &mut Vec<String>) {
-        rule.walk(&mut |condition| match condition {
-            Condition::Trait(path, _) if path.is_malformed() => warnings.push(malformed(path.as_str())),
-            Condition::Did(did) => {
-                self.warn_event(&did.event, warnings);
-                if let Measure::Aggregate { path, .. } = &did.measure {
-                    let is_money = ["revenue", "total", "value", "price", "amount"].contains(&path.as_str());
-                    if is_money && !did.filter.as_ref().is_some_and(|tests| names(tests, "currency")) {
-                        warnings.push(format!("`{path}` is added up over all currencies alike: add `where: {{ currency: {{ is: … }} }}` if there are several"));
-                    }
-                    if path.is_malformed() {
-                        warnings.push(malformed(path.as_str()));
-                    }
+        rule.walk(&mut |condition| {
+            condition.events(&mut |event, _| self.warn_event(event, warnings));
+            let measured = match condition {
+                Condition::Did(did) => Some((&did.measure, did.filter.as_ref())),
+                Condition::Record(asked) => match &asked.question {
+                    RecordQuestion::Measured { filter, measure } => Some((measure, filter.as_ref())),
+                    RecordQuestion::Quantified(..) => None,
+                },
+                _ => None,
+            };
+            if let Some((Measure::Aggregate { path, .. }, filter)) = measured {
+                let is_money = ["revenue", "total", "value", "price", "amount"].contains(&path.as_str());
+                if is_money && !filter.is_some_and(|tests| names(tests, "currency")) {
+                    warnings.push(format!("`{path}` is added up over all currencies alike: add `where: {{ currency: {{ is: … }} }}` if there are several"));
                 }
-                if let Some(tests) = &did.filter {
-                    warn_tests(tests, warnings);
+                if path.is_malformed() {
+                    warnings.push(malformed(path.as_str()));
                 }
             }
-            _ => {}
+            if let Condition::Sequence(sequence) = condition
+                && let Some(path) = sequence.same.as_ref().filter(|path| path.is_malformed())
+            {
+                warnings.push(malformed(path.as_str()));
+            }
+            if let Condition::Score(name, _) = condition {
+                warnings.push(format!("nobody has a score `{name}` yet: it is missing until predictions fill it"));
+            }
+            condition.own_tests(&mut |tests| warn_tests(tests, warnings));
         });
         warnings.dedup();
     }

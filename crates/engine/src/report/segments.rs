@@ -2,7 +2,7 @@
 
 use super::{ReportError, Who, json};
 use crate::profile::Customer;
-use crate::segment::as_of::{Past, apply};
+use crate::segment::as_of::{Past, apply, exists_since};
 use crate::segment::describe::describe;
 use crate::segment::test::earlier;
 use crate::segment::why::why;
@@ -269,13 +269,13 @@ impl Engine {
 
 /// The last instant of history, up to a movement, at which the rule turned as the movement says. O(their calls).
 fn last_turn(plan: &Plan, rule: &Node, transition: &Transition, past: &[Past]) -> Option<Timestamp> {
-    let born = past.iter().map(|past| past.call.timestamp.min(past.call.received_at)).min()?;
+    let born = exists_since(past)?;
     let mut customer = Customer::new(born);
     let mut next = past.iter().peekable();
     let (mut held, mut turned, mut at) = (false, None, born);
     for _ in 0..TURNS.max(past.len() * 4) {
         while let Some(past) = next.next_if(|past| past.call.timestamp <= at) {
-            apply(plan, &mut customer, &past.call, past.position, at);
+            apply(plan, &mut customer, past, at);
         }
         let asked = Asked { plan, id: transition.customer, customer: &customer, now: at, floor: None };
         let verdict = asked.verdict(rule);

@@ -1,11 +1,13 @@
 //! What a walk over all of history needs of the live state, taken once, so that the writer need not wait
 //! for the walk.
 
+use crate::profile::By;
 use crate::profile::{Customer, People};
 use crate::segment::as_of::{Past, apply};
 use crate::segment::{Asked, Plan, Verdict};
 use crate::state::Engine;
 use domain::call::events;
+use domain::time::LATEST;
 use domain::{CallKind, CustomerId, Name, Position, Timestamp};
 use std::collections::HashMap;
 use store::{Reader, RowId, StoreError};
@@ -64,16 +66,20 @@ impl Snapshot {
         reader.replay(RowId(0), &mut |row| {
             for (offset, call) in (0_u64..).zip(row.calls) {
                 let position = Position(row.first.0 + offset);
-                let Some(owner) = self.people.owner(&call, position) else { continue };
                 let first = call.timestamp.min(call.received_at);
-                let life = lives.entry(owner).or_insert_with(|| Life { born: first, past: Vec::new() });
-                life.born = life.born.min(first);
                 let matters = match (&call.event, call.kind) {
                     (Some(event), _) => is_standing(event) || self.plan.streams_of(event).next().is_some(),
-                    (None, kind) => kind == CallKind::Identify,
+                    (None, kind) => matches!(kind, CallKind::Identify | CallKind::Record),
                 };
-                if matters {
-                    life.past.push(Past { position, call });
+                for (customer, by) in self.people.concerned(&call, position) {
+                    // A sharer is born by a call of their own only.
+                    let life = lives.entry(customer).or_insert_with(|| Life { born: LATEST, past: Vec::new() });
+                    if by == By::Self_ {
+                        life.born = life.born.min(first);
+                    }
+                    if matters {
+                        life.past.push(Past { position, call: call.clone(), by });
+                    }
                 }
             }
             Ok(())
@@ -88,7 +94,7 @@ impl Snapshot {
         for (place, at) in instants.iter().enumerate() {
             let mut touched = false;
             while let Some(past) = next.next_if(|past| past.call.timestamp <= *at) {
-                apply(&self.plan, &mut customer, &past.call, past.position, *at);
+                apply(&self.plan, &mut customer, past, *at);
                 touched = true;
             }
             if *at < life.born {

@@ -1,6 +1,7 @@
 //! What happened with one customer: events, messages and what became of them, consent, records; latest first.
 
 use super::{json, words};
+use crate::profile::By;
 use crate::segment::as_of::Past;
 use crate::state::Engine;
 use domain::message::{Because, Outcome};
@@ -111,7 +112,9 @@ impl Engine {
         let now = self.instant(as_of)?;
         let person = self.person(person);
         past.retain(|past| {
-            past.call.timestamp <= now && before.is_none_or(|before| (past.call.timestamp, past.position) < before)
+            past.by == By::Self_
+                && past.call.timestamp <= now
+                && before.is_none_or(|before| (past.call.timestamp, past.position) < before)
         });
         let mut happenings: Vec<Happening> = Vec::new();
         let mut taken = 0_u64;

@@ -1,8 +1,8 @@
 //! Rules in plain English, for pages and answers.
 
 use domain::Condition;
-use domain::segment::{Did, KnownFor, Measure, Windows};
-use domain::value::{Operator, Quantifier, Scalar, Test, Tests, When};
+use domain::segment::{Did, Events, KnownFor, Measure, RecordAsked, RecordQuestion, Regularly, Sequence, Windows};
+use domain::value::{HeldFor, Operator, Quantifier, Scalar, Test, Tests, When};
 
 /// A sentence without a full stop: `did Order Completed 3 times or more in the last 365 days`.
 pub fn describe(condition: &Condition) -> String {
@@ -13,8 +13,30 @@ pub fn describe(condition: &Condition) -> String {
         Condition::Not(inner) => format!("not ({})", describe(inner)),
         Condition::Everyone => "is a customer".to_owned(),
         Condition::Segment(name) => format!("is in the segment {name}"),
-        Condition::Trait(path, test) => format!("{path} {}", describe_test(test)),
+        Condition::Trait(tests) => describe_tests(tests),
         Condition::Did(did) => describe_did(did),
+        Condition::AtEnd(at_end) => {
+            format!("in the {} {}, {}", at_end.end.word(), events(&at_end.events), describe_tests(&at_end.has))
+        }
+        Condition::Sequence(sequence) => describe_sequence(sequence),
+        Condition::FirstTime(asked) => {
+            format!("did {} for the first time in the last {}", events(&asked.events), span_words(asked.within))
+        }
+        Condition::Stopped(asked) => format!(
+            "did {} in the last {}, but not in the last {}",
+            events(&asked.events),
+            span_words(asked.active),
+            span_words(asked.quiet)
+        ),
+        Condition::Restarted(asked) => format!(
+            "did {} again in the last {} after a pause of {} or longer",
+            events(&asked.events),
+            span_words(asked.recent),
+            span_words(asked.quiet)
+        ),
+        Condition::Regularly(asked) => describe_regularly(asked),
+        Condition::Record(asked) => describe_record(asked),
+        Condition::Score(name, test) => format!("the score {name} {}", describe_test(test)),
         Condition::Consent(asked) => {
             let channel = asked.channel.as_deref().map(|channel| format!(" by {channel}")).unwrap_or_default();
             format!("consent for {}{channel} is {}", asked.purpose, asked.is.word())
@@ -41,8 +63,74 @@ fn join(inner: &[Condition], word: &str) -> String {
     parts.join(&format!(" {word} "))
 }
 
+fn events(events: &Events) -> String {
+    match &events.filter {
+        None => events.event.to_string(),
+        Some(tests) => format!("{} where {}", events.event, describe_tests(tests)),
+    }
+}
+
+fn describe_sequence(sequence: &Sequence) -> String {
+    let Sequence { first, then, absent, within, same, recent } = sequence;
+    let same = same.as_ref().map(|path| format!(" with the same {path}")).unwrap_or_default();
+    let recent = recent.map(|recent| format!(" in the last {}", span_words(recent))).unwrap_or_default();
+    let not = if *absent { "not " } else { "" };
+    format!("did {}{recent} and then {not}{}{same} within {}", events(first), events(then), span_words(*within))
+}
+
+fn describe_regularly(asked: &Regularly) -> String {
+    let often = if asked.at_least == 1 { String::new() } else { format!(" {} or more", times(asked.at_least)) };
+    let every = span_words(asked.every);
+    let every = every.strip_prefix("1 ").unwrap_or(&every).to_owned();
+    let event = events(&asked.events);
+    if asked.at_least_periods == asked.periods {
+        format!("did {event}{often} every {every}, {} in a row", times(asked.periods))
+    } else {
+        format!(
+            "did {event}{often} in {} or more of the last {} periods of {every}",
+            asked.at_least_periods, asked.periods
+        )
+    }
+}
+
+fn describe_record(asked: &RecordAsked) -> String {
+    let kind = &asked.kind;
+    match &asked.question {
+        RecordQuestion::Quantified(Quantifier::Any, tests) => format!("has a {kind} whose {}", describe_tests(tests)),
+        RecordQuestion::Quantified(Quantifier::Every, tests) => {
+            format!("has a {kind}, and of every {kind} {}", describe_tests(tests))
+        }
+        RecordQuestion::Quantified(Quantifier::NoOne, tests) => {
+            format!("has no {kind} whose {}", describe_tests(tests))
+        }
+        RecordQuestion::Measured { filter, measure } => {
+            let which = filter.as_ref().map(|tests| format!(" whose {}", describe_tests(tests))).unwrap_or_default();
+            match measure {
+                Measure::Count { least: 0, most: Some(0) } => format!("has no {kind}{which}"),
+                Measure::Count { least: 1, most: None } => format!("has a {kind}{which}"),
+                Measure::Count { least, most: None } => format!("has {least} or more records {kind}{which}"),
+                Measure::Count { least: 0, most: Some(most) } => format!("has at most {most} records {kind}{which}"),
+                Measure::Count { least, most: Some(most) } if least == most => {
+                    format!("has exactly {most} records {kind}{which}")
+                }
+                Measure::Count { least, most: Some(most) } => format!("has {least} to {most} records {kind}{which}"),
+                Measure::Aggregate { aggregate, path, comparison } => {
+                    format!("{} over records {kind}{which} is {comparison}", aggregate_words(aggregate.word(), path))
+                }
+            }
+        }
+    }
+}
+
+fn aggregate_words(aggregate: &str, path: &domain::Path) -> String {
+    match aggregate {
+        "distinct" => format!("number of different {path}"),
+        word => format!("{word} of {path}"),
+    }
+}
+
 fn describe_did(did: &Did) -> String {
-    let filter = did.filter.as_ref().map(|tests| format!(" with {}", describe_tests(tests))).unwrap_or_default();
+    let filter = did.filter.as_ref().map(|tests| format!(" where {}", describe_tests(tests))).unwrap_or_default();
     let window = describe_windows(&did.windows);
     let event = format!("{}{filter}{window}", did.event);
     match &did.measure {
@@ -53,10 +141,7 @@ fn describe_did(did: &Did) -> String {
         Measure::Count { least, most: Some(most) } if least == most => format!("did {event} exactly {}", times(*most)),
         Measure::Count { least, most: Some(most) } => format!("did {event} {least} to {most} times"),
         Measure::Aggregate { aggregate, path, comparison } => {
-            let aggregate = match aggregate.word() {
-                "distinct" => format!("number of different {path}"),
-                word => format!("{word} of {path}"),
-            };
+            let aggregate = aggregate_words(aggregate.word(), path);
             format!("{aggregate} over {event} is {comparison}")
         }
     }
@@ -151,6 +236,15 @@ fn describe_test(test: &Test) -> String {
         Operator::OnDay(1) => "is tomorrow".to_owned(),
         Operator::OnDay(days) if *days < 0 => format!("was {} days ago", -days),
         Operator::OnDay(days) => format!("is in {days} days"),
+        Operator::Anniversary(0) => "has its anniversary today".to_owned(),
+        Operator::Anniversary(1) => "has its anniversary today or tomorrow".to_owned(),
+        Operator::Anniversary(days) => format!("has its anniversary in the next {days} days"),
+        Operator::HeldFor(value, HeldFor::AtLeast(span)) => {
+            format!("has been {} for {} or longer", scalar(value), span_words(*span))
+        }
+        Operator::HeldFor(value, HeldFor::LessThan(span)) => {
+            format!("has been {} for less than {}", scalar(value), span_words(*span))
+        }
     };
     if test.ignore_case { format!("{text} (in any case)") } else { text }
 }

@@ -2,10 +2,11 @@
 //! that its questions can still ask about.
 
 use crate::profile::customer::Order;
+use crate::profile::records::Record;
 use crate::segment::plan::{Plan, StreamSpec};
 use crate::segment::test::CompiledTests;
 use domain::value::{Scalar, number};
-use domain::{Call, Span, Timestamp, Zone};
+use domain::{Call, Path, Span, Timestamp, Zone};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use std::sync::Arc;
@@ -19,7 +20,31 @@ pub struct Entry {
     pub value: Kept,
 }
 
-/// What a stream keeps of an event.
+/// What a stream keeps of each of its events.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Keeps {
+    /// Only that it happened.
+    Nothing,
+    /// A property as a number, to sum, average or compare.
+    Number(Path),
+    /// A property as a value, to tell apart or to find again.
+    Scalar(Path),
+    /// Whether it satisfies further tests.
+    Passes(Box<CompiledTests>),
+}
+
+impl Keeps {
+    /// What an aggregate looks at in a record.
+    pub fn of_record(&self, record: &Record, now: Timestamp) -> Kept {
+        match self {
+            Keeps::Nothing | Keeps::Passes(_) => Kept::Nothing,
+            Keeps::Number(path) => Kept::Number(record.find(path, now).and_then(number)),
+            Keeps::Scalar(path) => Kept::Scalar(record.find(path, now).and_then(Scalar::of).map(Box::new)),
+        }
+    }
+}
+
+/// What is kept of one event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kept {
     /// Only that it happened.
@@ -28,25 +53,76 @@ pub enum Kept {
     Number(Option<Decimal>),
     /// A value to tell apart; none where it is missing.
     Scalar(Option<Box<Scalar>>),
+    /// Whether it passed the stream's further tests.
+    Passed(bool),
     /// All of it, for filters that move with now.
     Body(Arc<Value>),
 }
 
-/// What a stream must keep so that every question about it can be answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a stream must keep so that every question about it can be answered: an entry stays while one of these asks
+/// for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Need {
-    /// The most recent so many at or before now; none: all.
-    pub recent: Option<usize>,
-    /// Only those younger than this; none: of any age.
-    pub horizon: Option<Span>,
+    /// The most recent so many at or before now.
+    pub recent: usize,
+    /// Of those only the ones younger than this; none: of any age.
+    pub recent_horizon: Option<Span>,
+    /// All that are younger than this.
+    pub young: Span,
+    /// The first one ever.
+    pub first: bool,
+    /// All of them.
+    pub all: bool,
 }
 
 impl Need {
+    /// Everything.
+    pub const ALL: Need = Need { recent: 0, recent_horizon: None, young: Span(0), first: false, all: true };
+
+    /// The most recent so many, younger than a horizon where there is one.
+    pub fn recent(recent: usize, horizon: Option<Span>) -> Need {
+        Need { recent, recent_horizon: horizon, ..Need::default() }
+    }
+
+    /// All that are younger than a horizon; without one all.
+    pub fn young(horizon: Option<Span>) -> Need {
+        horizon.map_or(Need::ALL, |young| Need { young, ..Need::default() })
+    }
+
+    /// The first one ever.
+    pub fn first() -> Need {
+        Need { first: true, ..Need::default() }
+    }
+
     /// The need that covers both.
     pub fn with(self, other: Need) -> Need {
+        let recent_horizon = match (self.recent, other.recent) {
+            (0, _) => other.recent_horizon,
+            (_, 0) => self.recent_horizon,
+            _ => self.recent_horizon.zip(other.recent_horizon).map(|(a, b)| a.max(b)),
+        };
         Need {
-            recent: self.recent.zip(other.recent).map(|(a, b)| a.max(b)),
-            horizon: self.horizon.zip(other.horizon).map(|(a, b)| a.max(b)),
+            recent: self.recent.max(other.recent),
+            recent_horizon,
+            young: self.young.max(other.young),
+            first: self.first || other.first,
+            all: self.all || other.all,
+        }
+    }
+
+    /// Drops what no question can ask about again. O(entries dropped + log entries).
+    fn trim(self, entries: &mut Vec<Entry>, now: Timestamp) {
+        if self.all {
+            return;
+        }
+        let older = |horizon: Span| entries.partition_point(|entry| entry.order.0.plus(horizon) <= now);
+        let past = older(Span(0));
+        let too_many = past.saturating_sub(self.recent);
+        let not_recent = too_many.max(self.recent_horizon.map_or(0, older));
+        let gone = not_recent.min(older(self.young));
+        let start = usize::from(self.first);
+        if gone > start {
+            entries.drain(start..gone);
         }
     }
 }
@@ -100,14 +176,7 @@ impl Streams {
         let entries = &mut self.held[at].1;
         let place = entries.partition_point(|other| other.order <= entry.order);
         entries.insert(place, entry);
-        let past = entries.partition_point(|other| other.order.0 <= now);
-        let too_many = need.recent.map_or(0, |recent| past.saturating_sub(recent));
-        let too_old =
-            need.horizon.map_or(0, |horizon| entries.partition_point(|other| other.order.0.plus(horizon) <= now));
-        let gone = too_many.max(too_old);
-        if gone > 0 {
-            entries.drain(..gone);
-        }
+        need.trim(entries, now);
     }
 
     /// Takes over the entries of somebody who turned out to be the same person.
@@ -134,7 +203,7 @@ impl Streams {
 impl StreamSpec {
     /// Whether the stream must look at properties.
     pub fn reads_body(&self) -> bool {
-        self.filter.is_some() || self.value.is_some() || self.keeps_body
+        self.filter.is_some() || self.keeps != Keeps::Nothing || self.keeps_body
     }
 
     /// What is kept of an event with this body; none if the filter leaves it out.
@@ -147,17 +216,27 @@ impl StreamSpec {
         passes.then(|| self.kept_value(body))
     }
 
-    /// What is kept of a body that passed the filter.
-    pub fn kept_value(&self, body: &Value) -> Kept {
-        match &self.value {
-            None => Kept::Nothing,
-            Some((path, false)) => Kept::Number(path.find(body).and_then(number)),
-            Some((path, true)) => Kept::Scalar(path.find(body).and_then(Scalar::of).map(Box::new)),
+    /// What is kept of a body that passed the filter, where that does not depend on now.
+    fn kept_value(&self, body: &Value) -> Kept {
+        // Such tests do not depend on now or zone, so any will do.
+        self.value_at(body, Timestamp(0), &Zone::utc()).0
+    }
+
+    /// What is kept of a body that passed the filter at an instant, and when that may differ.
+    pub fn value_at(&self, body: &Value, now: Timestamp, zone: &Zone) -> (Kept, Option<Timestamp>) {
+        match &self.keeps {
+            Keeps::Nothing => (Kept::Nothing, None),
+            Keeps::Number(path) => (Kept::Number(path.find(body).and_then(number)), None),
+            Keeps::Scalar(path) => (Kept::Scalar(path.find(body).and_then(Scalar::of).map(Box::new)), None),
+            Keeps::Passes(tests) => {
+                let answer = tests.ask(body, now, zone);
+                (Kept::Passed(answer.holds), answer.check)
+            }
         }
     }
 }
 
 /// Whether tests can be judged once and for all when the event arrives.
-pub fn is_settled_at_arrival(filter: &CompiledTests, source: &domain::Tests) -> bool {
-    !source.depends_on_now() && !filter.uses_zone()
+pub fn is_settled_at_arrival(tests: &CompiledTests) -> bool {
+    !tests.depends_on_now() && !tests.uses_zone()
 }

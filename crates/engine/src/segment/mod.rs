@@ -4,10 +4,12 @@
 
 pub mod as_of;
 pub mod describe;
+mod evidence;
 pub mod feature;
 pub mod live;
 pub mod plan;
 pub mod questions;
+pub mod rhythm;
 pub mod test;
 pub mod verdict;
 pub mod why;

@@ -1,6 +1,8 @@
 //! The meaning of a test on a value at an instant, and when its answer changes by time alone.
 
-use domain::value::{Operator, Quantifier, Scalar, When, number, pattern};
+use crate::profile::customer::Traits;
+use crate::profile::records::Record;
+use domain::value::{HeldFor, Operator, Quantifier, Scalar, When, number, pattern};
 use domain::{Path, Span, Test, Tests, Timestamp, Zone};
 use regex::Regex;
 use serde_json::Value;
@@ -16,6 +18,36 @@ pub struct CompiledTest {
 impl PartialEq for CompiledTest {
     fn eq(&self, other: &Self) -> bool {
         self.test == other.test
+    }
+}
+
+/// What tests are asked of.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// Properties of an event, or an element of a list.
+    Value(&'a Value),
+    /// The traits of a customer, which know their past.
+    Traits(&'a Traits),
+    /// A record of a customer, which knows its past.
+    Record(&'a Record),
+}
+
+impl<'a> Subject<'a> {
+    fn find(self, path: &Path, now: Timestamp) -> Option<&'a Value> {
+        match self {
+            Subject::Value(value) => path.find(value),
+            Subject::Traits(traits) => traits.find(path, now),
+            Subject::Record(record) => record.find(path, now),
+        }
+    }
+
+    fn held_since(self, path: &Path, now: Timestamp, is_it: &dyn Fn(Option<&Value>) -> bool) -> Option<Timestamp> {
+        match self {
+            // What an event said has no past: it is refused when the definition is read.
+            Subject::Value(_) => None,
+            Subject::Traits(traits) => traits.held_since(path, now, None, is_it),
+            Subject::Record(record) => record.held_since(path, now, is_it),
+        }
     }
 }
 
@@ -62,6 +94,22 @@ impl CompiledTest {
             _ => None,
         };
         CompiledTest { test: test.clone(), regex }
+    }
+
+    /// Asks the test of what a path leads to, at an instant.
+    pub fn ask_at(&self, subject: Subject<'_>, path: &Path, now: Timestamp, zone: &Zone) -> Answer {
+        let Operator::HeldFor(wanted, held) = &self.test.operator else {
+            return self.ask(subject.find(path, now), now, zone);
+        };
+        let is_it = |value: Option<&Value>| {
+            equals(value.filter(|value| !is_missing(value)), Some(wanted), self.test.ignore_case)
+        };
+        let Some(since) = subject.held_since(path, now, &is_it) else {
+            return Answer::fixed(false);
+        };
+        let turn = since.plus(held.span());
+        let is_older = turn <= now;
+        Answer { holds: is_older == matches!(held, HeldFor::AtLeast(_)), check: (!is_older).then_some(turn) }
     }
 
     /// Asks the test of a value at an instant.
@@ -112,6 +160,9 @@ impl CompiledTest {
                     between(now, zone.start_of_day(day), zone.start_of_day(next))
                 }
             },
+            Operator::Anniversary(days) => anniversary(value, *days, now, zone),
+            // Asked with its path, since a value alone has no past.
+            Operator::HeldFor(..) => fixed(false),
         }
     }
 
@@ -125,6 +176,7 @@ impl CompiledTest {
                     | Operator::WithinPast(_)
                     | Operator::WithinNext(_)
                     | Operator::OnDay(_)
+                    | Operator::Anniversary(_)
             )
     }
 }
@@ -146,19 +198,24 @@ impl CompiledTests {
 
     /// Asks the tests of an object at an instant.
     pub fn ask(&self, object: &Value, now: Timestamp, zone: &Zone) -> Answer {
+        self.ask_of(Subject::Value(object), now, zone)
+    }
+
+    /// Asks the tests of a subject at an instant.
+    pub fn ask_of(&self, subject: Subject<'_>, now: Timestamp, zone: &Zone) -> Answer {
         match self {
             CompiledTests::All(inner) => {
-                combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| all.all(|holds| holds))
+                combine(inner.iter().map(|tests| tests.ask_of(subject, now, zone)), |mut all| all.all(|holds| holds))
             }
             CompiledTests::Any(inner) => {
-                combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| all.any(|holds| holds))
+                combine(inner.iter().map(|tests| tests.ask_of(subject, now, zone)), |mut all| all.any(|holds| holds))
             }
             CompiledTests::None(inner) => {
-                combine(inner.iter().map(|tests| tests.ask(object, now, zone)), |mut all| !all.any(|holds| holds))
+                combine(inner.iter().map(|tests| tests.ask_of(subject, now, zone)), |mut all| !all.any(|holds| holds))
             }
-            CompiledTests::At(path, test) => test.ask(path.find(object), now, zone),
+            CompiledTests::At(path, test) => test.ask_at(subject, path, now, zone),
             CompiledTests::Elements(path, quantifier, inner) => {
-                let elements = match path.find(object) {
+                let elements = match subject.find(path, now) {
                     Some(Value::Array(elements)) => elements.as_slice(),
                     _ => &[],
                 };
@@ -183,6 +240,17 @@ impl CompiledTests {
             }
             CompiledTests::At(path, _) => path.is_malformed(),
             CompiledTests::Elements(path, _, inner) => path.is_malformed() || inner.is_malformed(),
+        }
+    }
+
+    /// Whether an answer can change by time alone.
+    pub fn depends_on_now(&self) -> bool {
+        match self {
+            CompiledTests::All(inner) | CompiledTests::Any(inner) | CompiledTests::None(inner) => {
+                inner.iter().any(CompiledTests::depends_on_now)
+            }
+            CompiledTests::At(_, test) => test.test.operator.depends_on_now(),
+            CompiledTests::Elements(_, _, inner) => inner.depends_on_now(),
         }
     }
 
@@ -276,6 +344,36 @@ fn compare(
             Answer { holds, check }
         }
     }
+}
+
+/// Month and day on one of the local calendar days from today to `days` later. 29 February counts as 1 March in a
+/// common year. True from the start of the day so many days before it until the end of the day itself, every year.
+fn anniversary(value: Option<&Value>, days: u32, now: Timestamp, zone: &Zone) -> Answer {
+    let Some((month, day)) = value.and_then(|value| month_and_day(value, zone)) else {
+        return Answer::fixed(false);
+    };
+    let year = zone.date(now).year();
+    let mut answer = Answer::fixed(false);
+    // A window of up to a year may begin in the year before the date; longer ones always hold one.
+    let reach = i16::try_from(days / 365 + 1).unwrap_or(i16::MAX);
+    for year in year.saturating_sub(1)..=year.saturating_add(reach.min(101)).saturating_add(1) {
+        let Some(date) = domain::time::day_of_year(year, month, day) else { continue };
+        let from = zone.start_of_day(domain::time::add_days(date, -i64::from(days)));
+        let one = between(now, from, zone.start_of_day(domain::time::add_days(date, 1)));
+        answer.holds |= one.holds;
+        answer.check = earlier(answer.check, one.check);
+    }
+    answer
+}
+
+/// `MM-DD`, or the month and day of an instant or a date.
+fn month_and_day(value: &Value, zone: &Zone) -> Option<(i8, i8)> {
+    let Value::String(text) = value else { return None };
+    if let Some((month, day)) = domain::time::month_and_day(text) {
+        return Some((month, day));
+    }
+    let date = zone.date(Timestamp::parse_in(text, zone)?);
+    Some((date.month(), date.day()))
 }
 
 /// True in [from, to), where both follow from the value.

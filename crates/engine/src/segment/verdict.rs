@@ -2,15 +2,18 @@
 
 use crate::profile::Customer;
 use crate::segment::feature::{Entry, Kept};
-use crate::segment::plan::{DidNode, Node, Plan, Question};
-use crate::segment::test::{Answer, earlier};
-use domain::segment::{Aggregate, Comparison, ConsentAsked, KnownFor};
-use domain::{CustomerId, Purpose, Span, Timestamp, Zone};
+use crate::segment::plan::{DidNode, EventsNode, Node, Plan, Question, RecordJudged, RecordNode, Rhythm, RhythmNode};
+use crate::segment::rhythm::{self, Pairs};
+use crate::segment::test::{Answer, CompiledTests, Subject, earlier};
+use domain::segment::{Aggregate, Comparison, ConsentAsked, End, KnownFor};
+use domain::value::Quantifier;
+use domain::{CustomerId, Path, Purpose, Span, Timestamp, Zone};
 use rust_decimal::Decimal;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Most steps of a walk over instants at which an aggregate changes; then it is asked again.
-const WALK: usize = 256;
+/// Most steps of a walk over instants at which something changes; then the rule is asked again.
+pub(crate) const WALK: usize = 256;
 
 /// Whether a rule holds, and the next instant at which it must be asked again: never later than the first
 /// instant at which it would differ by time alone.
@@ -59,14 +62,24 @@ impl Asked<'_> {
             // Another segment is asked as it stands: only this rule's own events must be later than the floor.
             Node::Segment(index) => Asked { floor: None, ..*self }.judge(&self.plan.segments[*index].rule),
             Node::Trait(path, test) => {
-                let key = path.first().unwrap_or_default();
-                let change = self.customer.traits.next_change(key, self.now);
-                let answer =
-                    test.ask(self.customer.traits.find(path, self.now), self.now, &self.zone_if(test.uses_zone()));
-                let change = earlier(change, self.zone_change(test.uses_zone()));
-                Verdict { holds: answer.holds, check: earlier(answer.check, change) }
+                let zone = self.zone_if(test.uses_zone());
+                self.of_trait(path, test.ask_at(Subject::Traits(&self.customer.traits), path, self.now, &zone), {
+                    test.uses_zone()
+                })
+            }
+            Node::TraitElements(tests) => {
+                let zone = self.zone_if(tests.uses_zone());
+                let answer = tests.ask_of(Subject::Traits(&self.customer.traits), self.now, &zone);
+                match tests.as_ref() {
+                    CompiledTests::Elements(path, ..) => self.of_trait(path, answer, tests.uses_zone()),
+                    _ => answer,
+                }
             }
             Node::Did(did) => self.did(did),
+            Node::Rhythm(node) => self.rhythm(node),
+            Node::Record(node) => self.records(node),
+            // No prediction has scored anybody yet: every score is missing.
+            Node::Score(_, test) => test.ask(None, self.now, &Zone::utc()),
             Node::Consent(asked, purpose) => self.consent(asked, purpose.as_ref()),
             Node::List(list) => Verdict {
                 holds: self.customer.standing.is_on_list(list, self.now),
@@ -121,33 +134,101 @@ impl Asked<'_> {
         Verdict { holds: state == asked.is, check: standing.next_consent_change(self.now) }
     }
 
-    fn did(&self, did: &DidNode) -> Verdict {
-        let spec = &self.plan.streams[did.stream as usize];
-        let entries = self.customer.streams.entries(did.stream);
-        let zone = match &did.zone {
-            Some(zone) => zone.clone(),
-            None => self.zone_if(did.uses_zone),
-        };
-        let window = Window::of(did, &zone, self.floor);
-        let moves = self.zone_change(did.uses_zone);
+    /// A verdict about a trait ends where the trait, or the zone it is read in, changes by a call dated ahead.
+    fn of_trait(&self, path: &Path, answer: Answer, uses_zone: bool) -> Verdict {
+        let change = self.customer.traits.next_change(path.first().unwrap_or_default(), self.now);
+        let change = earlier(change, self.zone_change(uses_zone));
+        Verdict { holds: answer.holds, check: earlier(answer.check, change) }
+    }
+
+    fn zone_of(&self, own: Option<&Zone>, uses_zone: bool) -> Zone {
+        own.cloned().unwrap_or_else(|| self.zone_if(uses_zone))
+    }
+
+    /// The entries of a stream that pass its filter now, and when another might. O(entries) where the filter moves
+    /// with now, else O(1).
+    fn entries(&self, node: &EventsNode, zone: &Zone) -> (Cow<'_, [Entry]>, Option<Timestamp>) {
+        let spec = &self.plan.streams[node.stream as usize];
+        let entries = self.customer.streams.entries(node.stream);
+        let mut check = self.zone_change(node.uses_zone);
         if !spec.keeps_body {
-            let inside = window.slice(entries);
-            let verdict = walk(inside, &window, did.question, self.now);
-            return Verdict { holds: verdict.holds, check: earlier(verdict.check, moves) };
+            return (Cow::Borrowed(entries), check);
         }
         // The filter moves with now: ask it of each body now, and again when one of them may answer otherwise.
-        let mut check = None;
         let mut passed = Vec::new();
-        for entry in window.slice(entries) {
+        for entry in entries {
             let Kept::Body(body) = &entry.value else { continue };
-            let answer = spec.filter.as_ref().map_or(Answer::fixed(true), |filter| filter.ask(body, self.now, &zone));
+            let answer = spec.filter.as_ref().map_or(Answer::fixed(true), |filter| filter.ask(body, self.now, zone));
             check = earlier(check, answer.check);
             if answer.holds {
-                passed.push(Entry { order: entry.order, value: spec.kept_value(body) });
+                let (value, turn) = spec.value_at(body, self.now, zone);
+                check = earlier(check, turn);
+                passed.push(Entry { order: entry.order, value });
             }
         }
-        let verdict = walk(&passed, &window, did.question, self.now);
-        Verdict { holds: verdict.holds, check: earlier(earlier(verdict.check, check), moves) }
+        (Cow::Owned(passed), check)
+    }
+
+    fn did(&self, did: &DidNode) -> Verdict {
+        let zone = self.zone_of(did.events.zone.as_ref(), did.events.uses_zone);
+        let (entries, check) = self.entries(&did.events, &zone);
+        let window = Window::of(did, &zone, self.floor);
+        let verdict = walk(window.slice(&entries), &window, did.question, self.now);
+        Verdict { holds: verdict.holds, check: earlier(verdict.check, check) }
+    }
+
+    fn rhythm(&self, node: &RhythmNode) -> Verdict {
+        let zone = self.zone_of(node.stream.zone.as_ref(), node.stream.uses_zone);
+        let (entries, mut check) = self.entries(&node.stream, &zone);
+        let times = || entries.iter().map(|entry| entry.order.0).collect::<Vec<_>>();
+        let verdict = match &node.rhythm {
+            Rhythm::AtEnd(end) => rhythm::at_end(&entries, *end == End::Last, self.now),
+            Rhythm::Sequence { then, absent, within, same, recent } => {
+                let zone = self.zone_of(then.zone.as_ref(), then.uses_zone);
+                let (followers, turn) = self.entries(then, &zone);
+                check = earlier(check, turn);
+                let pairs = Pairs { absent: *absent, within: *within, same: *same, recent: *recent };
+                rhythm::sequence(&entries, &followers, pairs, self.now)
+            }
+            Rhythm::FirstTime(within) => rhythm::first_time(&times(), *within, self.now),
+            Rhythm::Stopped(active, quiet) => rhythm::stopped(&times(), *active, *quiet, self.now),
+            Rhythm::Restarted(quiet, recent) => rhythm::restarted(&times(), *quiet, *recent, self.now),
+            Rhythm::Regularly { every, periods, at_least_periods, at_least } => {
+                rhythm::regularly(&times(), *every, *periods, *at_least_periods, *at_least, self.now)
+            }
+        };
+        Verdict { holds: verdict.holds, check: earlier(verdict.check, check) }
+    }
+
+    /// O(the customer's records of the kind · tests).
+    fn records(&self, node: &RecordNode) -> Verdict {
+        let zone = self.zone_of(node.zone.as_ref(), node.uses_zone);
+        let records = &self.customer.records;
+        let mut check = earlier(records.next_change(&node.kind, self.now), self.zone_change(node.uses_zone));
+        let (mut all, mut passed) = (0_u32, 0_u32);
+        let mut tally = Tally::default();
+        for record in records.of_kind(&node.kind, self.now) {
+            all += 1;
+            let answer = match &node.tests {
+                Some(tests) => tests.ask_of(Subject::Record(record), self.now, &zone),
+                None => Answer::fixed(true),
+            };
+            check = earlier(check, answer.check);
+            if !answer.holds {
+                continue;
+            }
+            passed += 1;
+            if let RecordJudged::Measured(keeps, question) = &node.question {
+                tally.add(&keeps.of_record(record, self.now), *question);
+            }
+        }
+        let holds = match &node.question {
+            RecordJudged::Quantified(Quantifier::Any) => passed > 0,
+            RecordJudged::Quantified(Quantifier::Every) => all > 0 && passed == all,
+            RecordJudged::Quantified(Quantifier::NoOne) => passed == 0,
+            RecordJudged::Measured(_, question) => tally.holds(*question),
+        };
+        Verdict { holds, check }
     }
 }
 
@@ -202,7 +283,7 @@ fn walk(entries: &[Entry], window: &Window<'_>, question: Question, now: Timesta
     let mut gone =
         entries[..came].partition_point(|entry| window.leaves(entry.order.0).is_some_and(|leaves| leaves <= now));
     let mut tally = Tally::default();
-    entries[gone..came].iter().for_each(|entry| tally.add(entry, question));
+    entries[gone..came].iter().for_each(|entry| tally.add(&entry.value, question));
     let holds = tally.holds(question);
     let mut steps = 0;
     loop {
@@ -212,11 +293,11 @@ fn walk(entries: &[Entry], window: &Window<'_>, question: Question, now: Timesta
             return Verdict { holds, check: None };
         };
         while let Some(entry) = entries.get(came).filter(|entry| entry.order.0 <= turn) {
-            tally.add(entry, question);
+            tally.add(&entry.value, question);
             came += 1;
         }
         while gone < came && window.leaves(entries[gone].order.0).is_some_and(|leaves| leaves <= turn) {
-            tally.take(&entries[gone], question);
+            tally.take(&entries[gone].value, question);
             gone += 1;
         }
         steps += 1;
@@ -237,10 +318,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, entry: &Entry, question: Question) {
+    fn add(&mut self, value: &Kept, question: Question) {
         self.count += 1;
         let Question::Aggregate(aggregate, _) = question else { return };
-        match &entry.value {
+        match value {
             Kept::Number(Some(number)) => {
                 self.with_number += 1;
                 self.sum = self.sum.saturating_add(*number);
@@ -253,10 +334,10 @@ impl Tally {
         }
     }
 
-    fn take(&mut self, entry: &Entry, question: Question) {
+    fn take(&mut self, value: &Kept, question: Question) {
         self.count -= 1;
         let Question::Aggregate(aggregate, _) = question else { return };
-        match &entry.value {
+        match value {
             Kept::Number(Some(number)) => {
                 self.with_number -= 1;
                 self.sum = self.sum.saturating_sub(*number);

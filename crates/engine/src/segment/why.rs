@@ -4,14 +4,12 @@
 use crate::profile::Customer;
 use crate::segment::as_of::{Past, apply, exists_since};
 use crate::segment::describe::describe;
+use crate::segment::evidence::evidence;
 use crate::segment::plan::{Node, Plan};
 use crate::segment::verdict::Asked;
 use domain::{Condition, CustomerId, Timestamp};
 use serde::Serialize;
-use serde_json::Value;
 
-/// Most events shown behind one condition, the latest ones.
-const SHOWN: usize = 5;
 /// Most steps of the search for the instant at which a verdict differs.
 const SEARCH: usize = 10_000;
 
@@ -73,7 +71,7 @@ pub fn why(plan: &Plan, rule: (&Condition, &Node), id: CustomerId, history: &[Pa
     let mut customer = Customer::new(exists);
     // What is dated ahead but has arrived is known: it counts for `until`.
     for past in history.iter().filter(|past| past.call.timestamp.min(past.call.received_at) <= now) {
-        apply(plan, &mut customer, &past.call, past.position, now);
+        apply(plan, &mut customer, past, now);
     }
     let asked = Asked { plan, id, customer: &customer, now, floor: None };
     let member = asked.verdict(rule.1).holds;
@@ -136,7 +134,7 @@ fn since(
     let mut at = exists;
     for _ in 0..SEARCH.max(past.len() * 4) {
         while let Some(past) = next.next_if(|past| past.call.timestamp <= at) {
-            apply(plan, &mut customer, &past.call, past.position, at);
+            apply(plan, &mut customer, past, at);
         }
         let verdict = Asked { plan, id, customer: &customer, now: at, floor: None }.verdict(rule);
         began = match (verdict.holds, began) {
@@ -151,85 +149,4 @@ fn since(
         }
     }
     began
-}
-
-fn evidence(asked: &Asked<'_>, condition: &Condition, node: &Node, past: &[&Past]) -> Vec<Evidence> {
-    match (condition, node) {
-        (Condition::Trait(path, _), _) => {
-            let value = asked.customer.traits.find(path, asked.now);
-            let since = asked.customer.traits.all(asked.now).1;
-            let since = since.iter().find(|(key, _)| Some(key.as_ref()) == path.first()).map(|(_, at)| *at);
-            vec![Evidence {
-                time: since,
-                what: format!("{path}: {}", value.map_or_else(|| "missing".to_owned(), short)),
-            }]
-        }
-        (Condition::Did(did), Node::Did(node)) => {
-            let kept = asked.customer.streams.entries(node.stream);
-            let spec = &asked.plan.streams[node.stream as usize];
-            let zone = asked.zone();
-            let passes = |past: &&&Past| {
-                past.call.event.as_deref().is_some_and(|event| did.event.matches(event))
-                    && spec
-                        .filter
-                        .as_ref()
-                        .is_none_or(|filter| filter.ask(&past.call.body_value(), asked.now, &zone).holds)
-            };
-            let mut found: Vec<Evidence> = past
-                .iter()
-                .rev()
-                .filter(passes)
-                .take(SHOWN)
-                .map(|past| Evidence { time: Some(past.call.timestamp), what: event_words(past) })
-                .collect();
-            if found.is_empty() && kept.is_empty() {
-                found.push(Evidence { time: None, what: format!("never did {}", did.event) });
-            }
-            found
-        }
-        (Condition::Consent(asked_for), _) => asked
-            .customer
-            .standing
-            .statements()
-            .iter()
-            .rev()
-            .filter(|statement| {
-                statement.purpose.as_ref() == asked_for.purpose.as_str() && statement.order.0 <= asked.now
-            })
-            .take(1)
-            .map(|statement| Evidence {
-                time: Some(statement.order.0),
-                what: format!(
-                    "said {}{}",
-                    if statement.granted { "yes" } else { "no" },
-                    statement.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default()
-                ),
-            })
-            .collect(),
-        (Condition::KnownFor(_), _) => {
-            vec![Evidence { time: Some(asked.customer.first_seen), what: "first seen".to_owned() }]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn event_words(past: &Past) -> String {
-    let body = past.call.body_value();
-    let event = past.call.event.as_deref().unwrap_or(past.call.kind.word());
-    let detail = ["order_id", "name", "product_id", "subject", "url"].iter().find_map(|key| {
-        let value = body.get(key)?;
-        Some(short(value))
-    });
-    match detail {
-        Some(detail) => format!("{event} ({detail})"),
-        None => event.to_owned(),
-    }
-}
-
-fn short(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    if text.chars().count() > 80 { format!("{}…", text.chars().take(79).collect::<String>()) } else { text }
 }
