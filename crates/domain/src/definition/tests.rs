@@ -79,15 +79,30 @@ fn what_is_duplicate_empty_too_deep_or_too_long_is_refused() {
 }
 
 #[test]
-fn what_comes_later_is_refused_by_name_instead_of_being_ignored() {
-    assert!(
-        error_of("segment: a\nwhere: { stopped: Visit, active: 14d, quiet: 7d }")
-            .contains("not evaluated by this version yet")
-    );
-    assert!(
-        error_of("segment: a\nwhere: { trait: plan, held_for: { value: gold, at_least: 7d } }")
-            .contains("not evaluated by this version yet")
-    );
+fn what_cannot_be_meant_is_refused_with_what_would_be_right() {
+    let cases = [
+        ("{ stopped: Visit, active: 7d, quiet: 7d }", "`active` (7d) reaches further back than `quiet` (7d)"),
+        ("{ sequence: { first: { did: A }, within: 2h } }", "write either `then` or `then_not`"),
+        ("{ sequence: { first: { did: A }, then: { did: B } } }", "`within` is missing"),
+        ("{ first_time: A }", "`within` is missing"),
+        ("{ last: A, among: { x: { is: 1 } } }", "`has` is missing"),
+        ("{ regularly: A, every: 1d, periods: 3, at_least_periods: 4 }", "from 1 to the 3 periods"),
+        ("{ record: pass, any: { x: { is: 1 } }, every: { y: { is: 1 } } }", "one of `any`, `every` and `no_one`"),
+        ("{ record: pass, within: 3d }", "unknown key `within`"),
+        ("{ score: buys_in_30d, above: 0.5 }", "did you mean `buys_within_30d`?"),
+        (
+            "{ did: A, where: { plan: { held_for: { value: x, at_least: 1d } } } }",
+            "of traits and of attributes of records",
+        ),
+        ("{ trait: plan, held_for: { at_least: 7d } }", "`value` is missing"),
+        ("{ trait: birthday, anniversary: { within_next: 36h } }", "whole days"),
+        ("{ trait: birthday, anniversary: tomorrow }", "`tomorrow` is no anniversary"),
+        ("{ last: A, first: B, has: { x: { is: 1 } } }", "one group or one condition"),
+    ];
+    for (rule, message) in cases {
+        let error = error_of(&format!("segment: a\nwhere: {rule}"));
+        assert!(error.contains(message), "{rule}: {error}");
+    }
 }
 
 #[test]
