@@ -2,6 +2,7 @@
 
 use crate::decide::prepared::Prepared;
 use crate::segment::as_of::Building;
+use crate::segment::backfill::Backfilled;
 use crate::segment::{Plan, Touch};
 use crate::state::{Campaigning, Engine, Triggered};
 use domain::campaign::{State, Trigger};
@@ -102,22 +103,45 @@ impl Engine {
 
     /// Compiles all definitions into a new plan. `older`: versions of campaigns that somebody still follows.
     fn compile(&mut self, facts: &HashMap<Name, CampaignFacts>, older: &BTreeMap<(Name, u32), domain::Campaign>) {
-        let mut plan = Plan::new(&self.definitions);
-        let mut campaigns = BTreeMap::new();
-        for campaign in self.definitions.campaigns.values() {
-            let Some(facts) = facts.get(&campaign.name) else { continue };
-            let current = Arc::new(Prepared::new(campaign, facts.version, &mut plan, &self.definitions));
-            let older = older
-                .iter()
-                .filter(|((name, version), _)| *name == campaign.name && *version != facts.version)
-                .map(|((_, version), campaign)| {
-                    (*version, Arc::new(Prepared::new(campaign, *version, &mut plan, &self.definitions)))
-                })
-                .collect();
-            campaigns.insert(campaign.name.clone(), Campaigning { facts: facts.clone(), current, older });
+        (self.plan, self.campaigns) = compiled(&self.definitions, facts, older);
+    }
+
+    /// The plan that definitions would be compiled to if they took effect now.
+    pub(crate) fn plan_for(&self, definitions: &Definitions) -> Plan {
+        let mut facts = self.campaign_facts();
+        for name in definitions.campaigns.keys() {
+            facts.entry(name.clone()).or_insert_with(|| CampaignFacts {
+                name: name.clone(),
+                started_at: self.clock,
+                draw: 1,
+                version: 0,
+                paused_at: None,
+                stopped_at: None,
+            });
         }
-        self.plan = plan;
-        self.campaigns = campaigns;
+        compiled(definitions, &facts, &self.followed_versions()).0
+    }
+
+    fn campaign_facts(&self) -> HashMap<Name, CampaignFacts> {
+        let facts = self.campaigns.values().map(|campaigning| &campaigning.facts);
+        facts.map(|facts| (facts.name.clone(), facts.clone())).collect()
+    }
+
+    /// Versions of campaigns that somebody inside follows, the present ones among them.
+    fn followed_versions(&self) -> BTreeMap<(Name, u32), domain::Campaign> {
+        let mut followed = BTreeMap::new();
+        for campaigning in self.campaigns.values() {
+            for prepared in campaigning.older.values().chain([&campaigning.current]) {
+                let is_followed = self
+                    .journeys
+                    .values()
+                    .any(|journey| journey.campaign == prepared.campaign.name && journey.version == prepared.version);
+                if is_followed {
+                    followed.insert((prepared.campaign.name.clone(), prepared.version), prepared.campaign.clone());
+                }
+            }
+        }
+        followed
     }
 
     /// Takes the recovered facts into the live state. Customers exist already.
@@ -184,6 +208,17 @@ impl Engine {
     ///
     /// O(history) when they ask about events that no definition asked about before, else O(customers).
     pub fn define(&mut self, defined: Vec<Defined>, by: &str, now: Timestamp) -> Result<Vec<Change>, DefineError> {
+        self.define_with(defined, by, now, None)
+    }
+
+    /// As `define`, with what was read of history ahead of it: O(customers + calls since).
+    pub fn define_with(
+        &mut self,
+        defined: Vec<Defined>,
+        by: &str,
+        now: Timestamp,
+        backfilled: Option<Backfilled>,
+    ) -> Result<Vec<Change>, DefineError> {
         let mut definitions = self.definitions.clone();
         let mut changes = Vec::new();
         let mut versions = Vec::new();
@@ -237,7 +272,7 @@ impl Engine {
             return Ok(changes);
         }
         self.reach(now);
-        self.switch(definitions, versions)?;
+        self.switch(definitions, versions, backfilled)?;
         self.count_changes(&mut changes);
         Ok(changes)
     }
@@ -291,30 +326,20 @@ impl Engine {
         }
         let version =
             DefinitionVersion { kind, name: name.clone(), version, at: self.clock, by: by.to_owned(), value: None };
-        self.switch(definitions, vec![version])?;
+        self.switch(definitions, vec![version], None)?;
         Ok(Change { kind, name: name.clone(), action: "deleted", enter: 0, leave: 0 })
     }
 
     /// Switches to new definitions at the present instant.
-    fn switch(&mut self, definitions: Definitions, versions: Vec<DefinitionVersion>) -> Result<(), StoreError> {
+    fn switch(
+        &mut self,
+        definitions: Definitions,
+        versions: Vec<DefinitionVersion>,
+        backfilled: Option<Backfilled>,
+    ) -> Result<(), StoreError> {
         let old_plan = self.plan.clone();
-        let mut facts: HashMap<Name, CampaignFacts> = self
-            .campaigns
-            .values()
-            .map(|campaigning| (campaigning.facts.name.clone(), campaigning.facts.clone()))
-            .collect();
-        let mut older: BTreeMap<(Name, u32), domain::Campaign> = BTreeMap::new();
-        for campaigning in self.campaigns.values() {
-            for prepared in campaigning.older.values().chain([&campaigning.current]) {
-                let followed = self
-                    .journeys
-                    .values()
-                    .any(|journey| journey.campaign == prepared.campaign.name && journey.version == prepared.version);
-                if followed {
-                    older.insert((prepared.campaign.name.clone(), prepared.version), prepared.campaign.clone());
-                }
-            }
-        }
+        let mut facts = self.campaign_facts();
+        let older = self.followed_versions();
         let mut started = Vec::new();
         let mut resumed = Vec::new();
         for version in &versions {
@@ -351,7 +376,7 @@ impl Engine {
             };
             self.pending.definitions.push(version);
         }
-        self.carry_over(&old_plan)?;
+        self.carry_over(&old_plan, backfilled)?;
         let stopped: Vec<Name> = self
             .campaigns
             .values()
@@ -374,10 +399,15 @@ impl Engine {
 
     /// Gives every customer what the new plan keeps, and asks every rule again. Members of segments that go on
     /// stay members until asked.
-    fn carry_over(&mut self, old: &Plan) -> Result<(), StoreError> {
-        let keeps_the_same = self.plan.keeps_the_same(old);
-        if !keeps_the_same {
-            self.rebuild_customers()?;
+    fn carry_over(&mut self, old: &Plan, backfilled: Option<Backfilled>) -> Result<(), StoreError> {
+        if !self.plan.keeps_the_same(old) {
+            let fits = match backfilled {
+                Some(read) => self.take_backfilled(read)?,
+                None => false,
+            };
+            if !fits {
+                self.rebuild_customers()?;
+            }
         }
         let places: Vec<Option<usize>> = old.segments.iter().map(|segment| self.plan.segment(&segment.name)).collect();
         let everyone: Vec<CustomerId> = self.customers.keys().copied().collect();
@@ -410,14 +440,8 @@ impl Engine {
         for (offset, call) in (1_u64..).zip(&self.pending.calls) {
             building.take(call, Position(committed + offset), true);
         }
-        let mut rebuilt = building.finish();
-        for (id, customer) in &mut self.customers {
-            if let Some(fresh) = rebuilt.remove(id) {
-                customer.streams = fresh.streams;
-                customer.traits = fresh.traits;
-                customer.records = fresh.records;
-            }
-        }
+        let built = building.finish();
+        self.keep(built);
         Ok(())
     }
 
@@ -528,6 +552,29 @@ fn definition_error(kind: DefinitionKind, name: &Name, path: &str, message: Stri
         definition: format!("{} `{name}`", kind.word()),
         error: ShapeError { path: path.to_owned(), message },
     }
+}
+
+/// Compiles definitions. Campaigns without facts have not started and are left out.
+fn compiled(
+    definitions: &Definitions,
+    facts: &HashMap<Name, CampaignFacts>,
+    older: &BTreeMap<(Name, u32), domain::Campaign>,
+) -> (Plan, BTreeMap<Name, Campaigning>) {
+    let mut plan = Plan::new(definitions);
+    let mut campaigns = BTreeMap::new();
+    for campaign in definitions.campaigns.values() {
+        let Some(facts) = facts.get(&campaign.name) else { continue };
+        let current = Arc::new(Prepared::new(campaign, facts.version, &mut plan, definitions));
+        let older = older
+            .iter()
+            .filter(|((name, version), _)| *name == campaign.name && *version != facts.version)
+            .map(|((_, version), campaign)| {
+                (*version, Arc::new(Prepared::new(campaign, *version, &mut plan, definitions)))
+            })
+            .collect();
+        campaigns.insert(campaign.name.clone(), Campaigning { facts: facts.clone(), current, older });
+    }
+    (plan, campaigns)
 }
 
 fn read_stored(version: &DefinitionVersion, value: &serde_json::Value) -> Result<Definition, StoreError> {

@@ -64,6 +64,13 @@ impl Customer {
         self.streams.absorb(other.streams, plan, now);
     }
 
+    /// Takes over what another plan keeps of the same history.
+    pub fn take_kept(&mut self, fresh: Customer) {
+        self.streams = fresh.streams;
+        self.traits = fresh.traits;
+        self.records = fresh.records;
+    }
+
     /// Whether the customer is in segment `index` of the plan.
     pub fn is_member(&self, index: usize) -> bool {
         self.members.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)

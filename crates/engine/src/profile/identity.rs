@@ -92,6 +92,8 @@ pub struct People {
     promised: HashMap<Arc<str>, NodeId>,
     /// Who shares which record.
     pub(crate) sharing: Sharing,
+    /// How often people were parted since the start.
+    partings: u64,
 }
 
 impl People {
@@ -235,6 +237,7 @@ impl People {
         if self.node(b).person != person || a == b {
             return None;
         }
+        self.partings += 1;
         while let Some(way) = self.way_between(a, b) {
             // Edges are numbered in the order in which they were made; the way is in the order walked.
             let by_hand = way.iter().filter(|edge| self.edges[**edge].by == JoinedBy::Hand).max();
@@ -243,6 +246,11 @@ impl People {
             self.edges.remove(edge);
         }
         Some(self.regroup(person))
+    }
+
+    /// How often people were parted since the start: as long as it stays, people only grow together.
+    pub fn partings(&self) -> u64 {
+        self.partings
     }
 
     /// Edges on one way from `a` to `b`, in the order walked.
