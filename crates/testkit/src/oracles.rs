@@ -164,13 +164,13 @@ impl Evidence {
             return fail(format!("{id} is for {person}, of whom no call is known"));
         };
         if message.purpose != service() {
-            check_offer(message, person, ordered.at, definitions)?;
+            check_offer(message, &person, ordered.at, definitions)?;
         }
         let recovered = store.recover().map_err(|error| error.to_string())?;
         if recovered.suppressions.iter().any(|suppression| suppression.address == ordered.order.written.to) {
             return fail(format!("{id} is ordered to a suppressed address"));
         }
-        check_caps(message, person, &plain.ids(person.id), &all, ordered.at, definitions)
+        check_caps(message, &person, &plain.ids(person.id), &all, ordered.at, definitions)
     }
 
     /// Who will enter and leave until an instant if nothing arrives.

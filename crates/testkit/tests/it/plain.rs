@@ -203,7 +203,7 @@ impl World {
         let people: Vec<_> = plain.people().into_iter().collect();
         if !people.is_empty() {
             let id = *self.chance.pick(&people);
-            self.compare_why(plain.person(id).unwrap(), &segment, now);
+            self.compare_why(&plain.person(id).unwrap(), &segment, now);
         }
     }
 
