@@ -126,8 +126,9 @@ struct Said {
 /// How far back the past of a value must be kept, by its top-level key, because a rule asks how long it has been held.
 pub type Horizons = HashMap<String, Span>;
 
-/// Values of top-level traits, or of a record's attributes. For each the latest value at or before now, those dated
-/// ahead, and where a rule asks how long a value has been held, those of that long ago and since.
+/// Values of top-level traits, or of a record's attributes.
+///
+/// For each the latest value at or before now, those dated ahead, and where a rule asks how long a value has been held, those of that long ago and since.
 #[derive(Clone, Default, Debug)]
 pub struct Traits {
     /// Sorted by key; the values of each by their order.

@@ -163,8 +163,9 @@ pub fn members(
 /// Journal rows read in one piece, so that a long history does not hold the store for long.
 const ROWS_AT_ONCE: usize = 256;
 
-/// The histories of several people, by today's identities, in the order of the journal, with what others said about
-/// records that they share. Each row is read once for all of them; `pending` are the calls that wait for the commit,
+/// The histories of several people, by today's identities, in the order of the journal.
+///
+/// With what others said about records that they share. Each row is read once for all of them; `pending` are the calls that wait for the commit,
 /// with their positions. O(calls in the rows that name them).
 pub fn histories(
     reader: &dyn Reader,

@@ -31,7 +31,9 @@ pub struct Pairs {
     pub recent: Option<Span>,
 }
 
-/// Whether some event of `first` is followed, or not, by one of `then`. Each that is makes the rule true for a time:
+/// Whether some event of `first` is followed, or not, by one of `then`.
+///
+/// Each that is makes the rule true for a time:
 /// from the second on, or from the end of the wait on, until the first is no longer recent. O(entries · log).
 pub fn sequence(first: &[Entry], then: &[Entry], pairs: Pairs, now: Timestamp) -> Verdict {
     let followers = Followers::of(then, pairs.same);
