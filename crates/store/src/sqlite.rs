@@ -38,12 +38,16 @@ pub struct Options {
     /// While fewer bytes are free on the disk, commits with calls are refused; those without still go
     /// through, so that a customer can unsubscribe and a person can look at the pages.
     pub reserve_bytes: u64,
+    /// Whether what was committed outlasts a crash of the machine. `false` is for directories that are thrown away, such
+    /// as those of scenarios: nothing waits for the disk, and a power cut may leave the database damaged. A crash of the
+    /// process loses nothing either way.
+    pub outlasts_power_cut: bool,
 }
 
 impl Options {
-    /// The usual options: a reserve of 64 MB.
+    /// The usual options: a reserve of 64 MB, and commits that outlast everything.
     pub fn new(created: Secrets) -> Options {
-        Options { created, reserve_bytes: 64 * 1024 * 1024 }
+        Options { created, reserve_bytes: 64 * 1024 * 1024, outlasts_power_cut: true }
     }
 }
 
@@ -66,12 +70,12 @@ impl SqliteStore {
     }
 
     fn open_with(dir: &Path, options: Options, steps: &[&str]) -> Result<SqliteStore, StoreError> {
-        let Options { created, reserve_bytes } = options;
+        let Options { created, reserve_bytes, outlasts_power_cut } = options;
         check_sqlite()?;
-        let mut directory = Directory::hold(dir)?;
+        let mut directory = Directory::hold(dir, outlasts_power_cut)?;
         directory.make_database()?;
         format::refuse_newer(dir, &directory.database_path(), steps.len())?;
-        let connection = open_for_writing(&directory.database_path())
+        let connection = open_for_writing(&directory.database_path(), outlasts_power_cut)
             .and_then(|mut connection| {
                 format::bring_up_to_date(&mut connection, steps, &created)?;
                 Ok(connection)
@@ -143,10 +147,13 @@ fn check_sqlite() -> Result<(), StoreError> {
     Err(StoreError::Io { doing: "opened", reason })
 }
 
-fn open_for_writing(database: &Path) -> rusqlite::Result<Connection> {
+fn open_for_writing(database: &Path, outlasts_power_cut: bool) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, flags)?;
     set_common(&connection)?;
+    // Before anything is written: making the log waits for the disk too.
+    let synchronous = if outlasts_power_cut { "FULL" } else { "OFF" };
+    connection.execute_batch(&format!("PRAGMA synchronous = {synchronous};"))?;
     // The page size counts only before the first page is written.
     connection.execute_batch("PRAGMA page_size = 8192;")?;
     // Some file systems cannot do WAL; SQLite then stays silently with what it had.
@@ -155,8 +162,7 @@ fn open_for_writing(database: &Path) -> rusqlite::Result<Connection> {
         other => Err(rusqlite::Error::InvalidParameterName(format!("the log is `{other}` instead of `wal` here"))),
     })?;
     connection.execute_batch(
-        "PRAGMA synchronous = FULL;
-         PRAGMA fullfsync = ON;
+        "PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA foreign_keys = ON;
          PRAGMA temp_store = MEMORY;

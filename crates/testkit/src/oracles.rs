@@ -1,6 +1,5 @@
 //! What must hold after every crash and at the end, computed here and not by the engine.
 
-use crate::actors::differences;
 use crate::plain::{Person, Plain};
 use domain::definition::Definitions;
 use domain::message::{Because, Message, Outcome, Phase};
@@ -11,6 +10,7 @@ use domain::{Call, CustomerId, MessageId, Name, Timestamp};
 use engine::deliver::Order;
 use engine::{Engine, Options};
 use models::assignment::bucket;
+use scenario::workspace::differences;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

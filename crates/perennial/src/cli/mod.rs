@@ -2,6 +2,7 @@
 
 mod files;
 mod show;
+mod test;
 
 use crate::client::{Client, Create, WrongUsage, exit_status};
 use crate::config::Config;
@@ -112,6 +113,8 @@ enum Command {
         #[arg(long)]
         campaign: Option<String>,
     },
+    /// Run scenario files: tests for segments and campaigns
+    Test(test::Test),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -246,6 +249,8 @@ enum Ended {
     Yes,
     /// Done, and the answer is no: an expectation failed, rows were refused.
     No,
+    /// Done as far as what was given makes sense; the answer says what does not.
+    Wrong,
 }
 
 /// Reads the command line, does what it says, and gives the exit status.
@@ -264,6 +269,7 @@ pub fn run() -> ExitCode {
     match carry_out(cli) {
         Ok(Ended::Yes) => ExitCode::SUCCESS,
         Ok(Ended::No) => ExitCode::from(1),
+        Ok(Ended::Wrong) => ExitCode::from(2),
         Err(error) => {
             eprintln!("perennial: {error:#}");
             if as_json {
@@ -384,6 +390,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             let answer = with(client(Create::No)?, |client| client.get(path.trim_end_matches('&')))?;
             out.answer(&answer, |print| show::decisions(print, &answer))?;
         }
+        Command::Test(test) => return test::test(&test, &out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut std::io::stdout())
         }

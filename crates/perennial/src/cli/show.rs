@@ -8,10 +8,14 @@ pub(super) fn text(value: &Value, key: &str) -> String {
     word(&value[key])
 }
 
+/// A text in one line. A name may hold what would move a terminal's cursor.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 fn word(value: &Value) -> String {
     match value {
-        // A name may hold what would move a terminal's cursor.
-        Value::String(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Value::String(text) => one_line(text),
         Value::Null => String::new(),
         other => other.to_string(),
     }

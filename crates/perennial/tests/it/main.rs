@@ -14,4 +14,5 @@ mod letters;
 mod process;
 mod restart;
 mod retail;
+mod scenarios;
 mod wire;

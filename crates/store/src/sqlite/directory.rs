@@ -19,11 +19,14 @@ pub(super) struct Directory {
     /// The system lets go of the lock when the process ends, however it ends.
     _lock: File,
     database: Option<FileId>,
+    /// Whether its files must outlast a power cut.
+    outlasts: bool,
 }
 
 impl Directory {
-    /// Makes the directory if needed, and holds it. Errors: `Locked`, `Io`.
-    pub(super) fn hold(path: &Path) -> Result<Directory, StoreError> {
+    /// Makes the directory if needed, and holds it. `outlasts`: what is made in it outlasts a power cut.
+    /// Errors: `Locked`, `Io`.
+    pub(super) fn hold(path: &Path, outlasts: bool) -> Result<Directory, StoreError> {
         let told = Told { dir: path, doing: "opened" };
         make(path).map_err(|error| told.system("", &error))?;
         let mut lock = private_file(&path.join(LOCK)).map_err(|error| told.system(LOCK, &error))?;
@@ -35,7 +38,7 @@ impl Directory {
         lock.set_len(0)
             .and_then(|()| write!(lock, "{}", std::process::id()))
             .map_err(|error| told.system(LOCK, &error))?;
-        Ok(Directory { path: path.to_owned(), _lock: lock, database: None })
+        Ok(Directory { path: path.to_owned(), _lock: lock, database: None, outlasts })
     }
 
     /// Makes the database's file, empty and private, unless it is there.
@@ -44,7 +47,7 @@ impl Directory {
     pub(super) fn make_database(&mut self) -> Result<(), StoreError> {
         let told = Told { dir: &self.path, doing: "opened" };
         let file = private_file(&self.database_path())
-            .and_then(|file| sync_directory(&self.path).map(|()| file))
+            .and_then(|file| if self.outlasts { sync_directory(&self.path).map(|()| file) } else { Ok(file) })
             .map_err(|error| told.system(DATABASE, &error))?;
         self.database = file_id(&file.metadata().map_err(|error| told.system(DATABASE, &error))?);
         Ok(())

@@ -19,15 +19,22 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Every answer.
+    pub const ALL: [Answer; 4] = [Answer::Accept, Answer::PutOff, Answer::Refuse, Answer::NoReply];
+
+    /// The word in scenarios.
+    pub fn word(self) -> &'static str {
+        match self {
+            Answer::Accept => "accept",
+            Answer::PutOff => "4xx",
+            Answer::Refuse => "5xx",
+            Answer::NoReply => "no_reply",
+        }
+    }
+
     /// Finds the answer by its word in scenarios.
     pub fn find(word: &str) -> Option<Answer> {
-        Some(match word {
-            "accept" => Answer::Accept,
-            "4xx" => Answer::PutOff,
-            "5xx" => Answer::Refuse,
-            "no_reply" => Answer::NoReply,
-            _ => return None,
-        })
+        Answer::ALL.into_iter().find(|answer| answer.word() == word)
     }
 
     /// How an attempt ends with this answer.
