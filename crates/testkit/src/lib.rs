@@ -1,6 +1,8 @@
-//! What tests stand on: a store that crashes, actors for stories, and a simulation with its oracles. Never part of the product.
+//! What tests stand on: a store that crashes, actors for stories, a simulation with its oracles, and a plain evaluator
+//! with random cases on which the engine must agree with it. Never part of the product.
 
 pub mod actors;
+pub mod agreement;
 pub mod chance;
 pub mod clock;
 pub mod faults;

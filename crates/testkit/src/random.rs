@@ -1,40 +1,95 @@
-//! Random definitions and calls in the language that this version evaluates: small, so that things meet.
+//! Random calls and definitions in the whole language: few names, few values and times on a small grid, so that
+//! things meet and edges are hit.
+
+mod rules;
 
 use crate::chance::Chance;
 use domain::{Span, Timestamp};
 use serde_json::{Map, Value, json};
 
+pub use rules::segments;
+
 /// Names of events that everybody uses.
 pub const EVENTS: [&str; 3] = ["visit", "order", "visit again"];
-const SPANS: [&str; 6] = ["90s", "1h", "6h", "1d", "3d", "10d"];
-const ZONES: [&str; 4] = ["Europe/London", "Asia/Tokyo", "America/New_York", "UTC"];
+/// Names under which calls come: userIds.
+pub const USERS: [&str; 3] = ["u1", "u2", "u3"];
+/// Names under which calls come: anonymousIds.
+pub const VISITORS: [&str; 2] = ["v1", "v2"];
+const ZONES: [&str; 5] = ["Europe/London", "Asia/Tokyo", "America/New_York", "Asia/Kathmandu", "UTC"];
 const KINDS: [&str; 3] = ["tea", "Cup", "10"];
+/// Kinds of records.
+const RECORD_KINDS: [&str; 2] = ["pass", "parcel"];
 
-/// A random instant near another, on whole hours with a few a millisecond beside, so that edges are met.
+/// A random instant near another, on whole hours, mostly on the quarters of a day, with a few a millisecond beside.
 pub fn near(chance: &mut Chance, now: Timestamp, back: Span, ahead: Span) -> Timestamp {
-    let shift = chance.between(-back.0 / 3_600_000, ahead.0 / 3_600_000) * 3_600_000;
+    let grid = if chance.happens(60) { Span::hours(6).0 } else { Span::hours(1).0 };
+    let shift = chance.between(-back.0 / grid, ahead.0 / grid) * grid;
     let beside = if chance.happens(20) { chance.between(-1, 1) } else { 0 };
-    Timestamp(now.0 - now.0.rem_euclid(3_600_000) + shift + beside)
+    Timestamp(now.0 - now.0.rem_euclid(grid) + shift + beside)
+}
+
+/// A value of any kind, also such as no operator can use.
+fn value(chance: &mut Chance) -> Value {
+    match chance.below(18) {
+        0 => Value::Null,
+        1 => "".into(),
+        2 => 0.into(),
+        3 => json!([]),
+        4 => json!({}),
+        5 => json!(["tea", 10]),
+        6 => json!({ "tea": 1 }),
+        7 => chance.happens(50).into(),
+        8 => "true".into(),
+        9 => "10.0".into(),
+        10 => json!(-2.5),
+        11 => "ten".into(),
+        12 => json!("Straße 10"),
+        13 => json!(1e3),
+        _ => (*chance.pick(&KINDS)).into(),
+    }
+}
+
+fn number(chance: &mut Chance) -> Value {
+    let number = chance.between(-1, 5) * 5;
+    match chance.below(10) {
+        0 => number.to_string().into(),
+        1 => format!("{number}.0").into(),
+        2 => json!(0.1),
+        3 => value(chance),
+        _ => number.into(),
+    }
+}
+
+/// Lists of objects, of plain values, and what is no list.
+fn items(chance: &mut Chance, now: Timestamp) -> Value {
+    if chance.happens(10) {
+        return value(chance);
+    }
+    let item = |chance: &mut Chance| match chance.below(8) {
+        0 => (*chance.pick(&KINDS)).into(),
+        1 => json!({ "kind": chance.pick(&KINDS), "when": instant_text(chance, now) }),
+        _ => json!({ "kind": chance.pick(&KINDS), "price": chance.between(0, 9) }),
+    };
+    Value::Array((0..chance.below(4)).map(|_| item(chance)).collect())
 }
 
 /// Properties of an event.
 pub fn properties(chance: &mut Chance, now: Timestamp) -> Value {
     let mut map = Map::new();
-    if chance.happens(70) {
-        let number = chance.between(0, 6) * 5;
-        map.insert("n".into(), if chance.happens(20) { number.to_string().into() } else { number.into() });
+    if chance.happens(65) {
+        map.insert("n".into(), number(chance));
     }
     if chance.happens(60) {
-        map.insert("kind".into(), (*chance.pick(&KINDS)).into());
+        map.insert("kind".into(), if chance.happens(15) { value(chance) } else { (*chance.pick(&KINDS)).into() });
     }
-    if chance.happens(30) {
+    if chance.happens(35) {
         map.insert("when".into(), instant_text(chance, now));
     }
     if chance.happens(30) {
-        let items: Vec<Value> = (0..chance.below(3))
-            .map(|_| json!({ "kind": chance.pick(&KINDS), "price": chance.between(0, 9) }))
-            .collect();
-        map.insert("items".into(), items.into());
+        map.insert("items".into(), items(chance, now));
+    }
+    if chance.happens(10) {
+        map.insert("first name".into(), json!({ "a.b": number(chance) }));
     }
     Value::Object(map)
 }
@@ -42,58 +97,102 @@ pub fn properties(chance: &mut Chance, now: Timestamp) -> Value {
 /// Traits of a customer; some remove, some are of a strange kind.
 pub fn traits(chance: &mut Chance, now: Timestamp) -> Value {
     let mut map = Map::new();
-    if chance.happens(50) {
-        map.insert(
-            "plan".into(),
-            chance.pick(&[json!("gold"), json!("basic"), json!(null), json!(""), json!(7)]).clone(),
-        );
+    if chance.happens(55) {
+        let plans = [json!("gold"), json!("gold"), json!("basic"), json!(null), json!(""), json!(7)];
+        map.insert("plan".into(), chance.pick(&plans).clone());
     }
     if chance.happens(40) {
-        map.insert(
-            "score".into(),
-            chance.pick(&[json!(0), json!(10), json!("10.0"), json!(12.5), json!("many"), json!([])]).clone(),
-        );
+        map.insert("score".into(), number(chance));
     }
     if chance.happens(40) {
         map.insert("ends".into(), instant_text(chance, now));
     }
     if chance.happens(25) {
-        map.insert(
-            "timezone".into(),
-            chance
-                .pick(&[
-                    json!("Europe/London"),
-                    json!("Asia/Tokyo"),
-                    json!("America/New_York"),
-                    json!("Mars"),
-                    json!(null),
-                ])
-                .clone(),
-        );
+        let zones = ["Europe/London", "Asia/Tokyo", "America/New_York", "Asia/Kathmandu", "Mars", ""];
+        map.insert("timezone".into(), (*chance.pick(&zones)).into());
+    }
+    if chance.happens(30) {
+        map.insert("tags".into(), items(chance, now));
     }
     if chance.happens(25) {
-        map.insert("tags".into(), chance.pick(&[json!(["tea", "cup"]), json!([]), json!("tea"), json!([10])]).clone());
+        map.insert(
+            "address".into(),
+            json!({ "city": chance.pick(&["Oslo", "oslo"]), "since": instant_text(chance, now) }),
+        );
+    }
+    if chance.happens(30) {
+        map.insert("born".into(), birthday(chance, now));
     }
     Value::Object(map)
+}
+
+/// Dates whose anniversary is near, and those around the end of February.
+fn birthday(chance: &mut Chance, now: Timestamp) -> Value {
+    if chance.happens(30) {
+        return instant_text(chance, now);
+    }
+    let fixed = ["02-29", "2000-02-29", "1996-02-29T23:30:00Z", "1990-03-01", "02-28", "12-31", "1970-01-01", "02-30"];
+    if chance.happens(50) {
+        return (*chance.pick(&fixed)).into();
+    }
+    let text = near(chance, now, Span::days(4), Span::days(6)).to_string();
+    match chance.below(3) {
+        0 => text.get(5..10).unwrap_or("").into(),
+        1 => format!("1987{}", text.get(4..10).unwrap_or("")).into(),
+        _ => format!("1987{}", text.get(4..).unwrap_or("")).into(),
+    }
 }
 
 fn instant_text(chance: &mut Chance, now: Timestamp) -> Value {
     let at = near(chance, now, Span::days(8), Span::days(8));
     let text = at.to_string();
-    match chance.below(5) {
-        0 => text.get(..10).unwrap_or("").into(),
-        1 => text.get(..16).map(|text| format!("{text}:00")).unwrap_or_default().into(),
-        2 => "no instant".into(),
+    match chance.below(8) {
+        0 | 1 => text.get(..10).unwrap_or("").into(),
+        2 => text.get(..16).map(|text| format!("{text}:00")).unwrap_or_default().into(),
+        3 => "no instant".into(),
+        4 => format!("{}+02:00", text.trim_end_matches('Z')).into(),
         _ => text.into(),
     }
+}
+
+/// What is said of a record.
+fn record(chance: &mut Chance, now: Timestamp) -> Value {
+    let mut attributes = Map::new();
+    if chance.happens(60) {
+        let states = [json!("active"), json!("active"), json!("paused"), json!(null), json!("Active")];
+        attributes.insert("status".into(), chance.pick(&states).clone());
+    }
+    if chance.happens(50) {
+        attributes.insert("price".into(), number(chance));
+    }
+    if chance.happens(40) {
+        attributes.insert("ends".into(), instant_text(chance, now));
+    }
+    if chance.happens(15) {
+        attributes.insert("lines".into(), items(chance, now));
+    }
+    if chance.happens(5) {
+        attributes.insert("id".into(), "mine".into());
+    }
+    let mut call = json!({
+        "type": "record", "kind": chance.pick(&RECORD_KINDS), "recordId": chance.pick(&["p1", "p1", "p2", "10"]), "attributes": attributes,
+    });
+    match chance.below(12) {
+        0 | 1 => call["left"] = true.into(),
+        2 => call["deleted"] = true.into(),
+        _ => {}
+    }
+    call
 }
 
 /// A call of one of a few people, dated now, late or ahead. Without a time where it is now.
 pub fn call(chance: &mut Chance, now: Timestamp) -> Value {
     let mut call = match chance.below(100) {
-        0..45 => json!({ "type": "track", "event": chance.pick(&EVENTS), "properties": properties(chance, now) }),
-        45..75 => json!({ "type": "identify", "traits": traits(chance, now) }),
-        75..80 => json!({ "type": "page", "name": "Start", "properties": properties(chance, now) }),
+        0..40 => json!({ "type": "track", "event": chance.pick(&EVENTS), "properties": properties(chance, now) }),
+        40..60 => json!({ "type": "identify", "traits": traits(chance, now) }),
+        60..75 => record(chance, now),
+        75..78 => json!({ "type": "page", "name": "Start", "properties": properties(chance, now) }),
+        78..80 => json!({ "type": "group", "groupId": "g", "traits": traits(chance, now) }),
         80..85 => json!({ "type": "track", "event": "List Changed", "properties": {
             "list": "vip", "member": chance.happens(60), "source": chance.pick(&[json!("person"), json!(null)]),
         } }),
@@ -104,19 +203,17 @@ pub fn call(chance: &mut Chance, now: Timestamp) -> Value {
         93..95 => json!({ "type": "track", "event": "Unsubscribed", "properties": { "purpose": "news" } }),
         _ => json!({ "type": "alias" }),
     };
-    let users = ["u1", "u2", "u3"];
-    let visitors = ["v1", "v2"];
     let is_alias = call["type"] == "alias";
     if is_alias {
-        call["userId"] = (*chance.pick(&users)).into();
+        call["userId"] = (*chance.pick(&USERS)).into();
         call["previousId"] = (*chance.pick(&["u1", "u2", "u3", "v1", "v2", "w"])).into();
     } else {
         let both = chance.happens(12);
         if both || chance.happens(70) {
-            call["userId"] = (*chance.pick(&users)).into();
+            call["userId"] = (*chance.pick(&USERS)).into();
         }
         if both || call.get("userId").is_none() {
-            call["anonymousId"] = (*chance.pick(&visitors)).into();
+            call["anonymousId"] = (*chance.pick(&VISITORS)).into();
         }
     }
     match chance.below(10) {
@@ -124,140 +221,9 @@ pub fn call(chance: &mut Chance, now: Timestamp) -> Value {
         6..9 => call["timestamp"] = near(chance, now, Span::days(9), Span(0)).to_string().into(),
         _ => call["timestamp"] = near(chance, now, Span(0), Span::days(5)).to_string().into(),
     }
+    if chance.happens(6) {
+        // Of the same id only the first one counts, whatever the others say.
+        call["messageId"] = format!("m{}", chance.below(4)).into();
+    }
     call
-}
-
-/// A few segments, some made of others. Their names are `s0`, `s1` …
-pub fn segments(chance: &mut Chance, now: Timestamp) -> Vec<Value> {
-    let count = 2 + chance.below(3);
-    (0..count)
-        .map(|number| json!({ "segment": format!("s{number}"), "where": condition(chance, now, number, 0) }))
-        .collect()
-}
-
-fn condition(chance: &mut Chance, now: Timestamp, number: u64, depth: u32) -> Value {
-    if depth < 3 && chance.happens(45) {
-        let inner = |chance: &mut Chance| condition(chance, now, number, depth + 1);
-        if chance.happens(25) {
-            return json!({ "not": inner(chance) });
-        }
-        let word = *chance.pick(&["all", "any", "none"]);
-        let list: Vec<Value> = (0..1 + chance.below(3)).map(|_| inner(chance)).collect();
-        return json!({ word: list });
-    }
-    match chance.below(100) {
-        0..8 if number > 0 => json!({ "segment": format!("s{}", chance.below(number)) }),
-        0..10 => json!({ "everyone": true }),
-        10..30 => trait_condition(chance, now),
-        30..36 => json!({ "list": "vip" }),
-        36..44 => {
-            let mut asked =
-                json!({ "purpose": "news", "is": chance.pick(&["granted", "withdrawn", "expired", "unknown"]) });
-            if chance.happens(60) {
-                asked["channel"] = (*chance.pick(&["email", "sms"])).into();
-            }
-            json!({ "consent": asked })
-        }
-        44..50 => json!({ "known_for": { (*chance.pick(&["at_least", "less_than"])): chance.pick(&SPANS) } }),
-        50..53 => json!({ "bucket": { "seed": "s", "percent": 50 } }),
-        _ => did_condition(chance, now),
-    }
-}
-
-fn trait_condition(chance: &mut Chance, now: Timestamp) -> Value {
-    let key = *chance.pick(&["plan", "score", "ends", "tags", "ends", "!bad path"]);
-    let mut condition = if key == "ends" { time_test(chance, now) } else { value_test(chance) };
-    condition["trait"] = key.into();
-    condition
-}
-
-fn value_test(chance: &mut Chance) -> Value {
-    let operand = chance.pick(&[json!("gold"), json!(10), json!("tea"), json!("Cup"), json!("10")]).clone();
-    match chance.below(14) {
-        0 => json!({ "is": operand }),
-        1 => json!({ "is_not": operand }),
-        2 => json!({ "in": [operand, 0] }),
-        3 => json!({ "not_in": [operand, 0] }),
-        4 => json!({ "exists": chance.happens(50) }),
-        5 => json!({ "above": 5 }),
-        6 => json!({ "at_most": 10 }),
-        7 => json!({ "below": "10.0" }),
-        8 => json!({ "between": [10, 20] }),
-        9 => json!({ "contains": "U", "ignore_case": true }),
-        10 => json!({ "not_contains": "ea" }),
-        11 => json!({ "includes": operand }),
-        12 => json!({ "not_includes": operand }),
-        _ => json!({ "matches": "^[a-z]+$" }),
-    }
-}
-
-fn time_test(chance: &mut Chance, now: Timestamp) -> Value {
-    let mut test = match chance.below(7) {
-        0 => json!({ "before": chance.pick(&["now", "now+1d", "now-6h"]) }),
-        1 => json!({ "after": chance.pick(&["now", "now+1d", "now-6h"]) }),
-        2 => json!({ "within_past": chance.pick(&SPANS) }),
-        3 => json!({ "within_next": chance.pick(&SPANS) }),
-        4 => json!({ "after": near(chance, now, Span::days(5), Span::days(5)).to_string().get(..10) }),
-        _ => json!({ "on_day": chance.pick(&["today", "yesterday", "tomorrow", "+3d", "-2d"]) }),
-    };
-    if chance.happens(25) {
-        test["zone"] = (*chance.pick(&ZONES)).into();
-    }
-    test
-}
-
-fn did_condition(chance: &mut Chance, now: Timestamp) -> Value {
-    let event = *chance.pick(&["visit", "order", "visit*", "Page Viewed", "never"]);
-    let mut condition = if chance.happens(20) { json!({ "did_not": event }) } else { json!({ "did": event }) };
-    if condition.get("did").is_some() {
-        let entries = match chance.below(12) {
-            0 => json!({ "at_least": 2 }),
-            1 => json!({ "at_most": 1 }),
-            2 => json!({ "exactly": chance.below(3) }),
-            3 => json!({ "more_than": 1, "fewer_than": 4 }),
-            4 => json!({ "sum": "n", "at_least": 20 }),
-            5 => json!({ "average": "n", "above": 10 }),
-            6 => json!({ "largest": "n", "at_least": 25 }),
-            7 => json!({ "smallest": "n", "below": 10 }),
-            8 => json!({ "distinct": "kind", "at_least": 2 }),
-            9 => json!({ "sum": "n", "below": 15 }),
-            _ => json!({}),
-        };
-        merge(&mut condition, &entries);
-    }
-    if chance.happens(55) {
-        condition["within"] = (*chance.pick(&SPANS)).into();
-    }
-    if chance.happens(20) {
-        condition["within_days"] = chance.below(4).into();
-    }
-    if chance.happens(12) {
-        let edge = near(chance, now, Span::days(8), Span::days(4)).to_string();
-        let edge = if chance.happens(50) { edge.get(..10).unwrap_or("").to_owned() } else { edge };
-        condition[*chance.pick(&["after", "before"])] = edge.into();
-    }
-    if chance.happens(20) {
-        condition["zone"] = (*chance.pick(&ZONES)).into();
-    }
-    if chance.happens(35) {
-        let mut filter = match chance.below(6) {
-            0 => json!({ "when": time_test(chance, now) }),
-            1 => {
-                json!({ "items": { (*chance.pick(&["any", "every", "no_one"])): { "kind": { "is": "tea" }, "price": { "above": 4 } } } })
-            }
-            2 => json!({ "any": [ { "n": { "above": 10 } }, { "kind": { "is": "tea" } } ] }),
-            _ => json!({ "n": { "at_least": 10 } }),
-        };
-        if chance.happens(30) {
-            filter["kind"] = value_test(chance);
-        }
-        condition["where"] = filter;
-    }
-    condition
-}
-
-fn merge(into: &mut Value, from: &Value) {
-    if let (Some(into), Some(from)) = (into.as_object_mut(), from.as_object()) {
-        into.extend(from.clone());
-    }
 }
