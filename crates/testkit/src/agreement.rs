@@ -77,7 +77,7 @@ impl Case {
             json!({ "workspace": "settings", "zone": zone }),
             json!({ "purpose": "news", "default": chance.pick(&["granted", "unknown"]), "channels": ["email", "sms"] }),
         ];
-        definitions.extend(random::segments(&mut chance, start));
+        definitions.extend(segments(&mut chance, start));
         let mut now = start;
         let mut steps = Vec::new();
         for _ in 0..ACTS {
@@ -103,8 +103,26 @@ fn act(chance: &mut Chance, now: Timestamp) -> Act {
     match chance.below(100) {
         0..74 => Act::Send(random::call(chance, now)),
         74..80 => Act::Restart,
-        80..84 => Act::Define(random::segments(chance, now)),
+        80..84 => Act::Define(segments(chance, now)),
         84..92 => Act::Merge(a, b),
         _ => Act::Unmerge(a, b),
+    }
+}
+
+/// Random segments, in some of which any event whatever is meant.
+fn segments(chance: &mut Chance, now: Timestamp) -> Vec<Value> {
+    let mut segments = random::segments(chance, now);
+    for segment in segments.iter_mut().filter(|_| chance.happens(20)) {
+        widen(segment);
+    }
+    segments
+}
+
+fn widen(value: &mut Value) {
+    match value {
+        Value::String(event) if event == "visit*" => *value = "*".into(),
+        Value::Array(items) => items.iter_mut().for_each(widen),
+        Value::Object(map) => map.values_mut().for_each(widen),
+        _ => {}
     }
 }

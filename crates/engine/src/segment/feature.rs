@@ -208,12 +208,14 @@ impl StreamSpec {
 
     /// What is kept of an event with this body; none if the filter leaves it out.
     fn keep(&self, body: &Arc<Value>, now: Timestamp) -> Option<Kept> {
-        if self.keeps_body {
-            return Some(Kept::Body(body.clone()));
-        }
+        // Also where other tests move with now: of the first or the latest few only those that passed may be counted.
+        let is_settled = !self.keeps_body || self.filter.as_ref().is_some_and(is_settled_at_arrival);
         // Such a filter does not depend on now or zone, so any will do.
-        let passes = self.filter.as_ref().is_none_or(|filter| filter.ask(body, now, &Zone::utc()).holds);
-        passes.then(|| self.kept_value(body))
+        let passes = |filter: &CompiledTests| filter.ask(body, now, &Zone::utc()).holds;
+        if is_settled && !self.filter.as_ref().is_none_or(passes) {
+            return None;
+        }
+        Some(if self.keeps_body { Kept::Body(body.clone()) } else { self.kept_value(body) })
     }
 
     /// What is kept of a body that passed the filter, where that does not depend on now.

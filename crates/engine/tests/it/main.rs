@@ -8,6 +8,7 @@
 
 mod backfill;
 mod campaigns;
+mod edges;
 mod gate;
 mod identity;
 mod order;

@@ -76,7 +76,7 @@ fn span(chance: &mut Chance) -> Value {
 }
 
 fn event(chance: &mut Chance) -> Value {
-    (*chance.pick(&["visit", "visit", "order", "order", "visit*", "Page Viewed", "never", "*"])).into()
+    (*chance.pick(&["visit", "visit", "order", "order", "visit*", "Page Viewed", "never"])).into()
 }
 
 /// `where` and `zone`, each sometimes.
