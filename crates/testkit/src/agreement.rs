@@ -1,5 +1,7 @@
-//! The engine against the plain reading of the spec: a random life of a small workspace, lived by the engine, and
-//! asked at every turn whether live membership, membership built from nothing and the plain evaluator say the same.
+//! The engine against the plain reading of the spec.
+//!
+//! A random life of a small workspace is lived by the engine, and asked at every turn whether live membership,
+//! membership built from nothing and the plain evaluator say the same.
 
 mod ask;
 mod shrink;
@@ -71,7 +73,7 @@ impl Case {
     /// The life of a seed.
     pub fn random(seed: u64) -> Case {
         let mut chance = Chance::new(seed);
-        let start = instant(*chance.pick(&STARTS));
+        let start = instant(chance.pick::<&str>(&STARTS));
         let zone = *chance.pick(&["UTC", "Europe/London", "America/New_York", "Asia/Kathmandu"]);
         let mut definitions = vec![
             json!({ "workspace": "settings", "zone": zone }),

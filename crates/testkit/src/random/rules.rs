@@ -248,7 +248,7 @@ fn path_and_test(chance: &mut Chance, now: Timestamp, of: Of, depth: u32) -> (St
 }
 
 fn bad_path(chance: &mut Chance) -> &'static str {
-    *chance.pick(&["!bad path", "a..b", "a.", "[\"x\"", "a[0]", "\"n\""])
+    chance.pick::<&str>(&["!bad path", "a..b", "a.", "[\"x\"", "a[0]", "\"n\""])
 }
 
 fn value_test(chance: &mut Chance) -> Value {
