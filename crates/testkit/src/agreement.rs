@@ -18,7 +18,7 @@ use domain::{Span, Timestamp};
 use serde_json::{Value, json};
 
 /// Acts of one life.
-const ACTS: u32 = 24;
+const ACTS: u32 = 26;
 
 /// Where lives begin: before changes of the clocks in both directions, before the ends of February in a leap year and in
 /// a common one, before a new year.
@@ -85,8 +85,8 @@ impl Case {
         for _ in 0..ACTS {
             steps.push(Step { at: now, act: act(&mut chance, now) });
             now = match chance.below(10) {
-                0..3 => now,
-                3..8 => random::near(&mut chance, now, Span(0), Span::days(2)),
+                0..4 => now,
+                4..9 => random::near(&mut chance, now, Span(0), Span::days(1)),
                 _ => now.plus(Span::days(chance.between(1, 9))),
             }
             .max(now);

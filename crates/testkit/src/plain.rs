@@ -214,7 +214,8 @@ impl Person<'_> {
 
     /// The zone at an instant: their own, else the workspace's.
     pub fn zone(&self, now: Timestamp) -> Zone {
-        let own = self.traits(now).get("timezone").and_then(Value::as_str).and_then(Zone::find);
+        let said = self.said_of_traits(now).into_iter().rev().find_map(|(_, body)| body.get("timezone"));
+        let own = said.and_then(Value::as_str).and_then(Zone::find);
         own.unwrap_or_else(|| self.definitions.settings.zone.clone())
     }
 

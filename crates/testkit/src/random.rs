@@ -76,10 +76,10 @@ fn items(chance: &mut Chance, now: Timestamp) -> Value {
 /// Properties of an event.
 pub fn properties(chance: &mut Chance, now: Timestamp) -> Value {
     let mut map = Map::new();
-    if chance.happens(65) {
+    if chance.happens(80) {
         map.insert("n".into(), number(chance));
     }
-    if chance.happens(60) {
+    if chance.happens(75) {
         map.insert("kind".into(), if chance.happens(15) { value(chance) } else { (*chance.pick(&KINDS)).into() });
     }
     if chance.happens(35) {

@@ -42,13 +42,13 @@ fn condition(chance: &mut Chance, now: Timestamp, number: u64, depth: u32) -> Va
         31..36 => consent(chance),
         36..40 => json!({ "known_for": { (*chance.pick(&["at_least", "less_than"])): span(chance) } }),
         40..42 => json!({ "bucket": { "seed": "s", "percent": 50 } }),
-        42..43 => with(json!({ "score": "buys_within_30d" }), value_test(chance)),
+        42..43 => with(json!({ "score": "buys_within_30d" }), value_test(chance, "")),
         43..57 => record_condition(chance, now),
         57..70 => did_condition(chance, now),
         70..77 => at_end(chance, now),
         77..84 => sequence(chance, now),
         84..87 => {
-            let condition = json!({ "first_time": event(chance), "within": span(chance) });
+            let condition = json!({ "first_time": event(chance), "within": long_span(chance) });
             with(condition, narrowed(chance, now))
         }
         87..91 => {
@@ -56,7 +56,7 @@ fn condition(chance: &mut Chance, now: Timestamp, number: u64, depth: u32) -> Va
             with(json!({ "stopped": event(chance), "active": active, "quiet": quiet }), narrowed(chance, now))
         }
         91..95 => {
-            let condition = json!({ "restarted": event(chance), "quiet": span(chance), "recent": span(chance) });
+            let condition = json!({ "restarted": event(chance), "quiet": span(chance), "recent": long_span(chance) });
             with(condition, narrowed(chance, now))
         }
         _ => regularly(chance, now),
@@ -75,14 +75,19 @@ fn span(chance: &mut Chance) -> Value {
     (*chance.pick(&SPANS)).into()
 }
 
+/// A span in which several things happen.
+fn long_span(chance: &mut Chance) -> Value {
+    (*chance.pick(&["6h", "12h", "1d", "3d", "3d", "10d"])).into()
+}
+
 fn event(chance: &mut Chance) -> Value {
-    (*chance.pick(&["visit", "visit", "order", "order", "visit*", "Page Viewed", "never"])).into()
+    (*chance.pick(&["visit", "visit", "visit", "order", "order", "visit*", "visit*", "Page Viewed", "never"])).into()
 }
 
 /// `where` and `zone`, each sometimes.
 fn narrowed(chance: &mut Chance, now: Timestamp) -> Value {
     let mut more = zoned(chance);
-    if chance.happens(40) {
+    if chance.happens(30) {
         more["where"] = tests(chance, now, Of::Event, 0);
     }
     more
@@ -153,19 +158,19 @@ fn at_end(chance: &mut Chance, now: Timestamp) -> Value {
 fn sequence(chance: &mut Chance, now: Timestamp) -> Value {
     let member = |chance: &mut Chance| with(json!({ "did": event(chance) }), narrowed(chance, now));
     let then = if chance.happens(50) { "then" } else { "then_not" };
-    let mut sequence = json!({ "first": member(chance), then: member(chance), "within": span(chance) });
+    let mut sequence = json!({ "first": member(chance), then: member(chance), "within": long_span(chance) });
     if chance.happens(35) {
         sequence["same"] = if chance.happens(8) { bad_path(chance) } else { *chance.pick(&["kind", "n"]) }.into();
     }
     if chance.happens(40) {
-        sequence["recent"] = span(chance);
+        sequence["recent"] = long_span(chance);
     }
     json!({ "sequence": sequence })
 }
 
 fn regularly(chance: &mut Chance, now: Timestamp) -> Value {
     let periods = 1 + chance.below(4);
-    let mut condition = json!({ "regularly": event(chance), "every": span(chance), "periods": periods });
+    let mut condition = json!({ "regularly": event(chance), "every": long_span(chance), "periods": periods });
     if chance.happens(60) {
         condition["at_least_periods"] = (1 + chance.below(periods)).into();
     }
@@ -205,7 +210,7 @@ fn tests(chance: &mut Chance, now: Timestamp, of: Of, depth: u32) -> Value {
         };
     }
     let mut map = Map::new();
-    for _ in 0..1 + chance.below(2) {
+    for _ in 0..if chance.happens(70) { 1 } else { 2 } {
         let (path, test) = path_and_test(chance, now, of, depth);
         map.insert(path, test);
     }
@@ -222,7 +227,7 @@ fn path_and_test(chance: &mut Chance, now: Timestamp, of: Of, depth: u32) -> (St
         Of::Element => (&["kind", "price"], &["when"], &[]),
     };
     if chance.happens(4) {
-        return (bad_path(chance).to_owned(), value_test(chance));
+        return (bad_path(chance).to_owned(), value_test(chance, ""));
     }
     let has_past = matches!(of, Of::Profile | Of::Record);
     let (path, test) = match chance.below(100) {
@@ -241,8 +246,11 @@ fn path_and_test(chance: &mut Chance, now: Timestamp, of: Of, depth: u32) -> (St
         }
         // Now and then a test that the values are not made for.
         50..56 => (*chance.pick(values), time_test(chance, now)),
-        56..60 => (*chance.pick(times), value_test(chance)),
-        _ => (*chance.pick(values), value_test(chance)),
+        56..60 => (*chance.pick(times), value_test(chance, "")),
+        _ => {
+            let path = *chance.pick(values);
+            (path, value_test(chance, path))
+        }
     };
     (path.to_owned(), test)
 }
@@ -251,18 +259,19 @@ fn bad_path(chance: &mut Chance) -> &'static str {
     chance.pick::<&str>(&["!bad path", "a..b", "a.", "[\"x\"", "a[0]", "\"n\""])
 }
 
-fn value_test(chance: &mut Chance) -> Value {
-    let operands = [
-        json!("gold"),
-        json!(10),
-        json!("tea"),
-        json!("Cup"),
-        json!("10"),
-        json!("active"),
-        json!("Oslo"),
-        json!(true),
-    ];
-    let operand = chance.pick(&operands).clone();
+/// A test of a value, mostly against what such a value may be.
+fn value_test(chance: &mut Chance, path: &str) -> Value {
+    let operand = match path {
+        _ if chance.happens(20) => {
+            chance.pick(&[json!("gold"), json!(10), json!("10"), json!(true), json!("tea")]).clone()
+        }
+        "plan" => chance.pick(&[json!("gold"), json!("basic"), json!("7")]).clone(),
+        "status" => chance.pick(&[json!("active"), json!("paused")]).clone(),
+        "address.city" => json!("Oslo"),
+        "id" => chance.pick(&[json!("p1"), json!(10)]).clone(),
+        "kind" => (*chance.pick(&KINDS)).into(),
+        _ => (chance.between(-1, 5) * 5).into(),
+    };
     let test = match chance.below(20) {
         0 => json!({ "is": operand }),
         1 => json!({ "is_not": operand }),
@@ -283,7 +292,7 @@ fn value_test(chance: &mut Chance) -> Value {
         16 => json!({ "matches": chance.pick(&["^[a-z]+$", "1", "ß", "^$"]) }),
         17 => json!({ "is": Value::Null }),
         18 => json!({ "is_not": "" }),
-        _ => json!({ "is": chance.pick(&KINDS) }),
+        _ => json!({ "is": operand }),
     };
     let takes_case = test.get("exists").is_none();
     if takes_case && chance.happens(25) { with(test, json!({ "ignore_case": true })) } else { test }
