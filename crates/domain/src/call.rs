@@ -101,6 +101,19 @@ pub struct RecordPart {
     pub left: bool,
 }
 
+/// The key of a call's context under which amounts are kept that cannot be right. What stands in the body instead is
+/// cut to what can be.
+pub const QUARANTINED: &str = "perennial_quarantined";
+
+/// Amounts of a call that are set apart: nothing that adds up counts them.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Quarantine {
+    /// Why.
+    pub because: String,
+    /// The amounts as they were sent, by their key in the body.
+    pub sent: serde_json::Map<String, serde_json::Value>,
+}
+
 /// One accepted call. Serialises to one line of the journal; keys are short because there are millions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
@@ -146,9 +159,32 @@ pub struct Call {
 }
 
 impl Call {
-    /// The body parsed. The body was checked to be an object when the call was accepted.
+    /// The body parsed, without amounts that are set apart: whatever adds up or asks reads this. The body was checked
+    /// to be an object when the call was accepted.
     pub fn body_value(&self) -> serde_json::Value {
-        serde_json::from_str(self.body.get()).unwrap_or(serde_json::Value::Null)
+        let mut body = serde_json::from_str(self.body.get()).unwrap_or(serde_json::Value::Null);
+        if let (Some(quarantine), Some(body)) = (self.quarantine(), body.as_object_mut()) {
+            body.retain(|key, _| !quarantine.sent.contains_key(key));
+        }
+        body
+    }
+
+    /// Whether amounts of the call are set apart. O(bytes of the context).
+    pub fn is_quarantined(&self) -> bool {
+        self.context.as_ref().is_some_and(|context| context.get().contains(QUARANTINED))
+    }
+
+    /// The amounts that are set apart, if there are any.
+    pub fn quarantine(&self) -> Option<Quarantine> {
+        #[derive(Deserialize)]
+        struct Context {
+            perennial_quarantined: Quarantine,
+        }
+        if !self.is_quarantined() {
+            return None;
+        }
+        let context: Context = serde_json::from_str(self.context.as_ref()?.get()).ok()?;
+        Some(context.perennial_quarantined)
     }
 
     /// Whether a segment can ask for it by name.

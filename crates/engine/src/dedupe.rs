@@ -17,6 +17,51 @@ pub enum Known {
     Differs,
 }
 
+/// What tells one call from another: keyed hashes of its messageId and of its content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fingerprint {
+    id: u128,
+    // 32 bits tell a changed content apart well enough to be counted.
+    content: u32,
+}
+
+/// Makes fingerprints, on whichever thread has the time.
+#[derive(Clone, Copy, Default)]
+pub struct Fingerprinter {
+    /// Secret, so that nobody can make two ids collide.
+    key: [u8; 16],
+}
+
+impl std::fmt::Debug for Fingerprinter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fingerprinter(***)")
+    }
+}
+
+impl Fingerprinter {
+    /// The fingerprint of a call. O(bytes of the call).
+    pub fn of(&self, call: &Call) -> Fingerprint {
+        Fingerprint { id: self.id_hash(&call.message_id), content: self.content_hash(call) }
+    }
+
+    fn id_hash(&self, id: &str) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(id.as_bytes());
+        hasher.finish128().as_u128()
+    }
+
+    fn content_hash(&self, call: &Call) -> u32 {
+        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.key);
+        hasher.write(call.kind.word().as_bytes());
+        for part in [&call.user_id, &call.anonymous_id, &call.other_id, &call.event] {
+            hasher.write(part.as_deref().unwrap_or("").as_bytes());
+            hasher.write_u8(0xff);
+        }
+        hasher.write(call.body.get().as_bytes());
+        u32::try_from(hasher.finish() & 0xffff_ffff).expect("the low half fits")
+    }
+}
+
 /// Takes the low half of a key that is a keyed hash already.
 #[derive(Clone, Copy, Default, Debug)]
 struct AlreadyHashed(u64);
@@ -38,14 +83,19 @@ impl Hasher for AlreadyHashed {
 /// The ids accepted so far.
 #[derive(Clone, Default, Debug)]
 pub struct Seen {
-    key: [u8; 16],
+    fingerprinter: Fingerprinter,
     ids: HashMap<u128, u32, BuildHasherDefault<AlreadyHashed>>,
 }
 
 impl Seen {
-    /// An empty set. The key is secret, so that nobody can make two ids collide.
+    /// An empty set with a secret key.
     pub fn new(key: [u8; 16]) -> Seen {
-        Seen { key, ids: HashMap::default() }
+        Seen { fingerprinter: Fingerprinter { key }, ids: HashMap::default() }
+    }
+
+    /// What makes the fingerprints that this set knows.
+    pub fn fingerprinter(&self) -> Fingerprinter {
+        self.fingerprinter
     }
 
     /// Makes room for so many ids.
@@ -53,19 +103,18 @@ impl Seen {
         self.ids.reserve(usize::try_from(ids.min(100_000_000)).unwrap_or_default());
     }
 
-    /// Whether an id was accepted.
-    pub fn ask(&self, call: &Call) -> Known {
-        match self.ids.get(&self.id_hash(&call.message_id)) {
+    /// Whether a call's id was accepted.
+    pub fn ask(&self, call: Fingerprint) -> Known {
+        match self.ids.get(&call.id) {
             None => Known::No,
-            Some(content) if *content == self.content_hash(call) => Known::Same,
+            Some(content) if *content == call.content => Known::Same,
             Some(_) => Known::Differs,
         }
     }
 
     /// Remembers an accepted call.
-    pub fn add(&mut self, call: &Call) {
-        let (id, content) = (self.id_hash(&call.message_id), self.content_hash(call));
-        self.ids.entry(id).or_insert(content);
+    pub fn add(&mut self, call: Fingerprint) {
+        self.ids.entry(call.id).or_insert(call.content);
     }
 
     /// Number of ids.
@@ -80,7 +129,7 @@ impl Seen {
 
     /// A keyed hash of some words, as 26 characters of `a-z 2-7`: for ids made from what they are about.
     pub fn id_of(&self, words: &[&str]) -> String {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
+        let mut hasher = SipHasher24::new_with_key(&self.fingerprinter.key);
         for word in words {
             hasher.write_u64(word.len() as u64);
             hasher.write(word.as_bytes());
@@ -93,23 +142,5 @@ impl Seen {
             rest >>= 5;
         }
         text
-    }
-
-    fn id_hash(&self, id: &str) -> u128 {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(id.as_bytes());
-        hasher.finish128().as_u128()
-    }
-
-    // 32 bits tell a changed content apart well enough to be counted.
-    fn content_hash(&self, call: &Call) -> u32 {
-        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.key);
-        hasher.write(call.kind.word().as_bytes());
-        for part in [&call.user_id, &call.anonymous_id, &call.other_id, &call.event] {
-            hasher.write(part.as_deref().unwrap_or("").as_bytes());
-            hasher.write_u8(0xff);
-        }
-        hasher.write(call.body.get().as_bytes());
-        u32::try_from(hasher.finish() & 0xffff_ffff).expect("the low half fits")
     }
 }

@@ -1,14 +1,18 @@
 //! The table of contents of the product: an input comes, everything it leads to is done, and what must
 //! become durable waits in one commit.
 
-use crate::dedupe::{Known, Seen};
+use crate::dedupe::{Fingerprint, Fingerprinter, Known, Seen};
+use crate::ingest::{Arrival, Arrivals};
+use crate::profile::orders::Orders;
 use crate::profile::{By, Customer, NodeId, People};
+use crate::report::door::Quarantined;
 use crate::segment::Plan;
 use crate::segment::as_of::Past;
-use crate::state::{Engine, Options, Timer, Work};
+use crate::state::{Engine, HashMap, Options, Timer, Work};
 use domain::definition::Definitions;
 use domain::{Call, CustomerId, Position, Source, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::{Commit, JournalRow, ROW_CALLS, Reception, Refused, RowId, Store, StoreError, TallyKey};
 
@@ -44,6 +48,32 @@ pub enum Receipt {
     },
 }
 
+impl Receipt {
+    /// How the call is counted; none: its refusal was counted where it was written down.
+    fn reception(&self) -> Option<Reception> {
+        match self {
+            Receipt::Accepted(_) => Some(Reception::Accepted),
+            Receipt::Duplicate { differs: false } => Some(Reception::Duplicate),
+            Receipt::Duplicate { differs: true } => Some(Reception::DuplicateDiffers),
+            Receipt::Refused { .. } => None,
+        }
+    }
+}
+
+/// Calls that came together, by source and what became of them: mostly one source and one end.
+#[derive(Default)]
+struct Counts(Vec<(Arc<str>, Reception, u64)>);
+
+impl Counts {
+    fn add(&mut self, source: Arc<str>, reception: Reception) {
+        let same = |known: &&mut (Arc<str>, Reception, u64)| known.1 == reception && known.0 == source;
+        match self.0.iter_mut().find(same) {
+            Some((_, _, count)) => *count += 1,
+            None => self.0.push((source, reception, 1)),
+        }
+    }
+}
+
 impl Engine {
     /// Opens a workspace: recovers its facts and rebuilds the live state from the journal.
     /// O(calls); nothing is written.
@@ -58,26 +88,30 @@ impl Engine {
             position: Position(0),
             next_row: 1,
             people: People::default(),
-            customers: HashMap::new(),
+            orders: Orders::default(),
+            quarantined: Quarantined::default(),
+            customers: HashMap::default(),
             definitions: Definitions::new(),
             versions: BTreeMap::new(),
             plan: Plan::default(),
             campaigns: BTreeMap::new(),
             journeys: BTreeMap::new(),
-            journeys_of: HashMap::new(),
-            entries: HashMap::new(),
+            journeys_of: HashMap::default(),
+            entries: HashMap::default(),
             messages: BTreeMap::new(),
             outbox: BTreeSet::new(),
-            marks: HashMap::new(),
-            addressed: HashMap::new(),
-            exposures: HashMap::new(),
+            marks: HashMap::default(),
+            addressed: HashMap::default(),
+            followed: HashMap::default(),
+            followed_room: 0,
+            exposures: HashMap::default(),
             suppressions: BTreeMap::new(),
             keys: BTreeMap::new(),
             timers: BTreeSet::new(),
             ahead: BTreeMap::new(),
             parted: BTreeMap::new(),
             work: Work::default(),
-            rests: HashMap::new(),
+            rests: HashMap::default(),
             catalogue: crate::report::catalogue::Catalogue::default(),
             pending: Commit::default(),
         };
@@ -98,8 +132,14 @@ impl Engine {
             let (send, rows) = std::sync::mpsc::sync_channel(DECODED_AHEAD);
             let gone = || StoreError::Io { doing: "read", reason: "the replay stopped".to_owned() };
             let reader = &reader;
-            let decoding = scope.spawn(move || reader.replay(RowId(0), &mut |row| send.send(row).map_err(|_| gone())));
-            let taken = rows.into_iter().try_for_each(|row| self.replay_row(row));
+            let mut arrivals = Arrivals::new(self.seen.fingerprinter());
+            let decoding = scope.spawn(move || {
+                reader.replay(RowId(0), &mut |row: JournalRow| {
+                    let calls = row.calls.into_iter().map(|call| arrivals.of(call)).collect();
+                    send.send((row.id, calls)).map_err(|_| gone())
+                })
+            });
+            let taken = rows.into_iter().try_for_each(|(row, calls)| self.replay_row(row, calls));
             let decoded = decoding.join().unwrap_or_else(|_| Err(gone()));
             taken.and(decoded)
         });
@@ -110,17 +150,18 @@ impl Engine {
         Ok(())
     }
 
-    fn replay_row(&mut self, row: JournalRow) -> Result<(), StoreError> {
+    fn replay_row(&mut self, row: RowId, calls: Vec<Arrival>) -> Result<(), StoreError> {
         let out_of_range = |_| StoreError::Damaged {
-            place: format!("journal row {}", row.id.0),
+            place: format!("journal row {}", row.0),
             reason: "the row's number is out of range".to_owned(),
         };
-        let number = u32::try_from(row.id.0).map_err(out_of_range)?;
+        let number = u32::try_from(row.0).map_err(out_of_range)?;
         self.next_row = number + 1;
-        for call in row.calls {
-            self.seen.add(&call);
-            self.take(call, number, Taken::Again);
+        for arrival in calls {
+            self.note(&arrival);
+            self.take(arrival.call, number, Taken::Again);
         }
+        self.catalogue.settle();
         Ok(())
     }
 
@@ -167,11 +208,37 @@ impl Engine {
     ///
     /// Timers before this instant run first; then events in order of arrival, then what they lead to.
     pub fn ingest(&mut self, calls: Vec<Call>, now: Timestamp) -> Vec<Receipt> {
+        let mut arrivals = Arrivals::new(self.seen.fingerprinter());
+        self.ingest_arrivals(calls.into_iter().map(|call| arrivals.of(call)).collect(), now)
+    }
+
+    /// As `ingest`, of calls out of which another thread worked what it could.
+    pub fn ingest_arrivals(&mut self, arrivals: Vec<Arrival>, now: Timestamp) -> Vec<Receipt> {
         let now = self.reach(now);
-        let receipts = calls.into_iter().map(|call| self.receive(call)).collect();
+        let mut counts = Counts::default();
+        let receipts = arrivals
+            .into_iter()
+            .map(|arrival| {
+                let source = arrival.call.source.clone();
+                let receipt = self.receive(arrival);
+                if let Some(reception) = receipt.reception() {
+                    counts.add(source, reception);
+                }
+                receipt
+            })
+            .collect();
+        for (source, reception, count) in counts.0 {
+            self.tally(&source, reception, None, count);
+        }
+        self.catalogue.settle();
         self.take_due(now);
         self.settle();
         receipts
+    }
+
+    /// What makes the fingerprints of arrivals.
+    pub fn fingerprinter(&self) -> Fingerprinter {
+        self.seen.fingerprinter()
     }
 
     /// Runs everything that is due before an input's instant. Returns the instant, never before the clock.
@@ -182,27 +249,21 @@ impl Engine {
         now
     }
 
-    fn receive(&mut self, call: Call) -> Receipt {
-        match self.ask_seen(&call) {
+    fn receive(&mut self, arrival: Arrival) -> Receipt {
+        match self.ask_seen(arrival.fingerprint) {
             Known::No => {}
-            known => {
-                let differs = known == Known::Differs;
-                let reception = if differs { Reception::DuplicateDiffers } else { Reception::Duplicate };
-                self.tally(&call.source, reception, None, 1);
-                return Receipt::Duplicate { differs };
-            }
+            known => return Receipt::Duplicate { differs: known == Known::Differs },
         }
-        if let Err(refused) = self.people.may_join(&call) {
-            let raw = call.body.get().to_owned();
+        let call = &arrival.call;
+        if let Err(refused) = self.people.may_join(call) {
             let source = Source { name: call.source.clone(), trust: call.trust };
-            self.refuse(&source, "needs_server_key", &refused.to_string(), &raw);
+            self.refuse(&source, "needs_server_key", &refused.to_string(), call.body.get());
             return Receipt::Refused { reason: "needs_server_key", message: refused.to_string() };
         }
-        self.tally(&call.source, Reception::Accepted, None, 1);
-        Receipt::Accepted(self.append(call))
+        Receipt::Accepted(self.append_arrival(self.within_its_order(arrival)))
     }
 
-    fn ask_seen(&self, call: &Call) -> Known {
+    fn ask_seen(&self, call: Fingerprint) -> Known {
         #[cfg(feature = "planted-bugs")]
         if self.has_bug(crate::state::PlantedBug::NoDedupe) {
             return Known::No;
@@ -210,13 +271,41 @@ impl Engine {
         self.seen.ask(call)
     }
 
-    /// Appends a call to the journal and takes it into the live state.
+    /// Appends a call of our own to the journal and takes it into the live state.
     pub(crate) fn append(&mut self, call: Call) -> Position {
-        let call = Arc::new(call);
-        self.seen.add(&call);
+        let arrival = Arrivals::new(self.seen.fingerprinter()).of(call);
+        let position = self.append_arrival(arrival);
+        self.catalogue.settle();
+        position
+    }
+
+    fn append_arrival(&mut self, arrival: Arrival) -> Position {
+        self.note(&arrival);
+        let call = arrival.call;
         let row = self.next_row + u32::try_from(self.pending.calls.len() / ROW_CALLS).expect("a commit is far smaller");
         self.pending.calls.push(call.clone());
         self.take(call, row, Taken::Now)
+    }
+
+    /// Notes what is known of a call whoever it belongs to.
+    fn note(&mut self, arrival: &Arrival) {
+        self.seen.add(arrival.fingerprint);
+        self.catalogue.note(&arrival.call, &arrival.keys);
+        self.orders.take(&arrival.call);
+        if arrival.is_quarantined {
+            self.quarantined.note(Position(self.position.0 + 1), &arrival.call);
+        }
+    }
+
+    /// A refund of more than is left of its order is taken, and what is too much of it set apart.
+    fn within_its_order(&self, arrival: Arrival) -> Arrival {
+        let Some(left) = self.orders.exceeded_by(&arrival.call) else {
+            return arrival;
+        };
+        match crate::ingest::quarantine_refund(&arrival.call, left.major()) {
+            Some(call) => Arrival { call: Arc::new(call), is_quarantined: true, ..arrival },
+            None => arrival,
+        }
     }
 
     /// Takes a call into people and customers, and notes what it may lead to.
@@ -235,8 +324,13 @@ impl Engine {
         }
         let id = CustomerId(self.people.person(resolved.node));
         let now = self.clock;
-        let is_new = !self.customers.contains_key(&id);
-        self.customers.entry(id).or_insert_with(|| Customer::new(call.timestamp.min(call.received_at)));
+        let is_new = match self.customers.entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(Customer::new(call.timestamp.min(call.received_at)));
+                true
+            }
+        };
         let past = Past { position, call, by: By::Self_ };
         if past.call.record.is_some() {
             self.share_record(id, resolved.node, &past, taken);
@@ -248,7 +342,6 @@ impl Engine {
         if taken == Taken::Now {
             self.work.touched.entry(id).or_default().add(touch);
         }
-        self.catalogue.note(&call);
         if call.event.is_some() {
             if call.timestamp > now {
                 self.timers.insert((call.timestamp, Timer::Event(position)));
@@ -356,6 +449,7 @@ impl Engine {
     /// error the caller drops this engine and opens the workspace again.
     pub fn take_commit(&mut self) -> Commit {
         let mut commit = std::mem::take(&mut self.pending);
+        commit.keep_latest();
         commit.position = self.position;
         commit.clock = self.clock;
         let rows = commit.calls.len().div_ceil(ROW_CALLS);

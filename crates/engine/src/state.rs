@@ -4,15 +4,22 @@
 use crate::decide::limits::Mark;
 use crate::decide::prepared::Prepared;
 use crate::dedupe::Seen;
+use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
+use crate::report::door::Quarantined;
 use crate::segment::{Plan, Touch};
 use domain::definition::Definitions;
 use domain::message::{Channel, Message};
 use domain::{Call, CustomerId, DefinitionKind, MessageId, Name, Position, Timestamp};
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::{CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, Reader, Secrets, Suppression};
+
+/// A map whose hash has a random seed, so that nobody can choose keys that collide, and costs little.
+pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::quality::RandomState>;
+/// A set with the same hash.
+pub(crate) type HashSet<K> = std::collections::HashSet<K, foldhash::quality::RandomState>;
 
 /// How a workspace is run; passed in at start.
 #[derive(Clone, Debug)]
@@ -85,6 +92,8 @@ pub struct Engine {
     pub(crate) next_row: u32,
     pub(crate) seen: Seen,
     pub(crate) people: People,
+    pub(crate) orders: Orders,
+    pub(crate) quarantined: Quarantined,
     pub(crate) customers: HashMap<CustomerId, Customer>,
     pub(crate) definitions: Definitions,
     pub(crate) versions: BTreeMap<(DefinitionKind, Name), DefinitionVersion>,
@@ -103,6 +112,10 @@ pub struct Engine {
     /// Who got a step at an address, so that a second customer with it does not: by campaign, step and address
     /// the messages that went there.
     pub(crate) addressed: HashMap<(Name, String, String), BTreeMap<MessageId, Addressed>>,
+    /// Entries that followed from Perennial's own doing: by campaign, customer and key, since when and how many.
+    pub(crate) followed: HashMap<(Name, CustomerId, Option<String>), (Timestamp, u32)>,
+    /// Beyond so many the old ones are forgotten.
+    pub(crate) followed_room: usize,
     pub(crate) exposures: HashMap<CustomerId, Vec<Exposure>>,
     pub(crate) suppressions: BTreeMap<String, Suppression>,
     pub(crate) keys: BTreeMap<String, Key>,

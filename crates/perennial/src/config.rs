@@ -38,6 +38,8 @@ pub struct Ingest {
     pub browser_may_order: bool,
     /// Protected traits that browsers may set all the same.
     pub browser_traits: Vec<String>,
+    /// The largest amount of one event that is believed, in units of its currency.
+    pub largest_amount: u64,
 }
 
 /// How mail goes out.

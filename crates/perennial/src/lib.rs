@@ -4,11 +4,15 @@
 pub mod api;
 pub mod cli;
 pub mod client;
+mod committer;
 pub mod config;
+pub mod connections;
 pub mod demo;
 pub mod keys;
+pub mod pace;
 pub mod pages;
 pub mod post;
 pub mod runtime;
 pub mod serve;
 pub mod views;
+mod writer;

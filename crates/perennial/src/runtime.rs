@@ -1,31 +1,25 @@
-//! The process around the engine: one writer thread that takes jobs, commits them in groups and only then
-//! answers; readers beside it.
+//! The process around the engine: one writer thread that takes jobs (`writer`) and hands them on in groups to be
+//! committed, which is when they are answered (`committer`); readers beside it.
 
+use crate::committer::Committer;
+use crate::connections::Connections;
+use crate::writer::Loop;
 use anyhow::Context;
-use domain::message::Channel;
 use domain::{Call, MessageId, Source, Timestamp};
+use engine::dedupe::Fingerprinter;
 use engine::deliver::Order;
-use engine::ingest::Refusal;
+use engine::ingest::{Arrival, Arrivals, Refusal};
 use engine::{Engine, Options, Receipt};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
 use store::sqlite::SqliteStore;
 use store::{Reader, Secrets, Store, StoreError};
 
 /// Jobs that may wait for the writer. Beyond that the door answers that it is busy.
 const QUEUE: usize = 1_024;
-/// Most calls in one commit: about 20 MB of the senders' JSON.
-const GROUP_CALLS: usize = 20_000;
-/// Most instants handled between two commits, so that a storm of timers does not hold up the door.
-const GROUP_INSTANTS: usize = 2_000;
-/// The writer looks at the clock at least so often.
-const IDLE: Duration = Duration::from_millis(500);
-/// After a failed commit the store is tried again so often.
-const RETRY: Duration = Duration::from_secs(1);
 /// Most messages on their way at a time: the bound on what a crash can leave uncertain.
 pub const IN_FLIGHT: usize = 20;
 
@@ -69,22 +63,28 @@ pub enum JobError {
     Panicked,
 }
 
-type Done = Box<dyn FnOnce(Result<(), JobError>) + Send>;
+pub(crate) type Done = Box<dyn FnOnce(Result<(), JobError>) + Send>;
 /// Done with the engine, or without it when the job cannot be stored and only has to be answered.
-type Change = Box<dyn FnOnce(Option<(&mut Engine, Timestamp)>) -> Done + Send>;
+pub(crate) type Change = Box<dyn FnOnce(Option<(&mut Engine, Timestamp)>) -> Done + Send>;
 /// Work that commits by itself, many times: a demo's passing of time.
-type Drive = Box<dyn FnOnce(&mut Driver<'_>) -> Done + Send>;
+pub(crate) type Drive = Box<dyn FnOnce(&mut Driver<'_>) -> Done + Send>;
 
-enum Job {
+/// Something for the writer to do.
+pub(crate) enum Job {
     Change { weight: usize, appends: Appends, change: Change },
     Drive(Drive),
 }
 
 /// Whether a job brings calls from outside, which need room on the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Appends {
+pub(crate) enum Appends {
     Calls,
     Nothing,
+}
+
+/// A job that wakes the writer.
+fn nothing() -> Job {
+    Job::Change { weight: 0, appends: Appends::Calls, change: Box::new(|_| Box::new(|_| {})) }
 }
 
 /// What a `Drive` works with.
@@ -92,7 +92,7 @@ pub struct Driver<'a> {
     /// The live state, locked against readers while it is worked on.
     pub engine: &'a RwLock<Engine>,
     /// Where it becomes durable.
-    pub store: &'a mut SqliteStore,
+    pub store: &'a mut dyn Store,
     /// The time.
     pub clock: &'a Clock,
 }
@@ -123,9 +123,47 @@ struct Shared {
     jobs: SyncSender<Job>,
     clock: Arc<Clock>,
     readers: Mutex<Vec<Box<dyn Reader>>>,
-    open_reader: Box<dyn Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync>,
+    open_reader: OpenReader,
     health: Arc<Health>,
+    fingerprinter: Fingerprinter,
+    connections: Arc<Connections>,
     dir: PathBuf,
+}
+
+/// Opens another reader of committed data.
+pub type OpenReader = Box<dyn Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync>;
+
+/// Readers that are kept open for the next who asks; more than ever look at a time on a small machine.
+const READERS_KEPT: usize = 8;
+
+/// A reader of committed data; dropped, it waits for the next who asks.
+pub struct Lent {
+    reader: Option<Box<dyn Reader>>,
+    shared: Arc<Shared>,
+}
+
+impl std::ops::Deref for Lent {
+    type Target = dyn Reader;
+
+    fn deref(&self) -> &(dyn Reader + 'static) {
+        self.reader.as_deref().expect("only dropping takes it out")
+    }
+}
+
+impl AsRef<dyn Reader> for Lent {
+    fn as_ref(&self) -> &(dyn Reader + 'static) {
+        &**self
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(reader), Ok(mut readers)) = (self.reader.take(), self.shared.readers.lock())
+            && readers.len() < READERS_KEPT
+        {
+            readers.push(reader);
+        }
+    }
 }
 
 /// How the writer fares.
@@ -160,14 +198,30 @@ impl Health {
     }
 
     /// How many messages may set out now.
-    fn places(&self) -> usize {
+    pub(crate) fn places(&self) -> usize {
         match self.sends_no_more.load(Ordering::Relaxed) {
             true => 0,
             false => IN_FLIGHT.saturating_sub(self.in_flight()),
         }
     }
 
-    fn under_way(&self) -> MutexGuard<'_, BTreeSet<MessageId>> {
+    /// A commit is durable.
+    pub(crate) fn committed(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_trouble(&self, trouble: Option<String>) {
+        if let Ok(mut known) = self.trouble.lock() {
+            *known = trouble;
+        }
+    }
+
+    /// A message is on its way from now on.
+    pub(crate) fn sets_out(&self, message: &MessageId) {
+        self.under_way().insert(message.clone());
+    }
+
+    pub(crate) fn under_way(&self) -> MutexGuard<'_, BTreeSet<MessageId>> {
         // A set that a panic left is still a set.
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,8 +244,7 @@ impl Writer {
     pub fn stop(mut self) {
         self.stop.store(true, Ordering::Release);
         // An empty job wakes it at once; a full queue wakes it anyway.
-        let wake: Change = Box::new(|_| Box::new(|_| {}));
-        let _ = self.jobs.try_send(Job::Change { weight: 0, appends: Appends::Nothing, change: wake });
+        let _ = self.jobs.try_send(nothing());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -218,20 +271,30 @@ fn fresh_secrets() -> Result<Secrets, StoreError> {
 
 /// Opens a data directory and starts its writer.
 pub fn start(dir: &Path, options: Options, deliveries: Option<Deliveries>) -> anyhow::Result<(Handle, Writer)> {
-    let mut store = open_store(dir)?;
+    let place = dir.to_owned();
+    start_on(Box::new(open_store(dir)?), Box::new(move || SqliteStore::reader_of(&place)), dir, options, deliveries)
+}
+
+/// Starts the writer of a store. `open_reader` opens readers of the same store.
+pub fn start_on(
+    mut store: Box<dyn Store>,
+    open_reader: OpenReader,
+    dir: &Path,
+    options: Options,
+    deliveries: Option<Deliveries>,
+) -> anyhow::Result<(Handle, Writer)> {
     let offset_ms = store.recover()?.clock_offset_ms;
     let clock = Arc::new(Clock::default());
     clock.set_offset_ms(offset_ms);
-    let mut engine = Engine::open(&store, options.clone()).context("the data could not be opened")?;
+    let mut engine = Engine::open(store.as_ref(), options.clone()).context("the data could not be opened")?;
     engine.resume_deliveries();
     store.commit(&engine.take_commit())?;
+    let fingerprinter = engine.fingerprinter();
     let engine = Arc::new(RwLock::new(engine));
     let (jobs, queue) = sync_channel(QUEUE);
     let health = Arc::new(Health::default());
     let stop = Arc::new(AtomicBool::new(false));
     let first = store.reader()?;
-    let place = dir.to_owned();
-    let open_reader = Box::new(move || SqliteStore::reader_of(&place));
     let shared = Shared {
         engine: engine.clone(),
         jobs: jobs.clone(),
@@ -239,189 +302,30 @@ pub fn start(dir: &Path, options: Options, deliveries: Option<Deliveries>) -> an
         readers: Mutex::new(vec![first]),
         open_reader,
         health: health.clone(),
+        fingerprinter,
+        connections: Arc::default(),
         dir: dir.to_owned(),
     };
-    let loop_state = Loop { store, engine, queue, clock, health, options, deliveries, stop: stop.clone() };
+    let sends = deliveries.is_some();
+    let wake = jobs.clone();
+    let wake = move || {
+        // A full queue wakes the writer anyway.
+        let _ = wake.try_send(nothing());
+    };
+    let committer = Committer::start(store, health.clone(), deliveries, wake)?;
+    let stop_asked = stop.clone();
+    let loop_state =
+        Loop { committer, engine, queue, carried: None, clock, health, options, sends, ordered: 0, stop: stop_asked };
     let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || loop_state.run())?;
     Ok((Handle { shared: Arc::new(shared) }, Writer { stop, jobs, thread: Some(thread) }))
 }
 
-struct Loop {
-    store: SqliteStore,
-    engine: Arc<RwLock<Engine>>,
-    queue: Receiver<Job>,
-    clock: Arc<Clock>,
-    health: Arc<Health>,
-    options: Options,
-    deliveries: Option<Deliveries>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Loop {
-    fn run(mut self) {
-        loop {
-            let first = match self.queue.recv_timeout(self.patience()) {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            if first.is_none() && self.stop.load(Ordering::Acquire) {
-                return;
-            }
-            match first {
-                Some(Job::Drive(drive)) => self.drive(drive),
-                first => {
-                    if let Some(drive) = self.group(first) {
-                        self.drive(drive);
-                    }
-                }
-            }
-        }
-    }
-
-    /// How long the writer may sleep: until the next thing is due.
-    fn patience(&self) -> Duration {
-        if self.stop.load(Ordering::Acquire) {
-            return Duration::ZERO;
-        }
-        let engine = read(&self.engine);
-        let waits_to_go = engine.next_attempt().filter(|_| self.deliveries.is_some() && self.health.places() > 0);
-        let due = [engine.next_due(), waits_to_go].into_iter().flatten().min();
-        let Some(due) = due else { return IDLE };
-        let wait = due.since(self.clock.now()).0.max(0);
-        IDLE.min(Duration::from_millis(u64::try_from(wait).unwrap_or_default()))
-    }
-
-    /// Does a group of jobs and everything due, and commits it all at once.
-    /// Returns a drive that came up in the queue, to be done after the commit.
-    fn group(&mut self, first: Option<Job>) -> Option<Drive> {
-        let mut weight = 0;
-        let mut next = first;
-        let mut dones: Vec<Done> = Vec::new();
-        let mut drive = None;
-        let mut orders = Vec::new();
-        // Asked before memory runs ahead: a refusal by the commit would cost reading everything again.
-        let full = self.store.may_append().err().map(|error| error.to_string());
-        let commit = {
-            let mut engine = write(&self.engine);
-            let now = self.clock.now();
-            while let Some(job) = next {
-                match job {
-                    Job::Change { appends: Appends::Calls, change, .. } if full.is_some() => {
-                        let reason = full.clone().unwrap_or_default();
-                        change(None)(Err(JobError::NotStored(reason)));
-                    }
-                    Job::Change { weight: own, change, .. } => {
-                        weight += own.max(1);
-                        let done =
-                            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| change(Some((&mut engine, now)))));
-                        match done {
-                            Ok(done) => dones.push(done),
-                            Err(_) => {
-                                drop(engine);
-                                tracing::error!("a job panicked; the state is read again");
-                                self.fail(dones, &JobError::Panicked);
-                                return None;
-                            }
-                        }
-                    }
-                    Job::Drive(found) => {
-                        drive = Some(found);
-                        break;
-                    }
-                }
-                next = if weight < GROUP_CALLS { self.queue.try_recv().ok() } else { None };
-            }
-            let more = engine.tick_some(now, GROUP_INSTANTS);
-            if self.deliveries.is_some() && !more {
-                let free = self.health.places();
-                if free > 0 {
-                    orders = engine.order_attempts(Channel::Email, now, free);
-                }
-            }
-            engine.take_commit()
-        };
-        if !commit.is_empty()
-            && let Err(error) = self.store.commit(&commit)
-        {
-            tracing::error!("nothing can be stored: {error}");
-            self.set_trouble(Some(error.to_string()));
-            self.fail(dones, &JobError::NotStored(error.to_string()));
-            return drive;
-        }
-        self.set_trouble(full);
-        self.health.commits.fetch_add(1, Ordering::Relaxed);
-        for done in dones {
-            done(Ok(()));
-        }
-        if let Some(deliveries) = &self.deliveries {
-            for order in orders {
-                self.health.under_way().insert(order.message.clone());
-                deliveries(order);
-            }
-        }
-        drive
-    }
-
-    fn set_trouble(&self, trouble: Option<String>) {
-        if let Ok(mut known) = self.health.trouble.lock() {
-            *known = trouble;
-        }
-    }
-
-    /// Answers jobs that did not become durable, and reads the state again: memory ran ahead of it.
-    fn fail(&mut self, dones: Vec<Done>, error: &JobError) {
-        for done in dones {
-            done(Err(error.clone()));
-        }
-        self.reopen();
-    }
-
-    fn reopen(&mut self) {
-        loop {
-            match Engine::open(&self.store, self.options.clone()) {
-                Ok(mut fresh) => {
-                    // Attempts that were recorded and whose orders were lost with the failed answer are taken up again.
-                    fresh.resume_deliveries_except(&self.health.under_way());
-                    *write(&self.engine) = fresh;
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!("the data cannot be read: {error}");
-                    if self.stop.load(Ordering::Acquire) {
-                        return;
-                    }
-                    std::thread::sleep(RETRY);
-                }
-            }
-        }
-    }
-
-    fn drive(&mut self, drive: Drive) {
-        let mut driver = Driver { engine: &self.engine, store: &mut self.store, clock: &self.clock };
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drive(&mut driver))) {
-            Ok(done) => {
-                let left = write(&self.engine).take_commit();
-                let result = if left.is_empty() { Ok(()) } else { self.store.commit(&left) };
-                match result {
-                    Ok(()) => done(Ok(())),
-                    Err(error) => self.fail(vec![done], &JobError::NotStored(error.to_string())),
-                }
-            }
-            Err(_) => {
-                tracing::error!("a long job panicked; the state is read again");
-                self.reopen();
-            }
-        }
-    }
-}
-
 // A panic while the lock was held was caught inside the guard, and the state is read again after it.
-fn read(engine: &RwLock<Engine>) -> RwLockReadGuard<'_, Engine> {
+pub(crate) fn read(engine: &RwLock<Engine>) -> RwLockReadGuard<'_, Engine> {
     engine.read().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn write(engine: &RwLock<Engine>) -> std::sync::RwLockWriteGuard<'_, Engine> {
+pub(crate) fn write(engine: &RwLock<Engine>) -> std::sync::RwLockWriteGuard<'_, Engine> {
     engine.write().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -446,30 +350,29 @@ impl Handle {
         &self.shared.health
     }
 
+    /// The connections to the server, and who was turned away.
+    pub fn connections(&self) -> &Arc<Connections> {
+        &self.shared.connections
+    }
+
     /// The data directory.
     pub fn dir(&self) -> &Path {
         &self.shared.dir
     }
 
-    /// Looks at committed data on a connection of its own. Connections are kept for the next reader.
+    /// Looks at committed data on a connection of its own.
     pub fn with_reader<T>(&self, look: impl FnOnce(&dyn Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        look(self.reader()?.as_ref())
+    }
+
+    /// A reader of committed data, on a connection of its own, kept for the next one when this is done with it.
+    pub fn reader(&self) -> Result<Lent, StoreError> {
         let kept = self.shared.readers.lock().ok().and_then(|mut readers| readers.pop());
         let reader = match kept {
             Some(reader) => reader,
             None => (self.shared.open_reader)()?,
         };
-        let result = look(reader.as_ref());
-        if let Ok(mut readers) = self.shared.readers.lock()
-            && readers.len() < 8
-        {
-            readers.push(reader);
-        }
-        result
-    }
-
-    /// A reader of committed data, on a connection of its own.
-    pub fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        (self.shared.open_reader)()
+        Ok(Lent { reader: Some(reader), shared: self.shared.clone() })
     }
 
     /// Changes the live state on the writer thread, and returns when that is durable.
@@ -545,10 +448,20 @@ impl Handle {
         })
     }
 
-    /// Takes what was read at the door: accepted once it is durable.
-    pub async fn ingest(&self, source: Source, items: Vec<Result<Call, Refusal>>) -> Result<Vec<Receipt>, JobError> {
-        self.later(items.len(), Appends::Calls, move |engine, now| take_items(engine, &source, items, now)).await
+    /// Works out of read items what can be known before the writer takes them. Pure work, for a blocking thread.
+    pub fn arrive(&self, items: Vec<Result<Call, Refusal>>) -> Vec<Result<Arrival, Refusal>> {
+        arrive(self.shared.fingerprinter, items)
     }
+
+    /// Takes what was read at the door: accepted once it is durable.
+    pub async fn ingest(&self, source: Source, items: Vec<Result<Arrival, Refusal>>) -> Result<Vec<Receipt>, JobError> {
+        self.later(items.len(), Appends::Calls, move |engine, now| take_arrivals(engine, &source, items, now)).await
+    }
+}
+
+fn arrive(fingerprinter: Fingerprinter, items: Vec<Result<Call, Refusal>>) -> Vec<Result<Arrival, Refusal>> {
+    let mut arrivals = Arrivals::new(fingerprinter);
+    items.into_iter().map(|item| item.map(|call| arrivals.of(call))).collect()
 }
 
 /// Takes read items in order: calls are ingested, refusals written down.
@@ -558,15 +471,25 @@ pub fn take_items(
     items: Vec<Result<Call, Refusal>>,
     now: Timestamp,
 ) -> Vec<Receipt> {
-    let mut calls = Vec::with_capacity(items.len());
+    let items = arrive(engine.fingerprinter(), items);
+    take_arrivals(engine, source, items, now)
+}
+
+fn take_arrivals(
+    engine: &mut Engine,
+    source: &Source,
+    items: Vec<Result<Arrival, Refusal>>,
+    now: Timestamp,
+) -> Vec<Receipt> {
+    let mut arrivals = Vec::with_capacity(items.len());
     let mut refused = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
         match item {
-            Ok(call) => calls.push(call),
+            Ok(arrival) => arrivals.push(arrival),
             Err(refusal) => refused.push((index, refusal)),
         }
     }
-    let mut receipts = engine.ingest(calls, now);
+    let mut receipts = engine.ingest_arrivals(arrivals, now);
     for (index, refusal) in refused {
         engine.refuse(source, refusal.reason, &refusal.message, &refusal.raw);
         receipts.insert(index, Receipt::Refused { reason: refusal.reason, message: refusal.message });

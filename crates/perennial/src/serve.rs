@@ -2,6 +2,8 @@
 
 use crate::api::{self, Shared};
 use crate::config::{Config, Send};
+use crate::connections::Connections;
+use crate::pace::{self, Pace};
 use crate::pages::{self, Sessions, Site};
 use crate::runtime::{Deliveries, Handle, Writer, start};
 use crate::views::EngineViews;
@@ -16,12 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 /// File in the data directory that tells commands where the server is.
 const FILE: &str = "server.json";
-/// Most connections at a time.
-const CONNECTIONS: usize = 2_048;
 /// A request's head must arrive within this time.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
@@ -167,10 +166,10 @@ pub fn serve(
     let file = Advertised::new(dir, &open, listen)?;
     let login = format!("{}/login/{}", open.app.public_url, open.sessions.issue_link(jiff::Timestamp::now()));
     tell(&Listening { url: format!("{}/", open.app.public_url), login }, &open)?;
-    let router = open.router.clone();
+    let (router, connections) = (open.router.clone(), open.handle().connections().clone());
     runtime.block_on(async move {
         tokio::select! {
-            () = accept(listener, router) => {}
+            () = accept(listener, router, connections, Limits::USUAL) => {}
             () = told.stop() => tracing::info!("stopping"),
         }
     });
@@ -191,13 +190,33 @@ pub fn serve(
     Ok(())
 }
 
-/// Accepts connections, bounded in number, each with a time limit on heads.
-async fn accept(listener: TcpListener, router: Router) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+/// How long a sender may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    head: Duration,
+    body: Pace,
+}
+
+impl Limits {
+    const USUAL: Limits = Limits { head: HEAD_TIME, body: Pace::USUAL };
+}
+
+/// Accepts connections, bounded in number, each with time limits on heads and bodies.
+async fn accept(listener: TcpListener, router: Router, connections: Arc<Connections>, limits: Limits) {
+    let too_slow = connections.too_slow.clone();
+    let router = router.layer(axum::middleware::from_fn(
+        move |request: axum::extract::Request, next: axum::middleware::Next| {
+            next.run(pace::keep(request, limits.body, &too_slow))
+        },
+    ));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let Some(room) = connections.room().await else { return };
+        let (stream, place) = match listener.accept().await {
+            Ok((stream, from)) => match connections.take(from.ip(), room) {
+                Some(place) => (stream, place),
+                // Closed without a word: an answer would cost what the limit saves.
+                None => continue,
+            },
             Err(error) => {
                 // Out of file handles or the like: wait instead of turning in a busy loop.
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -208,7 +227,7 @@ async fn accept(listener: TcpListener, router: Router) {
         let service = hyper_util::service::TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
             let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(64 * 1024);
+            http.timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(64 * 1024);
             // A client that goes away in the middle is none of our errors.
             let _ = http.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
             drop(place);
@@ -280,4 +299,105 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connections::Loopback;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    /// A listener that reads bodies and says how long they were, with limits that a test can wait for.
+    fn listen(connections: &Arc<Connections>) -> (tokio::runtime::Runtime, SocketAddr) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let read = |body: axum::body::Body| async move {
+            match axum::body::to_bytes(body, 1 << 20).await {
+                Ok(body) => (axum::http::StatusCode::OK, body.len().to_string()),
+                Err(error) if pace::is_too_slow(&error) => (axum::http::StatusCode::REQUEST_TIMEOUT, String::new()),
+                Err(_) => (axum::http::StatusCode::BAD_REQUEST, String::new()),
+            }
+        };
+        let router = Router::new().route("/", axum::routing::post(read));
+        let body = Pace { grace: Duration::from_millis(300), rate: 1_024, most: Duration::from_secs(20) };
+        let limits = Limits { head: Duration::from_millis(300), body };
+        runtime.spawn(accept(listener, router, connections.clone(), limits));
+        (runtime, address)
+    }
+
+    fn open(address: SocketAddr) -> TcpStream {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    fn rest(stream: &mut TcpStream) -> String {
+        let mut rest = Vec::new();
+        // A reset is a close as well.
+        let _ = stream.read_to_end(&mut rest);
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    const POST: &str = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3000\r\n\r\n";
+
+    #[test]
+    fn who_sends_slowly_is_given_up_and_who_is_only_slow_at_first_is_not_t18() {
+        let connections = Arc::new(Connections::new(64, 64, Loopback::Counts));
+        let (_runtime, address) = listen(&connections);
+
+        // A head that never ends, and a connection on which nothing comes.
+        let mut slow_head = open(address);
+        slow_head.write_all(b"POST / HTTP/1.1\r\nhost: x\r\n").unwrap();
+        let mut idle = open(address);
+        // A body of which a byte came.
+        let mut slow_body = open(address);
+        slow_body.write_all(POST.as_bytes()).unwrap();
+        slow_body.write_all(b"x").unwrap();
+        // A body of which a third came before the sender fell silent: it earned a second, not for ever.
+        let mut stalled = open(address);
+        stalled.write_all(POST.as_bytes()).unwrap();
+        stalled.write_all(&[b'x'; 1_000]).unwrap();
+        // One that waits within the grace and then sends all.
+        let mut late = open(address);
+        late.write_all(POST.as_bytes()).unwrap();
+        late.write_all(&[b'x'; 3_000]).unwrap();
+
+        assert!(rest(&mut late).ends_with("\r\n\r\n3000"));
+        assert!(!rest(&mut slow_head).starts_with("HTTP/1.1 200"));
+        assert!(!rest(&mut idle).starts_with("HTTP/1.1 200"));
+        assert!(rest(&mut slow_body).starts_with("HTTP/1.1 408"));
+        assert!(rest(&mut stalled).starts_with("HTTP/1.1 408"));
+        assert_eq!(connections.too_slow(), 2);
+    }
+
+    #[test]
+    fn one_address_cannot_take_every_place_t18() {
+        let connections = Arc::new(Connections::new(64, 3, Loopback::Counts));
+        let (_runtime, address) = listen(&connections);
+        let whole = [POST.as_bytes(), &[b'x'; 3_000]].concat();
+        let mut held: Vec<TcpStream> = (0..3)
+            .map(|_| {
+                let mut stream = open(address);
+                // A place is taken once the server has read something: the request is begun.
+                stream.write_all(&whole[..whole.len() - 1]).unwrap();
+                stream
+            })
+            .collect();
+        let mut fourth = open(address);
+        let _ = fourth.write_all(&whole);
+        assert_eq!(rest(&mut fourth), "", "closed without a word");
+        assert_eq!(connections.turned_away(), 1);
+        // One that is done makes room.
+        held[0].write_all(b"x").unwrap();
+        assert!(rest(&mut held[0]).ends_with("3000"));
+        let answered = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            let mut again = open(address);
+            let _ = again.write_all(&whole);
+            rest(&mut again).ends_with("3000")
+        });
+        assert!(answered);
+    }
 }

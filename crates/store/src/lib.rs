@@ -10,7 +10,8 @@ pub mod sqlite;
 pub use facts::*;
 
 use domain::{Call, MessageId, Name, Span, Timestamp};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// How long a message that went out counts for caps: the longest window a cap can have is a year.
@@ -276,6 +277,23 @@ impl Commit {
         Err(StoreError::Io { doing: "written", reason })
     }
 
+    /// Leaves of each journey, message and exposure that changed several times only how it is in the end, at the place
+    /// where it was first: what is in between nobody can ever see, and writing it costs as much.
+    pub fn keep_latest(&mut self) {
+        keep_latest(&mut self.journeys, |journey| journey.id.clone(), |_, _| ());
+        keep_latest(&mut self.exposures, |exposure| exposure.journey.clone(), |_, _| ());
+        keep_latest(
+            &mut self.messages,
+            |message| message.id.0.clone(),
+            |older, newer| {
+                let is_whole = newer.written.as_ref().is_some_and(|written| !is_address_alone(written));
+                if !is_whole && older.written.is_some() {
+                    newer.written = older.written.take();
+                }
+            },
+        );
+    }
+
     /// Whether nothing is in it that would have to be written. The clock alone is not worth a commit.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
@@ -294,4 +312,27 @@ impl Commit {
             && self.keys.is_empty()
             && self.tallies.is_empty()
     }
+}
+
+/// Keeps the last of the items with one id. `inherit`: what the newer takes over from the older.
+fn keep_latest<T>(items: &mut Vec<T>, id_of: impl Fn(&T) -> Arc<str>, inherit: impl Fn(&mut T, &mut T)) {
+    if items.len() < 2 {
+        return;
+    }
+    let mut places: HashMap<Arc<str>, usize> = HashMap::with_capacity(items.len());
+    let mut kept: Vec<T> = Vec::with_capacity(items.len());
+    for mut item in items.drain(..) {
+        match places.entry(id_of(&item)) {
+            Entry::Occupied(place) => {
+                let older = &mut kept[*place.get()];
+                inherit(older, &mut item);
+                *older = item;
+            }
+            Entry::Vacant(free) => {
+                free.insert(kept.len());
+                kept.push(item);
+            }
+        }
+    }
+    *items = kept;
 }

@@ -36,6 +36,7 @@ macro_rules! store_contract {
             lists_are_filtered_by_what_is_asked
             waiting_messages_come_first_then_the_latest_outcome
             what_was_written_stays_when_a_message_changes
+            what_changed_several_times_in_a_commit_is_as_its_last_change
             recover_brings_back_open_journeys_and_the_last_entry
             recover_brings_back_open_messages_and_a_year_of_those_sent
             recover_brings_back_exposures_until_their_window_closes
@@ -360,6 +361,39 @@ pub fn what_was_written_stays_when_a_message_changes(place: &dyn Place) {
     let unwritten = Message { written: None, ..message(2) };
     store.commit(&Commit { messages: vec![unwritten.clone()], ..Commit::default() }).unwrap();
     assert_eq!(store.reader().unwrap().message(&message_id(2)).unwrap().unwrap(), (unwritten, Vec::new()));
+}
+
+/// A commit from which everything but the latest of each was taken leaves what the whole one does.
+pub fn what_changed_several_times_in_a_commit_is_as_its_last_change(place: &dyn Place) {
+    let mut waits = message(1);
+    (waits.outcome, waits.outcome_at) = (None, None);
+    let mut gone = message(1);
+    gone.written = gone.written.as_ref().map(address_alone);
+    let held = Message { written: None, ..message(2) };
+    let mut inside = journey(1);
+    (inside.step, inside.stage, inside.ended_at) = (0, Stage::Due, None);
+    let mut came_back = exposure(1);
+    came_back.goals += 1;
+    let whole = Commit {
+        messages: vec![waits, held.clone(), message(3), gone, message(2), held],
+        journeys: vec![inside, journey(2), journey(1)],
+        exposures: vec![exposure(1), exposure(2), came_back.clone()],
+        ..Commit::default()
+    };
+    let mut latest = whole.clone();
+    latest.keep_latest();
+    assert_eq!((latest.messages.len(), latest.journeys.len(), latest.exposures.len()), (3, 2, 2));
+    assert_eq!(latest.exposures[0], came_back);
+    for (kept, number) in latest.messages.iter().zip(1..) {
+        assert_eq!(kept.id, message_id(number), "each stands where it first stood");
+        assert_eq!(kept.written, message(number).written, "what was written is not forgotten");
+    }
+    // If the whole changes nothing after the latest, the latest said all of it.
+    let mut store = place.open();
+    store.commit(&latest).unwrap();
+    let seen = describe(store.as_ref());
+    store.commit(&whole).unwrap();
+    assert_eq!(describe(store.as_ref()), seen);
 }
 
 /// Those inside, those watched, and for `again` the last entry for each key.

@@ -6,9 +6,16 @@ use crate::segment::verdict::Asked;
 use crate::state::{Engine, GoalEvent, Timer, Triggered};
 use domain::campaign::{Action, Again, Campaign, State, Trigger};
 use domain::message::{Because, Channel, Message, Outcome};
-use domain::{Call, CustomerId, MessageId, Name, Span, Timestamp};
+use domain::{Call, CustomerId, MessageId, Name, Span, Timestamp, Trust};
 use std::sync::Arc;
 use store::{Arm, Exposure, Journey, Stage};
+
+/// Most entries of one customer into one campaign, for one key, that follow from Perennial's own doing …
+const FOLLOWED: u32 = 10;
+/// … within this time: more than anybody means.
+const FOLLOWED_WITHIN: Span = Span::hours(1);
+/// So many are remembered before the old ones are looked for.
+const FOLLOWED_ROOM: usize = 1_024;
 
 impl Engine {
     /// Notes an event that may let somebody in or be somebody's goal. Called at the event's own time.
@@ -142,7 +149,35 @@ impl Engine {
         if !self.satisfies(prepared.only_if.as_ref(), id) {
             return;
         }
+        let is_consequence = triggered.event.as_ref().is_none_or(|call| call.trust == Trust::Perennial);
+        if is_consequence && !self.may_follow(&campaign.name, id, key.as_ref()) {
+            return;
+        }
         self.begin_journey(&prepared, id, key, triggered.event.as_deref());
+    }
+
+    /// Whether another entry may follow from what Perennial itself did. Two campaigns that each wait for the other's
+    /// message would otherwise write to somebody without end; what is refused here is forgotten, as a trigger that
+    /// `again` refuses.
+    fn may_follow(&mut self, campaign: &Name, id: CustomerId, key: Option<&String>) -> bool {
+        let now = self.clock;
+        if self.followed.len() >= self.followed_room {
+            self.followed.retain(|_, (since, _)| since.plus(FOLLOWED_WITHIN) > now);
+            self.followed_room = (self.followed.len() * 2).max(FOLLOWED_ROOM);
+        }
+        let (since, entries) = self.followed.entry((campaign.clone(), id, key.cloned())).or_insert((now, 0));
+        if since.plus(FOLLOWED_WITHIN) <= now {
+            (*since, *entries) = (now, 0);
+        }
+        *entries += 1;
+        if *entries == FOLLOWED + 1 {
+            tracing::warn!(
+                campaign.id = %campaign,
+                customer.id = %id,
+                "the campaign lets the same customer in again and again by what it leads to itself; that ends at {FOLLOWED} times an hour"
+            );
+        }
+        *entries <= FOLLOWED
     }
 
     fn satisfies(&self, rule: Option<&crate::segment::Node>, id: CustomerId) -> bool {
@@ -199,7 +234,11 @@ impl Engine {
             stage: Stage::Due,
             until: None,
             message: None,
-            trigger: event.map(|call| call.body.get().to_owned()),
+            trigger: event.map(|call| match call.is_quarantined() {
+                // A message would repeat to the customer what cannot be right.
+                true => call.body_value().to_string(),
+                false => call.body.get().to_owned(),
+            }),
             ended_at: None,
         };
         self.entries.insert((campaign.clone(), id, key), now);

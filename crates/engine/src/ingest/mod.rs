@@ -3,6 +3,8 @@
 //! No HTTP, no clock, no I/O and no randomness here. Duplicates and identities are the profile's matter.
 //! Of two equal keys in properties the later holds; of the call's own fields each may stand once.
 
+mod amounts;
+mod arrival;
 mod check;
 mod read;
 #[cfg(test)]
@@ -10,10 +12,13 @@ mod tests;
 mod trust;
 mod when;
 
+pub use amounts::{LARGEST_AMOUNT, quarantine_refund};
+pub use arrival::{Arrival, Arrivals, Keys};
 use check::Fault;
 use domain::call::{Call, CallKind, Source, Trust, events};
 use domain::time::{Span, Timestamp};
 use read::{Field, FieldSet, Fields};
+use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -71,7 +76,7 @@ pub struct Reading {
 pub struct Refusal {
     /// A stable word: `bad_json`, `bad_shape`, `bad_type`, `bad_name`, `bad_id`, `no_id`, `bad_number`,
     /// `bad_text`, `bad_time`, `duplicate_key`, `needs_server_key`, `too_large`, `too_deep`,
-    /// `too_many_properties`, `too_many_values`, `too_many_calls`.
+    /// `too_many_properties`, `too_many_values`, `too_many_calls`, `negative_amount`.
     pub reason: &'static str,
     /// What, where, and what to do.
     pub message: String,
@@ -111,6 +116,9 @@ pub struct DoorOptions {
     pub skew_tolerance: Span,
     /// A call that waited longer at its sender was given its time by hand.
     pub longest_wait: Span,
+    /// The largest amount of one event that is believed, in units of its currency (10,000 times as much where the
+    /// unit is small, as in yen); none: `LARGEST_AMOUNT`. Larger ones are set apart.
+    pub largest_amount: Option<Decimal>,
 }
 
 impl Default for DoorOptions {
@@ -121,6 +129,7 @@ impl Default for DoorOptions {
             max_future_for_browser: Span::hours(24),
             skew_tolerance: Span::minutes(2),
             longest_wait: when::LONGEST_WAIT,
+            largest_amount: None,
         }
     }
 }
@@ -250,11 +259,24 @@ impl<'b, 'd> Reader<'b, 'd> {
         // Notes are made last: a call that is refused has nothing set aside.
         let mut notes = Vec::new();
         let (context, values) = self.context(fields, &mut notes)?;
-        let body = self.body(fields, kind, &ids, values, &mut notes)?;
+        let mut body = self.body(fields, kind, &ids, values, &mut notes)?;
+        let amounts = match event.as_deref() {
+            Some(event) => amounts::judge(event, &body, self.door.options.largest_amount)
+                .map_err(|fault| fault.under("properties"))?,
+            None => None,
+        };
         let context = match when.set_aside {
             Some(original) => {
                 notes.push(format!("the time {original} lies ahead of ours; the time of arrival counts, and `context.{ORIGINAL_TIMESTAMP}` keeps the other"));
                 Some(with_original(context.as_deref(), original)?)
+            }
+            None => context,
+        };
+        let context = match amounts {
+            Some(judged) => {
+                body = judged.body;
+                notes.push(judged.note);
+                Some(with_entries(context.as_deref(), &judged.mark)?)
             }
             None => context,
         };

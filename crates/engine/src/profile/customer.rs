@@ -126,6 +126,10 @@ struct Said {
 /// How far back the past of a value must be kept, by its top-level key, because a rule asks how long it has been held.
 pub type Horizons = HashMap<String, Span>;
 
+/// Most traits of one customer: of more, the first by name are kept, so that it does not matter in which order they came.
+/// The widest real profile seen had 70; without a bound one visitor could fill the memory.
+const TRAITS: usize = 1_000;
+
 /// Values of top-level traits, or of a record's attributes.
 ///
 /// For each the latest value at or before now, those dated ahead, and where a rule asks how long a value has been held, those of that long ago and since.
@@ -136,7 +140,7 @@ pub struct Traits {
 }
 
 impl Traits {
-    /// Merges the traits of one call, key by key. Returns the keys it named.
+    /// Merges the traits of one call, key by key. Returns the keys it named, and those for which there was no more room.
     pub fn merge(
         &mut self,
         traits: &Map<String, Value>,
@@ -145,13 +149,13 @@ impl Traits {
         horizons: &Horizons,
         proof_of: &dyn Fn(&str) -> Proof,
     ) -> Vec<Arc<str>> {
-        traits
-            .iter()
-            .map(|(key, value)| {
-                let value = if value.is_null() { None } else { Some(Arc::new(value.clone())) };
-                self.set(key, Said { order, proof: proof_of(key), value }, horizons, now)
-            })
-            .collect()
+        let mut touched = Vec::with_capacity(traits.len());
+        for (key, value) in traits {
+            let value = if value.is_null() { None } else { Some(Arc::new(value.clone())) };
+            touched.push(self.set(key, Said { order, proof: proof_of(key), value }, horizons, now));
+            touched.extend(self.make_room());
+        }
+        touched
     }
 
     /// Takes over everything said of somebody who turned out to be the same person.
@@ -159,8 +163,17 @@ impl Traits {
         for (key, values) in other.values {
             for said in values {
                 self.set(&key, said, horizons, now);
+                self.make_room();
             }
         }
+    }
+
+    /// Drops the last trait by name where there are too many. Returns its key.
+    fn make_room(&mut self) -> Option<Arc<str>> {
+        if self.values.len() <= TRAITS {
+            return None;
+        }
+        self.values.pop().map(|(key, _)| key)
     }
 
     fn set(&mut self, key: &str, said: Said, horizons: &Horizons, now: Timestamp) -> Arc<str> {

@@ -6,8 +6,10 @@
 
 use crate::profile::records::By;
 use crate::profile::sharing::Sharing;
+use crate::state::HashMap;
 use domain::{Call, CallKind, CustomerId, Position, Trust};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The number of a name, from 1, in the order in which names were first seen.
@@ -33,6 +35,8 @@ pub struct Node {
     pub person: NodeId,
     /// Journal rows that hold calls of this node, ascending.
     pub rows: Vec<u32>,
+    /// The last of them; 0: none. Beside the list, so that asking whether it is there costs no look into it.
+    last_row: u32,
 }
 
 /// Why two nodes are one person.
@@ -77,14 +81,31 @@ pub fn is_by_hand(call: &Call) -> bool {
     call.kind == CallKind::Alias && call.trust == Trust::Perennial
 }
 
+/// The nodes of a name, each with the position from which the name stands for it. Almost every name has one.
+#[derive(Clone, Debug)]
+struct Named {
+    first: (Position, NodeId),
+    later: Vec<(Position, NodeId)>,
+}
+
+impl Named {
+    fn latest(&self) -> NodeId {
+        self.later.last().unwrap_or(&self.first).1
+    }
+
+    /// The node at a position of the journal; before the first it is the first.
+    fn at(&self, at: Position) -> NodeId {
+        self.later.iter().rev().find(|(from, _)| *from <= at).unwrap_or(&self.first).1
+    }
+}
+
 /// All names and people.
 #[derive(Clone, Default, Debug)]
 pub struct People {
     /// Node i stands at i - 1.
     nodes: Vec<Node>,
-    /// Nodes of a name, by the position from which each stands for it.
-    users: HashMap<Arc<str>, Vec<(Position, NodeId)>>,
-    visitors: HashMap<Arc<str>, Vec<(Position, NodeId)>>,
+    users: HashMap<Arc<str>, Named>,
+    visitors: HashMap<Arc<str>, Named>,
     edges: Vec<Edge>,
     /// Nodes of people with more than one.
     members: HashMap<NodeId, Vec<NodeId>>,
@@ -157,12 +178,17 @@ impl People {
 
     fn add(&mut self, kind: NameKind, name: &Arc<str>, at: Position) -> NodeId {
         let node = NodeId::try_from(self.nodes.len() + 1).expect("fewer than 4 billion names: a position counts them");
-        self.nodes.push(Node { kind, name: name.clone(), person: node, rows: Vec::new() });
+        self.nodes.push(Node { kind, name: name.clone(), person: node, rows: Vec::new(), last_row: 0 });
         let names = match kind {
             NameKind::User => &mut self.users,
             NameKind::Visitor => &mut self.visitors,
         };
-        names.entry(name.clone()).or_default().push((at, node));
+        match names.entry(name.clone()) {
+            Entry::Occupied(mut known) => known.get_mut().later.push((at, node)),
+            Entry::Vacant(free) => {
+                free.insert(Named { first: (at, node), later: Vec::new() });
+            }
+        }
         node
     }
 
@@ -322,10 +348,10 @@ impl People {
 
     /// The node that a name stands for now.
     pub fn find(&self, kind: NameKind, name: &str) -> Option<NodeId> {
-        self.nodes_named(kind, name)?.last().map(|(_, node)| *node)
+        self.named(kind, name).map(Named::latest)
     }
 
-    fn nodes_named(&self, kind: NameKind, name: &str) -> Option<&Vec<(Position, NodeId)>> {
+    fn named(&self, kind: NameKind, name: &str) -> Option<&Named> {
         match kind {
             NameKind::User => self.users.get(name),
             NameKind::Visitor => self.visitors.get(name),
@@ -334,8 +360,7 @@ impl People {
 
     /// The node that a name stood for at a position of the journal.
     fn find_at(&self, kind: NameKind, name: &Arc<str>, at: Position) -> Option<NodeId> {
-        let nodes = self.nodes_named(kind, name)?;
-        nodes.iter().rev().find(|(from, _)| *from <= at).or(nodes.first()).map(|(_, node)| *node)
+        self.named(kind, name).map(|named| named.at(at))
     }
 
     /// The person to whom a call at a position belongs, by today's identities.
@@ -401,9 +426,10 @@ impl People {
 
     /// Notes that a journal row holds a call of a node.
     pub fn note_row(&mut self, node: NodeId, row: u32) {
-        let rows = &mut self.nodes[node as usize - 1].rows;
-        if rows.last() != Some(&row) {
-            rows.push(row);
+        let node = &mut self.nodes[node as usize - 1];
+        if node.last_row != row {
+            node.last_row = row;
+            node.rows.push(row);
         }
     }
 

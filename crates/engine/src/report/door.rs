@@ -1,12 +1,13 @@
 //! The door: what came in, from where, what was refused and why.
 
+use super::catalogue::Beyond;
 use super::{Who, json};
 use crate::ingest::{self, Door, DoorOptions, Endpoint};
 use crate::run::Receipt;
 use crate::state::Engine;
 use domain::{Call, CallKind, Position, Source, Timestamp, Trust};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use store::{Page, Reader, Reception, Refused, RowId, StoreError};
 
@@ -30,6 +31,12 @@ pub struct DoorReport {
     pub calls: Vec<CallRow>,
     /// Refused calls that are kept, by reason, the most frequent first.
     pub refused: Vec<RefusedReason>,
+    /// Accepted calls ever of which amounts are set apart.
+    pub quarantined: u64,
+    /// The last of them, latest first.
+    pub last_quarantined: Vec<QuarantinedRow>,
+    /// Names of events and properties beyond what is told apart.
+    pub beyond: Beyond,
 }
 
 /// Calls by what became of them.
@@ -91,6 +98,45 @@ pub struct CallRow {
     pub who: Option<Who>,
     /// What became of it.
     pub reception: Reception,
+}
+
+/// Calls of which amounts are set apart, kept to be shown.
+const QUARANTINED_KEPT: usize = 20;
+
+/// Calls of which amounts are set apart.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Quarantined {
+    count: u64,
+    last: VecDeque<(Position, Arc<Call>)>,
+}
+
+impl Quarantined {
+    /// Notes another.
+    pub(crate) fn note(&mut self, position: Position, call: &Arc<Call>) {
+        self.count += 1;
+        if self.last.len() == QUARANTINED_KEPT {
+            self.last.pop_front();
+        }
+        self.last.push_back((position, call.clone()));
+    }
+}
+
+/// A call of which amounts are set apart.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct QuarantinedRow {
+    /// When it arrived.
+    #[serde(serialize_with = "json::at")]
+    pub received_at: Timestamp,
+    /// From which source.
+    pub source: Arc<str>,
+    /// The event's name.
+    pub event: String,
+    /// Whose it is.
+    pub who: Option<Who>,
+    /// The amounts as they were sent, such as `revenue 1000000000000 GBP`.
+    pub sent: String,
+    /// Why they are set apart.
+    pub because: String,
 }
 
 /// Refused calls with one reason.
@@ -164,7 +210,17 @@ impl Engine {
         rows.extend(examples.iter().map(refused_row));
         rows.sort_by_key(|row| std::cmp::Reverse(row.received_at));
         rows.truncate(calls);
-        Ok(DoorReport { today, ever, sources, calls: rows, refused: by_reason(reader.refused_counts()?, examples) })
+        let last_quarantined = self.quarantined.last.iter().rev();
+        Ok(DoorReport {
+            today,
+            ever,
+            sources,
+            calls: rows,
+            refused: by_reason(reader.refused_counts()?, examples),
+            quarantined: self.quarantined.count,
+            last_quarantined: last_quarantined.map(|(position, call)| self.quarantined_row(*position, call)).collect(),
+            beyond: self.catalogue.beyond(),
+        })
     }
 
     /// Totals of today and ever, and of each source ever, the busiest first.
@@ -230,6 +286,28 @@ impl Engine {
             who: owner.map(|owner| self.who(owner)),
             reception: Reception::Accepted,
         }
+    }
+
+    fn quarantined_row(&self, position: Position, call: &Call) -> QuarantinedRow {
+        let quarantine = call.quarantine();
+        let sent = quarantine.iter().flat_map(|quarantine| &quarantine.sent);
+        let sent: Vec<String> =
+            sent.map(|(key, amount)| format!("{key} {}", amount.to_string().trim_matches('"'))).collect();
+        let body = call.body_value();
+        let currency = body.get("currency").and_then(serde_json::Value::as_str).unwrap_or_default();
+        QuarantinedRow {
+            received_at: call.received_at,
+            source: call.source.clone(),
+            event: call.event.as_deref().unwrap_or_default().to_owned(),
+            who: self.people.owner(call, position).map(|owner| self.who(owner)),
+            sent: format!("{} {currency}", sent.join(", ")).trim().to_owned(),
+            because: quarantine.map(|quarantine| quarantine.because).unwrap_or_default(),
+        }
+    }
+
+    /// Calls ever of which amounts are set apart.
+    pub fn quarantined(&self) -> u64 {
+        self.quarantined.count
     }
 
     /// Takes refused calls again that can be read now, and strikes them off the list of refused ones: what is

@@ -459,3 +459,31 @@ fn variants_are_drawn_by_weight_and_stay_the_same() {
         shop.restart();
     }
 }
+
+#[test]
+fn two_campaigns_that_wait_for_each_others_message_come_to_rest() {
+    let campaign = |name: &str, on: &str| {
+        format!(
+            "campaign: {name}\npurpose: service\nenter: {{ on: {{ {on} }}, again: always }}\nsteps: [ {{ message: hello }} ]\n"
+        )
+    };
+    let after = |names: &str| format!("did: Message Sent, where: {{ campaign: {{ in: [{names}] }} }}");
+    let campaigns = [
+        campaign("start", "did: Quiz Finished"),
+        campaign("first", &after("start")),
+        campaign("ping", &after("pong")),
+        campaign("pong", &after("ping, start")),
+    ];
+    let shop = with_campaign(&campaigns.join("---\n"), &["ana"]);
+    shop.customer("ana").does("Quiz Finished", json!({}));
+    let messages = shop.messages();
+    let of = |campaign: &str| messages.iter().filter(|line| line.contains(campaign)).count();
+    assert_eq!((of(" start "), of(" first ")), (1, 1), "who is in no circle is not touched");
+    assert_eq!((of(" ping "), of(" pong ")), (10, 10));
+    shop.days(1);
+    assert_eq!(shop.messages(), NOTHING, "and it is over");
+    assert_eq!(shop.engine().next_due(), None);
+    // Another day it may happen again.
+    shop.customer("ana").does("Quiz Finished", json!({}));
+    assert_eq!(shop.messages().len(), 22);
+}

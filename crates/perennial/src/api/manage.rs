@@ -528,9 +528,9 @@ struct ImportAsked {
 async fn import(State(app): State<Shared>, Query(asked): Query<ImportAsked>, body: Bytes) -> Answer {
     let source = Source::new(&format!("import: {}", asked.source), Trust::File);
     let checked = {
-        let (source, now) = (source.clone(), app.handle.now());
+        let (source, now, largest_amount) = (source.clone(), app.handle.now(), app.door.largest_amount);
         tokio::task::spawn_blocking(move || {
-            let options = DoorOptions::default();
+            let options = DoorOptions { largest_amount, ..DoorOptions::default() };
             let door =
                 Door { now, source: &source, fresh_id: &|_| String::new(), options: &options, correct_skew: false };
             read(&body, Endpoint::Batch, &door)
@@ -539,7 +539,7 @@ async fn import(State(app): State<Shared>, Query(asked): Query<ImportAsked>, bod
     };
     let reading =
         checked.map_err(|error| Fault::Broken(error.to_string()))?.map_err(|refusal| Fault::Wrong(refusal.message))?;
-    let receipts = app.handle.ingest(source, reading.items).await?;
+    let receipts = app.handle.ingest(source, app.handle.arrive(reading.items)).await?;
     let (mut accepted, mut duplicates, mut refused) = (0_u64, 0_u64, Vec::new());
     for (index, receipt) in receipts.iter().enumerate() {
         match receipt {
@@ -597,6 +597,7 @@ pub fn app(
     let door = DoorOptions {
         browser_may_order: config.ingest.browser_may_order,
         browser_traits: config.ingest.browser_traits.clone(),
+        largest_amount: Some(config.ingest.largest_amount.into()),
         ..DoorOptions::default()
     };
     Arc::new(App {

@@ -53,10 +53,12 @@ fn health() -> axum::Router<Shared> {
 }
 
 fn metrics(app: &App) -> Response {
-    let (customers, calls, clock) = {
+    let (customers, calls, clock, quarantined, beyond) = {
         let engine = app.handle.read();
-        (engine.customer_count(), engine.position().0, engine.clock())
+        let beyond = engine.catalogue().beyond();
+        (engine.customer_count(), engine.position().0, engine.clock(), engine.quarantined(), beyond)
     };
+    let connections = app.handle.connections();
     let health = app.handle.health();
     let ready = u8::from(health.trouble().is_none());
     let text = format!(
@@ -65,10 +67,19 @@ fn metrics(app: &App) -> Response {
          # HELP perennial_commits_total Commits since the start.\n# TYPE perennial_commits_total counter\nperennial_commits_total {}\n\
          # HELP perennial_messages_in_flight Messages on their way.\n# TYPE perennial_messages_in_flight gauge\nperennial_messages_in_flight {}\n\
          # HELP perennial_clock_seconds The instant up to which everything due is done.\n# TYPE perennial_clock_seconds gauge\nperennial_clock_seconds {}\n\
-         # HELP perennial_ready Whether new events can be stored.\n# TYPE perennial_ready gauge\nperennial_ready {ready}\n",
+         # HELP perennial_ready Whether new events can be stored.\n# TYPE perennial_ready gauge\nperennial_ready {ready}\n\
+         # HELP perennial_quarantined_total Accepted calls whose amounts are set apart.\n# TYPE perennial_quarantined_total counter\nperennial_quarantined_total {quarantined}\n\
+         # HELP perennial_events_beyond_names_total Events whose names are beyond what is told apart.\n# TYPE perennial_events_beyond_names_total counter\nperennial_events_beyond_names_total {}\n\
+         # HELP perennial_calls_beyond_properties_total Calls with a property beyond what is told apart.\n# TYPE perennial_calls_beyond_properties_total counter\nperennial_calls_beyond_properties_total {}\n\
+         # HELP perennial_connections_turned_away_total Connections turned away, too many from one address.\n# TYPE perennial_connections_turned_away_total counter\nperennial_connections_turned_away_total {}\n\
+         # HELP perennial_bodies_too_slow_total Requests given up, their bodies came too slowly.\n# TYPE perennial_bodies_too_slow_total counter\nperennial_bodies_too_slow_total {}\n",
         health.commits(),
         health.in_flight(),
         clock.0 / 1000,
+        beyond.events,
+        beyond.properties,
+        connections.turned_away(),
+        connections.too_slow(),
     );
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()
 }

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use base64::Engine as _;
 use domain::{CallKind, Source};
 use engine::Receipt;
-use engine::ingest::{Door, Endpoint, Reading, Refusal, find_write_key, read};
+use engine::ingest::{Arrival, Door, Endpoint, Refusal, find_write_key, read};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Read;
@@ -122,7 +122,7 @@ async fn take(State(app): State<Shared>, endpoint: Endpoint, request: Request) -
         tokio::task::spawn_blocking(read).await
     };
     match reading {
-        Ok(Ok((source, Ok(reading)))) => answer(&app, source, reading).await,
+        Ok(Ok((source, Ok(arrived)))) => answer(&app, source, arrived).await,
         Ok(Ok((source, Err(refusal)))) => refuse_whole(&app, source, refusal).await,
         Ok(Err(response)) => *response,
         Err(_) => {
@@ -131,7 +131,13 @@ async fn take(State(app): State<Shared>, endpoint: Endpoint, request: Request) -
     }
 }
 
-type ReadRequest = (Source, Result<Reading, Refusal>);
+/// The calls of a body as they go to the writer, and what was set aside of them.
+struct Arrived {
+    items: Vec<Result<Arrival, Refusal>>,
+    set_aside: Vec<(usize, String)>,
+}
+
+type ReadRequest = (Source, Result<Arrived, Refusal>);
 
 /// Decompresses, authenticates and checks one body. Runs beside the async threads: it is pure work.
 #[expect(clippy::result_large_err, reason = "the error is the answer, made once a request")]
@@ -167,14 +173,15 @@ fn read_request(
         options: &app.door,
         correct_skew: true,
     };
-    let reading = read(text, endpoint, &door);
+    let reading = read(text, endpoint, &door)
+        .map(|reading| Arrived { items: app.handle.arrive(reading.items), set_aside: reading.set_aside });
     Ok((source, reading))
 }
 
-async fn answer(app: &Shared, source: Source, reading: Reading) -> Response {
-    let is_batch = reading.items.len() != 1;
-    let set_aside = reading.set_aside.clone();
-    let receipts = match app.handle.ingest(source, reading.items).await {
+async fn answer(app: &Shared, source: Source, arrived: Arrived) -> Response {
+    let Arrived { items, set_aside } = arrived;
+    let is_batch = items.len() != 1;
+    let receipts = match app.handle.ingest(source, items).await {
         Ok(receipts) => receipts,
         Err(error) => return not_done(&error),
     };
@@ -272,6 +279,7 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
 async fn read_body(body: Body) -> Result<Bytes, Response> {
     match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, WIRE_LIMIT)).await {
         Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) if crate::pace::is_too_slow(&error) => Err(too_slow()),
         Ok(Err(error)) => {
             // The limit is the only error that is ours; anything else is a connection that broke.
             let limited =
@@ -282,12 +290,18 @@ async fn read_body(body: Body) -> Result<Bytes, Response> {
                 problem(StatusCode::BAD_REQUEST, "broken_body", "the body did not arrive whole; send it again")
             })
         }
-        Err(_) => Err(problem(
-            StatusCode::REQUEST_TIMEOUT,
-            "too_slow",
-            "the body took longer than 30 s; send smaller batches",
-        )),
+        Err(_) => Err(too_slow()),
     }
+}
+
+fn too_slow() -> Response {
+    let mut response = problem(
+        StatusCode::REQUEST_TIMEOUT,
+        "too_slow",
+        "the body arrived too slowly: it has 30 s, and must come at 1 KB a second; send smaller batches",
+    );
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn is_gzip(body: &[u8]) -> bool {

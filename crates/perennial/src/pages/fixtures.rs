@@ -17,7 +17,9 @@ use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
 use crate::pages::filter::Filter;
 use crate::pages::frame::{Sending, Workspace};
 use crate::pages::home::{Attention, Finding, HomeView};
-use crate::pages::ingest::{CallOutcome, CallRow, IngestView, RefusedCall, RefusedReason, SourceRow, Totals};
+use crate::pages::ingest::{
+    BeyondNames, CallOutcome, CallRow, IngestView, QuarantinedRow, RefusedCall, RefusedReason, SourceRow, Totals,
+};
 use crate::pages::links::{Link, Place};
 use crate::pages::message::{LedgerRow, MessageView};
 use crate::pages::outbox::{MessageRow, OutboxView};
@@ -766,6 +768,24 @@ impl Views for Shop {
                 ),
                 refused(1, "P0007", "A browser key may not send orders", 7, "Order Completed needs a server key"),
             ],
+            quarantined: self.count(2),
+            last_quarantined: (0..2)
+                .map(|place| QuarantinedRow {
+                    at: ago(5),
+                    source: self.words(place, "shop"),
+                    event: self.words(place + 1, "Order Completed"),
+                    customer: Some(self.customer_link(place)),
+                    sent: self.words(place + 2, "revenue 249900000 GBP"),
+                    because: "more than 1000000".to_owned(),
+                })
+                .collect(),
+            beyond: BeyondNames {
+                events: self.count(1_204),
+                properties: self.count(88),
+                of: vec![(self.words(3, "Page Viewed"), self.count(88))],
+            },
+            turned_away: self.count(41),
+            too_slow: self.count(3),
         })
     }
 

@@ -20,6 +20,54 @@ pub struct IngestView {
     pub calls: Vec<CallRow>,
     /// Refused calls that are kept, by reason, most first.
     pub refused: Vec<RefusedReason>,
+    /// Accepted calls ever whose amounts are set apart.
+    pub quarantined: Count,
+    /// The last of them, latest first.
+    pub last_quarantined: Vec<QuarantinedRow>,
+    /// Names beyond what is told apart.
+    pub beyond: BeyondNames,
+    /// Connections turned away since the start.
+    pub turned_away: Count,
+    /// Bodies given up since the start.
+    pub too_slow: Count,
+}
+
+/// A call of which amounts are set apart.
+#[derive(Debug, Clone)]
+pub struct QuarantinedRow {
+    /// When it arrived.
+    pub at: Timestamp,
+    /// From which source.
+    pub source: String,
+    /// The event's name.
+    pub event: String,
+    /// Whose it is.
+    pub customer: Option<Link>,
+    /// The amounts as they were sent: "revenue 1000000000000 GBP".
+    pub sent: String,
+    /// Why they are set apart: "more than 1000000".
+    pub because: String,
+}
+
+/// Names of events and properties that are counted together, since there are too many.
+#[derive(Debug, Clone, Default)]
+pub struct BeyondNames {
+    /// Events whose name is not told apart.
+    pub events: Count,
+    /// Calls with a property or trait that is not told apart.
+    pub properties: Count,
+    /// Where those are, the most frequent first: the event's name and the number of calls.
+    pub of: Vec<(String, Count)>,
+}
+
+impl IngestView {
+    fn has_beyond(&self) -> bool {
+        !self.beyond.events.is_zero() || !self.beyond.properties.is_zero()
+    }
+
+    fn has_unheard(&self) -> bool {
+        !self.turned_away.is_zero() || !self.too_slow.is_zero()
+    }
 }
 
 /// Calls by what became of them.

@@ -6,6 +6,15 @@ use engine::Engine;
 use std::sync::RwLockReadGuard;
 use store::{Reader, StoreError};
 
+/// Senders that were not heard since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Unheard {
+    /// Connections turned away: too many from one address.
+    pub turned_away: u64,
+    /// Bodies given up: they arrived too slowly.
+    pub too_slow: u64,
+}
+
 /// The process around one engine.
 pub trait House: Send + Sync + 'static {
     /// The live state. Hold it shortly, and never twice in one thread.
@@ -19,6 +28,10 @@ pub trait House: Send + Sync + 'static {
         &self,
         change: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
     ) -> Result<T, JobError>;
+    /// Senders that were not heard. A house without a server turns nobody away.
+    fn unheard(&self) -> Unheard {
+        Unheard::default()
+    }
 }
 
 impl House for Handle {
@@ -39,5 +52,9 @@ impl House for Handle {
         change: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
     ) -> Result<T, JobError> {
         Handle::change(self, change)
+    }
+
+    fn unheard(&self) -> Unheard {
+        Unheard { turned_away: self.connections().turned_away(), too_slow: self.connections().too_slow() }
     }
 }

@@ -2,9 +2,12 @@
 
 use super::{EngineViews, House, broken, words};
 use crate::pages::PageError;
-use crate::pages::ingest::{CallOutcome, CallRow, IngestView, RefusedCall, RefusedReason, SourceRow, Totals};
+use crate::pages::ingest::{
+    BeyondNames, CallOutcome, CallRow, IngestView, QuarantinedRow, RefusedCall, RefusedReason, SourceRow, Totals,
+};
 use crate::pages::text::Count;
 use domain::{Timestamp, Trust};
+use engine::report::catalogue::Beyond;
 use engine::report::door;
 use store::Reception;
 
@@ -21,6 +24,11 @@ impl<H: House> EngineViews<H> {
                 sources: door.sources.iter().map(source).collect(),
                 calls: door.calls.iter().map(call).collect(),
                 refused: door.refused.into_iter().map(refused).collect(),
+                quarantined: Count(door.quarantined),
+                last_quarantined: door.last_quarantined.iter().map(quarantined).collect(),
+                beyond: beyond(&door.beyond),
+                turned_away: Count(self.house.unheard().turned_away),
+                too_slow: Count(self.house.unheard().too_slow),
             })
         })
     }
@@ -61,6 +69,25 @@ fn call(row: &door::CallRow) -> CallRow {
     }
 }
 
+fn quarantined(row: &door::QuarantinedRow) -> QuarantinedRow {
+    QuarantinedRow {
+        at: row.received_at.as_jiff(),
+        source: row.source.to_string(),
+        event: row.event.clone(),
+        customer: row.who.as_ref().map(words::link),
+        sent: row.sent.clone(),
+        because: row.because.clone(),
+    }
+}
+
+fn beyond(beyond: &Beyond) -> BeyondNames {
+    BeyondNames {
+        events: Count(beyond.events),
+        properties: Count(beyond.properties),
+        of: beyond.of.iter().map(|(event, calls)| (event.clone(), Count(*calls))).collect(),
+    }
+}
+
 fn refused(reason: door::RefusedReason) -> RefusedReason {
     RefusedReason {
         explanation: explanation(&reason.reason),
@@ -93,6 +120,7 @@ fn explanation(reason: &str) -> String {
         "bad_time" => "The time cannot be read",
         "duplicate_key" => "A field stands twice",
         "needs_server_key" => "A browser’s key may not send this",
+        "negative_amount" => "An amount is below 0, and the event is no refund",
         "too_large" => "The call is too large",
         "too_deep" => "The call is nested too deeply",
         "too_many_properties" => "The call has too many properties",

@@ -528,6 +528,23 @@ fn refused_calls_are_shown_and_taken_again_once_they_may_come_in() {
 }
 
 #[test]
+fn amounts_that_cannot_be_right_are_shown_where_the_owner_looks_for_what_came_in() {
+    let story = Story::open(SHOP);
+    story.meets("ana", Some("Ana"), false);
+    story.orders("ana", "249900000.00");
+    story.orders("ana", "24.99");
+    let view = story.views.ingest().unwrap();
+    assert_eq!((view.quarantined, view.last_quarantined.len()), (Count(1), 1));
+    let row = &view.last_quarantined[0];
+    assert_eq!((row.event.as_str(), row.sent.as_str()), ("Order Completed", "revenue 249900000.00 GBP"));
+    assert_eq!(row.because, "more than 1000000");
+    assert!(row.customer.is_some());
+    let customer = story.views.customer(&story.id("ana"), None).unwrap();
+    assert_eq!(customer.orders, Count(2), "the order is an order");
+    assert!(view.beyond.of.is_empty());
+}
+
+#[test]
 fn today_names_who_waits_who_fell_silent_and_what_nobody_knows() {
     let mut options = Options::default();
     options.real_channels.insert(Channel::Email);

@@ -620,3 +620,129 @@ fn a_million_names_stay_names_and_the_server_answers_t10() {
     house.call(&key, track("ana", "Long", json!({ ("k".repeat(10_000)): 1 }))).assert_refused(400, "bad_name");
     assert_eq!(house.tally(Reception::Accepted), 4_000);
 }
+
+fn count(house: &House, segment: &str) -> Value {
+    house.get(&format!("/api/segments/{segment}/count"))["count"].clone()
+}
+
+fn metric(house: &House, name: &str) -> u64 {
+    let answer = house.ask(Request::get("/metrics").body(Body::empty()).unwrap()).text();
+    answer.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap()
+}
+
+#[test]
+fn an_absurd_amount_is_cut_set_apart_and_counts_nowhere_while_the_order_counts_t7() {
+    let house = House::new();
+    let key = house.key("server");
+    house.define(
+        "segment: bought\nwhere: { did: Order Completed }\n---\nsegment: spent\nwhere: { did: Order Completed, sum: revenue, above: 0 }\n---\nsegment: big\nwhere: { did: Order Completed, where: { revenue: { above: 100 } } }\n---\nsegment: refunded\nwhere: { did: Order Refunded, sum: revenue, above: 0 }",
+    );
+    let order = |user: &str, id: &str, properties: Value| {
+        let mut call = track(user, "Order Completed", properties);
+        call["messageId"] = id.into();
+        call["properties"]["order_id"] = id.into();
+        call
+    };
+    let absurd = [
+        order("ana", "o-1", json!({ "revenue": 1e12, "currency": "GBP" })),
+        order("bob", "o-2", json!({ "revenue": "1000000.01" })),
+        order("cid", "o-3", json!({ "revenue": 25, "currency": "bitcoin" })),
+        order("dot", "o-4", json!({ "revenue": 1e300 })),
+    ];
+    for call in &absurd {
+        let answer = house.call(&key, call.clone());
+        answer.assert_success();
+        let note = answer.header("x-perennial-set-aside").unwrap();
+        assert!(note.contains("is set apart and counts nowhere"), "{note}");
+        // Sent again it is known.
+        house.call(&key, call.clone()).assert_success();
+    }
+    assert_eq!(house.tally(Reception::Accepted), 4);
+    assert_eq!(house.tally(Reception::Duplicate), 4);
+    assert_eq!([count(&house, "bought"), count(&house, "spent"), count(&house, "big")], [json!(4), json!(0), json!(0)]);
+    assert_eq!(metric(&house, "perennial_quarantined_total "), 4);
+    // What the journal keeps in the place of the amount can be believed; as it was sent it stands beside.
+    let rows = house.look(|reader| reader.rows(&[store::RowId(1)]).unwrap());
+    let call = &rows[0].calls[0];
+    assert!(call.body.get().contains("\"revenue\":1000000,"), "{}", call.body.get());
+    let quarantine = call.quarantine().unwrap();
+    assert_eq!((&quarantine.sent["revenue"], quarantine.because.as_str()), (&json!(1e12), "more than 1000000"));
+
+    // At the limit, in a currency of small units, and as text: all of it can be right.
+    for (user, id, properties) in [
+        ("eva", "o-5", json!({ "revenue": 1_000_000, "currency": "GBP" })),
+        ("fay", "o-6", json!({ "revenue": 8_000_000, "currency": "KRW" })),
+        ("gus", "o-7", json!({ "revenue": "250.00", "currency": "CAD" })),
+    ] {
+        let answer = house.call(&key, order(user, id, properties));
+        answer.assert_success();
+        assert!(answer.header("x-perennial-set-aside").is_none());
+    }
+    assert_eq!([count(&house, "spent"), count(&house, "big")], [json!(3), json!(3)]);
+
+    // Below 0 is for refunds alone.
+    house.call(&key, order("hal", "o-8", json!({ "revenue": -5 }))).assert_refused(400, "negative_amount");
+    house.call(&key, track("hal", "Basket Priced", json!({ "revenue": "-5" }))).assert_refused(400, "negative_amount");
+    house.call(&key, track("hal", "Order Refunded", json!({ "revenue": -5 }))).assert_success();
+
+    // Nobody gets back more than was paid.
+    let refund = |amount: &str| {
+        track("gus", "Order Refunded", json!({ "order_id": "o-7", "revenue": amount, "currency": "CAD" }))
+    };
+    house.call(&key, refund("250.01")).assert_success();
+    assert_eq!(count(&house, "refunded"), json!(0), "more than the order");
+    house.call(&key, refund("200.00")).assert_success();
+    assert_eq!(count(&house, "refunded"), json!(1));
+    house.call(&key, refund("50.01")).assert_success();
+    house.call(&key, refund("50")).assert_success();
+    house.call(&key, refund("0.01")).assert_success();
+    assert_eq!(metric(&house, "perennial_quarantined_total "), 7);
+    let refunds = house.events("gus", "Order Refunded");
+    assert_eq!(refunds.len(), 5, "each is on the timeline");
+}
+
+#[test]
+fn a_workspace_says_itself_what_is_absurd_t7() {
+    let house = House::with(|config| config.ingest.largest_amount = 20_000_000);
+    let key = house.key("server");
+    house.define("segment: spent\nwhere: { did: Order Completed, sum: revenue, above: 0 }");
+    house.call(&key, track("ana", "Order Completed", json!({ "revenue": 19_999_999.99 }))).assert_success();
+    house.call(&key, track("bob", "Order Completed", json!({ "revenue": 20_000_001 }))).assert_success();
+    assert_eq!(count(&house, "spent"), json!(1));
+}
+
+#[test]
+fn names_without_end_are_counted_together_and_fill_no_memory_t10() {
+    let house = House::new();
+    let key = house.key("browser");
+    // Seven thousand names of events, from somebody who put an id into the name.
+    for batch in 0..7 {
+        let calls: Vec<Value> =
+            (0..1_000).map(|call| track("ana", &format!("Viewed {batch}-{call}"), json!({}))).collect();
+        house.batch(&key, &calls).assert_success();
+    }
+    // A thousand and more names of properties of one event, and of traits.
+    for batch in 0..7 {
+        let keyed = |call: usize| json!({ (format!("p{batch}-{call}")): 1, "sku": "tea" });
+        let calls: Vec<Value> = (0..100).map(|call| track("ana", "Product Viewed", keyed(call))).collect();
+        house.batch(&key, &calls).assert_success();
+        let traits: serde_json::Map<String, Value> =
+            (0..300).map(|number| (format!("t{batch}-{number:03}"), json!(number))).collect();
+        house.call(&key, json!({ "type": "identify", "userId": "ana", "traits": traits })).assert_success();
+    }
+    let engine = house.open().handle().read();
+    let catalogue = engine.catalogue();
+    let beyond = catalogue.beyond();
+    // All seven thousand and Product Viewed: 5,000 names are told apart.
+    assert_eq!((catalogue.events().len(), beyond.events), (5_001, 2_700));
+    assert_eq!(catalogue.events()[0], ("_other", 2_700), "nothing is lost");
+    assert_eq!(catalogue.events().iter().map(|(_, count)| count).sum::<u64>(), 7_700);
+    assert_eq!(catalogue.traits().len(), 501);
+    // Beyond the names of events nobody looks for names of properties either, but no more than 500 of them.
+    assert_eq!(beyond.of, [("_other".to_owned(), 201), ("traits".to_owned(), 6)]);
+    drop(engine);
+    assert_eq!(metric(&house, "perennial_events_beyond_names_total "), 2_700);
+    assert_eq!(metric(&house, "perennial_calls_beyond_properties_total "), 207);
+    let traits = house.get("/api/customers/ana")["traits"].as_object().unwrap().len();
+    assert_eq!(traits, 1_000, "of one customer so many traits are kept");
+}

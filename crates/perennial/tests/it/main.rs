@@ -11,6 +11,7 @@ mod commands;
 mod door;
 mod house;
 mod letters;
+mod overlap;
 mod process;
 mod restart;
 mod retail;

@@ -1,0 +1,176 @@
+//! Makes commits durable on a thread of its own, so that the writer works on the next one meanwhile.
+//!
+//! At most one commit is under way. Whoever waits for it is answered here, after it, and orders of messages leave from
+//! here, after it. When it fails, everything that the writer built upon it meanwhile has to fail as well: the writer
+//! hears of it before it hands over the next.
+
+use crate::runtime::{Deliveries, Done, Health, JobError};
+use engine::deliver::Order;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use store::{Commit, Store};
+
+/// A commit, and what happens once it is durable.
+pub(crate) struct Group {
+    pub(crate) commit: Commit,
+    /// Those who wait for it.
+    pub(crate) dones: Vec<Done>,
+    /// Messages that may set out.
+    pub(crate) orders: Vec<Order>,
+}
+
+/// The store, and what became of the commit for which it was lent.
+struct Returned {
+    store: Box<dyn Store>,
+    result: Result<(), JobError>,
+}
+
+/// The store of a writer: here, or lent for the commit that is under way.
+pub(crate) struct Committer {
+    /// None while a commit is under way.
+    store: Option<Box<dyn Store>>,
+    /// Why nothing from outside may be appended, as far as known.
+    full: Option<String>,
+    /// Why the last commit failed, until the writer has heard of it.
+    failed: Option<JobError>,
+    lend: Option<SyncSender<(Box<dyn Store>, Group)>>,
+    returned: Receiver<Returned>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Committer {
+    /// Starts the thread. `wake` is called after each commit, since the writer may be asleep.
+    pub(crate) fn start(
+        store: Box<dyn Store>,
+        health: Arc<Health>,
+        deliveries: Option<Deliveries>,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Committer> {
+        // One place each: a commit is handed over only when the one before is back.
+        let (lend, lent) = sync_channel::<(Box<dyn Store>, Group)>(1);
+        let (give_back, returned) = sync_channel(1);
+        let work = move || {
+            for (mut store, group) in lent {
+                let result = carry_out(store.as_mut(), group, &health, deliveries.as_ref());
+                if give_back.send(Returned { store, result }).is_err() {
+                    return;
+                }
+                wake();
+            }
+        };
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(work)?;
+        Ok(Committer { store: Some(store), full: None, failed: None, lend: Some(lend), returned, thread: Some(thread) })
+    }
+
+    /// Whether a commit is under way.
+    pub(crate) fn is_under_way(&mut self) -> bool {
+        if self.store.is_none()
+            && let Ok(returned) = self.returned.try_recv()
+        {
+            self.take_back(returned);
+        }
+        self.store.is_none()
+    }
+
+    fn take_back(&mut self, returned: Returned) {
+        self.store = Some(returned.store);
+        self.failed = returned.result.err();
+    }
+
+    /// Why nothing from outside may be appended. While a commit is under way: what held before it.
+    pub(crate) fn full(&mut self) -> Option<String> {
+        if let Some(store) = &self.store {
+            self.full = store.may_append().err().map(|error| error.to_string());
+        }
+        self.full.clone()
+    }
+
+    /// Waits for the commit that is under way. Errors: it failed, which is said once; its own waiters were told.
+    pub(crate) fn settle(&mut self) -> Result<(), JobError> {
+        if self.store.is_none() {
+            match self.returned.recv() {
+                Ok(returned) => self.take_back(returned),
+                Err(_) => return Err(JobError::Stopped),
+            }
+        }
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Hands over the next commit, once the one before is durable.
+    /// Errors: the one before failed; then this one's waiters were told as well, and the live state has to be read anew.
+    pub(crate) fn hand_over(&mut self, group: Group) -> Result<(), JobError> {
+        if let Err(error) = self.settle() {
+            answer(group.dones, &Err(error.clone()));
+            return Err(error);
+        }
+        if group.commit.is_empty() && group.orders.is_empty() {
+            // Nothing to write, and what it rests on is durable.
+            answer(group.dones, &Ok(()));
+            return Ok(());
+        }
+        let (Some(store), Some(lend)) = (self.store.take(), &self.lend) else { return Err(JobError::Stopped) };
+        lend.send((store, group)).map_err(|_| JobError::Stopped)
+    }
+
+    /// The store itself, for work that commits on its own. None while a commit is under way: settle first.
+    pub(crate) fn store(&mut self) -> Option<&mut dyn Store> {
+        match &mut self.store {
+            Some(store) => Some(store.as_mut()),
+            None => None,
+        }
+    }
+}
+
+impl Drop for Committer {
+    /// Lets the last commit finish, then closes the store.
+    fn drop(&mut self) {
+        let _ = self.settle();
+        self.lend = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the committer thread panicked");
+        }
+    }
+}
+
+fn carry_out(
+    store: &mut dyn Store,
+    group: Group,
+    health: &Health,
+    deliveries: Option<&Deliveries>,
+) -> Result<(), JobError> {
+    let Group { commit, dones, orders } = group;
+    // A panic in the middle has undone the transaction; what it was about is not stored.
+    let committed = std::panic::catch_unwind(AssertUnwindSafe(|| match commit.is_empty() {
+        true => Ok(()),
+        false => store.commit(&commit),
+    }));
+    let result = match committed {
+        Ok(result) => result.map_err(|error| JobError::NotStored(error.to_string())),
+        Err(_) => Err(JobError::NotStored("the store panicked; the reason is in the log".to_owned())),
+    };
+    if let Err(error) = &result {
+        tracing::error!("nothing can be stored: {error}");
+    }
+    match &result {
+        Ok(()) => health.committed(),
+        Err(error) => health.set_trouble(Some(error.to_string())),
+    }
+    answer(dones, &result);
+    if let (Ok(()), Some(deliveries)) = (&result, deliveries) {
+        for order in orders {
+            health.sets_out(&order.message);
+            deliveries(order);
+        }
+    }
+    result
+}
+
+/// Tells everybody who waits.
+pub(crate) fn answer(dones: Vec<Done>, result: &Result<(), JobError>) {
+    for done in dones {
+        done(result.clone());
+    }
+}

@@ -1,0 +1,231 @@
+//! The writer: the one thread that changes the live state. It takes the jobs that wait, does what is due, and hands
+//! what came of it to the committer, in groups.
+
+use crate::committer::{Committer, Group, answer};
+use crate::runtime::{Appends, Clock, Done, Drive, Driver, Health, Job, JobError, read, write};
+use domain::message::Channel;
+use engine::{Engine, Options};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+/// Most calls in one commit: about 20 MB of the senders' JSON.
+const GROUP_CALLS: usize = 20_000;
+/// Most instants handled between two commits, so that a storm of timers does not hold up the door.
+const GROUP_INSTANTS: usize = 2_000;
+/// The writer looks at the clock at least so often.
+const IDLE: Duration = Duration::from_millis(500);
+/// After a failed commit the store is tried again so often.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The writer thread's own.
+pub(crate) struct Loop {
+    pub(crate) committer: Committer,
+    pub(crate) engine: Arc<RwLock<Engine>>,
+    pub(crate) queue: Receiver<Job>,
+    /// A job that was taken from the queue and has to wait for the commit under way.
+    pub(crate) carried: Option<Job>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) options: Options,
+    /// Whether messages really go out.
+    pub(crate) sends: bool,
+    /// Messages of the commit under way that set out with it.
+    pub(crate) ordered: usize,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// Jobs that were done together.
+#[derive(Default)]
+struct Jobs {
+    weight: usize,
+    dones: Vec<Done>,
+    drive: Option<Drive>,
+}
+
+/// A job panicked, and left the state in the middle.
+struct Panicked;
+
+impl Loop {
+    /// Works until it is told to stop and nothing waits.
+    pub(crate) fn run(mut self) {
+        loop {
+            let next = match self.carried.take() {
+                Some(job) => Ok(job),
+                None => self.queue.recv_timeout(self.patience()),
+            };
+            let first = match next {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if first.is_none() && self.stop.load(Ordering::Acquire) {
+                return;
+            }
+            self.make_ready_for(first.as_ref());
+            match first {
+                Some(Job::Drive(drive)) => self.drive(drive),
+                first => self.work_on(first),
+            }
+        }
+    }
+
+    /// Waits for the commit under way if a job asks for history, which only holds what is durable; calls from outside
+    /// ask for nothing. If the commit failed, the state is read again before anything is built upon it.
+    fn make_ready_for(&mut self, job: Option<&Job>) {
+        let may_overlap = matches!(job, None | Some(Job::Change { appends: Appends::Calls, .. }));
+        if may_overlap && self.committer.is_under_way() {
+            return;
+        }
+        if self.committer.settle().is_err() {
+            self.reopen();
+        }
+        self.ordered = 0;
+    }
+
+    /// How long the writer may sleep: until the next thing is due.
+    fn patience(&self) -> Duration {
+        if self.stop.load(Ordering::Acquire) {
+            return Duration::ZERO;
+        }
+        let engine = read(&self.engine);
+        let waits_to_go = engine.next_attempt().filter(|_| self.sends && self.places() > 0);
+        let due = [engine.next_due(), waits_to_go].into_iter().flatten().min();
+        let Some(due) = due else { return IDLE };
+        let wait = due.since(self.clock.now()).0.max(0);
+        IDLE.min(Duration::from_millis(u64::try_from(wait).unwrap_or_default()))
+    }
+
+    /// How many messages may set out, those counted that set out with the commit under way.
+    fn places(&self) -> usize {
+        self.health.places().saturating_sub(self.ordered)
+    }
+
+    /// Works on jobs and everything due while the commit before becomes durable, and hands over what came of it.
+    fn work_on(&mut self, first: Option<Job>) {
+        // Asked before memory runs ahead: a refusal by the commit would cost reading everything again.
+        let full = self.committer.full();
+        match self.group(first, full.as_ref()) {
+            Ok((group, drive)) => {
+                let ordered = group.orders.len();
+                match self.committer.hand_over(group) {
+                    Ok(()) => {
+                        self.ordered = ordered;
+                        self.health.set_trouble(full);
+                    }
+                    Err(_) => self.reopen(),
+                }
+                if let Some(drive) = drive {
+                    self.drive(drive);
+                }
+            }
+            Err(dones) => {
+                tracing::error!("a job panicked; the state is read again");
+                let _ = self.committer.settle();
+                answer(dones, &Err(JobError::Panicked));
+                self.reopen();
+            }
+        }
+    }
+
+    /// Does jobs, and what is due. What comes while the commit before is under way goes along. Returns what is to be
+    /// committed, and a drive that came up in the queue, to be done after it.
+    /// Errors: a job panicked; those who wait for the others.
+    fn group(&mut self, first: Option<Job>, full: Option<&String>) -> Result<(Group, Option<Drive>), Vec<Done>> {
+        let mut group = Jobs::default();
+        let mut next = first;
+        loop {
+            if self.take_jobs(next, full, &mut group).is_err() {
+                return Err(group.dones);
+            }
+            let is_whole = group.weight >= GROUP_CALLS || group.drive.is_some() || self.carried.is_some();
+            if is_whole || !self.committer.is_under_way() {
+                break;
+            }
+            // The committer wakes us; the state is free for readers meanwhile.
+            next = self.queue.recv_timeout(IDLE).ok();
+        }
+        let mut engine = write(&self.engine);
+        let now = self.clock.now();
+        let more = engine.tick_some(now, GROUP_INSTANTS);
+        let free = if self.sends && !more { self.places() } else { 0 };
+        let orders = if free > 0 { engine.order_attempts(Channel::Email, now, free) } else { Vec::new() };
+        let commit = engine.take_commit();
+        Ok((Group { commit, dones: group.dones, orders }, group.drive))
+    }
+
+    /// Does jobs in their order, as long as some wait. Errors: one panicked.
+    fn take_jobs(&mut self, first: Option<Job>, full: Option<&String>, group: &mut Jobs) -> Result<(), Panicked> {
+        let mut next = first;
+        let mut engine = write(&self.engine);
+        let now = self.clock.now();
+        while let Some(job) = next {
+            match job {
+                Job::Change { appends: Appends::Calls, change, .. } if full.is_some() => {
+                    let reason = full.cloned().unwrap_or_default();
+                    change(None)(Err(JobError::NotStored(reason)));
+                }
+                Job::Change { appends: Appends::Nothing, .. } if self.committer.is_under_way() => {
+                    self.carried = Some(job);
+                    return Ok(());
+                }
+                Job::Change { weight, change, .. } => {
+                    group.weight += weight.max(1);
+                    let work = std::panic::AssertUnwindSafe(|| change(Some((&mut engine, now))));
+                    group.dones.push(std::panic::catch_unwind(work).map_err(|_| Panicked)?);
+                }
+                Job::Drive(found) => {
+                    group.drive = Some(found);
+                    return Ok(());
+                }
+            }
+            next = if group.weight < GROUP_CALLS { self.queue.try_recv().ok() } else { None };
+        }
+        Ok(())
+    }
+
+    /// Reads the state again, from what is durable. The store is here: the commit before is settled.
+    fn reopen(&mut self) {
+        loop {
+            let _ = self.committer.settle();
+            let Some(store) = self.committer.store() else { return };
+            match Engine::open(store, self.options.clone()) {
+                Ok(mut fresh) => {
+                    // Attempts that were recorded and whose orders were lost with the failed answer are taken up again.
+                    fresh.resume_deliveries_except(&self.health.under_way());
+                    *write(&self.engine) = fresh;
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!("the data cannot be read: {error}");
+                    if self.stop.load(Ordering::Acquire) {
+                        return;
+                    }
+                    std::thread::sleep(RETRY);
+                }
+            }
+        }
+    }
+
+    fn drive(&mut self, drive: Drive) {
+        if self.committer.settle().is_err() {
+            self.reopen();
+        }
+        let Some(store) = self.committer.store() else { return };
+        let mut driver = Driver { engine: &self.engine, store, clock: &self.clock };
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drive(&mut driver))) {
+            Ok(done) => {
+                let commit = write(&self.engine).take_commit();
+                let group = Group { commit, dones: vec![done], orders: Vec::new() };
+                if self.committer.hand_over(group).is_err() {
+                    self.reopen();
+                }
+            }
+            Err(_) => {
+                tracing::error!("a long job panicked; the state is read again");
+                self.reopen();
+            }
+        }
+    }
+}
