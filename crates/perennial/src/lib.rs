@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
+pub mod history;
 pub mod keys;
 pub mod pages;
 pub mod post;

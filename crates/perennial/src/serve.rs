@@ -2,6 +2,7 @@
 
 use crate::api::{self, Shared};
 use crate::config::{Config, Send};
+use crate::history::Keeper;
 use crate::pages::{self, Sessions, Site};
 use crate::runtime::{Deliveries, Handle, Writer, start};
 use crate::views::EngineViews;
@@ -51,6 +52,8 @@ pub struct Open {
     pub router: Router,
     /// The sessions of the pages.
     pub sessions: Arc<Sessions>,
+    /// Only while serving: a single command is over too soon to seal anything.
+    keeper: Option<Keeper>,
     writer: Writer,
 }
 
@@ -87,6 +90,7 @@ impl Open {
                 }
             });
         }
+        let keeper = sending.map(|_| Keeper::start(&handle, config.history.limits())).transpose()?;
         let sessions = Arc::new(Sessions::new());
         let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone());
         let views = EngineViews::new(handle, sending_words(config), public_url.clone()).with_door(app.door.clone());
@@ -96,7 +100,7 @@ impl Open {
         }
         let router = pages::router(Arc::new(views), sessions.clone(), site).merge(api::router(app.clone()));
         let router = router.layer(axum::middleware::from_fn(close_after_chunks));
-        Ok(Open { app, router, sessions, writer })
+        Ok(Open { app, router, sessions, keeper, writer })
     }
 
     /// The writer's handle.
@@ -106,6 +110,9 @@ impl Open {
 
     /// Finishes what waits and closes the store.
     pub fn close(self) {
+        if let Some(keeper) = self.keeper {
+            keeper.stop();
+        }
         self.writer.stop();
     }
 }
