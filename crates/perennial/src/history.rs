@@ -5,7 +5,7 @@ use crate::runtime::{Handle, JobError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use store::{HistoryLimits, Prepared, Sealer, TakenFrom};
+use store::{HistoryLimits, Prepared, Sealer, Store, TakenFrom};
 
 /// So often it is looked whether enough waits. A look is one query; at 200,000 events a second a journal grows
 /// by as many calls meanwhile.
@@ -56,7 +56,9 @@ impl Work {
                 Ok(true) => continue,
                 Ok(false) => LOOK,
                 Err(error) => {
-                    tracing::error!("the journal could not be sealed: {error:#}; it is tried again, and nothing is lost");
+                    tracing::error!(
+                        "the journal could not be sealed: {error:#}; it is tried again, and nothing is lost"
+                    );
                     AFTER_FAILURE
                 }
             };

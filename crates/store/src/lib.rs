@@ -42,9 +42,9 @@ pub trait Store: Send {
     /// Opens what keeps history in order, to be used from another thread, one at a time.
     fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError>;
 
-    /// Puts a file that the sealer prepared in the place of the rows or files its calls are taken from, in one short
-    /// transaction: nothing is seen twice or missed, by readers in the middle of a replay either.
+    /// Puts a prepared file in the place of the rows or files its calls are taken from, in one short transaction.
     ///
+    /// Nothing is seen twice or missed, by readers in the middle of a replay either.
     /// Errors leave everything as it was, except that after `Io` nobody knows; both are right, and the next `prepare`
     /// finds out. A file that no longer fits is refused.
     fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError>;
@@ -52,8 +52,10 @@ pub trait Store: Send {
 
 /// Seals the older part of the journal into files, and merges small files into larger ones.
 pub trait Sealer: Send {
-    /// Finds what is worth doing, and does all of it but the last step, which is `Store::adopt`: the calls are read,
-    /// sorted, encoded, and the file is durable. None: nothing is worth doing now. Memory: the calls of one file.
+    /// Finds what is worth doing, and does all of it but the last step, which is `Store::adopt`.
+    ///
+    /// The calls are read, sorted and encoded, and the file is durable. None: nothing is worth doing now. Memory: the calls
+    /// of one file.
     ///
     /// Adopt what comes, or drop it, before calling again. Errors: `Full`, `Io`; `Damaged` if what is to be sealed or
     /// merged cannot be read.
@@ -63,8 +65,10 @@ pub trait Sealer: Send {
 /// Looks at committed data. Journal rows are those in the journal and those sealed into history, which nobody can tell
 /// apart here except by `history`.
 pub trait Reader: Send {
-    /// Visits every journal row after `after`, in order, up to the last one at the time of the call: all calls at one
-    /// position, each once, whatever is committed, sealed or merged meanwhile. Stops at the first error.
+    /// Visits every journal row after `after`, in order, up to the last one at the time of the call.
+    ///
+    /// These are all calls at one position, each once, whatever is committed, sealed or merged meanwhile. Stops at the
+    /// first error.
     ///
     /// To stream everything: `replay(RowId(0), …)`. Memory: the calls of one file of history.
     fn replay(
@@ -86,8 +90,10 @@ pub trait Reader: Send {
     /// The files of history, in the order of their calls. They change when something is sealed or merged.
     fn history(&self) -> Result<Vec<HistoryFile>, StoreError>;
 
-    /// The calls of these rows that are filed under one of `names` (`Call::name`: the userId, else the anonymousId), in
-    /// ascending order. As it stands here it reads whole rows; a store that can pass over the others does better.
+    /// The calls of these rows that are filed under one of `names`, in ascending order.
+    ///
+    /// A call is filed under its userId, else its anonymousId (`Call::name`). As it stands here it reads whole rows; a
+    /// store that can pass over the others does better.
     fn calls_naming(
         &self,
         rows: &[RowId],

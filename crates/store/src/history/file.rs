@@ -185,8 +185,8 @@ impl OpenFile {
             let mut calls = Vec::new();
             for index in 0..self.file.num_row_groups() {
                 let group = self.file.get_row_group(index)?;
-                let all = [0..usize::try_from(group.metadata().num_rows()).unwrap_or_default()];
-                let rows = GroupReader { group: &*group, ranges: &all }.rows()?;
+                let all = 0..usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+                let rows = GroupReader { group: &*group, ranges: std::slice::from_ref(&all) }.rows()?;
                 let ranges = ranges_of(rows.into_iter().map(is_wanted));
                 calls.extend(GroupReader { group: &*group, ranges: &ranges }.calls()?);
             }

@@ -1,5 +1,7 @@
-//! History: the older part of the journal, sealed into Parquet files. How a file is written, read and checked;
-//! the list of files and the transactions that change it are the database's matter (`sqlite/`).
+//! History: the older part of the journal, sealed into Parquet files.
+//!
+//! Here: how a file is written, read and checked. The list of files and the transactions that change it are the
+//! database's matter (`sqlite/`).
 //!
 //! # The files
 //!

@@ -19,8 +19,10 @@ pub struct JournalSpan {
     pub json_bytes: u64,
 }
 
-/// The last row of those to seal next, if any are to be sealed. `waiting`: calls in the journal; `rows`: its rows,
-/// oldest first. At least one row, then as many as fit in a file and leave half of the journal.
+/// The last row of those to seal next, if any are to be sealed.
+///
+/// At least one row, then as many as fit in a file and leave half of the journal. `waiting`: calls in the journal; `rows`:
+/// its rows, oldest first.
 pub fn rows_to_seal<E>(
     waiting: u64,
     rows: impl Iterator<Item = Result<JournalSpan, E>>,
@@ -47,7 +49,9 @@ pub fn rows_to_seal<E>(
     Ok(last)
 }
 
-/// Which files of the list (in order) to merge next: neighbours that fit in one, of which none has more than
+/// Which files of the list (in order) to merge next, if any.
+///
+/// Neighbours that fit in one, of which none has more than
 /// half of the calls. So a call is merged at most once for each doubling of its file.
 pub fn files_to_merge(files: &[HistoryFile], limits: &HistoryLimits) -> Option<Range<usize>> {
     (0..files.len()).find_map(|start| {
@@ -125,15 +129,15 @@ mod tests {
     #[test]
     fn a_call_is_written_again_a_few_times_at_most() {
         let (mut files, mut written) = (Vec::new(), 0);
-        for _ in 0..8_000 {
-            files.push(1);
+        for number in 0..8_000 {
+            files.push(1 + number % 2);
             while let Some(run) = merged(&files) {
                 let sum = files[run.clone()].iter().sum();
                 written += sum;
                 files.splice(run, [sum]);
             }
         }
-        assert!(written <= 8_000 * 5, "{written}");
-        assert!(files.len() <= 8_000 / 40 + 8, "{}", files.len());
+        assert!(written <= 12_000 * 5, "{written}");
+        assert!(files.len() <= 12_000 / 40 + 8, "{}", files.len());
     }
 }

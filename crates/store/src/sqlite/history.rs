@@ -109,8 +109,10 @@ fn insert(connection: &Connection, file: &HistoryFile) -> Result<()> {
     Ok(())
 }
 
-/// Errors with its name if a file of the list is gone, and removes what is not in the list: what a crash left between a
-/// file and its transaction, or files that were merged. Called while nobody else uses the directory.
+/// Errors with its name if a file of the list is gone, and removes files that are not in the list.
+///
+/// A crash leaves those between a file and its transaction; others were merged. Called while nobody else uses the
+/// directory.
 pub(super) fn check_directory(connection: &Connection, dir: &Path) -> std::result::Result<(), WriteError> {
     let listed: HashSet<String> = list(connection)?.into_iter().map(|file| file.name).collect();
     let place = history_in(dir);

@@ -93,8 +93,8 @@ fn by_statistics(file: &OpenFile, name: &str) -> usize {
         let statistics = group.metadata().column(NAME).statistics().unwrap();
         let (min, max) = (statistics.min_bytes_opt().unwrap(), statistics.max_bytes_opt().unwrap());
         if min <= name.as_bytes() && name.as_bytes() <= max {
-            let all = [0..usize::try_from(group.metadata().num_rows()).unwrap()];
-            let names = GroupReader { group: &*group, ranges: &all }.names().unwrap();
+            let all = 0..usize::try_from(group.metadata().num_rows()).unwrap();
+            let names = GroupReader { group: &*group, ranges: std::slice::from_ref(&all) }.names().unwrap();
             let ranges = ranges_of(names.iter().map(|it| it.data() == name.as_bytes()));
             found += GroupReader { group: &*group, ranges: &ranges }.calls().unwrap().len();
         }
