@@ -68,6 +68,23 @@ pub enum Trust {
     Perennial,
 }
 
+impl Trust {
+    /// The word in tables and files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Trust::Browser => "browser",
+            Trust::Server => "server",
+            Trust::File => "file",
+            Trust::Perennial => "perennial",
+        }
+    }
+
+    /// Finds it by its word.
+    pub fn find(word: &str) -> Option<Trust> {
+        [Trust::Browser, Trust::Server, Trust::File, Trust::Perennial].into_iter().find(|it| it.word() == word)
+    }
+}
+
 /// Who sent a call: the key's source name and its trust.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Source {
@@ -159,6 +176,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// The name under which it is filed: that of the known customer, else of the visitor; empty where it names nobody.
+    /// Identity resolution goes by the same name.
+    pub fn name(&self) -> &str {
+        self.user_id.as_deref().or(self.anonymous_id.as_deref()).unwrap_or_default()
+    }
+
     /// The body parsed, without amounts that are set apart: whatever adds up or asks reads this. The body was checked
     /// to be an object when the call was accepted.
     pub fn body_value(&self) -> serde_json::Value {

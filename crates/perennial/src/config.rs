@@ -16,6 +16,8 @@ pub struct Config {
     pub server: Server,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[history]`
+    pub history: History,
     /// `[email]`
     pub email: Email,
 }
@@ -40,6 +42,37 @@ pub struct Ingest {
     pub browser_traits: Vec<String>,
     /// The largest amount of one event that is believed, in units of its currency.
     pub largest_amount: u64,
+}
+
+/// How much stays in the journal.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// More calls than this are sealed into files.
+    pub journal_calls: JournalCalls,
+}
+
+impl History {
+    /// The limits of the store, with files as large as usual.
+    pub fn limits(&self) -> store::HistoryLimits {
+        store::HistoryLimits { journal_calls: self.journal_calls.0, ..store::HistoryLimits::default() }
+    }
+}
+
+/// A number of calls, from 1,000 to 10,000,000.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct JournalCalls(u64);
+
+impl TryFrom<u64> for JournalCalls {
+    type Error = String;
+
+    fn try_from(calls: u64) -> Result<Self, String> {
+        match calls {
+            1_000..=10_000_000 => Ok(JournalCalls(calls)),
+            _ => Err(format!("journal_calls must be from 1,000 to 10,000,000, not {calls}")),
+        }
+    }
 }
 
 /// How mail goes out.
@@ -121,6 +154,17 @@ mod tests {
         assert_eq!(config.email.send, Send::Outbox);
         assert!(config.server.listen.ip().is_loopback());
         assert!(!config.ingest.browser_may_order);
+    }
+
+    #[test]
+    fn a_journal_of_no_calls_is_refused_with_the_range() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("perennial.toml");
+        std::fs::write(&file, "[history]\njournal_calls = 0\n").unwrap();
+        let error = format!("{:#}", Config::read(Some(&file)).unwrap_err());
+        assert!(error.contains("from 1,000 to 10,000,000, not 0"), "{error}");
+        let limits = Config::read(None).unwrap().history.limits();
+        assert_eq!(limits, store::HistoryLimits::default(), "the file says what the store does by itself");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod committer;
 pub mod config;
 pub mod connections;
 pub mod demo;
+pub mod history;
 pub mod keys;
 pub mod pace;
 pub mod pages;

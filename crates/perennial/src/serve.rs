@@ -4,6 +4,7 @@ use crate::api::{self, Shared};
 use crate::config::{Config, Send};
 use crate::connections::Connections;
 use crate::pace::{self, Pace};
+use crate::history::Keeper;
 use crate::pages::{self, Sessions, Site};
 use crate::runtime::{Deliveries, Handle, Writer, start};
 use crate::views::EngineViews;
@@ -50,6 +51,8 @@ pub struct Open {
     pub router: Router,
     /// The sessions of the pages.
     pub sessions: Arc<Sessions>,
+    /// Only while serving: a single command is over too soon to seal anything.
+    keeper: Option<Keeper>,
     writer: Writer,
 }
 
@@ -86,6 +89,7 @@ impl Open {
                 }
             });
         }
+        let keeper = sending.map(|_| Keeper::start(&handle, config.history.limits())).transpose()?;
         let sessions = Arc::new(Sessions::new());
         let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone());
         let views = EngineViews::new(handle, sending_words(config), public_url.clone()).with_door(app.door.clone());
@@ -95,7 +99,7 @@ impl Open {
         }
         let router = pages::router(Arc::new(views), sessions.clone(), site).merge(api::router(app.clone()));
         let router = router.layer(axum::middleware::from_fn(close_after_chunks));
-        Ok(Open { app, router, sessions, writer })
+        Ok(Open { app, router, sessions, keeper, writer })
     }
 
     /// The writer's handle.
@@ -105,6 +109,9 @@ impl Open {
 
     /// Finishes what waits and closes the store.
     pub fn close(self) {
+        if let Some(keeper) = self.keeper {
+            keeper.stop();
+        }
         self.writer.stop();
     }
 }

@@ -129,7 +129,7 @@ impl RowReader {
         Ok(JournalRow { id: row.id, first: row.first, calls })
     }
 
-    /// Reads back only the calls that name somebody. The others are passed over at about a third of the cost.
+    /// Reads back only the calls that are filed under a name. The others are passed over at about a third of the cost.
     pub(crate) fn read_naming(
         &mut self,
         row: &StoredRow<'_>,
@@ -144,7 +144,7 @@ impl RowReader {
         while let Some(found) = ids.next() {
             let found = found.map_err(damaged)?;
             let ends = ids.byte_offset();
-            if found.is_any_of(names) {
+            if found.is_filed_under(names) {
                 let call = serde_json::from_str(&json[begins..ends]).map_err(damaged)?;
                 calls.push((Position(row.first.0 + count), Arc::new(call)));
             }
@@ -190,8 +190,9 @@ struct Ids<'a> {
 }
 
 impl Ids<'_> {
-    fn is_any_of(&self, names: &HashSet<Arc<str>>) -> bool {
-        [&self.user, &self.anonymous].into_iter().flatten().any(|id| names.contains(id.as_ref()))
+    /// As `Call::name`.
+    fn is_filed_under(&self, names: &HashSet<Arc<str>>) -> bool {
+        names.contains(self.user.as_deref().or(self.anonymous.as_deref()).unwrap_or_default())
     }
 }
 

@@ -4,10 +4,12 @@
 //! implementation of one machine. Nothing outside this crate knows SQL.
 
 pub mod facts;
+pub mod history;
 mod journal;
 pub mod sqlite;
 
 pub use facts::*;
+pub use history::{HistoryFile, HistoryLimits, Prepared, TakenFrom};
 
 use domain::{Call, MessageId, Name, Span, Timestamp};
 use std::collections::hash_map::Entry;
@@ -37,11 +39,39 @@ pub trait Store: Send {
 
     /// Opens a reader of committed data that may be used from another thread.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// Opens what keeps history in order, to be used from another thread, one at a time.
+    fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError>;
+
+    /// Puts a prepared file in the place of the rows or files its calls are taken from, in one short transaction.
+    ///
+    /// Nothing is seen twice or missed, by readers in the middle of a replay either.
+    /// Errors leave everything as it was, except that after `Io` nobody knows; both are right, and the next `prepare`
+    /// finds out. A file that no longer fits is refused.
+    fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError>;
 }
 
-/// Looks at committed data.
+/// Seals the older part of the journal into files, and merges small files into larger ones.
+pub trait Sealer: Send {
+    /// Finds what is worth doing, and does all of it but the last step, which is `Store::adopt`.
+    ///
+    /// The calls are read, sorted and encoded, and the file is durable. None: nothing is worth doing now. Memory: the calls
+    /// of one file.
+    ///
+    /// Adopt what comes, or drop it, before calling again. Errors: `Full`, `Io`; `Damaged` if what is to be sealed or
+    /// merged cannot be read.
+    fn prepare(&mut self, limits: &HistoryLimits) -> Result<Option<Prepared>, StoreError>;
+}
+
+/// Looks at committed data. Journal rows are those in the journal and those sealed into history, which nobody can tell
+/// apart here except by `history`.
 pub trait Reader: Send {
-    /// Visits every journal row after `after`, in order. Stops at the first error.
+    /// Visits every journal row after `after`, in order, up to the last one at the time of the call.
+    ///
+    /// These are all calls at one position, each once, whatever is committed, sealed or merged meanwhile. Stops at the
+    /// first error.
+    ///
+    /// To stream everything: `replay(RowId(0), …)`. Memory: the calls of one file of history.
     fn replay(
         &self,
         after: RowId,
@@ -58,21 +88,22 @@ pub trait Reader: Send {
         page: Page,
     ) -> Result<Vec<(u64, domain::message::Decision)>, StoreError>;
 
-    /// The calls of these rows whose userId or anonymousId is among `names`, in ascending order. As it stands here it
-    /// reads whole rows; a store that can pass over the others does better.
+    /// The files of history, in the order of their calls. They change when something is sealed or merged.
+    fn history(&self) -> Result<Vec<HistoryFile>, StoreError>;
+
+    /// The calls of these rows that are filed under one of `names`, in ascending order.
+    ///
+    /// A call is filed under its userId, else its anonymousId (`Call::name`). As it stands here it reads whole rows; a
+    /// store that can pass over the others does better.
     fn calls_naming(
         &self,
         rows: &[RowId],
         names: &HashSet<Arc<str>>,
     ) -> Result<Vec<(domain::Position, Arc<Call>)>, StoreError> {
-        let is_named = |call: &Call| {
-            let ids = [&call.user_id, &call.anonymous_id];
-            ids.into_iter().flatten().any(|id| names.contains(id))
-        };
         let mut calls = Vec::new();
         for row in self.rows(rows)? {
             for (offset, call) in (0_u64..).zip(row.calls) {
-                if is_named(&call) {
+                if names.contains(call.name()) {
                     calls.push((domain::Position(row.first.0 + offset), call));
                 }
             }

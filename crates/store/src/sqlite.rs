@@ -7,15 +7,17 @@ mod columns;
 mod directory;
 mod error;
 mod format;
+mod history;
 mod read;
 mod recover;
+mod sealer;
 #[cfg(test)]
 mod tests;
 mod words;
 mod write;
 
 use crate::journal::RowWriter;
-use crate::{Commit, Reader, Recovered, Secrets, Store, StoreError};
+use crate::{Commit, Prepared, Reader, Recovered, Sealer, Secrets, Store, StoreError};
 use directory::Directory;
 use error::Told;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -81,14 +83,13 @@ impl SqliteStore {
                 Ok(connection)
             })
             .map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
+        history::check_directory(&connection, dir).map_err(|error| told_write(dir, "opened", error))?;
         Ok(SqliteStore { connection, rows: RowWriter::new()?, reserve_bytes, directory })
     }
 
     /// Opens a reader of the store in `dir`, which somebody in this process holds.
     pub fn reader_of(dir: &Path) -> Result<Box<dyn Reader>, StoreError> {
-        let connection = open_for_reading(&directory::database_in(dir))
-            .map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
-        Ok(Box::new(read::SqliteReader::new(connection, dir.to_owned())?))
+        Ok(Box::new(open_reader(dir)?))
     }
 
     fn write(&mut self, commit: &Commit) -> Result<(), WriteError> {
@@ -98,10 +99,30 @@ impl SqliteStore {
         transaction.commit()?;
         Ok(())
     }
+
+    fn take_in(&mut self, prepared: &Prepared) -> Result<Vec<String>, WriteError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let replaced = history::adopt(&transaction, prepared)?;
+        transaction.commit()?;
+        Ok(replaced)
+    }
+}
+
+fn open_reader(dir: &Path) -> Result<read::SqliteReader, StoreError> {
+    let connection =
+        open_for_reading(&directory::database_in(dir)).map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
+    read::SqliteReader::new(connection, dir.to_owned())
+}
+
+fn told_write(dir: &Path, doing: &'static str, error: WriteError) -> StoreError {
+    match error {
+        WriteError::Store(error) => error,
+        WriteError::Sqlite(error) => Told { dir, doing }.sqlite(&error),
+    }
 }
 
 impl Drop for SqliteStore {
-    /// Brings the log into the database, so that a copy of the one file holds everything. Readers may stay open; if one
+    /// Brings the log into the database, so that a copy of the directory needs no log. Readers may stay open; if one
     /// is in the middle of a read the log stays, and nothing is lost.
     fn drop(&mut self) {
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -128,10 +149,19 @@ impl Store for SqliteStore {
         } else {
             self.directory.check_presence()?;
         }
-        self.write(commit).map_err(|error| match error {
-            WriteError::Store(error) => error,
-            WriteError::Sqlite(error) => Told { dir: self.directory.path(), doing: "written" }.sqlite(&error),
-        })
+        self.write(commit).map_err(|error| told_write(self.directory.path(), "written", error))
+    }
+
+    fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError> {
+        self.directory.check_presence()?;
+        let replaced = self.take_in(&prepared).map_err(|error| told_write(self.directory.path(), "written", error))?;
+        sealer::remove(self.directory.path(), &replaced);
+        Ok(())
+    }
+
+    fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError> {
+        let dir = self.directory.path();
+        Ok(Box::new(sealer::SqliteSealer::new(open_reader(dir)?, dir.to_owned(), self.reserve_bytes)))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {

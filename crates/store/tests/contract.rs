@@ -32,7 +32,16 @@ testkit::store_contract!(new_directory);
 #[derive(Clone, Debug)]
 enum Happening {
     Reopened,
-    Committed { calls: usize, days: i64, changes: Vec<Change> },
+    Committed {
+        calls: usize,
+        days: i64,
+        changes: Vec<Change>,
+    },
+    /// Both put their history in order, with files of up to so many calls; or SQLite alone, which nobody may notice.
+    PutInOrder {
+        file_calls: u64,
+        both: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +67,9 @@ const STAGES: [Stage; 6] =
 fn happening() -> impl Strategy<Value = Happening> {
     let commit = (0..40_usize, 0..800_i64, prop::collection::vec(change(), 0..12))
         .prop_map(|(calls, days, changes)| Happening::Committed { calls, days, changes });
-    prop_oneof![1 => Just(Happening::Reopened), 4 => commit]
+    let put_in_order =
+        (1..100_u64, any::<bool>()).prop_map(|(file_calls, both)| Happening::PutInOrder { file_calls, both });
+    prop_oneof![1 => Just(Happening::Reopened), 4 => commit, 2 => put_in_order]
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -148,6 +159,13 @@ proptest! {
                     drop(sqlite);
                     sqlite = open(dir.path());
                     memory = MemoryStore::open_with(disk.clone(), Secrets::default());
+                }
+                Happening::PutInOrder { file_calls, both } => {
+                    let limits = HistoryLimits { journal_calls: 10, file_calls: *file_calls, file_bytes: u64::MAX };
+                    scene::put_in_order(&mut sqlite, &limits);
+                    if *both {
+                        scene::put_in_order(&mut memory, &limits);
+                    }
                 }
                 Happening::Committed { calls, days, changes } => {
                     let end = position + *calls as u64;

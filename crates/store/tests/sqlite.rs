@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use store::sqlite::{Options, SqliteStore};
 use store::*;
-use testkit::store_contract::{self as scene, ALL, rows_of};
+use testkit::store_contract::{self as scene, ALL, SMALL_FILES, put_in_order, rows_of};
 
 const DATABASE: &str = "perennial.sqlite";
 
@@ -251,6 +251,138 @@ fn a_flipped_bit_anywhere_in_the_file_never_changes_the_calls_in_silence() {
     assert!(found > 0);
 }
 
+/// A store with a sealed part: 20 commits of 10 calls, in files of up to 60.
+fn sealed(dir: &Path) -> SqliteStore {
+    let mut store = open(dir);
+    for _ in 0..20 {
+        let commit = next_commit(&store, 10);
+        store.commit(&commit).unwrap();
+    }
+    assert!(put_in_order(&mut store, &SMALL_FILES).0 >= 3);
+    store
+}
+
+fn files_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir.join("history")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_missing_file_of_history_is_named_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = sealed(dir.path());
+    let name = store.reader().unwrap().history().unwrap()[1].name.clone();
+    let path = dir.path().join("history").join(&name);
+    fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+    let says_so = |error: StoreError| {
+        let text = error.to_string();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{text}");
+        assert!(text.contains(&format!("history/{name}: the file is missing")) && text.contains("backup"), "{text}");
+    };
+    says_so(store.reader().unwrap().replay(RowId(0), &mut |_| Ok(())).unwrap_err());
+    drop(store);
+    says_so(SqliteStore::open(dir.path(), options()).err().unwrap());
+    fs::rename(dir.path().join("elsewhere"), &path).unwrap();
+    assert_eq!(rows_of(&open(dir.path())).len(), 20);
+}
+
+#[test]
+fn a_flipped_bit_in_a_file_of_history_is_found_and_the_file_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = sealed(dir.path());
+    let expected = format!("{:?}", rows_of(&store));
+    let name = store.reader().unwrap().history().unwrap()[0].name.clone();
+    let path = dir.path().join("history").join(&name);
+    let good = fs::read(&path).unwrap();
+    let rows: Vec<RowId> = (1..=20).map(RowId).collect();
+    let everybody = (0..10).map(|number| format!("user-{number}").into()).collect();
+    for round in 0..200_usize {
+        let mut bad = good.clone();
+        let at = round * 7_919 % bad.len();
+        bad[at] ^= 1 << (round % 8);
+        fs::write(&path, bad).unwrap();
+        let reader = store.reader().unwrap();
+        let replayed = reader.replay(RowId(0), &mut |_| Ok(())).unwrap_err();
+        let text = replayed.to_string();
+        assert!(text.contains(&format!("history/{name}: ")) && text.contains("checksum"), "{at}: {text}");
+        assert!(reader.calls_naming(&rows, &everybody).is_err(), "{at}");
+    }
+    for wrong in [&good[..good.len() - 1], &[], b"something else"] {
+        fs::write(&path, wrong).unwrap();
+        let text = store.reader().unwrap().replay(RowId(0), &mut |_| Ok(())).unwrap_err().to_string();
+        assert!(text.contains(&format!("{} bytes instead of {}", wrong.len(), good.len())), "{text}");
+    }
+    fs::write(&path, good).unwrap();
+    assert_eq!(format!("{:?}", rows_of(&store)), expected);
+}
+
+#[test]
+fn a_start_removes_files_that_are_in_no_list_and_leaves_what_is_not_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = sealed(dir.path());
+    let kept: Vec<String> = store.reader().unwrap().history().unwrap().into_iter().map(|file| file.name).collect();
+    assert_eq!(files_in(dir.path()), kept, "merged files are gone at once");
+    let commit = next_commit(&store, 100);
+    store.commit(&commit).unwrap();
+    store.sealer().unwrap().prepare(&SMALL_FILES).unwrap().unwrap();
+    fs::write(dir.path().join("history/calls-000000000777-000000000999.parquet.part"), "half").unwrap();
+    fs::write(dir.path().join("history/notes.txt"), "mine").unwrap();
+    assert_eq!(files_in(dir.path()).len(), kept.len() + 3);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(files_in(dir.path()), [kept, vec!["notes.txt".to_owned()]].concat());
+    assert_eq!(rows_of(&store).len(), 21);
+}
+
+#[test]
+fn a_reader_goes_on_in_a_file_that_is_merged_away_under_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let limits = HistoryLimits { journal_calls: 20, file_calls: 20, file_bytes: 1_000_000 };
+    for _ in 0..20 {
+        let commit = next_commit(&store, 10);
+        store.commit(&commit).unwrap();
+    }
+    put_in_order(&mut store, &limits);
+    let reader = store.reader().unwrap();
+    let before = reader.history().unwrap();
+    assert_eq!(reader.rows(&[RowId(1), RowId(18)]).unwrap().len(), 2, "two of the files are open now");
+    assert!(put_in_order(&mut store, &HistoryLimits { file_calls: 1_000, ..limits }).1 > 0);
+    assert!(before.iter().all(|file| !dir.path().join("history").join(&file.name).exists()));
+    let all: Vec<RowId> = (1..=20).map(RowId).collect();
+    assert_eq!(reader.rows(&all).unwrap().len(), 20);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_of_history_belong_to_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = sealed(dir.path());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir.path().join("history")), 0o700);
+    let files = store.reader().unwrap().history().unwrap();
+    assert_eq!(mode(&dir.path().join("history").join(&files[0].name)), 0o600);
+    assert!(store.reader().unwrap().size_bytes().unwrap() > files.iter().map(|file| file.size_bytes).sum());
+}
+
+#[test]
+fn nothing_is_sealed_onto_a_disk_that_is_nearly_full() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(sealed(dir.path()));
+    let before = files_in(dir.path());
+    let mut store = open(dir.path());
+    let commit = next_commit(&store, 100);
+    store.commit(&commit).unwrap();
+    drop(store);
+    let store = SqliteStore::open(dir.path(), Options { reserve_bytes: u64::MAX / 2, ..options() }).unwrap();
+    let refused = store.sealer().unwrap().prepare(&SMALL_FILES).unwrap_err();
+    assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+    assert_eq!(files_in(dir.path()), before);
+}
+
 #[test]
 fn a_torn_log_is_cut_at_the_last_whole_commit() {
     let dir = tempfile::tempdir().unwrap();
@@ -292,6 +424,10 @@ fn child_that_commits_until_it_is_killed() {
     for round in 0.. {
         let commit = next_commit(&store, round % 5 * 300 + 1);
         store.commit(&commit).unwrap();
+        // Now and then what is old is sealed, so that a kill meets files between being written and being adopted.
+        if round % 3 == 2 {
+            put_in_order(&mut store, &HistoryLimits { journal_calls: 1_000, file_calls: 3_000, file_bytes: u64::MAX });
+        }
         let mut out = std::io::stdout().lock();
         writeln!(out, "\nacknowledged {} {}", commit.position.0, commit.clock.0).unwrap();
         out.flush().unwrap();

@@ -6,6 +6,7 @@ pub mod agreement;
 pub mod chance;
 pub mod clock;
 pub mod faults;
+mod memory_history;
 pub mod memory_store;
 pub mod oracles;
 pub mod plain;

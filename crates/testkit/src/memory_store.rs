@@ -3,14 +3,16 @@
 //! `MemoryDisk` is what outlasts a crash; a `MemoryStore` is one run of the process on it. A commit costs
 //! what is in it, not what is there already: a simulation makes thousands.
 
+use crate::memory_history::MemoryHistory;
 use domain::message::{Decision, Message, Outcome};
 use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
-    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, JournalRow, Journey,
-    Key, MessageCount, MessageFilter, Page, ROW_CALLS, Reader, Recovered, Refused, RowId, Secrets, Store, StoreError,
-    Suppression, SuppressionChange, Tally, TallyKey, Transition, TransitionFilter, address_alone, is_address_alone,
+    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, HistoryFile,
+    HistoryLimits, JournalRow, Journey, Key, MessageCount, MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered,
+    Refused, RowId, Sealer, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Transition,
+    TransitionFilter, address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -42,7 +44,9 @@ struct Disk {
     clock: Timestamp,
     clock_offset_ms: i64,
     position: Position,
+    /// The journal; rows before it are in history.
     rows: Vec<JournalRow>,
+    history: MemoryHistory,
     definitions: BTreeMap<(&'static str, Name), Vec<DefinitionVersion>>,
     campaigns: BTreeMap<Name, CampaignFacts>,
     journeys: Listed<Arc<str>, Journey>,
@@ -108,10 +112,16 @@ impl MemoryDisk {
 
     /// The process dies at the crash point of this number, counted from 1 over the life of the disk.
     ///
-    /// Each commit has two: before it is durable, and after it, before it is acknowledged. To try every
+    /// Each commit has two, as has the adoption of a file of history: before it is durable, and after it, before it is
+    /// acknowledged. A file has one more, between being written and being adopted. To try every
     /// crash of a run, repeat it with 1, 2, 3 … until it ends with fewer `crash_points`.
     pub fn crash_at(&self, point: u64) {
         self.lock().crash_at = Some(point);
+    }
+
+    /// Files of history that no transaction has adopted.
+    pub fn orphans(&self) -> usize {
+        self.lock().history.orphans()
     }
 
     /// Crash points passed so far.
@@ -141,11 +151,43 @@ impl MemoryStore {
     /// Opens the disk; the secrets are used only when it is new.
     pub fn open_with(disk: MemoryDisk, created: Secrets) -> MemoryStore {
         disk.lock().secrets.get_or_insert(created);
+        disk.lock().history.sweep();
         MemoryStore { disk, dead: Arc::default() }
     }
 
     fn check_alive(&self) -> Result<(), StoreError> {
         if self.dead.load(std::sync::atomic::Ordering::Relaxed) { Err(crashed()) } else { Ok(()) }
+    }
+
+    /// One transaction, with all that can go wrong at it. A full disk refuses only what needs much room, as `change` that
+    /// `needs_room`.
+    fn make_durable(
+        &self,
+        needs_room: bool,
+        change: impl FnOnce(&mut Disk) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        if disk.passes_crash_point() {
+            return Err(self.die());
+        }
+        let fault = disk.fault.take_if(|fault| *fault != Fault::Full || needs_room);
+        match fault {
+            Some(Fault::CommitFails) => return Err(failed("a simulated I/O error")),
+            Some(Fault::CommitLost) => return Err(self.die()),
+            Some(Fault::Full) => return Err(full()),
+            Some(Fault::CommitUnacknowledged) | None => {}
+        }
+        if disk.full && needs_room {
+            return Err(full());
+        }
+        change(&mut disk)?;
+        if disk.passes_crash_point() {
+            return Err(self.die());
+        }
+        match fault {
+            Some(_) => Err(failed("a simulated error after the commit was durable")),
+            None => Ok(()),
+        }
     }
 
     fn die(&self) -> StoreError {
@@ -180,30 +222,22 @@ impl Store for MemoryStore {
 
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.check_alive()?;
-        let mut disk = self.disk.lock();
-        if disk.passes_crash_point() {
-            return Err(self.die());
-        }
         let is_refused_when_full = !commit.calls.is_empty();
-        let fault = disk.fault.take_if(|fault| *fault != Fault::Full || is_refused_when_full);
-        match fault {
-            Some(Fault::CommitFails) => return Err(failed("a simulated I/O error")),
-            Some(Fault::CommitLost) => return Err(self.die()),
-            Some(Fault::Full) => return Err(full()),
-            Some(Fault::CommitUnacknowledged) | None => {}
-        }
-        if disk.full && is_refused_when_full {
-            return Err(full());
-        }
-        disk.check(commit)?;
-        disk.apply(commit);
-        if disk.passes_crash_point() {
-            return Err(self.die());
-        }
-        match fault {
-            Some(_) => Err(failed("a simulated error after the commit was durable")),
-            None => Ok(()),
-        }
+        self.make_durable(is_refused_when_full, |disk| {
+            disk.check(commit)?;
+            disk.apply(commit);
+            Ok(())
+        })
+    }
+
+    fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError> {
+        self.check_alive()?;
+        Ok(Box::new(MemorySealer(self.clone())))
+    }
+
+    fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError> {
+        self.check_alive()?;
+        self.make_durable(false, |disk| disk.history.adopt(&mut disk.rows, prepared))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
@@ -212,7 +246,36 @@ impl Store for MemoryStore {
     }
 }
 
+/// Seals for one run of a process.
+struct MemorySealer(MemoryStore);
+
+impl Sealer for MemorySealer {
+    fn prepare(&mut self, limits: &HistoryLimits) -> Result<Option<Prepared>, StoreError> {
+        self.0.check_alive()?;
+        let mut disk = self.0.disk.lock();
+        if disk.full {
+            return Err(full());
+        }
+        let disk = &mut *disk;
+        let prepared = disk.history.prepare(&disk.rows, limits);
+        if prepared.is_some() && disk.passes_crash_point() {
+            return Err(self.0.die());
+        }
+        Ok(prepared)
+    }
+}
+
 impl Disk {
+    /// The number of the last row ever committed.
+    fn last_row(&self) -> RowId {
+        self.rows.last().map_or(self.history.last_row(), |row| row.id)
+    }
+
+    fn row(&self, id: RowId) -> Option<JournalRow> {
+        let place = self.rows.binary_search_by_key(&id, |row| row.id);
+        place.map_or_else(|_| self.history.row(id), |place| Some(self.rows[place].clone()))
+    }
+
     fn passes_crash_point(&mut self) -> bool {
         self.crash_points += 1;
         self.crash_at.take_if(|point| *point == self.crash_points).is_some()
@@ -237,7 +300,7 @@ impl Disk {
 
     fn apply(&mut self, commit: &Commit) {
         for calls in commit.calls.chunks(ROW_CALLS) {
-            let id = RowId(self.rows.len() as u64 + 1);
+            let id = RowId(self.last_row().0 + 1);
             self.rows.push(JournalRow { id, first: Position(self.position.0 + 1), calls: calls.to_vec() });
             self.position.0 += calls.len() as u64;
         }
@@ -382,11 +445,11 @@ impl Reader for MemoryReader {
         after: RowId,
         visit: &mut dyn FnMut(JournalRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let end = self.0.lock().rows.len();
-        for at in usize::try_from(after.0).unwrap_or(usize::MAX)..end {
-            // Visited without the lock: the visitor may look at the disk too.
-            let row = self.0.lock().rows[at].clone();
-            visit(row)?;
+        let end = self.0.lock().last_row();
+        for id in (after.0.saturating_add(1)..=end.0).map(RowId) {
+            // Visited without the lock: the visitor may look at the disk too, and seal.
+            let row = self.0.lock().row(id);
+            visit(row.ok_or_else(|| failed(&format!("row {} is gone", id.0)))?)?;
         }
         Ok(())
     }
@@ -394,8 +457,11 @@ impl Reader for MemoryReader {
     fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
         let wanted: std::collections::BTreeSet<RowId> = rows.iter().copied().collect();
         let disk = self.0.lock();
-        let row = |id: &RowId| disk.rows.get(usize::try_from(id.0.checked_sub(1)?).ok()?).cloned();
-        Ok(wanted.iter().filter_map(row).collect())
+        Ok(wanted.iter().filter_map(|id| disk.row(*id)).collect())
+    }
+
+    fn history(&self) -> Result<Vec<HistoryFile>, StoreError> {
+        Ok(self.0.lock().history.listed().to_vec())
     }
 
     fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, Decision)>, StoreError> {

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use store::{
-    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, JournalRow, Journey, Key,
-    MessageFilter, Page, ROW_CALLS, Reception, Refused, RowId, Stage, Store, StoreError, Suppression,
-    SuppressionChange, TallyKey, Transition, TransitionFilter, address_alone,
+    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, HistoryLimits, JournalRow,
+    Journey, Key, MessageFilter, Page, Prepared, ROW_CALLS, Reception, Refused, RowId, Stage, Store, StoreError,
+    Suppression, SuppressionChange, TakenFrom, TallyKey, Transition, TransitionFilter, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -46,6 +46,13 @@ macro_rules! store_contract {
             tallies_add_up_and_show_the_newest_days
             refused_calls_are_numbered_and_go_when_dismissed
             old_and_too_many_refused_calls_are_forgotten
+            the_calls_of_some_are_found_among_those_of_all
+            sealing_changes_nothing_that_can_be_seen
+            files_of_history_follow_each_other_without_gaps
+            the_calls_of_some_are_found_in_history
+            a_replay_sees_each_call_once_while_rows_are_sealed_and_merged
+            a_file_that_was_never_adopted_is_forgotten
+            a_file_is_adopted_once
         );
     };
     ($make:path: $($story:ident)+) => {
@@ -584,6 +591,185 @@ pub fn old_and_too_many_refused_calls_are_forgotten(place: &dyn Place) {
     store.commit(&Commit { clock: later, refused: vec![refused(0, later)], ..Commit::default() }).unwrap();
     let ids: Vec<_> = reader.refused(ALL).unwrap().into_iter().map(|it| it.id).collect();
     assert_eq!(ids, [10_002], "after 30 days they are forgotten");
+}
+
+/// Files of a few calls, so that a story needs few.
+pub const SMALL_FILES: HistoryLimits = HistoryLimits { journal_calls: 20, file_calls: 60, file_bytes: 1_000_000 };
+
+/// Seals and merges until nothing is left to do. Returns how often it sealed and merged.
+pub fn put_in_order(store: &mut dyn Store, limits: &HistoryLimits) -> (usize, usize) {
+    let mut sealer = store.sealer().unwrap();
+    let (mut sealed, mut merged) = (0, 0);
+    while let Some(prepared) = sealer.prepare(limits).unwrap() {
+        match prepared.from {
+            TakenFrom::Journal => sealed += 1,
+            TakenFrom::Files => merged += 1,
+        }
+        store.adopt(prepared).unwrap();
+    }
+    (sealed, merged)
+}
+
+/// A store with commits of 1 to 7 calls, and one of more than a row.
+fn appended(place: &dyn Place, commits: u64) -> Box<dyn Store> {
+    let mut store = place.open();
+    let mut next = 1;
+    for commit in 0..commits {
+        let count = commit % 7 + 1;
+        append(&mut *store, &(next..next + count).map(call).collect::<Vec<_>>());
+        next += count;
+    }
+    store
+}
+
+/// What was sealed comes back call by call and row by row, as if it were in the journal.
+pub fn sealing_changes_nothing_that_can_be_seen(place: &dyn Place) {
+    let mut store = appended(place, 40);
+    let long: Vec<_> = (1_000..1_000 + ROW_CALLS as u64 + 5).map(call).collect();
+    let mut odd = call(5_000).as_ref().clone();
+    odd.body =
+        raw("{\n  \"note\": \"line\\nfeed, \\u00e9, 🍵\",\n  \"price\": 12.50, \"big\": 12345678901234567890123\n}");
+    odd.context = Some(raw("{ }"));
+    odd.user_id = Some("Zoë \"the\" \u{2028} tea\\lover".repeat(9).into());
+    odd.anonymous_id = Some("visitor-1".into());
+    odd.other_id = Some("".into());
+    odd.timestamp = Timestamp(-1);
+    append(&mut *store, &long);
+    append(&mut *store, &[Arc::new(odd), call(2), call(3)]);
+    let before = describe(&*store);
+    let rows = rows_of(&*store);
+
+    let (sealed, merged) = put_in_order(&mut *store, &HistoryLimits { file_calls: 1_200, ..SMALL_FILES });
+    assert!(sealed > 0, "something was sealed");
+    assert_eq!(describe(&*store), before);
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(describe(&*store), before, "after a start too");
+    let reader = store.reader().unwrap();
+    for row in rows.iter().step_by(3) {
+        assert_eq!(format!("{:?}", reader.rows(&[row.id]).unwrap()), format!("{:?}", [row]));
+    }
+    let all: Vec<RowId> = rows.iter().rev().map(|row| row.id).chain([RowId(99_999)]).collect();
+    assert_eq!(format!("{:?}", reader.rows(&all).unwrap()), format!("{rows:?}"));
+    for after in [0, 1, 17, 38, 40, 41, 42, 43, 99] {
+        let mut seen = Vec::new();
+        let see = &mut |row: JournalRow| {
+            seen.push(row.id);
+            Ok(())
+        };
+        reader.replay(RowId(after), see).unwrap();
+        let expected: Vec<RowId> = rows.iter().map(|row| row.id).filter(|id| id.0 > after).collect();
+        assert_eq!(seen, expected, "after {after}");
+    }
+    append(&mut *store, &[call(7_000)]);
+    assert_eq!(rows_of(&*store).len(), rows.len() + 1, "rows are numbered on");
+    assert_eq!(put_in_order(&mut *store, &HistoryLimits { file_calls: 1_200, ..SMALL_FILES }), (0, 0), "{merged}");
+}
+
+/// The list says what is where, and merging keeps it short.
+pub fn files_of_history_follow_each_other_without_gaps(place: &dyn Place) {
+    let mut store = place.open();
+    let (mut sealed, mut merged, mut next) = (0, 0, 1);
+    for round in 0..200_u64 {
+        let count = round % 5 + 1;
+        append(&mut *store, &(next..next + count).map(call).collect::<Vec<_>>());
+        next += count;
+        let done = put_in_order(&mut *store, &SMALL_FILES);
+        (sealed, merged) = (sealed + done.0, merged + done.1);
+    }
+    assert!(sealed >= 20 && merged >= 5, "{sealed} {merged}");
+    let files = store.reader().unwrap().history().unwrap();
+    assert!(files.len() < sealed, "{} files", files.len());
+    let mut expected = (RowId(1), Position(1));
+    let rows = rows_of(&*store);
+    for file in &files {
+        assert_eq!((file.first_row, file.first), expected);
+        assert!(file.count <= SMALL_FILES.file_calls);
+        let calls = || rows.iter().filter(|row| file.holds(row.id)).flat_map(|row| &row.calls);
+        assert_eq!(file.count, calls().count() as u64);
+        assert_eq!(file.min_time, calls().map(|call| call.timestamp).min().unwrap());
+        assert_eq!(file.max_time, calls().map(|call| call.timestamp).max().unwrap());
+        assert_eq!(file.min_name, calls().map(|call| call.name()).min().unwrap());
+        assert_eq!(file.max_name, calls().map(|call| call.name()).max().unwrap());
+        expected = (RowId(file.last_row.0 + 1), Position(file.last().0 + 1));
+    }
+    let in_journal = store.recover().unwrap().position.0 - files.last().unwrap().last().0;
+    assert!(in_journal <= SMALL_FILES.journal_calls, "{in_journal}");
+}
+
+/// Somebody's calls are found by name in the journal, in history and across both.
+pub fn the_calls_of_some_are_found_in_history(place: &dyn Place) {
+    let mut store = appended(place, 60);
+    let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+    let wanted = [names(&["user-2"]), names(&["visitor-33", "user-7", "user-8"]), names(&["nobody", ""]), names(&[])];
+    let rows: [Vec<RowId>; 3] = [
+        rows_of(&*store).iter().map(|row| row.id).collect(),
+        vec![RowId(3), RowId(59), RowId(31), RowId(4), RowId(999)],
+        vec![],
+    ];
+    let found = |store: &dyn Store| {
+        let reader = store.reader().unwrap();
+        let ask = |rows: &Vec<RowId>, names| format!("{:?}", reader.calls_naming(rows, names).unwrap());
+        rows.iter().flat_map(|rows| wanted.iter().map(|names| ask(rows, names)).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let before = found(&*store);
+    assert!(before[0].matches("user-2").count() > 10, "{}", before[0]);
+    assert!(put_in_order(&mut *store, &SMALL_FILES).0 > 0);
+    assert_eq!(found(&*store), before);
+}
+
+/// Whoever is in the middle of a replay sees each call once, whatever is committed, sealed and merged meanwhile.
+pub fn a_replay_sees_each_call_once_while_rows_are_sealed_and_merged(place: &dyn Place) {
+    let mut store = appended(place, 60);
+    let rows: Vec<RowId> = rows_of(&*store).iter().map(|row| row.id).collect();
+    let reader = store.reader().unwrap();
+    let (mut seen, mut changes) = (Vec::new(), 0);
+    let see = &mut |row: JournalRow| {
+        seen.push(row.id);
+        if seen.len() % 4 == 1 {
+            append(&mut *store, &[call(9_000), call(9_001), call(9_002)]);
+            let mut sealer = store.sealer().unwrap();
+            for _ in 0..2 {
+                if let Some(prepared) = sealer.prepare(&SMALL_FILES).unwrap() {
+                    store.adopt(prepared).unwrap();
+                    changes += 1;
+                }
+            }
+        }
+        Ok(())
+    };
+    reader.replay(RowId(0), see).unwrap();
+    assert!(changes > 5, "{changes}");
+    assert_eq!(seen, rows);
+}
+
+/// A file that was written and not adopted counts for nothing, and is gone after the next start.
+pub fn a_file_that_was_never_adopted_is_forgotten(place: &dyn Place) {
+    let store = appended(place, 30);
+    let before = describe(&*store);
+    let prepared = store.sealer().unwrap().prepare(&SMALL_FILES).unwrap().unwrap();
+    assert_eq!(describe(&*store), before);
+    assert!(store.reader().unwrap().history().unwrap().is_empty());
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(describe(&*store), before);
+    assert_eq!(store.sealer().unwrap().prepare(&SMALL_FILES).unwrap().as_ref(), Some(&prepared), "it is made again");
+    store.adopt(prepared).unwrap();
+    assert_eq!(describe(&*store), before);
+}
+
+/// What no longer fits is refused and changes nothing.
+pub fn a_file_is_adopted_once(place: &dyn Place) {
+    let mut store = appended(place, 60);
+    let before = describe(&*store);
+    let prepared = store.sealer().unwrap().prepare(&SMALL_FILES).unwrap().unwrap();
+    store.adopt(prepared.clone()).unwrap();
+    assert!(store.adopt(prepared.clone()).is_err());
+    assert!(store.adopt(Prepared { from: TakenFrom::Files, ..prepared }).is_ok(), "one file for itself is itself");
+    let mut wrong = store.sealer().unwrap().prepare(&SMALL_FILES).unwrap().unwrap();
+    wrong.file.count += 1;
+    assert!(store.adopt(wrong).is_err());
+    assert_eq!(describe(&*store), before);
 }
 
 /// A page long enough for any of these stories.

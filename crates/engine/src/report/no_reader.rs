@@ -3,8 +3,8 @@
 use domain::message::{Decision, Message};
 use domain::{DefinitionKind, MessageId, Name};
 use store::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter, Page, Reader,
-    Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
+    Reader, Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
 };
 
 /// A reader that has nothing.
@@ -19,6 +19,9 @@ impl Reader for NoReader {
         none()
     }
     fn rows(&self, _: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
+        none()
+    }
+    fn history(&self) -> Result<Vec<HistoryFile>, StoreError> {
         none()
     }
     fn decisions(&self, _: &DecisionFilter, _: Page) -> Result<Vec<(u64, Decision)>, StoreError> {

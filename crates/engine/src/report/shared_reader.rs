@@ -5,8 +5,8 @@ use domain::{Call, DefinitionKind, MessageId, Name, Position};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter, Page, Reader,
-    Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
+    Reader, Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
 };
 
 /// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
@@ -41,6 +41,9 @@ impl Reader for SharedReader {
         names: &HashSet<Arc<str>>,
     ) -> Result<Vec<(Position, Arc<Call>)>, StoreError> {
         self.turn().calls_naming(rows, names)
+    }
+    fn history(&self) -> Result<Vec<HistoryFile>, StoreError> {
+        self.turn().history()
     }
     fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, Decision)>, StoreError> {
         self.turn().decisions(filter, page)

@@ -76,10 +76,15 @@ impl Directory {
 
     /// Errors with `Full` if fewer than so many bytes are free.
     pub(super) fn check_room(&self, reserve_bytes: u64) -> Result<(), StoreError> {
-        match free_bytes(&self.path) {
-            Some(free) if free < reserve_bytes => Err(StoreError::Full { place: self.path.display().to_string() }),
-            _ => Ok(()),
-        }
+        check_room(&self.path, reserve_bytes)
+    }
+}
+
+/// Errors with `Full` if fewer than so many bytes are free on the disk of a directory.
+pub(super) fn check_room(path: &Path, reserve_bytes: u64) -> Result<(), StoreError> {
+    match free_bytes(path) {
+        Some(free) if free < reserve_bytes => Err(StoreError::Full { place: path.display().to_string() }),
+        _ => Ok(()),
     }
 }
 
@@ -92,7 +97,7 @@ fn locked(path: &Path, lock: &mut File) -> StoreError {
 }
 
 /// Makes the directory and what is missing above it, and makes sure they outlast a power cut.
-fn make(path: &Path) -> std::io::Result<()> {
+pub(super) fn make(path: &Path) -> std::io::Result<()> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
     let mut builder = DirBuilder::new();
@@ -118,13 +123,13 @@ fn private_file(path: &Path) -> std::io::Result<File> {
 }
 
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 // Windows has no such call; NTFS journals its directories.
 #[cfg(not(unix))]
-fn sync_directory(_path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_directory(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -2,16 +2,18 @@
 
 use super::columns::{self, read_all};
 use super::error::Told;
+use super::history::{self, history_in};
+use crate::history::{OpenFile, Placed, Reads, damaged_file};
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, JournalRow, MessageCount, MessageFilter, Page, Reader,
-    Refused, RowId, Stage, StoreError, Tally, Transition, TransitionFilter,
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
+    Reader, Refused, RowId, Stage, StoreError, Tally, Transition, TransitionFilter,
 };
 use domain::message::{Decision, Message};
 use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,21 +23,72 @@ pub(super) struct SqliteReader {
     connection: Connection,
     dir: PathBuf,
     rows: RefCell<RowReader>,
+    /// Files of history that were read last, the latest last.
+    files: RefCell<Vec<Arc<OpenFile>>>,
+    /// What finding calls by name has read of history so far.
+    reads: Cell<Reads>,
 }
+
+/// Files of history that stay open: of each the footer with the places of its pages is kept, about 100 KB.
+const OPEN_FILES: usize = 16;
+/// So often a file may be merged away between a look at the list and its opening, before it counts as missing.
+const TRIES: usize = 5;
 
 impl SqliteReader {
     /// Reads through `connection`, which was opened for reading.
     pub(super) fn new(connection: Connection, dir: PathBuf) -> Result<SqliteReader, StoreError> {
-        Ok(SqliteReader { connection, dir, rows: RefCell::new(RowReader::new()?) })
+        let rows = RefCell::new(RowReader::new()?);
+        Ok(SqliteReader { connection, dir, rows, files: RefCell::default(), reads: Cell::default() })
+    }
+
+    /// Its connection, which cannot write.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What finding calls by name has read of history so far.
+    #[cfg(test)]
+    pub(super) fn reads(&self) -> Reads {
+        self.reads.get()
     }
 
     fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
         result.map_err(|error| Told { dir: &self.dir, doing: "read" }.sqlite(&error))
     }
 
-    /// The row of this number. Each is read for itself: a statement left open while the engine works
+    /// A file of the list, open. None if there is no such file, or no longer.
+    pub(super) fn open_file(&self, listed: &HistoryFile) -> Result<Option<Arc<OpenFile>>, StoreError> {
+        let mut files = self.files.borrow_mut();
+        let open = match files.iter().position(|file| file.name() == listed.name) {
+            Some(place) => Some(files.remove(place)),
+            None => OpenFile::open(&history_in(&self.dir), listed)?.map(Arc::new),
+        };
+        if let Some(open) = &open {
+            if files.len() >= OPEN_FILES {
+                files.remove(0);
+            }
+            files.push(open.clone());
+        }
+        Ok(open)
+    }
+
+    /// The file of history that holds a row, with its place in the list. Call it for a row that is not in the journal: it
+    /// moves from there in one transaction, so that whoever looks in this order finds it.
+    fn file_of(&self, row: RowId) -> Result<Option<(HistoryFile, Arc<OpenFile>)>, StoreError> {
+        let mut name = String::new();
+        for _ in 0..TRIES {
+            let Some(listed) = self.told(history::find(&self.connection, row))? else { return Ok(None) };
+            if let Some(open) = self.open_file(&listed)? {
+                return Ok(Some((listed, open)));
+            }
+            name = listed.name;
+        }
+        Err(damaged_file(&name, "the file is missing"))
+    }
+
+    /// The row of this number, while it is in the journal. Each is read for itself: a statement left open while the engine works
     /// through it would keep the log from being taken over.
-    fn row(&self, id: RowId) -> Result<Option<JournalRow>, StoreError> {
+    pub(super) fn journal_row(&self, id: RowId) -> Result<Option<JournalRow>, StoreError> {
         self.with_row(id, |rows, stored| rows.read(stored))
     }
 
@@ -71,6 +124,57 @@ impl SqliteReader {
     }
 }
 
+impl SqliteReader {
+    /// Looks at those of these rows that are in the journal. Returns the others, ascending.
+    fn visit_journal(
+        &self,
+        rows: &[RowId],
+        mut visit: impl FnMut(&mut RowReader, &StoredRow<'_>) -> Result<(), StoreError>,
+    ) -> Result<Vec<RowId>, StoreError> {
+        let mut ids = rows.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut others = Vec::new();
+        for id in ids {
+            if self.with_row(id, &mut visit)?.is_none() {
+                others.push(id);
+            }
+        }
+        Ok(others)
+    }
+
+    /// Looks at each file of history that holds some of these rows (ascending), with the rows it is asked for.
+    fn visit_history(
+        &self,
+        rows: &[RowId],
+        mut visit: impl FnMut(&OpenFile, &[RowId]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut left = rows;
+        while let Some(first) = left.first() {
+            let Some((listed, file)) = self.file_of(*first)? else {
+                left = &left[1..];
+                continue;
+            };
+            let (wanted, later) = left.split_at(left.partition_point(|row| *row <= listed.last_row));
+            visit(&file, wanted)?;
+            left = later;
+        }
+        Ok(())
+    }
+}
+
+/// Calls, which are in the order of their positions, as the rows in which they were committed.
+fn rows_of(calls: Vec<Placed>) -> Vec<JournalRow> {
+    let mut rows: Vec<JournalRow> = Vec::new();
+    for Placed { position, row: id, call } in calls {
+        match rows.last_mut() {
+            Some(row) if row.id == id => row.calls.push(call),
+            _ => rows.push(JournalRow { id, first: position, calls: vec![call] }),
+        }
+    }
+    rows
+}
+
 impl Reader for SqliteReader {
     fn replay(
         &self,
@@ -83,23 +187,51 @@ impl Reader for SqliteReader {
                 Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
             }))?;
         let mut expected = None;
-        for id in (after.0.saturating_add(1)..=last).map(RowId) {
-            let row = self.row(id)?.ok_or_else(|| damaged_row(id, "it is missing".to_owned()))?;
+        let mut take = |row: JournalRow| {
             let next = row.first.0 + row.calls.len() as u64;
-            if expected.is_some_and(|expected| expected != row.first.0) || (id.0 == last && next != position + 1) {
-                return Err(damaged_row(id, format!("its first call is at {}, out of step", row.first.0)));
+            let is_last = row.id.0 == last;
+            if expected.is_some_and(|expected| expected != row.first.0) || (is_last && next != position + 1) {
+                return Err(damaged_row(row.id, format!("its first call is at {}, out of step", row.first.0)));
             }
             expected = Some(next);
-            visit(row)?;
+            visit(row)
+        };
+        let mut next = after.0.saturating_add(1);
+        while next <= last {
+            let id = RowId(next);
+            if let Some(row) = self.journal_row(id)? {
+                take(row)?;
+                next += 1;
+                continue;
+            }
+            let (listed, file) = self.file_of(id)?.ok_or_else(|| damaged_row(id, "it is missing".to_owned()))?;
+            // Sealing may have gone beyond the end since it was fixed.
+            for row in rows_of(file.calls(&|row| (id.0..=last).contains(&row.0))?) {
+                if row.id.0 != next {
+                    return Err(damaged_row(RowId(next), format!("it is missing in history/{}", listed.name)));
+                }
+                take(row)?;
+                next += 1;
+            }
+            if next == id.0 {
+                return Err(damaged_row(id, format!("it is missing in history/{}", listed.name)));
+            }
         }
         Ok(())
     }
 
     fn rows(&self, rows: &[RowId]) -> Result<Vec<JournalRow>, StoreError> {
-        let mut ids = rows.to_vec();
-        ids.sort_unstable();
-        ids.dedup();
-        ids.into_iter().filter_map(|id| self.row(id).transpose()).collect()
+        let mut found = Vec::new();
+        let sealed = self.visit_journal(rows, |rows, stored| {
+            found.push(rows.read(stored)?);
+            Ok(())
+        })?;
+        self.visit_history(&sealed, |file, wanted| {
+            found.extend(rows_of(file.calls(&|row| wanted.binary_search(&row).is_ok())?));
+            Ok(())
+        })?;
+        found.sort_by_key(|row| row.id);
+        Ok(found)
     }
 
     fn calls_naming(
@@ -107,15 +239,24 @@ impl Reader for SqliteReader {
         rows: &[RowId],
         names: &HashSet<Arc<str>>,
     ) -> Result<Vec<(Position, Arc<Call>)>, StoreError> {
-        let mut rows = rows.to_vec();
-        rows.sort_unstable();
-        rows.dedup();
         let mut calls = Vec::new();
-        for id in rows {
-            let found = self.with_row(id, |rows, stored| rows.read_naming(stored, names))?;
-            calls.extend(found.into_iter().flatten());
-        }
+        let sealed = self.visit_journal(rows, |rows, stored| {
+            calls.extend(rows.read_naming(stored, names)?);
+            Ok(())
+        })?;
+        self.visit_history(&sealed, |file, wanted| {
+            let mut reads = self.reads.get();
+            let found = file.calls_naming(names, &|row| wanted.binary_search(&row).is_ok(), &mut reads)?;
+            self.reads.set(reads);
+            calls.extend(found.into_iter().map(|it| (it.position, it.call)));
+            Ok(())
+        })?;
+        calls.sort_by_key(|(position, _)| *position);
         Ok(calls)
+    }
+
+    fn history(&self) -> Result<Vec<HistoryFile>, StoreError> {
+        self.told(history::list(&self.connection))
     }
 
     fn decisions(&self, filter: &DecisionFilter, page: Page) -> Result<Vec<(u64, Decision)>, StoreError> {
@@ -227,7 +368,7 @@ impl Reader for SqliteReader {
 
     fn size_bytes(&self) -> Result<u64, StoreError> {
         let told = |error| Told { dir: &self.dir, doing: "read" }.system("", &error);
-        let mut bytes = 0;
+        let mut bytes = self.history()?.iter().map(|file| file.size_bytes).sum();
         for entry in std::fs::read_dir(&self.dir).map_err(told)? {
             // The log may be taken away between being listed and being measured.
             match entry.and_then(|entry| entry.metadata()) {

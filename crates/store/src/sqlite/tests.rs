@@ -1,7 +1,7 @@
 //! Stories of SQLite that need a look inside: other formats, a full database.
 
 use super::*;
-use crate::RowId;
+use crate::{HistoryLimits, RowId};
 use domain::{Call, CallKind, Position, Timestamp, Trust};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -150,7 +150,7 @@ fn every_column_is_explained_in_the_database_itself() {
         .unwrap();
     let tables: Vec<(String, String)> =
         tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
-    assert_eq!(tables.len(), 15);
+    assert_eq!(tables.len(), 16);
     for (table, sql) in tables {
         let lines: Vec<&str> = sql.lines().map(str::trim).collect();
         for pair in lines.windows(2) {
@@ -158,4 +158,43 @@ fn every_column_is_explained_in_the_database_itself() {
             assert!(!is_column || pair[0].starts_with("-- "), "{table}: `{}` says nothing about itself", pair[1]);
         }
     }
+}
+
+#[test]
+fn one_customers_history_takes_one_row_group_of_each_file_that_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(dir.path(), options()).unwrap();
+    // 40 customers take turns; ana and bea come once in a while.
+    for commit in 0..60_u64 {
+        let mut commit = calls(commit * 500, 500);
+        for (index, call) in commit.calls.iter_mut().enumerate() {
+            let mut named = call.as_ref().clone();
+            let name = match index {
+                17 => "ana".to_owned(),
+                31 => "bea".to_owned(),
+                _ => format!("customer-{}", index % 40),
+            };
+            named.user_id = Some(name.into());
+            *call = Arc::new(named);
+        }
+        store.commit(&commit).unwrap();
+    }
+    let limits = HistoryLimits { journal_calls: 2_000, file_calls: 10_000, file_bytes: u64::MAX };
+    let mut sealer = store.sealer().unwrap();
+    while let Some(prepared) = sealer.prepare(&limits).unwrap() {
+        store.adopt(prepared).unwrap();
+    }
+    let reader = open_reader(dir.path()).unwrap();
+    let files = reader.history().unwrap();
+    assert_eq!(files.iter().map(|file| file.count).collect::<Vec<_>>(), [10_000, 10_000, 9_000]);
+    let rows: Vec<RowId> = (1..=60).map(RowId).collect();
+    let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+    assert_eq!(reader.calls_naming(&rows, &names(&["ana", "bea"])).unwrap().len(), 120);
+    let reads = reader.reads();
+    println!("history of two people in {} files: {} row groups, {} pages", files.len(), reads.groups, reads.pages);
+    assert_eq!(reads.groups, 3, "one row group of each file");
+    assert!(reads.pages <= 6, "one page, or two where their calls lie at an edge, of about ten: {reads:?}");
+    // Rows say in which files to look at all.
+    assert_eq!(reader.calls_naming(&[RowId(3), RowId(59)], &names(&["ana"])).unwrap().len(), 2);
+    assert_eq!(reader.reads().groups, 4, "the other row is in the journal");
 }

@@ -19,25 +19,7 @@ macro_rules! found_by_the_domain {
     })+ };
 }
 
-found_by_the_domain!(Because, Channel, DefinitionKind, Outcome, Phase, Stage, Arm, Reception);
-
-impl Word for Trust {
-    fn find_word(word: &str) -> Option<Self> {
-        [Trust::Browser, Trust::Server, Trust::File, Trust::Perennial]
-            .into_iter()
-            .find(|trust| trust_word(*trust) == word)
-    }
-}
-
-/// The word for a trust.
-pub(super) fn trust_word(trust: Trust) -> &'static str {
-    match trust {
-        Trust::Browser => "browser",
-        Trust::Server => "server",
-        Trust::File => "file",
-        Trust::Perennial => "perennial",
-    }
-}
+found_by_the_domain!(Because, Channel, DefinitionKind, Outcome, Phase, Stage, Arm, Reception, Trust);
 
 /// Names met so far, so that a million rows share one allocation for each.
 #[derive(Default)]

@@ -1,6 +1,5 @@
 //! Writes a commit, table by table, inside one transaction.
 
-use super::words::trust_word;
 use crate::journal::RowWriter;
 use crate::{
     Attempt, CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, ROW_CALLS, Refused, RowId, StoreError,
@@ -287,7 +286,7 @@ fn add_refused(connection: &Connection, refused: &[Refused], clock: Timestamp) -
     )?;
     for call in refused {
         let Refused { id: _, at, source, trust, reason, message, raw } = call;
-        insert.execute(params![at.0, source, trust_word(*trust), reason, message, raw])?;
+        insert.execute(params![at.0, source, trust.word(), reason, message, raw])?;
     }
     // Counted by number: those that were replayed or dismissed leave gaps, so it may be fewer, never more.
     connection
@@ -312,7 +311,7 @@ fn put_keys(connection: &Connection, keys: &[Key]) -> rusqlite::Result<()> {
     )?;
     for key in keys {
         let Key { id, hash, trust, source, created_at, revoked_at } = key;
-        put.execute(params![id, hash, trust_word(*trust), source, created_at.0, millis(*revoked_at)])?;
+        put.execute(params![id, hash, trust.word(), source, created_at.0, millis(*revoked_at)])?;
     }
     Ok(())
 }

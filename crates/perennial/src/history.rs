@@ -1,0 +1,118 @@
+//! Keeps history in order beside the writer: reads, sorts and encodes on a thread of its own, and hands the writer only
+//! the short transaction at the end.
+
+use crate::runtime::{Handle, JobError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use store::{HistoryLimits, Prepared, Sealer, Store, TakenFrom};
+
+/// So often it is looked whether enough waits. A look is one query; at 200,000 events a second a journal grows
+/// by as many calls meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+/// After a failure it is tried again so much later: a full disk is seldom freed at once, and the log is for reading.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
+/// While too much waits for the writer, what is prepared waits too.
+const WHILE_BUSY: Duration = Duration::from_millis(100);
+
+/// The thread; it ends when told to.
+pub struct Keeper {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Starts it on an open workspace.
+    pub fn start(handle: &Handle, limits: HistoryLimits) -> anyhow::Result<Keeper> {
+        let sealer = handle.drive(|driver| driver.store.sealer())??;
+        let stop = Arc::new(AtomicBool::new(false));
+        let work = Work { sealer, handle: handle.clone(), limits, stop: stop.clone() };
+        let thread = std::thread::Builder::new().name("history".to_owned()).spawn(move || work.run())?;
+        Ok(Keeper { stop, thread })
+    }
+
+    /// Ends it. A file that it is just writing is finished first, which takes a second or two at most.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that keeps history in order panicked");
+        }
+    }
+}
+
+struct Work {
+    sealer: Box<dyn Sealer>,
+    handle: Handle,
+    limits: HistoryLimits,
+    stop: Arc<AtomicBool>,
+}
+
+impl Work {
+    fn run(mut self) {
+        give_way();
+        while !self.stop.load(Ordering::Acquire) {
+            let pause = match self.step() {
+                Ok(true) => continue,
+                Ok(false) => LOOK,
+                Err(error) => {
+                    tracing::error!(
+                        "the journal could not be sealed: {error:#}; it is tried again, and nothing is lost"
+                    );
+                    AFTER_FAILURE
+                }
+            };
+            self.sleep(pause);
+        }
+    }
+
+    /// Seals or merges once. Returns whether there was anything to do.
+    fn step(&mut self) -> anyhow::Result<bool> {
+        let start = Instant::now();
+        let Some(prepared) = self.sealer.prepare(&self.limits)? else { return Ok(false) };
+        let (file, from) = (prepared.file.clone(), prepared.from);
+        if !self.adopt(&prepared)? {
+            return Ok(false);
+        }
+        let did = match from {
+            TakenFrom::Journal => "sealed",
+            TakenFrom::Files => "merged",
+        };
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (calls, size_bytes) = (file.count, file.size_bytes);
+        tracing::info!(duration_ms, calls, size_bytes, "{did} {calls} calls into history/{}", file.name);
+        Ok(true)
+    }
+
+    /// Hands the last step to the writer. False: it is time to stop; the next start forgets the file.
+    fn adopt(&self, prepared: &Prepared) -> anyhow::Result<bool> {
+        while !self.stop.load(Ordering::Acquire) {
+            let prepared = prepared.clone();
+            match self.handle.drive(move |driver| driver.store.adopt(prepared)) {
+                Ok(adopted) => return Ok(adopted.map(|()| true)?),
+                Err(JobError::Busy) => std::thread::sleep(WHILE_BUSY),
+                Err(JobError::Stopped) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn sleep(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while let Some(left) = until.checked_duration_since(Instant::now())
+            && !self.stop.load(Ordering::Acquire)
+        {
+            std::thread::park_timeout(left);
+        }
+    }
+}
+
+/// Lets other threads go first, so that ingest does not notice. Linux counts niceness by thread; elsewhere it would slow
+/// the whole process down.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!("sealing runs at the usual priority: {error}");
+    }
+}
