@@ -16,6 +16,8 @@ pub struct Config {
     pub server: Server,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[query]`
+    pub query: Query,
     /// `[email]`
     pub email: Email,
 }
@@ -38,6 +40,18 @@ pub struct Ingest {
     pub browser_may_order: bool,
     /// Protected traits that browsers may set all the same.
     pub browser_traits: Vec<String>,
+}
+
+/// What a question in SQL may use.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// How long it may take.
+    pub seconds: u64,
+    /// Memory for sorting, grouping and joining, in MB.
+    pub memory_mb: u64,
+    /// Disk for what does not fit, and for its answer, in MB.
+    pub disk_mb: u64,
 }
 
 /// How mail goes out.

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod keys;
 pub mod pages;
 pub mod post;
+pub mod questions;
 pub mod runtime;
 pub mod serve;
 pub mod views;

@@ -6,6 +6,7 @@ use domain::message::Channel;
 use domain::{Call, MessageId, Source, Timestamp};
 use engine::deliver::Order;
 use engine::ingest::Refusal;
+use engine::report::{Tables, Wanted};
 use engine::{Engine, Options, Receipt};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -465,6 +466,15 @@ impl Handle {
             readers.push(reader);
         }
         result
+    }
+
+    /// What tables need of the live state, and a reader that stands still beside it: taken between two commits, when
+    /// what is in memory is what is on disk. Blocks until the writer has a moment; it then waits while this is taken.
+    pub fn at_rest(&self, wanted: Wanted) -> Result<Result<(Tables, Box<dyn Reader>), StoreError>, JobError> {
+        self.drive(move |driver| {
+            let tables = read(driver.engine).tables(wanted);
+            Ok((tables, driver.store.reader()?.at_rest()?))
+        })
     }
 
     /// A reader of committed data, on a connection of its own.

@@ -82,9 +82,7 @@ impl SqliteStore {
 
     /// Opens a reader of the store in `dir`, which somebody in this process holds.
     pub fn reader_of(dir: &Path) -> Result<Box<dyn Reader>, StoreError> {
-        let connection = open_for_reading(&directory::database_in(dir))
-            .map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
-        Ok(Box::new(read::SqliteReader::new(connection, dir.to_owned())?))
+        Ok(Box::new(read::SqliteReader::open(dir)?))
     }
 
     fn write(&mut self, commit: &Commit) -> Result<(), WriteError> {

@@ -1,6 +1,7 @@
 //! The command line, as `spec/cli.md` of the product says: what scripts rely on.
 
 mod files;
+mod query;
 mod show;
 
 use crate::client::{Client, Create, WrongUsage, exit_status};
@@ -112,6 +113,8 @@ enum Command {
         #[arg(long)]
         campaign: Option<String>,
     },
+    /// Ask anything in SQL; only reads
+    Query(query::Query),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -384,6 +387,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             let answer = with(client(Create::No)?, |client| client.get(path.trim_end_matches('&')))?;
             out.answer(&answer, |print| show::decisions(print, &answer))?;
         }
+        Command::Query(query) => query::query(&query, || client(Create::No), &out)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut std::io::stdout())
         }

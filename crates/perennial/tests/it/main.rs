@@ -12,6 +12,7 @@ mod door;
 mod house;
 mod letters;
 mod process;
+mod query;
 mod restart;
 mod retail;
 mod wire;

@@ -1,6 +1,7 @@
 //! Looks at committed data through a connection that cannot write.
 
 use super::columns::{self, read_all};
+use super::directory::database_in;
 use super::error::Told;
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
@@ -13,7 +14,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A reader of one data directory.
@@ -24,9 +25,11 @@ pub(super) struct SqliteReader {
 }
 
 impl SqliteReader {
-    /// Reads through `connection`, which was opened for reading.
-    pub(super) fn new(connection: Connection, dir: PathBuf) -> Result<SqliteReader, StoreError> {
-        Ok(SqliteReader { connection, dir, rows: RefCell::new(RowReader::new()?) })
+    /// Reads the store of a directory through a connection of its own.
+    pub(super) fn open(dir: &Path) -> Result<SqliteReader, StoreError> {
+        let connection =
+            super::open_for_reading(&database_in(dir)).map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
+        Ok(SqliteReader { connection, dir: dir.to_owned(), rows: RefCell::new(RowReader::new()?) })
     }
 
     fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -149,13 +152,34 @@ impl Reader for SqliteReader {
             "SELECT {message}, {letter} FROM messages LEFT JOIN letters ON letters.message = messages.number WHERE id = ?1"
         );
         let attempts = format!("SELECT {attempt} FROM attempts WHERE message = ?1 ORDER BY number");
-        // One transaction, so that the attempts are those of the message as it is seen.
-        let found = self.connection.unchecked_transaction().and_then(|transaction| {
-            let message = read_all(&transaction, &message, [&*id.0], columns::message_with_letter)?.pop();
-            let attempts = read_all(&transaction, &attempts, [&*id.0], columns::attempt)?;
+        let read = |connection: &Connection| {
+            let message = read_all(connection, &message, [&*id.0], columns::message_with_letter)?.pop();
+            let attempts = read_all(connection, &attempts, [&*id.0], columns::attempt)?;
             Ok(message.map(|message| (message, attempts)))
-        });
+        };
+        // One transaction, so that the attempts are those of the message as it is seen; a reader at rest is in one.
+        let found = match self.connection.is_autocommit() {
+            true => self.connection.unchecked_transaction().and_then(|transaction| read(&transaction)),
+            false => read(&self.connection),
+        };
         self.told(found)
+    }
+
+    fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
+        let reader = SqliteReader::open(&self.dir)?;
+        // The transaction takes its view of the data at its first read.
+        let begun = reader.connection.execute_batch("BEGIN; SELECT position FROM meta;");
+        reader.told(begun)?;
+        Ok(Box::new(reader))
+    }
+
+    fn messages_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Message)>, StoreError> {
+        let Some(after) = within_sqlite(after) else {
+            return Ok(Vec::new());
+        };
+        let sql =
+            format!("SELECT number, {} FROM messages WHERE number > ?1 ORDER BY number LIMIT ?2", columns::MESSAGE);
+        self.told(read_all(&self.connection, &sql, params![after, limit], columns::numbered_message))
     }
 
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
