@@ -5,7 +5,9 @@ use crate::serve::{Open, Running};
 use anyhow::{Context, bail};
 use axum::body::Body;
 use axum::http::{Method, Request};
+use futures::StreamExt;
 use serde_json::Value;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 use store::StoreError;
@@ -75,10 +77,7 @@ impl Client {
     pub fn ask(&self, method: &Method, path: &str, body: Option<Vec<u8>>) -> anyhow::Result<Reply> {
         match &self.way {
             Way::Remote { running, agent } => {
-                let mut request = ureq::http::Request::builder()
-                    .method(method.as_str())
-                    .uri(format!("{}{path}", running.url))
-                    .header("authorization", format!("Bearer {}", running.token));
+                let mut request = running.request(method, path);
                 if body.is_some() {
                     request = request.header("content-type", "application/json");
                 }
@@ -86,28 +85,14 @@ impl Client {
                     .run(request.body(body.unwrap_or_default())?)
                     .with_context(|| format!("the server at {} does not answer", running.url))?;
                 let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
-                Ok(Reply {
-                    status: response.status().as_u16(),
-                    body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
-                })
+                Ok(Reply { status: response.status().as_u16(), body: as_json(text.as_bytes()) })
             }
-            Way::Local { open, runtime } => {
-                let request = Request::builder()
-                    .method(method.clone())
-                    .uri(path)
-                    .header("authorization", format!("Bearer {}", open.app.token))
-                    .header("content-type", "application/json")
-                    .body(Body::from(body.unwrap_or_default()))?;
-                let router = open.router.clone();
-                runtime.block_on(async move {
-                    let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-                    let status = response.status().as_u16();
-                    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
-                    let body = serde_json::from_slice(&bytes)
-                        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-                    Ok(Reply { status, body })
-                })
-            }
+            Way::Local { open, runtime } => runtime.block_on(async move {
+                let response = ask_router(open, method, path, body.unwrap_or_default()).await?;
+                let status = response.status().as_u16();
+                let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
+                Ok(Reply { status, body: as_json(&bytes) })
+            }),
         }
     }
 
@@ -135,6 +120,42 @@ impl Client {
         Client::successful(self.ask(&Method::POST, path, Some(body))?)
     }
 
+    /// Asks for a file and hands it on as it comes; an answer that is no success is an error.
+    pub fn download(&self, path: &str, body: &Value, to: &mut dyn Write) -> anyhow::Result<()> {
+        let body = serde_json::to_vec(body)?;
+        match &self.way {
+            Way::Remote { running, agent } => {
+                let request = running.request(&Method::POST, path).header("content-type", "application/json");
+                let mut response = agent
+                    .run(request.body(body)?)
+                    .with_context(|| format!("the server at {} does not answer", running.url))?;
+                if !response.status().is_success() {
+                    let status = response.status().as_u16();
+                    let text = response.body_mut().read_to_string()?;
+                    return Client::successful(Reply { status, body: as_json(text.as_bytes()) }).map(drop);
+                }
+                std::io::copy(&mut response.body_mut().as_reader(), to)?;
+            }
+            Way::Local { open, runtime } => runtime.block_on(async {
+                let response = ask_router(open, &Method::POST, path, body).await?;
+                let status = response.status();
+                let mut pieces = response.into_body().into_data_stream();
+                let mut told = Vec::new();
+                while let Some(piece) = pieces.next().await {
+                    match status.is_success() {
+                        true => to.write_all(&piece?)?,
+                        false => told.extend_from_slice(&piece?),
+                    }
+                }
+                match status.is_success() {
+                    true => Ok(()),
+                    false => Client::successful(Reply { status: status.as_u16(), body: as_json(&told) }).map(drop),
+                }
+            })?,
+        }
+        Ok(to.flush()?)
+    }
+
     /// Removes something.
     pub fn delete(&self, path: &str) -> anyhow::Result<Value> {
         Client::successful(self.ask(&Method::DELETE, path, None)?)
@@ -151,6 +172,35 @@ impl Client {
             drop(runtime);
             open.close();
         }
+    }
+}
+
+/// A body as JSON, or as the text that it is.
+fn as_json(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+}
+
+async fn ask_router(
+    open: &Open,
+    method: &Method,
+    path: &str,
+    body: Vec<u8>,
+) -> anyhow::Result<axum::response::Response> {
+    let request = Request::builder()
+        .method(method.clone())
+        .uri(path)
+        .header("authorization", format!("Bearer {}", open.app.token))
+        .header("content-type", "application/json")
+        .body(Body::from(body))?;
+    Ok(open.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}))
+}
+
+impl Running {
+    fn request(&self, method: &Method, path: &str) -> ureq::http::request::Builder {
+        ureq::http::Request::builder()
+            .method(method.as_str())
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {}", self.token))
     }
 }
 

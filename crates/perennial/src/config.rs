@@ -18,6 +18,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// `[history]`
     pub history: History,
+    /// `[query]`
+    pub query: Query,
     /// `[email]`
     pub email: Email,
 }
@@ -73,6 +75,18 @@ impl TryFrom<u64> for JournalCalls {
             _ => Err(format!("journal_calls must be from 1,000 to 10,000,000, not {calls}")),
         }
     }
+}
+
+/// What a question in SQL may use.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// How long it may take.
+    pub seconds: u64,
+    /// Memory for sorting, grouping and joining, in MB.
+    pub memory_mb: u64,
+    /// Disk for what does not fit, and for its answer, in MB.
+    pub disk_mb: u64,
 }
 
 /// How mail goes out.

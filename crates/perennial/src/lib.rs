@@ -13,6 +13,7 @@ pub mod keys;
 pub mod pace;
 pub mod pages;
 pub mod post;
+pub mod questions;
 pub mod runtime;
 pub mod serve;
 pub mod views;

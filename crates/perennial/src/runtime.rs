@@ -9,6 +9,7 @@ use domain::{Call, MessageId, Source, Timestamp};
 use engine::dedupe::Fingerprinter;
 use engine::deliver::Order;
 use engine::ingest::{Arrival, Arrivals, Refusal};
+use engine::report::{Tables, Wanted};
 use engine::{Engine, Options, Receipt};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -373,6 +374,15 @@ impl Handle {
             None => (self.shared.open_reader)()?,
         };
         Ok(Lent { reader: Some(reader), shared: self.shared.clone() })
+    }
+
+    /// What tables need of the live state, and a reader that stands still beside it: taken between two commits, when
+    /// what is in memory is what is on disk. Blocks until the writer has a moment; it then waits while this is taken.
+    pub fn at_rest(&self, wanted: Wanted) -> Result<Result<(Tables, Box<dyn Reader>), StoreError>, JobError> {
+        self.drive(move |driver| {
+            let tables = read(driver.engine).tables(wanted);
+            Ok((tables, driver.store.reader()?.at_rest()?))
+        })
     }
 
     /// Changes the live state on the writer thread, and returns when that is durable.

@@ -6,6 +6,7 @@ use crate::connections::Connections;
 use crate::pace::{self, Pace};
 use crate::history::Keeper;
 use crate::pages::{self, Sessions, Site};
+use crate::questions::Questions;
 use crate::runtime::{Deliveries, Handle, Writer, start};
 use crate::views::EngineViews;
 use anyhow::Context;
@@ -91,8 +92,10 @@ impl Open {
         }
         let keeper = sending.map(|_| Keeper::start(&handle, config.history.limits())).transpose()?;
         let sessions = Arc::new(Sessions::new());
-        let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone());
-        let views = EngineViews::new(handle, sending_words(config), public_url.clone()).with_door(app.door.clone());
+        let questions = Arc::new(Questions::new(handle.clone(), dir, &config.query)?);
+        let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone(), questions.clone());
+        let views = EngineViews::new(handle, sending_words(config), public_url.clone());
+        let views = views.with_door(app.door.clone()).with_questions(questions);
         let mut site = Site::local(listen.port());
         if let Some(host) = public_host(config) {
             site = site.also_at(&host);

@@ -130,6 +130,14 @@ pub trait Reader: Send {
     /// One message with its attempts, oldest first.
     fn message(&self, id: &MessageId) -> Result<Option<(domain::message::Message, Vec<Attempt>)>, StoreError>;
 
+    /// A reader that shows what is committed now, however much is committed later. It keeps the store from tidying up
+    /// behind it: drop it soon.
+    fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// Messages in the order in which they were first decided about, each with its number: those after `after`, at
+    /// most `limit`. Without what was written.
+    fn messages_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, domain::message::Message)>, StoreError>;
+
     /// Number of messages by campaign and latest outcome (None: waiting) and reason.
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError>;
 

@@ -38,7 +38,7 @@ const REFUSED_FOR: domain::Span = domain::Span::days(30);
 #[derive(Clone, Default)]
 pub struct MemoryDisk(Arc<Mutex<Disk>>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Disk {
     secrets: Option<Secrets>,
     clock: Timestamp,
@@ -67,6 +67,7 @@ struct Disk {
 }
 
 /// Things found by their id, in the order in which they were first put.
+#[derive(Clone)]
 struct Listed<I, T> {
     places: HashMap<I, usize>,
     items: Vec<T>,
@@ -501,6 +502,18 @@ impl Reader for MemoryReader {
         let attempts =
             || disk.attempts.get(id).map(|attempts| attempts.values().cloned().collect()).unwrap_or_default();
         Ok(disk.messages.get(id).map(|message| (message.clone(), attempts())))
+    }
+
+    fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
+        let still = self.0.lock().clone();
+        Ok(Box::new(MemoryReader(MemoryDisk(Arc::new(Mutex::new(still))))))
+    }
+
+    fn messages_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Message)>, StoreError> {
+        let disk = self.0.lock();
+        let numbered = (1..).zip(&disk.messages.items).skip_while(|(number, _)| *number <= after);
+        let without_letter = |(number, it): (u64, &Message)| (number, Message { written: None, ..it.clone() });
+        Ok(numbered.take(limit as usize).map(without_letter).collect())
     }
 
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {

@@ -32,6 +32,7 @@ macro_rules! store_contract {
             a_failed_commit_leaves_no_trace
             a_commit_that_does_not_follow_is_refused
             a_reader_sees_each_commit_once_it_is_done
+            a_reader_at_rest_shows_what_was_committed_then
             pages_follow_each_other
             lists_are_filtered_by_what_is_asked
             waiting_messages_come_first_then_the_latest_outcome
@@ -240,6 +241,38 @@ pub fn a_reader_sees_each_commit_once_it_is_done(place: &dyn Place) {
         assert_eq!(seen, number);
         assert_eq!(store.recover().unwrap().position, Position(number));
     }
+}
+
+/// What comes later does not show, neither in what grows nor in what changes; messages come in order, piece by piece.
+pub fn a_reader_at_rest_shows_what_was_committed_then(place: &dyn Place) {
+    let mut store = place.open();
+    append(&mut *store, &[call(1)]);
+    let first = Message { outcome: Some(Outcome::Held), ..message(1) };
+    store.commit(&Commit { messages: vec![first.clone(), message(2), message(3)], ..Commit::default() }).unwrap();
+    let rest = store.reader().unwrap().at_rest().unwrap();
+    append(&mut *store, &[call(2)]);
+    let changed = Message { outcome: Some(Outcome::Sent), ..message(1) };
+    store.commit(&Commit { messages: vec![changed, message(4)], ..Commit::default() }).unwrap();
+
+    let mut calls = 0;
+    rest.replay(RowId(0), &mut |row| {
+        calls += row.calls.len();
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(calls, 1);
+    let found = rest.messages_after(0, 2).unwrap();
+    assert_eq!(found[0].1, Message { written: None, ..first.clone() }, "without its letter");
+    let (last, _) = found[1];
+    let others: Vec<MessageId> = rest.messages_after(last, 2).unwrap().into_iter().map(|(_, it)| it.id).collect();
+    assert_eq!(others, [message_id(3)]);
+    assert_eq!(rest.message(&message_id(1)).unwrap().unwrap().0, first);
+    assert!(rest.messages_after(u64::MAX, 2).unwrap().is_empty());
+    assert_eq!(
+        rest.at_rest().unwrap().messages_after(0, 9).unwrap().len(),
+        4,
+        "another one rests where things are now"
+    );
 }
 
 /// Pages together hold each row once, newest first.

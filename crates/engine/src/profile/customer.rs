@@ -259,6 +259,19 @@ impl Traits {
             .min()
     }
 
+    /// Traits at an instant, by key, each with its value and since when it holds: of what was said after a place in
+    /// history, if one is given.
+    pub fn each_after(
+        &self,
+        now: Timestamp,
+        after: Option<Order>,
+    ) -> impl Iterator<Item = (&Arc<str>, &Arc<Value>, Timestamp)> {
+        self.values.iter().filter_map(move |(key, values)| {
+            let said = in_force(between(values, after, now))?;
+            Some((key, said.value.as_ref()?, said.order.0))
+        })
+    }
+
     /// All traits at an instant as one object, and since when each has its value.
     pub fn all(&self, now: Timestamp) -> (Map<String, Value>, Since) {
         self.all_after(now, None)
@@ -268,11 +281,9 @@ impl Traits {
     pub fn all_after(&self, now: Timestamp, after: Option<Order>) -> (Map<String, Value>, Since) {
         let mut object = Map::new();
         let mut since = Vec::new();
-        for (key, values) in &self.values {
-            if let Some(Said { order, value: Some(value), .. }) = in_force(between(values, after, now)) {
-                object.insert(key.to_string(), value.as_ref().clone());
-                since.push((key.clone(), order.0));
-            }
+        for (key, value, at) in self.each_after(now, after) {
+            object.insert(key.to_string(), value.as_ref().clone());
+            since.push((key.clone(), at));
         }
         (object, since)
     }

@@ -19,11 +19,13 @@ pub mod preview;
 pub mod segments;
 mod shared_reader;
 pub mod snapshot;
+pub mod tables;
 pub mod timeline;
 pub mod words;
 
 pub use ledger::Ledger;
 pub use snapshot::Snapshot;
+pub use tables::{Tables, Wanted};
 
 pub(crate) use no_reader::NoReader;
 pub(crate) use shared_reader::SharedReader;

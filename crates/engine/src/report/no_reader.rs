@@ -33,6 +33,12 @@ impl Reader for NoReader {
     fn message(&self, _: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
         none()
     }
+    fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
+        none()
+    }
+    fn messages_after(&self, _: u64, _: u32) -> Result<Vec<(u64, Message)>, StoreError> {
+        none()
+    }
     fn message_counts(&self, _: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
         none()
     }

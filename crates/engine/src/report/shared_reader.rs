@@ -57,6 +57,12 @@ impl Reader for SharedReader {
     fn message(&self, id: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
         self.turn().message(id)
     }
+    fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.turn().at_rest()
+    }
+    fn messages_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Message)>, StoreError> {
+        self.turn().messages_after(after, limit)
+    }
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
         self.turn().message_counts(campaign)
     }

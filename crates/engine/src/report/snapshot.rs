@@ -4,6 +4,7 @@
 use crate::profile::By;
 use crate::profile::{Customer, People};
 use crate::segment::as_of::{Past, apply};
+use crate::segment::why::since;
 use crate::segment::{Asked, Plan, Verdict};
 use crate::state::Engine;
 use domain::call::events;
@@ -52,7 +53,7 @@ impl Snapshot {
     /// One pass over history; O(calls + customers · segments · instants at which something can have changed).
     /// Calls that a rule asks about are kept in memory while it runs.
     pub fn sizes(&self, reader: &dyn Reader, instants: &[Timestamp]) -> Result<Vec<Vec<u64>>, StoreError> {
-        let mut lives = self.lives(reader)?;
+        let mut lives = self.lives(reader, |_| true)?;
         let mut sizes = vec![vec![0_u64; instants.len()]; self.plan.segments.len()];
         for (id, life) in &mut lives {
             life.past.sort_by_key(|past| (past.call.timestamp, past.position));
@@ -61,17 +62,26 @@ impl Snapshot {
         Ok(sizes)
     }
 
-    fn lives(&self, reader: &dyn Reader) -> Result<HashMap<CustomerId, Life>, StoreError> {
+    /// The lives of some customers, by today's identities, from the calls that were known when the snapshot was taken.
+    fn lives(
+        &self,
+        reader: &dyn Reader,
+        is_asked: impl Fn(CustomerId) -> bool,
+    ) -> Result<HashMap<CustomerId, Life>, StoreError> {
         let mut lives: HashMap<CustomerId, Life> = HashMap::new();
         reader.replay(RowId(0), &mut |row| {
             for (offset, call) in (0_u64..).zip(row.calls) {
                 let position = Position(row.first.0 + offset);
+                if position > self.position {
+                    continue;
+                }
                 let first = call.timestamp.min(call.received_at);
                 let matters = match (&call.event, call.kind) {
                     (Some(event), _) => is_standing(event) || self.plan.streams_of(event).next().is_some(),
                     (None, kind) => matches!(kind, CallKind::Identify | CallKind::Record),
                 };
-                for (customer, by) in self.people.concerned(&call, position) {
+                for (customer, by) in self.people.concerned(&call, position).into_iter().filter(|(id, _)| is_asked(*id))
+                {
                     // A sharer is born by a call of their own only.
                     let life = lives.entry(customer).or_insert_with(|| Life { born: LATEST, past: Vec::new() });
                     if by == By::Self_ {
@@ -85,6 +95,28 @@ impl Snapshot {
             Ok(())
         })?;
         Ok(lives)
+    }
+
+    /// Since when, in history, each of these memberships of the snapshot's instant holds: by customer and index of the
+    /// segment in the plan. One pass over history for all of them.
+    pub(crate) fn memberships_since(
+        &self,
+        reader: &dyn Reader,
+        members: &HashMap<CustomerId, Vec<usize>>,
+    ) -> Result<HashMap<(CustomerId, usize), Timestamp>, StoreError> {
+        let mut began = HashMap::new();
+        for (id, mut life) in self.lives(reader, |id| members.contains_key(&id))? {
+            life.past.retain(|past| past.call.timestamp <= self.clock);
+            life.past.sort_by_key(|past| (past.call.timestamp, past.position));
+            let past: Vec<&Past> = life.past.iter().collect();
+            for index in members.get(&id).into_iter().flatten() {
+                let rule = &self.plan.segments[*index].rule;
+                if let Some(at) = since(&self.plan, rule, id, &past, life.born, self.clock) {
+                    began.insert((id, *index), at);
+                }
+            }
+        }
+        Ok(began)
     }
 
     fn count_life(&self, id: CustomerId, life: &Life, instants: &[Timestamp], sizes: &mut [Vec<u64>]) {

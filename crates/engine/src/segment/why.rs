@@ -119,8 +119,9 @@ pub fn differs_at(asked: &Asked<'_>, rule: &Node) -> Option<Timestamp> {
     Some(check)
 }
 
-/// The instant of history at which the present membership began.
-fn since(
+/// The instant of history at which the present membership began; none: the rule does not hold at `now`. `past`: the
+/// calls up to `now`, by time and position.
+pub(crate) fn since(
     plan: &Plan,
     rule: &Node,
     id: CustomerId,

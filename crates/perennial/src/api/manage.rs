@@ -1,6 +1,6 @@
 //! `/api`: what commands and other programs ask and change. Commands use it whether a server runs or not.
 
-use crate::api::{App, Shared, not_done, problem};
+use crate::api::{App, Shared, not_done, problem, query};
 use crate::runtime::JobError;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
@@ -39,6 +39,8 @@ pub fn router(app: Shared) -> Router {
         .route("/api/campaigns", get(campaigns))
         .route("/api/campaigns/{name}", get(campaign))
         .route("/api/decisions", get(decisions))
+        .route("/api/query", post(query::query))
+        .route("/api/query/dictionary", get(query::get_dictionary))
         .route("/api/definitions", get(pull).post(apply))
         .route("/api/keys", get(keys).post(add_key))
         .route("/api/keys/{id}", delete(revoke_key))
@@ -593,6 +595,7 @@ pub fn app(
     config: &crate::config::Config,
     public_url: &str,
     sessions: Arc<crate::pages::Sessions>,
+    questions: Arc<crate::questions::Questions>,
 ) -> Shared {
     let door = DoorOptions {
         browser_may_order: config.ingest.browser_may_order,
@@ -605,6 +608,7 @@ pub fn app(
         door,
         public_url: public_url.to_owned(),
         token: crate::api::tracking::random_id(),
+        questions,
         sessions,
     })
 }

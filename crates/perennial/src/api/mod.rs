@@ -2,8 +2,12 @@
 
 pub mod letters;
 pub mod manage;
+mod query;
 pub mod tracking;
 
+pub(crate) use query::{dictionary, sent};
+
+use crate::questions::Questions;
 use crate::runtime::{Handle, JobError};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -22,6 +26,8 @@ pub struct App {
     pub public_url: String,
     /// What commands must show; only those who can read the data directory know it.
     pub token: String,
+    /// Answers questions in SQL.
+    pub questions: Arc<Questions>,
     /// Sessions of the pages, for login links.
     pub sessions: Arc<crate::pages::Sessions>,
 }

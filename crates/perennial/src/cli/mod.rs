@@ -1,6 +1,7 @@
 //! The command line, as `spec/cli.md` of the product says: what scripts rely on.
 
 mod files;
+mod query;
 mod show;
 mod test;
 
@@ -115,6 +116,8 @@ enum Command {
     },
     /// Run scenario files: tests for segments and campaigns
     Test(test::Test),
+    /// Ask anything in SQL; only reads
+    Query(query::Query),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -391,6 +394,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             out.answer(&answer, |print| show::decisions(print, &answer))?;
         }
         Command::Test(test) => return test::test(&test, &out),
+        Command::Query(query) => query::query(&query, || client(Create::No), &out)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut std::io::stdout())
         }

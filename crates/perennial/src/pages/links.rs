@@ -28,6 +28,8 @@ pub enum Place {
     Message(String),
     /// Where data comes from.
     Sources,
+    /// Questions in SQL.
+    Query,
     /// The editor for a new segment.
     NewSegment,
     /// The editor for a new campaign.
@@ -53,6 +55,7 @@ impl fmt::Display for Place {
             Place::Messages(outcome) => write!(f, "/messages?outcome={}", encoded(outcome)),
             Place::Message(id) => write!(f, "/messages/{}", encoded(id)),
             Place::Sources => f.write_str("/sources"),
+            Place::Query => f.write_str("/query"),
             Place::NewSegment => f.write_str("/edit/segment"),
             Place::NewCampaign => f.write_str("/edit/campaign"),
             Place::EditSegment(name) => write!(f, "/edit/segment?name={}", encoded(name)),

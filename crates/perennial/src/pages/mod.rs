@@ -25,6 +25,7 @@ mod login;
 pub mod message;
 pub mod outbox;
 pub mod outcome;
+pub mod query;
 mod routes;
 pub mod segment;
 pub mod segments;
@@ -43,6 +44,8 @@ pub use views::{Order, PageError, Views};
 
 /// Pages read at once; more wait their turn, so that a burst of reloads leaves threads for ingest.
 const READS_AT_ONCE: usize = 16;
+/// Questions in SQL asked from pages at once. They take long, so they do not wait: whoever asks a third is told.
+const QUESTIONS_AT_ONCE: usize = 2;
 
 /// What every handler needs.
 #[derive(Clone)]
@@ -51,10 +54,12 @@ struct Pages {
     sessions: Arc<Sessions>,
     site: Arc<Site>,
     reads: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
 }
 
 /// The pages as a router, to be merged beside `/v1` and `/api`. It brings its own guard and headers, for its routes only.
 pub fn router(views: Arc<dyn Views>, sessions: Arc<Sessions>, site: Site) -> Router {
     let reads = Arc::new(Semaphore::new(READS_AT_ONCE));
-    routes::router(Pages { views, sessions, site: Arc::new(site), reads })
+    let questions = Arc::new(Semaphore::new(QUESTIONS_AT_ONCE));
+    routes::router(Pages { views, sessions, site: Arc::new(site), reads, questions })
 }

@@ -23,6 +23,7 @@ use super::links::Place;
 use super::login::{BareTroublePage, LinkPage, LoginPage, SessionsPage, Trouble, TroublePage};
 use super::message::MessagePage;
 use super::outbox::OutboxPage;
+use super::query::{EXAMPLE, QueryPage, ROWS};
 use super::segment::SegmentPage;
 use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};
@@ -54,6 +55,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/messages/{id}/seen", post(seen))
         .route("/sources", get(ingest))
         .route("/sources/replay", post(replay))
+        .route("/query", get(query).post(ask))
         .route("/edit/{kind}", get(edit).post(save))
         .route("/edit/{kind}/preview", post(preview))
         .route("/sessions", get(sessions))
@@ -200,6 +202,54 @@ async fn message_body(State(pages): State<Pages>, Path(id): Path<String>) -> Res
 
 async fn ingest(State(pages): State<Pages>, visit: Visit) -> Response {
     pages.show(visit, Nav::Sources, |views| views.ingest(), |frame, view| IngestPage { frame, view }).await
+}
+
+async fn query(State(pages): State<Pages>, visit: Visit) -> Response {
+    let page = |frame, ()| QueryPage { frame, sql: EXAMPLE.to_owned(), answer: None };
+    pages.show(visit, Nav::Elsewhere, |_| Ok(()), page).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuestionForm {
+    csrf: String,
+    sql: String,
+    /// "csv" for the whole answer as a file.
+    #[serde(default)]
+    then: String,
+}
+
+/// Changes nothing, but is posted: a question is long, names customers, and takes what another site must not make it take.
+async fn ask(State(pages): State<Pages>, Posted(visit, form): Posted<QuestionForm>) -> Response {
+    let sql = form.sql.replace("\r\n", "\n");
+    let Ok(place) = pages.questions.clone().try_acquire_owned() else {
+        let busy = Err("two questions are being answered already; ask again in a moment".to_owned());
+        return pages.show_answer(visit, sql, busy).await;
+    };
+    let asked = sql.clone();
+    let as_file = form.then == "csv";
+    let views = pages.views.clone();
+    let answered = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        match as_file {
+            true => views.ask_for_csv(&asked).map(|file| file.map(Answered::File)),
+            false => views.ask(&asked, ROWS).map(|answer| answer.map(Answered::Rows)),
+        }
+    });
+    match answered.await.unwrap_or_else(|_| Err(PageError::Broken("the view panicked".to_owned()))) {
+        Ok(Ok(Answered::File(file))) => {
+            let name = [(header::CONTENT_DISPOSITION, "attachment; filename=\"answer.csv\"")];
+            (name, crate::api::sent(file, query::write::Format::Csv)).into_response()
+        }
+        Ok(Ok(Answered::Rows(answer))) => pages.show_answer(visit, sql, Ok(answer)).await,
+        Ok(Err(reason)) => pages.show_answer(visit, sql, Err(reason)).await,
+        Err(error) => pages.trouble(visit, Nav::Elsewhere, &error).await,
+    }
+}
+
+enum Answered {
+    Rows(query::Answer),
+    File(std::fs::File),
 }
 
 #[derive(Deserialize, Default)]
@@ -370,7 +420,7 @@ macro_rules! signed {
     };
 }
 
-signed!(DraftForm, Button, OtherForm, IdentityForm, AddressForm, ReasonForm, LogoutForm);
+signed!(QuestionForm, DraftForm, Button, OtherForm, IdentityForm, AddressForm, ReasonForm, LogoutForm);
 
 async fn merge(
     State(pages): State<Pages>,
@@ -503,6 +553,15 @@ impl Pages {
                 html(StatusCode::OK, &page(frame, view))
             }
             Err(error) => self.trouble(visit, nav, &error).await,
+        }
+    }
+
+    /// Shows a question with its answer, or with what is wrong with it.
+    async fn show_answer(&self, visit: Visit, sql: String, answer: Result<query::Answer, String>) -> Response {
+        let status = if answer.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+        match self.frame(visit.clone(), Nav::Elsewhere).await {
+            Ok(frame) => html(status, &QueryPage { frame, sql, answer: Some(answer) }),
+            Err(error) => self.trouble(visit, Nav::Elsewhere, &error).await,
         }
     }
 

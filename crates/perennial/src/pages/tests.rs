@@ -107,6 +107,7 @@ fn addresses(what: Invented) -> Vec<String> {
         "/campaigns",
         "/messages",
         "/sources",
+        "/query",
         "/edit/segment",
         "/edit/campaign",
         "/sessions",
@@ -542,4 +543,32 @@ fn luminance(digits: &str) -> f64 {
         if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
     };
     0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+}
+
+#[tokio::test]
+async fn a_question_in_sql_gets_a_table_or_a_reason_or_a_file() {
+    let browser = Browser::inside(Invented::Busy).await;
+    let empty = browser.get("/query").await.body;
+    for word in ["<code>events</code>", "<code>received_at</code>", "json_get_str"] {
+        assert!(empty.contains(word), "the dictionary has {word}");
+    }
+    let answer = browser.press("/query", "sql=SELECT+1&then=show").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(
+        answer.body.contains("The first 200 of <b>1,204</b> rows")
+            || answer.body.contains("The first 200 of 1,204 rows"),
+        "{}",
+        answer.body
+    );
+    assert!(answer.body.contains("SELECT 1"), "the question stays in its box");
+    let wrong = browser.press("/query", "sql=SELECT+wrong&then=show").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.body.contains("there is no column `wrong` here"), "{}", wrong.body);
+    let file = browser.press("/query", "sql=SELECT+1&then=csv").await;
+    assert_eq!((file.status, file.body.as_str()), (StatusCode::OK, "name\r\nOrder Completed\r\n"));
+    assert!(file.header("content-disposition").contains("answer.csv"));
+    // Another page cannot make somebody ask.
+    assert_eq!(browser.post("/query", "sql=SELECT+1&csrf=0").await.status, StatusCode::FORBIDDEN);
+    let ugly = Browser::inside(Invented::Ugly).await.press("/query", "sql=%3C%2Ftextarea%3E%3Cimg&then=show").await;
+    assert!(!ugly.body.contains("<img") && ugly.body.matches("</textarea>").count() == 1, "{}", ugly.body);
 }

@@ -14,6 +14,8 @@ use super::outbox::OutboxView;
 use super::segment::SegmentView;
 use super::segments::SegmentsView;
 use super::session::Notice;
+use query::Answer;
+use std::fs::File;
 
 /// Where pages get what they show. Calls block; the pages make them off the async threads, at most 16 at once.
 ///
@@ -49,6 +51,10 @@ pub trait Views: Send + Sync + 'static {
     fn check(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError>;
     /// Saves a text; returns the name it is saved under. Problems include that somebody saved another version meanwhile.
     fn save(&self, kind: Definition, draft: &Draft) -> Result<Result<String, Vec<Problem>>, PageError>;
+    /// The first rows of the answer to a question in SQL, or what is wrong with it. May take a minute.
+    fn ask(&self, sql: &str, most: usize) -> Result<Result<Answer, String>, PageError>;
+    /// The whole answer as CSV, or what is wrong with the question. May take a minute.
+    fn ask_for_csv(&self, sql: &str) -> Result<Result<File, String>, PageError>;
     /// Does what a button says; returns the sentence that tells what was done, or why not.
     fn carry_out(&self, order: &Order) -> Result<Notice, PageError>;
 }

@@ -39,6 +39,7 @@ use crate::pages::segment::SegmentView;
 use crate::pages::segments::SegmentsView;
 use crate::pages::session::Notice;
 use crate::pages::{Order, PageError, Views};
+use crate::questions::{QuestionError, Questions};
 use crate::runtime::{Handle, JobError};
 use domain::campaign::State;
 use engine::Engine;
@@ -57,6 +58,7 @@ pub struct EngineViews<H = Handle> {
     sending: Sending,
     public_url: String,
     door: DoorOptions,
+    questions: Option<Arc<Questions>>,
     ledger: Arc<RwLock<Ledger>>,
     pulse: Arc<pulse::Pulse>,
     sizes: Arc<sizes::Sizes>,
@@ -70,6 +72,7 @@ impl<H: House> EngineViews<H> {
             sending: sending.map_or(Sending::Nothing, Sending::By),
             public_url,
             door: DoorOptions::default(),
+            questions: None,
             ledger: Arc::default(),
             pulse: Arc::new(pulse::Pulse::new(PATIENCE)),
             sizes: Arc::default(),
@@ -81,6 +84,29 @@ impl<H: House> EngineViews<H> {
     pub fn with_door(mut self, door: DoorOptions) -> EngineViews<H> {
         self.door = door;
         self
+    }
+
+    /// Answers questions in SQL by this.
+    #[must_use]
+    pub fn with_questions(mut self, questions: Arc<Questions>) -> EngineViews<H> {
+        self.questions = Some(questions);
+        self
+    }
+
+    /// Asks in SQL. What is wrong with the question is for the page to say.
+    fn questions<T>(
+        &self,
+        ask: impl FnOnce(&Questions) -> Result<T, QuestionError>,
+    ) -> Result<Result<T, String>, PageError> {
+        let Some(questions) = &self.questions else {
+            return Ok(Err("questions cannot be asked here".to_owned()));
+        };
+        match ask(questions) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(QuestionError::Query(error)) if error.is_the_askers() => Ok(Err(error.to_string())),
+            Err(QuestionError::Job(error)) => Ok(Err(error.to_string())),
+            Err(error) => Err(broken(error)),
+        }
     }
 
     /// Answers nothing from memory: for tests, which look twice within a moment.
@@ -192,6 +218,14 @@ impl<H: House> Views for EngineViews<H> {
         let saved = self.save_draft(kind, draft);
         self.pulse.forget();
         saved
+    }
+
+    fn ask(&self, sql: &str, most: usize) -> Result<Result<query::Answer, String>, PageError> {
+        self.questions(|questions| questions.look(sql, most))
+    }
+
+    fn ask_for_csv(&self, sql: &str) -> Result<Result<std::fs::File, String>, PageError> {
+        self.questions(|questions| questions.file(sql, query::write::Format::Csv))
     }
 
     fn carry_out(&self, order: &Order) -> Result<Notice, PageError> {

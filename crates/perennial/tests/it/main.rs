@@ -13,6 +13,7 @@ mod house;
 mod letters;
 mod overlap;
 mod process;
+mod query;
 mod restart;
 mod retail;
 mod scenarios;

@@ -110,6 +110,11 @@ pub(super) fn message(columns: &mut Columns<'_, '_>) -> Result<Message> {
     })
 }
 
+/// Reads `number` and `MESSAGE`.
+pub(super) fn numbered_message(columns: &mut Columns<'_, '_>) -> Result<(u64, Message)> {
+    Ok((columns.take()?, message(columns)?))
+}
+
 /// Reads `MESSAGE` and `LETTER`: a message with what was written, if anything was.
 pub(super) fn message_with_letter(columns: &mut Columns<'_, '_>) -> Result<Message> {
     let message = message(columns)?;

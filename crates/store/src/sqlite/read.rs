@@ -290,13 +290,34 @@ impl Reader for SqliteReader {
             "SELECT {message}, {letter} FROM messages LEFT JOIN letters ON letters.message = messages.number WHERE id = ?1"
         );
         let attempts = format!("SELECT {attempt} FROM attempts WHERE message = ?1 ORDER BY number");
-        // One transaction, so that the attempts are those of the message as it is seen.
-        let found = self.connection.unchecked_transaction().and_then(|transaction| {
-            let message = read_all(&transaction, &message, [&*id.0], columns::message_with_letter)?.pop();
-            let attempts = read_all(&transaction, &attempts, [&*id.0], columns::attempt)?;
+        let read = |connection: &Connection| {
+            let message = read_all(connection, &message, [&*id.0], columns::message_with_letter)?.pop();
+            let attempts = read_all(connection, &attempts, [&*id.0], columns::attempt)?;
             Ok(message.map(|message| (message, attempts)))
-        });
+        };
+        // One transaction, so that the attempts are those of the message as it is seen; a reader at rest is in one.
+        let found = match self.connection.is_autocommit() {
+            true => self.connection.unchecked_transaction().and_then(|transaction| read(&transaction)),
+            false => read(&self.connection),
+        };
         self.told(found)
+    }
+
+    fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
+        let reader = super::open_reader(&self.dir)?;
+        // The transaction takes its view of the data at its first read.
+        let begun = reader.connection.execute_batch("BEGIN; SELECT position FROM meta;");
+        reader.told(begun)?;
+        Ok(Box::new(reader))
+    }
+
+    fn messages_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Message)>, StoreError> {
+        let Some(after) = within_sqlite(after) else {
+            return Ok(Vec::new());
+        };
+        let sql =
+            format!("SELECT number, {} FROM messages WHERE number > ?1 ORDER BY number LIMIT ?2", columns::MESSAGE);
+        self.told(read_all(&self.connection, &sql, params![after, limit], columns::numbered_message))
     }
 
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {

@@ -1,0 +1,183 @@
+//! The data dictionary: every table and column with what it means. SQL gets its schemas from here and people their
+//! reference, so that the two cannot differ.
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use std::sync::Arc;
+
+/// What a column holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// JSON as text, to be read with the functions of JSON.
+    Json,
+    /// An instant in UTC, to the millisecond.
+    Instant,
+}
+
+impl Kind {
+    /// The word in the dictionary.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Json => "json text",
+            Kind::Instant => "timestamp (UTC)",
+        }
+    }
+}
+
+/// A column.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// A table.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// What one row of it is.
+    pub meaning: &'static str,
+    /// Its columns.
+    pub columns: &'static [Column],
+}
+
+impl Table {
+    /// Its columns as SQL sees them.
+    pub fn schema(&self) -> SchemaRef {
+        let field = |column: &Column| Field::new(column.name, data_type(column.kind), true);
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+    }
+}
+
+fn data_type(kind: Kind) -> DataType {
+    match kind {
+        Kind::Text | Kind::Json => DataType::Utf8,
+        Kind::Instant => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+    }
+}
+
+/// Makes a table and the enum of its columns from one list.
+macro_rules! table {
+    ($table:ident, $columns:ident, $name:literal, $meaning:literal, { $($column:ident $column_name:literal $kind:ident $column_meaning:literal,)+ }) => {
+        #[doc = $meaning]
+        pub static $table: Table = Table {
+            name: $name,
+            meaning: $meaning,
+            columns: &[$(Column { name: $column_name, kind: Kind::$kind, meaning: $column_meaning },)+],
+        };
+
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum $columns { $($column,)+ }
+
+        impl $columns {
+            /// In the order of the table.
+            pub(crate) const ALL: &'static [$columns] = &[$($columns::$column,)+];
+        }
+    };
+}
+
+table!(EVENTS, EventColumn, "events", "Everything that happened, one row each: what customers did, what was said of them, and what Perennial did.", {
+    Customer "customer" Text "The person, by today's knowledge of who is who: the userId first seen, else the oldest anonymousId.",
+    Time "time" Instant "When it happened. A few lie ahead of now: then it was said in advance, and counts from that instant on.",
+    ReceivedAt "received_at" Instant "When it reached Perennial.",
+    Type "type" Text "track, page, screen, identify, group, alias or record.",
+    Name "name" Text "What happened, such as `Order Completed`; page and screen calls are `Page Viewed` and `Screen Viewed`. Null for identify, group, alias and record: they say what is, not what was done.",
+    Properties "properties" Json "What belongs to it: properties of an event, traits of identify and group, attributes of a record. json_get_str(properties, 'currency') reads one; further names lead inside: json_get_str(properties, 'address', 'city').",
+    MessageId "message_id" Text "The sender's id of the call; a call counts once however often it was sent.",
+    Source "source" Text "Who sent it: the name of the key's source, of an imported file's mapping, or perennial.",
+    UserId "user_id" Text "The userId as it was sent; null if there was none.",
+    AnonymousId "anonymous_id" Text "The anonymousId as it was sent; null if there was none.",
+    Context "context" Json "The context that SDKs send along, such as the page's address or the campaign of a link; null if there was none.",
+    Kind "kind" Text "For record: which kind of thing, such as pass. Null for everything else.",
+    Record "record" Text "For record: the thing's id. Null for everything else.",
+});
+
+table!(CUSTOMERS, CustomerColumn, "customers", "Every person, visitors without a name included, one row each.", {
+    Customer "customer" Text "The person: the userId first seen, else the oldest anonymousId.",
+    FirstSeen "first_seen" Instant "Since when they exist: the earlier of their first arrival and the earliest time they were heard of.",
+    LastSeen "last_seen" Instant "The last time anything came in about them.",
+});
+
+table!(TRAITS, TraitColumn, "traits", "What is known about people now, one row for each person and trait.", {
+    Customer "customer" Text "The person.",
+    Name "name" Text "The trait, such as `email`.",
+    Value "value" Json "Its value as JSON: text stands in quotes. json_as_text(value) takes them off.",
+    Since "since" Instant "Since when it has this value.",
+});
+
+table!(RECORDS, RecordColumn, "records", "What people have now, such as passes, subscriptions and shipments: one row for each person and thing. What is over is in events.", {
+    Customer "customer" Text "Who has it; a thing may be shared.",
+    Kind "kind" Text "Which kind of thing, such as pass.",
+    Record "record" Text "Its id.",
+    Attributes "attributes" Json "What is known of it, one name for each attribute: json_get_str(attributes, 'status').",
+    Since "since" Instant "Since when they have had it without a break.",
+});
+
+table!(MEMBERSHIPS, MembershipColumn, "memberships", "Who is in which segment now, one row for each.", {
+    Segment "segment" Text "The segment's name.",
+    Customer "customer" Text "The person.",
+    Since "since" Instant "The instant of history at which they came to belong, whenever the segment was defined. Asking for it reads all of history once.",
+});
+
+table!(MESSAGES, MessageColumn, "messages", "Every message that was decided about, whether it went out or not, one row each.", {
+    Message "message" Text "The message's id, also the left part of its Message-ID.",
+    Customer "customer" Text "For whom.",
+    Campaign "campaign" Text "By which campaign.",
+    Variant "variant" Text "Which variant of the text; null if there is only one.",
+    Channel "channel" Text "email, sms, webhook, push or in_app.",
+    DecidedAt "decided_at" Instant "When it was first decided about.",
+    Outcome "outcome" Text "What became of it: sent, held, skipped, would_have_sent, failed or uncertain. Null while it is on its way.",
+    Because "because" Text "Why it was not simply sent, such as frequency_cap or no_consent; null if it was.",
+    OutcomeAt "outcome_at" Instant "When that was reached; null while it is on its way.",
+    Step "step" Text "At which step of the campaign.",
+    Template "template" Text "From which template.",
+    Purpose "purpose" Text "For which purpose, which is what people consent to.",
+    Detail "detail" Text "More for people: the receiver's last words, or the value that was missing.",
+});
+
+table!(DICTIONARY, DictionaryColumn, "dictionary", "This reference as a table, one row for each column of each table.", {
+    Table "table_name" Text "The table.",
+    Column "column_name" Text "The column.",
+    Type "type" Text "What it holds.",
+    Meaning "meaning" Text "What it means.",
+});
+
+/// Every table, in the order in which people meet them.
+pub static TABLES: [&Table; 7] = [&EVENTS, &CUSTOMERS, &TRAITS, &RECORDS, &MEMBERSHIPS, &MESSAGES, &DICTIONARY];
+
+/// The table of a name.
+pub fn find(name: &str) -> Option<&'static Table> {
+    TABLES.into_iter().find(|table| table.name == name)
+}
+
+/// Functions beyond those of standard SQL that questions about this data need, each with what it does.
+pub const FUNCTIONS: &[(&str, &str)] = &[
+    ("now()", "The instant the answer is about; in a demo, its own time."),
+    (
+        "json_get_str(json, 'name', …)",
+        "Text inside JSON; null if it is no text. Every further name leads one step inside, a number into a list.",
+    ),
+    (
+        "json_get_decimal(json, 'name', …)",
+        "An exact number inside JSON, to 10 digits after the point, as segments read it: a number, or text that is one.",
+    ),
+    ("json_get_int, json_get_float, json_get_bool", "A whole number, an approximate number, true or false."),
+    ("json_get(json, 'name', …), json -> 'name'", "Any value inside JSON."),
+    ("json_as_text(json, 'name', …), json ->> 'name'", "Any value inside JSON as text."),
+    ("json_contains(json, 'name', …)", "Whether it is there."),
+    (
+        "json_length(json, …), json_object_keys(json, …)",
+        "How many elements a list or object has; the names in an object.",
+    ),
+    (
+        "date_trunc('month', time), date_part('hour', time)",
+        "Calendar parts, in UTC; time AT TIME ZONE 'Europe/Berlin' for another zone.",
+    ),
+];

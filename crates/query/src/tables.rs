@@ -1,0 +1,209 @@
+//! How the rows of each table are made.
+
+use crate::batch::{Cell, Rows};
+use crate::dictionary::{
+    CUSTOMERS, CustomerColumn, DICTIONARY, DictionaryColumn, EVENTS, EventColumn, MEMBERSHIPS, MESSAGES,
+    MembershipColumn, MessageColumn, RECORDS, RecordColumn, TABLES, TRAITS, Table, TraitColumn,
+};
+use crate::provider::Sought;
+use crate::session::Source;
+use domain::{Call, CustomerId, Timestamp};
+use engine::report::tables::Belongs;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use store::StoreError;
+
+/// Beyond so many people the whole history is read rather than the rows that name them.
+const FEW: usize = 1_000;
+/// Calls in memory while it is worked out since when people belong: about 200 MB.
+const CALLS_AT_ONCE: u64 = 500_000;
+/// Messages read in one piece.
+const MESSAGES_AT_ONCE: u32 = 1_000;
+
+/// Reads a table: those of its rows that may be sought, with the columns of these indices.
+pub(crate) fn read(
+    table: &Table,
+    source: &Source,
+    columns: &[usize],
+    sought: &Sought,
+    rows: &mut Rows,
+) -> Result<(), StoreError> {
+    // Whether the reader had enough or the rows ended is the same here.
+    let _ = match table.name {
+        name if name == EVENTS.name => return events(source, sought, rows),
+        name if name == MEMBERSHIPS.name => return memberships(source, columns, sought, rows),
+        name if name == MESSAGES.name => return messages(source, sought, rows),
+        name if name == CUSTOMERS.name => customers(source, sought, rows),
+        name if name == TRAITS.name => traits(source, sought, rows),
+        name if name == RECORDS.name => records(source, sought, rows),
+        name if name == DICTIONARY.name => dictionary(rows),
+        name => unreachable!("the dictionary has a table `{name}` that nobody reads"),
+    };
+    Ok(())
+}
+
+fn events(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let tables = &source.tables;
+    let some = sought.words("customer").filter(|names| names.len() <= FEW);
+    let some: Option<BTreeSet<CustomerId>> =
+        some.map(|names| names.iter().flat_map(|name| tables.named(name)).collect());
+    let reader = source.reader()?;
+    tables.visit_calls(reader.as_ref(), some.as_ref(), &mut |_, call, owner| {
+        let is_sought = sought.may_be_at(call.timestamp)
+            && sought.may_be("name", call.event.as_deref())
+            && sought.may_be("type", Some(call.kind.word()));
+        if !is_sought {
+            return rows.pass_over();
+        }
+        rows.push(|index| event(source, call, owner, EventColumn::ALL[index]))
+    })
+}
+
+fn event<'a>(source: &'a Source, call: &'a Call, owner: CustomerId, column: EventColumn) -> Cell<'a> {
+    match column {
+        EventColumn::Customer => Cell::text(source.tables.name(owner)),
+        EventColumn::Time => Cell::Instant(call.timestamp),
+        EventColumn::ReceivedAt => Cell::Instant(call.received_at),
+        EventColumn::Type => Cell::text(call.kind.word()),
+        EventColumn::Name => Cell::maybe_text(call.event.as_deref()),
+        EventColumn::Properties => Cell::text(call.body.get()),
+        EventColumn::MessageId => Cell::text(&call.message_id),
+        EventColumn::Source => Cell::text(&call.source),
+        EventColumn::UserId => Cell::maybe_text(call.user_id.as_deref()),
+        EventColumn::AnonymousId => Cell::maybe_text(call.anonymous_id.as_deref()),
+        EventColumn::Context => Cell::maybe_text(call.context.as_deref().map(|context| context.get())),
+        EventColumn::Kind => Cell::maybe_text(call.record.as_ref().map(|record| record.kind.as_ref())),
+        EventColumn::Record => Cell::maybe_text(call.record.as_ref().map(|record| record.id.as_ref())),
+    }
+}
+
+fn customers(source: &Source, sought: &Sought, rows: &mut Rows) -> ControlFlow<()> {
+    for known in source.tables.customers() {
+        let name = source.tables.name(known.id);
+        if !sought.may_be("customer", Some(name)) {
+            rows.pass_over()?;
+            continue;
+        }
+        rows.push(|index| match CustomerColumn::ALL[index] {
+            CustomerColumn::Customer => Cell::text(name),
+            CustomerColumn::FirstSeen => Cell::Instant(known.first_seen),
+            CustomerColumn::LastSeen => Cell::Instant(known.last_seen),
+        })?;
+    }
+    ControlFlow::Continue(())
+}
+
+fn traits(source: &Source, sought: &Sought, rows: &mut Rows) -> ControlFlow<()> {
+    for known in source.tables.customers() {
+        let customer = source.tables.name(known.id);
+        if !sought.may_be("customer", Some(customer)) {
+            rows.pass_over()?;
+            continue;
+        }
+        for (name, value, since) in &known.traits {
+            if !sought.may_be("name", Some(name)) {
+                rows.pass_over()?;
+                continue;
+            }
+            rows.push(|index| match TraitColumn::ALL[index] {
+                TraitColumn::Customer => Cell::text(customer),
+                TraitColumn::Name => Cell::text(name),
+                TraitColumn::Value => Cell::Text(Cow::Owned(value.to_string())),
+                TraitColumn::Since => Cell::Instant(*since),
+            })?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+fn records(source: &Source, sought: &Sought, rows: &mut Rows) -> ControlFlow<()> {
+    for (customer, record, since) in source.tables.records() {
+        let customer = source.tables.name(customer);
+        if !sought.may_be("customer", Some(customer)) || !sought.may_be("kind", Some(&record.kind)) {
+            rows.pass_over()?;
+            continue;
+        }
+        rows.push(|index| match RecordColumn::ALL[index] {
+            RecordColumn::Customer => Cell::text(customer),
+            RecordColumn::Kind => Cell::text(&record.kind),
+            RecordColumn::Record => Cell::text(&record.id),
+            RecordColumn::Attributes => {
+                let (attributes, _) = record.attributes(source.tables.clock());
+                Cell::Text(Cow::Owned(serde_json::Value::Object(attributes).to_string()))
+            }
+            RecordColumn::Since => Cell::maybe_instant(since),
+        })?;
+    }
+    ControlFlow::Continue(())
+}
+
+fn memberships(source: &Source, columns: &[usize], sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let is_sought = |belongs: &Belongs<'_>| {
+        sought.may_be("segment", Some(belongs.segment.as_str()))
+            && sought.may_be("customer", Some(source.tables.name(belongs.customer)))
+    };
+    let mut push = |belongs: &Belongs<'_>, since: Option<Timestamp>| {
+        rows.push(|index| match MembershipColumn::ALL[index] {
+            MembershipColumn::Segment => Cell::Text(Cow::Owned(belongs.segment.to_string())),
+            MembershipColumn::Customer => Cell::text(source.tables.name(belongs.customer)),
+            MembershipColumn::Since => Cell::maybe_instant(since),
+        })
+    };
+    // Only this column costs more than memory.
+    if columns.iter().any(|index| MembershipColumn::ALL[*index] == MembershipColumn::Since) {
+        return source.tables.visit_since(source.reader()?.as_ref(), CALLS_AT_ONCE, &is_sought, &mut push);
+    }
+    let _ = source.tables.memberships().filter(is_sought).try_for_each(|belongs| push(&belongs, None));
+    Ok(())
+}
+
+fn messages(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = source.messages_after(after, MESSAGES_AT_ONCE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, message) in &page {
+            let is_sought = sought.may_be("campaign", Some(message.campaign.as_str()))
+                && sought.may_be("outcome", message.outcome.map(|outcome| outcome.word()));
+            let goes_on = match is_sought {
+                false => rows.pass_over(),
+                true => rows.push(|index| match MessageColumn::ALL[index] {
+                    MessageColumn::Message => Cell::text(&message.id.0),
+                    MessageColumn::Customer => Cell::text(source.tables.name(message.customer)),
+                    MessageColumn::Campaign => Cell::text(message.campaign.as_str()),
+                    MessageColumn::Variant => Cell::maybe_text(message.variant.as_deref()),
+                    MessageColumn::Channel => Cell::Text(Cow::Owned(message.channel.to_string())),
+                    MessageColumn::DecidedAt => Cell::Instant(message.decided_at),
+                    MessageColumn::Outcome => Cell::maybe_text(message.outcome.map(|outcome| outcome.word())),
+                    MessageColumn::Because => Cell::maybe_text(message.because.map(|because| because.word())),
+                    MessageColumn::OutcomeAt => Cell::maybe_instant(message.outcome_at),
+                    MessageColumn::Step => Cell::text(&message.step),
+                    MessageColumn::Template => Cell::text(message.template.as_str()),
+                    MessageColumn::Purpose => Cell::text(message.purpose.as_str()),
+                    MessageColumn::Detail => Cell::maybe_text(message.detail.as_deref()),
+                }),
+            };
+            if goes_on.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn dictionary(rows: &mut Rows) -> ControlFlow<()> {
+    for table in TABLES {
+        for column in table.columns {
+            rows.push(|index| {
+                Cell::text(match DictionaryColumn::ALL[index] {
+                    DictionaryColumn::Table => table.name,
+                    DictionaryColumn::Column => column.name,
+                    DictionaryColumn::Type => column.kind.word(),
+                    DictionaryColumn::Meaning => column.meaning,
+                })
+            })?;
+        }
+    }
+    ControlFlow::Continue(())
+}
