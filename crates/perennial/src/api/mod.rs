@@ -1,7 +1,12 @@
 //! HTTP beside the pages: `/v1` for SDKs, `/api` for commands and other programs, links in messages, health.
 
+pub mod definitions;
 pub mod letters;
 pub mod manage;
+pub mod openapi;
+pub mod operations;
+pub mod problems;
+pub mod segments;
 pub mod tracking;
 
 use crate::runtime::{Handle, JobError};
@@ -24,6 +29,8 @@ pub struct App {
     pub token: String,
     /// Sessions of the pages, for login links.
     pub sessions: Arc<crate::pages::Sessions>,
+    /// Lists of past members for the pages after the first.
+    pub past_members: segments::PastMembers,
 }
 
 /// State of every handler.
@@ -33,6 +40,12 @@ pub type Shared = Arc<App>;
 pub fn router(app: Shared) -> axum::Router {
     let manage = manage::router(app.clone());
     tracking::router().merge(letters::router()).merge(health()).with_state(app).merge(manage)
+}
+
+/// All operations of `/api`: the router and the document are made of this list.
+pub fn operations() -> Vec<operations::Operation> {
+    let segments = segments::operations().into_iter().chain(definitions::operations());
+    segments.chain(manage::operations()).chain(openapi::operations()).collect()
 }
 
 fn health() -> axum::Router<Shared> {
@@ -73,19 +86,14 @@ fn metrics(app: &App) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()
 }
 
-/// An answer that says what went wrong: `{"code","message"}`.
+/// An answer to a sender that says what went wrong, as SDKs know it: `{"code","message"}`.
 pub fn problem(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(json!({ "code": code, "message": message }))).into_response()
 }
 
 /// The answer to a job that was not done: try again later.
 pub fn not_done(error: &JobError) -> Response {
-    let code = match error {
-        JobError::Busy => "busy",
-        JobError::Stopped => "stopping",
-        JobError::NotStored(_) => "not_stored",
-        JobError::Panicked => "failed",
-    };
+    let code = problems::code_of(error);
     let status = if matches!(error, JobError::Panicked) {
         StatusCode::INTERNAL_SERVER_ERROR
     } else {
