@@ -9,6 +9,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
+mod line;
+
 /// Largest text of definitions taken in one piece, in bytes.
 pub const TEXT_LIMIT: usize = 4 << 20;
 /// Most definitions in a workspace.
@@ -127,11 +129,34 @@ pub struct DefinitionError {
     pub definition: String,
     /// What is wrong.
     pub error: ShapeError,
+    /// On which line of the text, from 1, where that is known.
+    pub line: Option<usize>,
+}
+
+impl DefinitionError {
+    /// An error that stands in no text.
+    pub fn new(definition: String, error: ShapeError) -> DefinitionError {
+        DefinitionError { origin: "definitions".to_owned(), definition, error, line: None }
+    }
+
+    /// Says from which text it came and on which line of it it stands, if the definition is in there.
+    #[must_use]
+    pub fn located(mut self, text: &str, origin: &str) -> DefinitionError {
+        let unknown = self.error.message.strip_prefix("unknown ").and_then(|rest| rest.split('`').nth(1));
+        if let Some(line) = line::find_line(text, &self.definition, &self.error.path, unknown) {
+            self.line = Some(line);
+            origin.clone_into(&mut self.origin);
+        }
+        self
+    }
 }
 
 impl fmt::Display for DefinitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.origin)?;
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: ", self.origin)?,
+            None => write!(f, "{}: ", self.origin)?,
+        }
         if !self.definition.is_empty() {
             write!(f, "{}: ", self.definition)?;
         }
@@ -150,9 +175,15 @@ pub struct Defined {
 
 /// Reads all definitions of a text: YAML documents, lists of definitions, or JSON.
 pub fn read_text(text: &str, origin: &str) -> Result<Vec<Defined>, DefinitionError> {
-    let fail = |definition: String, error: ShapeError| DefinitionError { origin: origin.to_owned(), definition, error };
-    let documents =
-        read_yaml(text).map_err(|message| fail(String::new(), ShapeError { path: String::new(), message }))?;
+    let fail = |definition: String, error: ShapeError| {
+        let error = DefinitionError { origin: origin.to_owned(), ..DefinitionError::new(definition, error) };
+        error.located(text, origin)
+    };
+    let documents = read_yaml(text).map_err(|message| {
+        // The reader of YAML says the line itself.
+        let error = DefinitionError::new(String::new(), ShapeError { path: String::new(), message });
+        DefinitionError { origin: origin.to_owned(), ..error }
+    })?;
     let mut found = Vec::new();
     for document in documents {
         let items = match document {
@@ -231,6 +262,61 @@ impl Definitions {
                 self.campaigns.insert(campaign.name.clone(), *campaign);
             }
         }
+    }
+
+    /// Takes one out, without checking what refers to it. `marketing` and `service` fall back to how they were born,
+    /// the settings to their defaults.
+    pub fn remove(&mut self, kind: DefinitionKind, name: &Name) {
+        match kind {
+            DefinitionKind::Workspace => self.settings = Settings::default(),
+            DefinitionKind::Purpose => {
+                self.purposes.remove(name);
+                if let Some(born) = Definitions::new().purposes.remove(name) {
+                    self.purposes.insert(name.clone(), born);
+                }
+            }
+            DefinitionKind::Segment => {
+                self.segments.remove(name);
+            }
+            DefinitionKind::Template => {
+                self.templates.remove(name);
+            }
+            DefinitionKind::Campaign => {
+                self.campaigns.remove(name);
+            }
+        }
+    }
+
+    /// Kind and name of those that refer to one directly: campaigns, then segments, by name. O(nodes of all).
+    pub fn users_of(&self, kind: DefinitionKind, name: &Name) -> Vec<(DefinitionKind, Name)> {
+        let rule_uses = |rule: &Condition| {
+            let mut uses = false;
+            rule.walk(&mut |condition| {
+                uses |= match condition {
+                    Condition::Segment(target) => kind == DefinitionKind::Segment && target == name,
+                    Condition::Consent(asked) => kind == DefinitionKind::Purpose && asked.purpose == *name,
+                    _ => false,
+                };
+            });
+            uses
+        };
+        let campaign_uses = |campaign: &Campaign| {
+            let by_itself = match kind {
+                DefinitionKind::Segment => {
+                    matches!(&campaign.enter.on, Trigger::Enters(target) | Trigger::Leaves(target) if target == name)
+                }
+                DefinitionKind::Template => campaign.templates().any(|template| template == name),
+                DefinitionKind::Purpose => campaign.purpose == *name,
+                DefinitionKind::Workspace | DefinitionKind::Campaign => false,
+            };
+            by_itself || [&campaign.enter.only_if, &campaign.exit_if].into_iter().flatten().any(rule_uses)
+        };
+        let campaigns = self.campaigns.values().filter(|campaign| campaign_uses(campaign));
+        let segments = self.segments.values().filter(|segment| rule_uses(&segment.rule));
+        campaigns
+            .map(|campaign| (DefinitionKind::Campaign, campaign.name.clone()))
+            .chain(segments.map(|segment| (DefinitionKind::Segment, segment.name.clone())))
+            .collect()
     }
 
     /// Checks every reference: unknown targets and circles are errors that name them.
@@ -339,11 +425,7 @@ impl Definitions {
 
     #[expect(clippy::unused_self, reason = "reads as a question to the definitions")]
     fn error(&self, heading: &str, path: &str, message: String) -> DefinitionError {
-        DefinitionError {
-            origin: "definitions".to_owned(),
-            definition: heading.to_owned(),
-            error: ShapeError { path: path.to_owned(), message },
-        }
+        DefinitionError::new(heading.to_owned(), ShapeError { path: path.to_owned(), message })
     }
 }
 

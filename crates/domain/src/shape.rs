@@ -15,6 +15,17 @@ pub struct ShapeError {
     pub message: String,
 }
 
+/// What stands before the nearest known word in a message, and after it.
+const NEAREST: (&str, &str) = ("; did you mean `", "`?");
+
+impl ShapeError {
+    /// The nearest known word, where the message names one.
+    pub fn nearest(&self) -> Option<&str> {
+        let (_, rest) = self.message.rsplit_once(NEAREST.0)?;
+        rest.split_once(NEAREST.1).map(|(word, _)| word)
+    }
+}
+
 impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.path.is_empty() {
@@ -197,7 +208,7 @@ pub fn list<'a>(value: &'a Value, path: &str) -> Result<&'a [Value], ShapeError>
 pub fn unknown<'a>(what: &str, word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let shown: String = word.chars().take(80).collect();
     match nearest(word, known) {
-        Some(near) => format!("unknown {what} `{shown}`; did you mean `{near}`?"),
+        Some(near) => format!("unknown {what} `{shown}`{}{near}{}", NEAREST.0, NEAREST.1),
         None => format!("unknown {what} `{shown}`"),
     }
 }

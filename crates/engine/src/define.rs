@@ -1,6 +1,7 @@
 //! Definitions taking effect: checked together, compiled, and back-filled from history.
 
 use crate::decide::prepared::Prepared;
+use crate::report::segments::User;
 use crate::segment::as_of::Building;
 use crate::segment::backfill::Backfilled;
 use crate::segment::{Plan, Touch};
@@ -29,18 +30,40 @@ pub enum DefineError {
         name: Name,
     },
     /// Something else refers to it.
-    #[error("{kind} `{name}` is in use: {by}; change or delete that first")]
+    #[error("{kind} `{name}` is in use by {}; change or delete that first", listed(users))]
     InUse {
         /// Which kind.
         kind: &'static str,
         /// Which name.
         name: Name,
         /// Who uses it.
-        by: String,
+        users: Vec<User>,
+    },
+    /// A segment of this name was deleted, and what was said of it then stays said.
+    #[error("the name `{name}` belonged to a segment that was deleted at {at}; names are not used again, take another")]
+    NameIsGone {
+        /// Which name.
+        name: Name,
+        /// When it was deleted.
+        at: Timestamp,
     },
     /// History could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn listed(users: &[User]) -> String {
+    let users: Vec<String> = users.iter().map(|user| format!("{} `{}`", user.kind.word(), user.name)).collect();
+    users.join(", ")
+}
+
+/// What is to become of definitions, all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Put in force: new ones, and others in place of those that bear their names.
+    pub put: Vec<Defined>,
+    /// Taken out of force.
+    pub delete: Vec<(DefinitionKind, Name)>,
 }
 
 /// What became of one definition.
@@ -219,70 +242,7 @@ impl Engine {
         now: Timestamp,
         backfilled: Option<Backfilled>,
     ) -> Result<Vec<Change>, DefineError> {
-        let mut definitions = self.definitions.clone();
-        let mut changes = Vec::new();
-        let mut versions = Vec::new();
-        for one in defined {
-            let (kind, name) = (one.definition.kind(), one.definition.name());
-            let old = self.versions.get(&(kind, name.clone()));
-            let same = old.is_some_and(|old| old.value.as_ref() == Some(&one.value));
-            let action = match (old, same) {
-                (None, _) => "created",
-                (_, true) => "unchanged",
-                _ => "changed",
-            };
-            changes.push(Change { kind, name: name.clone(), action, enter: 0, leave: 0 });
-            if let Definition::Template(template) = &one.definition {
-                crate::write::check_template(template).map_err(|message| definition_error(kind, &name, "", message))?;
-            }
-            if let Definition::Workspace(settings) = &one.definition
-                && settings
-                    .sender
-                    .as_ref()
-                    .is_some_and(|sender| crate::decide::gate::normal_email(&sender.address).is_none())
-            {
-                return Err(definition_error(kind, &name, "sender.address", "is no e-mail address".to_owned()).into());
-            }
-            if !same {
-                let number = self.latest_version(kind, &name)? + 1;
-                versions.push(DefinitionVersion {
-                    kind,
-                    name,
-                    version: number,
-                    at: now.max(self.clock),
-                    by: by.to_owned(),
-                    value: Some(one.value),
-                });
-            }
-            definitions.put(one.definition);
-        }
-        definitions.check()?;
-        let count = definitions.segments.len() + definitions.campaigns.len() + definitions.templates.len();
-        if count > domain::definition::DEFINITION_LIMIT {
-            let limit = domain::definition::DEFINITION_LIMIT;
-            return Err(definition_error(
-                DefinitionKind::Workspace,
-                &settings_name(),
-                "",
-                format!("{count} definitions, more than {limit}"),
-            )
-            .into());
-        }
-        if versions.is_empty() {
-            return Ok(changes);
-        }
-        self.reach(now);
-        self.switch(definitions, versions, backfilled)?;
-        self.count_changes(&mut changes);
-        Ok(changes)
-    }
-
-    // A name that was deleted and is used again must not repeat a version's number.
-    fn latest_version(&self, kind: DefinitionKind, name: &Name) -> Result<u32, StoreError> {
-        if let Some(version) = self.versions.get(&(kind, name.clone())) {
-            return Ok(version.version);
-        }
-        Ok(self.reader.versions(kind, name)?.first().map_or(0, |version| version.version))
+        self.change_definitions(Wanted { put: defined, delete: Vec::new() }, by, now, backfilled)
     }
 
     /// Deletes a definition that nothing refers to.
@@ -293,41 +253,123 @@ impl Engine {
         by: &str,
         now: Timestamp,
     ) -> Result<Change, DefineError> {
-        let Some(old) = self.versions.get(&(kind, name.clone())) else {
-            return Err(DefineError::Unknown { kind: kind.word(), name: name.clone() });
-        };
-        let version = old.version + 1;
-        let mut definitions = self.definitions.clone();
-        match kind {
-            DefinitionKind::Segment => {
-                definitions.segments.remove(name);
+        let wanted = Wanted { put: Vec::new(), delete: vec![(kind, name.clone())] };
+        let mut changes = self.change_definitions(wanted, by, now, None)?;
+        Ok(changes.pop().expect("one deletion is one change"))
+    }
+
+    /// Puts definitions in force and takes others out, as `define` and `delete_definition` do, at one instant.
+    /// `backfilled`: what was read of history ahead of it.
+    pub fn change_definitions(
+        &mut self,
+        wanted: Wanted,
+        by: &str,
+        now: Timestamp,
+        backfilled: Option<Backfilled>,
+    ) -> Result<Vec<Change>, DefineError> {
+        let (definitions, mut changes) = self.check_wanted(&wanted)?;
+        let mut versions = Vec::new();
+        for (change, value) in changes.iter().zip(values_of(wanted)) {
+            if change.action != "unchanged" {
+                versions.push(DefinitionVersion {
+                    kind: change.kind,
+                    name: change.name.clone(),
+                    version: self.latest_version(change.kind, &change.name)? + 1,
+                    at: now.max(self.clock),
+                    by: by.to_owned(),
+                    value,
+                });
             }
-            DefinitionKind::Template => {
-                definitions.templates.remove(name);
-            }
-            DefinitionKind::Campaign => {
-                definitions.campaigns.remove(name);
-            }
-            DefinitionKind::Purpose => {
-                definitions.purposes.remove(name);
-                let fresh = Definitions::new();
-                if let Some(standing) = fresh.purposes.get(name) {
-                    definitions.purposes.insert(name.clone(), standing.clone());
-                }
-            }
-            DefinitionKind::Workspace => definitions.settings = domain::Settings::default(),
         }
-        if let Err(error) = definitions.check() {
-            return Err(DefineError::InUse { kind: kind.word(), name: name.clone(), by: error.definition });
+        if versions.is_empty() {
+            return Ok(changes);
         }
         self.reach(now);
-        if kind == DefinitionKind::Campaign {
-            self.end_campaign(name);
+        for version in versions.iter().filter(|version| version.kind == DefinitionKind::Campaign) {
+            if version.value.is_none() {
+                self.end_campaign(&version.name);
+            }
         }
-        let version =
-            DefinitionVersion { kind, name: name.clone(), version, at: self.clock, by: by.to_owned(), value: None };
-        self.switch(definitions, vec![version], None)?;
-        Ok(Change { kind, name: name.clone(), action: "deleted", enter: 0, leave: 0 })
+        // What other inputs of the same commit led to is no consequence of the definitions.
+        let before = (self.pending.transitions.len(), self.pending.journeys.len());
+        self.switch(definitions, versions, backfilled)?;
+        self.count_changes(&mut changes, before);
+        Ok(changes)
+    }
+
+    /// Checks what is wanted as making it so would, without making it so: the definitions that would be in force, and
+    /// a change for each that is put, then for each that is deleted, with nobody counted yet.
+    pub(crate) fn check_wanted(&self, wanted: &Wanted) -> Result<(Definitions, Vec<Change>), DefineError> {
+        let mut definitions = self.definitions.clone();
+        let mut changes = Vec::new();
+        for one in &wanted.put {
+            let (kind, name) = (one.definition.kind(), one.definition.name());
+            check_alone(&one.definition, &name)?;
+            let action = match self.versions.get(&(kind, name.clone())) {
+                None => {
+                    self.check_name(kind, &name)?;
+                    "created"
+                }
+                Some(old) if old.value.as_ref() == Some(&one.value) => "unchanged",
+                Some(_) => "changed",
+            };
+            changes.push(Change { kind, name, action, enter: 0, leave: 0 });
+            definitions.put(one.definition.clone());
+        }
+        for (kind, name) in &wanted.delete {
+            if self.version(*kind, name).is_none() {
+                return Err(DefineError::Unknown { kind: kind.word(), name: name.clone() });
+            }
+            definitions.remove(*kind, name);
+            changes.push(Change { kind: *kind, name: name.clone(), action: "deleted", enter: 0, leave: 0 });
+        }
+        if let Err(error) = definitions.check() {
+            for (kind, name) in &wanted.delete {
+                let users = users_of(&definitions, *kind, name);
+                if !users.is_empty() {
+                    return Err(DefineError::InUse { kind: kind.word(), name: name.clone(), users });
+                }
+            }
+            return Err(error.into());
+        }
+        let count = definitions.segments.len() + definitions.campaigns.len() + definitions.templates.len();
+        if count > domain::definition::DEFINITION_LIMIT {
+            let message = format!("{count} definitions, more than {}", domain::definition::DEFINITION_LIMIT);
+            return Err(definition_error(DefinitionKind::Workspace, &settings_name(), "", message).into());
+        }
+        Ok((definitions, changes))
+    }
+
+    /// What a segment was called nobody else is called later: counts and decisions of then still name it.
+    fn check_name(&self, kind: DefinitionKind, name: &Name) -> Result<(), DefineError> {
+        if kind != DefinitionKind::Segment {
+            return Ok(());
+        }
+        let is_own = |version: &&DefinitionVersion| version.kind == kind && version.name == *name;
+        let pending = self.pending.definitions.iter().rev().find(is_own).cloned();
+        let last = match pending {
+            Some(version) => Some(version),
+            None => self.reader.versions(kind, name)?.into_iter().next(),
+        };
+        match last {
+            Some(DefinitionVersion { value: None, at, .. }) => Err(DefineError::NameIsGone { name: name.clone(), at }),
+            _ => Ok(()),
+        }
+    }
+
+    // A name that was deleted and is used again must not repeat a version's number.
+    fn latest_version(&self, kind: DefinitionKind, name: &Name) -> Result<u32, StoreError> {
+        if let Some(version) = self.versions.get(&(kind, name.clone())) {
+            return Ok(version.version);
+        }
+        let pending = self.pending.definitions.iter().filter(|version| version.kind == kind && version.name == *name);
+        let pending = pending.map(|version| version.version).max().unwrap_or(0);
+        Ok(self.reader.versions(kind, name)?.first().map_or(0, |version| version.version).max(pending))
+    }
+
+    /// Who refers to a definition. O(nodes of all definitions).
+    pub fn users_of(&self, kind: DefinitionKind, name: &Name) -> Vec<User> {
+        users_of(&self.definitions, kind, name)
     }
 
     /// Switches to new definitions at the present instant.
@@ -502,18 +544,18 @@ impl Engine {
         self.work.steps.extend(due);
     }
 
-    fn count_changes(&self, changes: &mut [Change]) {
+    /// Counts who entered and left by the change: in what is pending, after the places in `since`.
+    fn count_changes(&self, changes: &mut [Change], since: (usize, usize)) {
         for change in changes {
             match change.kind {
                 DefinitionKind::Segment => {
-                    for transition in
-                        self.pending.transitions.iter().filter(|transition| transition.segment == change.name)
-                    {
+                    let moved = &self.pending.transitions[since.0..];
+                    for transition in moved.iter().filter(|transition| transition.segment == change.name) {
                         if transition.entered { change.enter += 1 } else { change.leave += 1 }
                     }
                 }
                 DefinitionKind::Campaign => {
-                    let own = self.pending.journeys.iter().filter(|journey| journey.campaign == change.name);
+                    let own = self.pending.journeys[since.1..].iter().filter(|journey| journey.campaign == change.name);
                     let ids: std::collections::BTreeSet<_> =
                         own.filter(|journey| journey.entered_at == self.clock).map(|journey| &journey.id).collect();
                     change.enter = ids.len() as u64;
@@ -542,16 +584,45 @@ impl Engine {
     }
 }
 
+/// What is wrong with a definition whatever stands beside it, beyond its shape.
+fn check_alone(definition: &Definition, name: &Name) -> Result<(), DefinitionError> {
+    match definition {
+        Definition::Template(template) => crate::write::check_template(template)
+            .map(drop)
+            .map_err(|message| definition_error(DefinitionKind::Template, name, "", message)),
+        Definition::Workspace(settings) => match &settings.sender {
+            Some(sender) if crate::decide::gate::normal_email(&sender.address).is_none() => {
+                let message = "is no e-mail address".to_owned();
+                Err(definition_error(DefinitionKind::Workspace, name, "sender.address", message))
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// The values to store, in the order of the changes; none deletes.
+fn values_of(wanted: Wanted) -> impl Iterator<Item = Option<serde_json::Value>> {
+    let deleted = wanted.delete.into_iter().map(|_| None);
+    wanted.put.into_iter().map(|one| Some(one.value)).chain(deleted)
+}
+
+fn users_of(definitions: &Definitions, kind: DefinitionKind, name: &Name) -> Vec<User> {
+    let title = |kind, name: &Name| match kind {
+        DefinitionKind::Campaign => definitions.campaigns.get(name).and_then(|campaign| campaign.title.as_deref()),
+        _ => definitions.segments.get(name).and_then(|segment| segment.title.as_deref()),
+    };
+    let users = definitions.users_of(kind, name).into_iter();
+    users.map(|(kind, name)| User::new(kind, &name, title(kind, &name))).collect()
+}
+
 fn settings_name() -> Name {
     Name::parse("settings").expect("a literal that fits the grammar")
 }
 
 fn definition_error(kind: DefinitionKind, name: &Name, path: &str, message: String) -> DefinitionError {
-    DefinitionError {
-        origin: "definitions".to_owned(),
-        definition: format!("{} `{name}`", kind.word()),
-        error: ShapeError { path: path.to_owned(), message },
-    }
+    let heading = format!("{} `{name}`", kind.word());
+    DefinitionError::new(heading, ShapeError { path: path.to_owned(), message })
 }
 
 /// Compiles definitions. Campaigns without facts have not started and are left out.

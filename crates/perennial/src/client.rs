@@ -96,12 +96,13 @@ impl Client {
         }
     }
 
-    fn successful(reply: Reply) -> anyhow::Result<Value> {
+    /// The body of an answer that is a success; any other is an error with its words.
+    pub fn successful(reply: Reply) -> anyhow::Result<Value> {
         if (200..300).contains(&reply.status) {
             return Ok(reply.body);
         }
         let message =
-            reply.body.get("message").and_then(Value::as_str).unwrap_or("the answer makes no sense").to_owned();
+            reply.body.get("detail").and_then(Value::as_str).unwrap_or("the answer makes no sense").to_owned();
         Err(Refused { status: reply.status, message }.into())
     }
 

@@ -58,7 +58,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
     let text = "segment: a\nwhere: { all: [ { did: Order, witin: 3d } ] }";
     assert_eq!(
         error_of(text),
-        "shop.yaml: segment `a`: at `where.all[0]`: unknown key `witin`; did you mean `within`?"
+        "shop.yaml:2: segment `a`: at `where.all[0]`: unknown key `witin`; did you mean `within`?"
     );
     assert!(error_of("segment: a\nwhere: { dit: Order }").contains("did you mean `did`"));
     assert!(error_of("segment: a\nwhere: { trait: x, abov: 3 }").contains("did you mean `above`"));

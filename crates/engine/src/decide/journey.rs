@@ -197,7 +197,7 @@ impl Engine {
             .any(|journey| journey.campaign == *campaign && journey.stage.is_inside() && journey.key.as_ref() == key)
     }
 
-    fn may_enter_again(&self, campaign: &Campaign, id: CustomerId, key: Option<&String>) -> bool {
+    pub(crate) fn may_enter_again(&self, campaign: &Campaign, id: CustomerId, key: Option<&String>) -> bool {
         let ids = self.people.nodes_of(id.0).into_iter().map(CustomerId);
         let last = ids.filter_map(|id| self.entries.get(&(campaign.name.clone(), id, key.cloned()))).max();
         match (campaign.enter.again, last) {

@@ -21,6 +21,7 @@ mod shared_reader;
 pub mod snapshot;
 pub mod tables;
 pub mod timeline;
+mod warnings;
 pub mod words;
 
 pub use ledger::Ledger;
@@ -147,6 +148,11 @@ impl Engine {
             return None;
         }
         self.people.node_at(call, at).map(CustomerId)
+    }
+
+    /// What tells this workspace from others, for those who keep notes about several. No secret.
+    pub fn workspace_id(&self) -> String {
+        format!("w_{}", &self.seen.id_of(&["workspace"])[..12])
     }
 
     /// Counts names of events, properties and traits that were really seen.

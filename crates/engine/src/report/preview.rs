@@ -1,20 +1,19 @@
-//! What definitions would do if they were saved now, worked out over the real past. Nothing is saved.
+//! What definitions would do if they took effect now, worked out over the real past. Nothing is saved.
 
 use super::Who;
 use super::words::campaign_words;
 use crate::decide::prepared::Prepared;
-use crate::profile::People;
+use crate::define::{Change, DefineError, Wanted};
 use crate::profile::identity::is_by_hand;
+use crate::profile::{Customer, People};
 use crate::segment::describe::describe;
 use crate::segment::plan::{Node, Plan};
+use crate::segment::questions::only_with;
 use crate::segment::{Asked, as_of};
 use crate::state::Engine;
-use domain::campaign::{Action, Trigger};
-use domain::definition::{Defined, Definition, DefinitionError, Definitions};
-use domain::segment::{EventName, Measure, RecordQuestion};
-use domain::shape::ShapeError;
-use domain::value::Quantifier;
-use domain::{Campaign, Condition, CustomerId, Name, Position, Segment, Span, Tests, Timestamp};
+use domain::campaign::{State, Trigger};
+use domain::definition::Definitions;
+use domain::{Campaign, CustomerId, DefinitionKind, Name, Position, Span, Timestamp, Zone};
 use std::collections::{BTreeSet, HashSet};
 use store::{Reader, RowId, StoreError};
 
@@ -25,308 +24,402 @@ const SAMPLE: usize = 5;
 
 /// Definitions that were checked and not saved, with what is needed to see what they would do.
 pub struct Draft {
-    definitions: Definitions,
+    parts: Vec<Part>,
     plan: Plan,
-    people: People,
     clock: Timestamp,
-    /// Members now, of the segment that is changed.
-    members: BTreeSet<CustomerId>,
-    /// What the draft makes of a segment.
-    what: What,
+    zone: Zone,
+    /// Worked out over the live state already, where that keeps all that the rules ask about.
+    known: Option<Vec<Effect>>,
+    /// Whose calls are whose: for a walk over the past.
+    people: Option<People>,
+}
+
+/// One definition of a draft.
+pub struct Part {
+    /// What would become of it; nobody is counted here yet.
+    pub change: Change,
     /// In one plain sentence.
     pub sentence: String,
     /// What is odd but allowed.
     pub warnings: Vec<String>,
+    what: What,
 }
 
 enum What {
-    /// Worked out over the live state already.
-    Known(Effect),
-    Segment(Node),
-    /// Present members of the segment that lets in, if there is one.
-    Enters(Node),
-    Leaves(Node),
+    /// It moves nobody, or stays as it is.
+    Nothing,
+    /// A segment, and its members now.
+    Segment { asked: Placed, before: People64 },
+    /// A campaign that lets in by a segment.
+    Campaign(Box<ByMembership>),
+    /// A campaign that lets in by an event.
     Did(Box<Prepared>),
+}
+
+struct ByMembership {
+    asked: Placed,
+    before: People64,
+    only_if: Option<Node>,
+    way: Way,
+    is_running: bool,
+    is_new: bool,
+    /// Those who are inside, or may not enter again.
+    barred: People64,
+}
+
+/// A segment and its place in the plan.
+struct Placed {
+    segment: Name,
+    place: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Enters,
+    Leaves,
+}
+
+/// A set of people, 64 to a word: a million of them are 125 KB.
+#[derive(Default)]
+struct People64(Vec<u64>);
+
+impl People64 {
+    fn insert(&mut self, id: CustomerId) {
+        let word = id.0 as usize / 64;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (id.0 % 64);
+    }
+
+    fn contains(&self, id: CustomerId) -> bool {
+        self.0.get(id.0 as usize / 64).is_some_and(|word| word & (1 << (id.0 % 64)) != 0)
+    }
 }
 
 /// Whom a draft would touch.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Effect {
-    /// A segment.
-    Segment {
-        /// Members it would have.
-        members: BTreeSet<CustomerId>,
-        /// Those who would enter.
-        enter: u64,
-        /// Those who would leave.
-        leave: u64,
-    },
-    /// A campaign for people who enter a segment: its present members.
-    Enters(BTreeSet<CustomerId>),
-    /// A campaign for people who leave a segment: its present members, who may.
-    Leaves(BTreeSet<CustomerId>),
-    /// A campaign on an event: who did it in the last 30 days, and how often in all.
+pub struct Effect {
+    /// What they have to do with it.
+    pub touches: Touches,
+    /// How many they are.
+    pub people: u64,
+    /// Those who would enter the segment or the campaign at once.
+    pub enter: u64,
+    /// Those who would leave the segment at once.
+    pub leave: u64,
+    /// The five seen first.
+    sample: BTreeSet<CustomerId>,
+}
+
+/// What the people of an effect have to do with the definition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Touches {
+    /// Nothing.
+    Nobody,
+    /// They would be members.
+    Members,
+    /// They are in the segment that lets in.
+    MayEnter,
+    /// They are in the segment that lets in by leaving it.
+    MayLeave,
+    /// They did it in the last 30 days.
     Did {
-        /// Who.
-        people: BTreeSet<CustomerId>,
-        /// How often.
+        /// How often in all.
         times: u64,
     },
 }
 
 impl Effect {
-    /// Everybody it is about.
-    pub fn people(&self) -> &BTreeSet<CustomerId> {
-        match self {
-            Effect::Segment { members, .. } => members,
-            Effect::Enters(people) | Effect::Leaves(people) | Effect::Did { people, .. } => people,
+    fn of(touches: Touches) -> Effect {
+        Effect { touches, people: 0, enter: 0, leave: 0, sample: BTreeSet::new() }
+    }
+
+    fn add(&mut self, id: CustomerId) {
+        self.people += 1;
+        self.sample.insert(id);
+        if self.sample.len() > SAMPLE {
+            self.sample.pop_last();
         }
     }
 
     /// Five of them, to look at.
     pub fn sample(&self, engine: &Engine) -> Vec<Who> {
-        self.people().iter().take(SAMPLE).map(|id| engine.who(*id)).collect()
+        self.sample.iter().map(|id| engine.who(*id)).collect()
     }
 }
 
 impl Engine {
-    /// Checks definitions as saving them would, and takes what is needed to see what one of them would do: the
-    /// segment or campaign called `name`. Saves nothing. O(names).
-    pub fn draft(&self, defined: &[Defined], name: &Name) -> Result<Draft, DefinitionError> {
-        let mut definitions = self.definitions.clone();
-        for one in defined {
-            if let Definition::Template(template) = &one.definition {
-                crate::write::check_template(template).map_err(|message| DefinitionError {
-                    origin: "definitions".to_owned(),
-                    definition: format!("template `{}`", template.name),
-                    error: ShapeError { path: String::new(), message },
-                })?;
-            }
-            definitions.put(one.definition.clone());
-        }
-        definitions.check()?;
-        let mut plan = Plan::new(&definitions);
-        let rule_of = |plan: &Plan, segment: &Name| {
-            plan.segment(segment).map_or(Node::Never, |index| plan.segments[index].rule.clone())
-        };
-        let is_segment =
-            defined.iter().any(|one| matches!(&one.definition, Definition::Segment(segment) if segment.name == *name));
-        let (what, sentence, warnings) =
-            match (definitions.segments.get(name).filter(|_| is_segment), definitions.campaigns.get(name)) {
-                (Some(segment), _) => {
-                    (What::Segment(rule_of(&plan, name)), describe(&segment.rule), self.warn_segment(segment))
+    /// Checks definitions as saving them would, and takes what is needed to see what they would do. Saves nothing.
+    /// O(customers · definitions) where the live state keeps all that is asked about, else O(names).
+    pub fn draft(&self, wanted: &Wanted) -> Result<Draft, DefineError> {
+        let (definitions, changes) = self.check_wanted(wanted)?;
+        let moved = self.moved_by(&definitions, &changes);
+        let mut parts = Vec::with_capacity(changes.len());
+        for change in changes {
+            let what = match change.kind {
+                _ if change.action == "deleted" => What::Nothing,
+                DefinitionKind::Segment if moved.contains(&change.name) => {
+                    let asked = Placed { segment: change.name.clone(), place: 0 };
+                    What::Segment { asked, before: self.members64(&change.name) }
                 }
-                (None, Some(campaign)) => {
-                    let what = match &campaign.enter.on {
-                        Trigger::Enters(segment) => What::Enters(rule_of(&plan, segment)),
-                        Trigger::Leaves(segment) => What::Leaves(rule_of(&plan, segment)),
-                        Trigger::Did { .. } => What::Did(Box::new(Prepared::new(campaign, 0, &mut plan, &definitions))),
-                    };
-                    (what, campaign_words(campaign, &definitions), self.warn_campaign(campaign, &definitions))
-                }
-                (None, None) => (What::Segment(Node::Never), String::new(), Vec::new()),
-            };
-        let members = match self.plan.segment(name).filter(|_| is_segment) {
-            Some(index) => {
-                self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect()
-            }
-            None => BTreeSet::new(),
-        };
-        let what = match self.known_effect(&definitions, name, is_segment, defined.len(), &members) {
-            Some(effect) => What::Known(effect),
-            None => what,
-        };
-        let people = if matches!(what, What::Known(_)) { People::default() } else { self.people.clone() };
-        let clock = self.clock;
-        Ok(Draft { definitions, plan, people, clock, members, what, sentence, warnings })
-    }
-
-    /// What a draft would do, where the live state keeps all that its rule asks about. O(customers).
-    fn known_effect(
-        &self,
-        definitions: &Definitions,
-        name: &Name,
-        is_segment: bool,
-        defined: usize,
-        before: &BTreeSet<CustomerId>,
-    ) -> Option<Effect> {
-        // Of several definitions one may change what another means.
-        if defined != 1 {
-            return None;
-        }
-        if is_segment {
-            let mut plan = self.plan.clone();
-            let (rule, _) = plan.compile_rule(&definitions.segments.get(name)?.rule, &definitions.purposes, None);
-            return plan.keeps_the_same(&self.plan).then(|| moves(before, self.satisfying(&rule)));
-        }
-        let members = |segment: &Name| Some(self.satisfying(&self.plan.segments[self.plan.segment(segment)?].rule));
-        match &definitions.campaigns.get(name)?.enter.on {
-            Trigger::Enters(segment) => members(segment).map(Effect::Enters),
-            Trigger::Leaves(segment) => members(segment).map(Effect::Leaves),
-            Trigger::Did { .. } => None,
-        }
-    }
-
-    fn satisfying(&self, rule: &Node) -> BTreeSet<CustomerId> {
-        let holds = |id: CustomerId, customer| {
-            Asked { plan: &self.plan, id, customer, now: self.clock, floor: None }.verdict(rule).holds
-        };
-        self.customers.iter().filter(|(id, customer)| holds(**id, customer)).map(|(id, _)| *id).collect()
-    }
-
-    fn warn_segment(&self, segment: &Segment) -> Vec<String> {
-        let mut warnings = Vec::new();
-        self.warn_rule(&segment.rule, &mut warnings);
-        warnings
-    }
-
-    /// What is odd about a segment that exists: for its page.
-    pub fn segment_warnings(&self, name: &Name) -> Vec<String> {
-        self.definitions.segments.get(name).map(|segment| self.warn_segment(segment)).unwrap_or_default()
-    }
-
-    fn warn_campaign(&self, campaign: &Campaign, definitions: &Definitions) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for rule in [&campaign.enter.only_if, &campaign.exit_if].into_iter().flatten() {
-            self.warn_rule(rule, &mut warnings);
-        }
-        if let Trigger::Did { event, .. } = &campaign.enter.on {
-            self.warn_event(event, &mut warnings);
-        }
-        if let Some(goal) = &campaign.goal {
-            self.warn_event(&goal.event, &mut warnings);
-        }
-        let writes = campaign.steps.iter().any(|step| matches!(step.action, Action::Message { .. }));
-        if writes && definitions.settings.sender.is_none() {
-            warnings.push(
-                "no sender is defined, so real mail cannot go out: add `sender:` to `workspace: settings`".to_owned(),
-            );
-        }
-        warnings
-    }
-
-    fn warn_rule(&self, rule: &Condition, warnings: &mut Vec<String>) {
-        rule.walk(&mut |condition| {
-            condition.events(&mut |event, _| self.warn_event(event, warnings));
-            let measured = match condition {
-                Condition::Did(did) => Some((&did.measure, did.filter.as_ref())),
-                Condition::Record(asked) => match &asked.question {
-                    RecordQuestion::Measured { filter, measure } => Some((measure, filter.as_ref())),
-                    RecordQuestion::Quantified(..) => None,
+                DefinitionKind::Campaign => match definitions.campaigns.get(&change.name) {
+                    Some(campaign) => self.campaign_part(campaign, &definitions, &change),
+                    None => What::Nothing,
                 },
-                _ => None,
+                _ => What::Nothing,
             };
-            if let Some((Measure::Aggregate { path, .. }, filter)) = measured {
-                let is_money = ["revenue", "total", "value", "price", "amount"].contains(&path.as_str());
-                if is_money && !filter.is_some_and(|tests| names(tests, "currency")) {
-                    warnings.push(format!("`{path}` is added up over all currencies alike: add `where: {{ currency: {{ is: … }} }}` if there are several"));
-                }
-                if path.is_malformed() {
-                    warnings.push(malformed(path.as_str()));
-                }
-            }
-            if let Condition::Sequence(sequence) = condition
-                && let Some(path) = sequence.same.as_ref().filter(|path| path.is_malformed())
-            {
-                warnings.push(malformed(path.as_str()));
-            }
-            if let Condition::Score(name, _) = condition {
-                warnings.push(format!("nobody has a score `{name}` yet: it is missing until predictions fill it"));
-            }
-            condition.own_tests(&mut |tests| warn_tests(tests, warnings));
-        });
-        warnings.dedup();
+            let (sentence, warnings) = self.describe_definition(&definitions, &change);
+            parts.push(Part { change, sentence, warnings, what });
+        }
+        let plan = self.plan.redefined(&definitions, &moved);
+        let zone = definitions.settings.zone.clone();
+        let mut draft = Draft { parts, plan, clock: self.clock, zone, known: None, people: None };
+        draft.place(&definitions);
+        if draft.plan.keeps_the_same(&self.plan) {
+            draft.known = Some(draft.judge(self.customers.iter().map(|(id, customer)| (*id, customer))));
+        } else {
+            // History is walked then: for what is asked alone, not for all that the workspace keeps.
+            draft.plan = Plan::new(&only_with(&definitions, draft.segments(&definitions)));
+            draft.place(&definitions);
+        }
+        let walks = draft.known.is_none() || draft.parts.iter().any(|part| matches!(part.what, What::Did(_)));
+        draft.people = walks.then(|| self.people.clone());
+        Ok(draft)
     }
 
-    fn warn_event(&self, event: &EventName, warnings: &mut Vec<String>) {
-        let seen = match event {
-            EventName::Exact(name) => self.catalogue.has_event(name) || is_own(name),
-            EventName::Prefix(_) => self.catalogue.events().iter().any(|(name, _)| event.matches(name)),
-        };
-        if !seen {
-            let known = self.catalogue.events();
-            let near = domain::shape::nearest(&event.to_string(), known.iter().map(|(name, _)| *name))
-                .map(|near| format!("; the nearest that has is `{near}`"));
-            warnings.push(format!("no event `{event}` has come in so far{}", near.unwrap_or_default()));
+    /// The segments whose members may differ: those that change, and those that name such a one. When what a
+    /// purpose or the settings mean changes, all of them.
+    fn moved_by(&self, definitions: &Definitions, changes: &[Change]) -> BTreeSet<Name> {
+        let is_changed = |change: &&Change| change.action != "unchanged";
+        let reaches_all = |kind| matches!(kind, DefinitionKind::Purpose | DefinitionKind::Workspace);
+        if changes.iter().filter(is_changed).any(|change| reaches_all(change.kind)) {
+            return definitions.segments.keys().cloned().collect();
         }
+        let own = changes.iter().filter(is_changed).filter(|change| change.kind == DefinitionKind::Segment);
+        let mut moved: BTreeSet<Name> = own.map(|change| change.name.clone()).collect();
+        loop {
+            let before = moved.len();
+            for segment in definitions.segments.values() {
+                if segment.rule.segments().into_iter().any(|inner| moved.contains(inner)) {
+                    moved.insert(segment.name.clone());
+                }
+            }
+            if moved.len() == before {
+                return moved;
+            }
+        }
+    }
+
+    fn members64(&self, name: &Name) -> People64 {
+        let mut members = People64::default();
+        if let Some(index) = self.plan.segment(name) {
+            for (id, customer) in &self.customers {
+                if customer.is_member(index) {
+                    members.insert(*id);
+                }
+            }
+        }
+        members
+    }
+
+    fn campaign_part(&self, campaign: &Campaign, definitions: &Definitions, change: &Change) -> What {
+        let (segment, way) = match &campaign.enter.on {
+            Trigger::Enters(segment) => (segment, Way::Enters),
+            Trigger::Leaves(segment) => (segment, Way::Leaves),
+            Trigger::Did { .. } => {
+                return What::Did(Box::new(Prepared::new(campaign, 0, &mut self.plan.clone(), definitions)));
+            }
+        };
+        let mut barred = People64::default();
+        let entered = self.entries.keys().filter(|(name, ..)| *name == campaign.name);
+        for (_, id, key) in entered {
+            let id = self.person(*id);
+            if self.is_inside(&campaign.name, id, key.as_ref()) || !self.may_enter_again(campaign, id, key.as_ref()) {
+                barred.insert(id);
+            }
+        }
+        What::Campaign(Box::new(ByMembership {
+            asked: Placed { segment: segment.clone(), place: 0 },
+            before: self.members64(segment),
+            only_if: None,
+            way,
+            is_running: campaign.state == State::Running,
+            is_new: change.action == "created",
+            barred,
+        }))
+    }
+
+    fn describe_definition(&self, definitions: &Definitions, change: &Change) -> (String, Vec<String>) {
+        match change.kind {
+            DefinitionKind::Segment => definitions
+                .segments
+                .get(&change.name)
+                .map(|segment| (describe(&segment.rule), self.warn_segment(segment))),
+            DefinitionKind::Campaign => definitions
+                .campaigns
+                .get(&change.name)
+                .map(|campaign| (campaign_words(campaign, definitions), self.warn_campaign(campaign, definitions))),
+            _ => None,
+        }
+        .unwrap_or_default()
     }
 }
 
 impl Draft {
-    /// Whom the draft would touch. O(calls); needs no lock on the live state.
-    pub fn effect(&self, reader: &dyn Reader) -> Result<Effect, StoreError> {
-        match &self.what {
-            What::Known(effect) => Ok(effect.clone()),
-            What::Segment(rule) => Ok(moves(&self.members, self.members_of(reader, rule)?)),
-            What::Enters(rule) => Ok(Effect::Enters(self.members_of(reader, rule)?)),
-            What::Leaves(rule) => Ok(Effect::Leaves(self.members_of(reader, rule)?)),
-            What::Did(prepared) => self.did(reader, prepared),
+    /// The definitions of the draft, those to be put first, in the order in which they were given.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The part of a definition.
+    pub fn part(&self, kind: DefinitionKind, name: &Name) -> Option<&Part> {
+        self.parts.iter().find(|part| part.change.kind == kind && part.change.name == *name)
+    }
+
+    /// Whom one definition would touch. O(calls) unless the live state knew; needs no lock on that.
+    pub fn effect(&self, reader: &dyn Reader, kind: DefinitionKind, name: &Name) -> Result<Effect, StoreError> {
+        let Some(place) = self.parts.iter().position(|part| part.change.kind == kind && part.change.name == *name)
+        else {
+            return Ok(Effect::of(Touches::Nobody));
+        };
+        if let What::Did(prepared) = &self.parts[place].what {
+            return self.did(reader, prepared);
+        }
+        Ok(self.moves(reader)?.swap_remove(place))
+    }
+
+    /// What would change, with how many would enter and leave at once. O(calls) unless the live state knew.
+    pub fn changes(&self, reader: &dyn Reader) -> Result<Vec<Change>, StoreError> {
+        let effects = self.moves(reader)?;
+        let counted = self.parts.iter().zip(effects).map(|(part, effect)| Change {
+            enter: effect.enter,
+            leave: effect.leave,
+            ..part.change.clone()
+        });
+        Ok(counted.collect())
+    }
+
+    /// The segments that are asked.
+    fn segments(&self, definitions: &Definitions) -> Vec<Name> {
+        let mut asked = Vec::new();
+        for part in &self.parts {
+            match &part.what {
+                What::Segment { asked: placed, .. } => asked.push(placed.segment.clone()),
+                What::Campaign(campaign) => {
+                    asked.push(campaign.asked.segment.clone());
+                    let defined = definitions.campaigns.get(&part.change.name);
+                    let only_if = defined.and_then(|campaign| campaign.enter.only_if.as_ref());
+                    asked.extend(only_if.into_iter().flat_map(|rule| rule.segments()).cloned());
+                }
+                What::Nothing | What::Did(_) => {}
+            }
+        }
+        asked
+    }
+
+    /// Finds what is asked in the plan, and compiles against it what no segment asks.
+    fn place(&mut self, definitions: &Definitions) {
+        let plan = &mut self.plan;
+        for part in &mut self.parts {
+            let asked = match &mut part.what {
+                What::Segment { asked, .. } => asked,
+                What::Campaign(campaign) => {
+                    let defined = definitions.campaigns.get(&part.change.name);
+                    let only_if = defined.and_then(|campaign| campaign.enter.only_if.as_ref());
+                    campaign.only_if = only_if.map(|rule| plan.compile_rule(rule, &definitions.purposes, None).0);
+                    &mut campaign.asked
+                }
+                What::Nothing | What::Did(_) => continue,
+            };
+            asked.place = plan.segment(&asked.segment).expect("the definitions were checked: the segment is there");
         }
     }
 
-    fn members_of(&self, reader: &dyn Reader, rule: &Node) -> Result<BTreeSet<CustomerId>, StoreError> {
-        let customers = as_of::build(reader, &self.people, &self.plan, self.clock)?;
-        let holds = |id: CustomerId, customer| {
-            Asked { plan: &self.plan, id, customer, now: self.clock, floor: None }.verdict(rule).holds
-        };
-        Ok(customers.iter().filter(|(id, customer)| holds(**id, customer)).map(|(id, _)| *id).collect())
+    fn moves(&self, reader: &dyn Reader) -> Result<Vec<Effect>, StoreError> {
+        match (&self.known, &self.people) {
+            (Some(known), _) => Ok(known.clone()),
+            (None, Some(people)) => {
+                let customers = as_of::build(reader, people, &self.plan, self.clock)?;
+                Ok(self.judge(customers.iter().map(|(id, customer)| (*id, customer))))
+            }
+            (None, None) => Ok(self.judge(std::iter::empty())),
+        }
+    }
+
+    /// Asks every rule of every customer.
+    fn judge<'a>(&self, customers: impl Iterator<Item = (CustomerId, &'a Customer)>) -> Vec<Effect> {
+        let mut effects: Vec<Effect> = self.parts.iter().map(|part| Effect::of(part.what.touches())).collect();
+        for (id, customer) in customers {
+            let asked = Asked { plan: &self.plan, id, customer, now: self.clock, floor: None };
+            for (part, effect) in self.parts.iter().zip(&mut effects) {
+                match &part.what {
+                    What::Nothing | What::Did(_) => {}
+                    What::Segment { asked: Placed { place, .. }, before } => {
+                        if asked.verdict(&self.plan.segments[*place].rule).holds {
+                            effect.add(id);
+                            effect.enter += u64::from(!before.contains(id));
+                        } else {
+                            effect.leave += u64::from(before.contains(id));
+                        }
+                    }
+                    What::Campaign(campaign) => {
+                        let is_member = asked.verdict(&self.plan.segments[campaign.asked.place].rule).holds;
+                        if is_member {
+                            effect.add(id);
+                        }
+                        let enters = campaign.lets_in(id, is_member)
+                            && campaign.only_if.as_ref().is_none_or(|rule| asked.verdict(rule).holds);
+                        effect.enter += u64::from(enters);
+                    }
+                }
+            }
+        }
+        effects
     }
 
     fn did(&self, reader: &dyn Reader, prepared: &Prepared) -> Result<Effect, StoreError> {
         let since = self.clock.minus(LOOK_BACK);
-        let zone = &self.definitions.settings.zone;
         let mut people = HashSet::new();
         let mut times = 0;
         reader.replay(RowId(0), &mut |row| {
             for (offset, call) in (0_u64..).zip(&row.calls) {
                 let in_time = call.timestamp > since && call.timestamp <= self.clock && !is_by_hand(call);
-                if in_time && prepared.is_trigger(call, zone) {
+                if in_time && prepared.is_trigger(call, &self.zone) {
                     times += 1;
-                    people.extend(self.people.owner(call, Position(row.first.0 + offset)));
+                    let position = Position(row.first.0 + offset);
+                    people.extend(self.people.as_ref().and_then(|people| people.owner(call, position)));
                 }
             }
             Ok(())
         })?;
-        Ok(Effect::Did { people: people.into_iter().collect(), times })
+        let mut effect = Effect::of(Touches::Did { times });
+        people.into_iter().for_each(|id| effect.add(id));
+        Ok(effect)
     }
 }
 
-/// Who would enter and leave.
-fn moves(before: &BTreeSet<CustomerId>, members: BTreeSet<CustomerId>) -> Effect {
-    let enter = members.difference(before).count() as u64;
-    let leave = before.difference(&members).count() as u64;
-    Effect::Segment { members, enter, leave }
-}
-
-fn malformed(path: &str) -> String {
-    format!("the path `{path}` is malformed, so its condition is never true")
-}
-
-/// Events that Perennial writes itself may well be asked for before the first one.
-fn is_own(name: &str) -> bool {
-    name.starts_with("Message ") || name.starts_with("Email ") || name == domain::call::events::UNSUBSCRIBED
-}
-
-fn names(tests: &Tests, key: &str) -> bool {
-    match tests {
-        Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => inner.iter().any(|tests| names(tests, key)),
-        Tests::At(path, _) => path.first() == Some(key),
-        Tests::Elements(_, Quantifier::Any | Quantifier::Every | Quantifier::NoOne, inner) => names(inner, key),
+impl What {
+    fn touches(&self) -> Touches {
+        match self {
+            What::Nothing => Touches::Nobody,
+            What::Segment { .. } => Touches::Members,
+            What::Campaign(campaign) if campaign.way == Way::Enters => Touches::MayEnter,
+            What::Campaign(_) => Touches::MayLeave,
+            What::Did(_) => Touches::Did { times: 0 },
+        }
     }
 }
 
-fn warn_tests(tests: &Tests, warnings: &mut Vec<String>) {
-    match tests {
-        Tests::All(inner) | Tests::Any(inner) | Tests::None(inner) => {
-            inner.iter().for_each(|tests| warn_tests(tests, warnings))
-        }
-        Tests::At(path, _) if path.is_malformed() => warnings.push(malformed(path.as_str())),
-        Tests::At(..) => {}
-        Tests::Elements(path, _, inner) => {
-            if path.is_malformed() {
-                warnings.push(malformed(path.as_str()));
-            }
-            warn_tests(inner, warnings);
-        }
+impl ByMembership {
+    /// Whether the definitions let somebody in at once, as far as membership says.
+    fn lets_in(&self, id: CustomerId, is_member: bool) -> bool {
+        let was = self.before.contains(id);
+        let moves = match self.way {
+            // Present members enter when the campaign starts.
+            Way::Enters => is_member && (self.is_new || !was),
+            Way::Leaves => was && !is_member,
+        };
+        self.is_running && moves && !self.barred.contains(id)
     }
 }

@@ -8,8 +8,7 @@ use crate::segment::test::earlier;
 use crate::segment::why::why;
 use crate::segment::{Asked, Node, Plan};
 use crate::state::Engine;
-use domain::campaign::Trigger;
-use domain::{Condition, CustomerId, DefinitionKind, Name, Segment, Timestamp};
+use domain::{CustomerId, DefinitionKind, Name, Segment, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,6 +48,12 @@ pub struct User {
     pub title: String,
 }
 
+impl User {
+    pub(crate) fn new(kind: DefinitionKind, name: &Name, title: Option<&str>) -> User {
+        User { kind, name: name.clone(), title: title.unwrap_or(name.as_str()).to_owned() }
+    }
+}
+
 /// A page of members at present.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct MemberPage {
@@ -59,6 +64,40 @@ pub struct MemberPage {
     /// The last one's id, if there are more after it.
     #[serde(serialize_with = "after")]
     pub next: Option<CustomerId>,
+}
+
+/// A person's place in a list by name. Two people can bear one name, as userId and as anonymousId.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Place {
+    /// The name.
+    pub name: Arc<str>,
+    /// Who.
+    pub id: CustomerId,
+}
+
+/// A page of people by name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamePage {
+    /// How many there are in all.
+    pub count: u64,
+    /// This page of them.
+    pub people: Vec<Place>,
+    /// Whether there are more after it.
+    pub has_more: bool,
+}
+
+impl NamePage {
+    /// After whom the next page begins, if there is one.
+    pub fn next(&self) -> Option<&Place> {
+        self.people.last().filter(|_| self.has_more)
+    }
+}
+
+/// A page of a list that is sorted.
+pub fn page_of_sorted(everybody: &[Place], after: Option<&Place>, limit: usize) -> NamePage {
+    let from = after.map_or(0, |after| everybody.partition_point(|place| place <= after));
+    let end = from.saturating_add(limit).min(everybody.len());
+    NamePage { count: everybody.len() as u64, people: everybody[from..end].to_vec(), has_more: end < everybody.len() }
 }
 
 fn after<S: serde::Serializer>(id: &Option<CustomerId>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -120,7 +159,7 @@ impl Engine {
             members: counts[self.plan.segment(&segment.name)?],
             version: version.version,
             changed_at: version.at,
-            used_by: self.users_of(&segment.name),
+            used_by: self.users_of(DefinitionKind::Segment, &segment.name),
         })
     }
 
@@ -139,32 +178,6 @@ impl Engine {
         counts
     }
 
-    fn users_of(&self, name: &Name) -> Vec<User> {
-        let mut users = Vec::new();
-        for campaign in self.definitions.campaigns.values() {
-            let by_trigger =
-                matches!(&campaign.enter.on, Trigger::Enters(target) | Trigger::Leaves(target) if target == name);
-            let names = |rule: &Option<Condition>| rule.as_ref().is_some_and(|rule| rule.segments().contains(&name));
-            if by_trigger || names(&campaign.enter.only_if) || names(&campaign.exit_if) {
-                users.push(User {
-                    kind: DefinitionKind::Campaign,
-                    name: campaign.name.clone(),
-                    title: self.campaign_title(&campaign.name),
-                });
-            }
-        }
-        for segment in self.definitions.segments.values() {
-            if segment.rule.segments().contains(&name) {
-                users.push(User {
-                    kind: DefinitionKind::Segment,
-                    name: segment.name.clone(),
-                    title: self.segment_title(&segment.name),
-                });
-            }
-        }
-        users
-    }
-
     fn members_now(&self, index: usize) -> impl Iterator<Item = CustomerId> + '_ {
         self.customers.iter().filter(move |(_, customer)| customer.is_member(index)).map(|(id, _)| *id)
     }
@@ -181,7 +194,7 @@ impl Engine {
     ) -> Result<(MemberPage, Vec<Movement>), ReportError> {
         let (name, version) = self.get_version(DefinitionKind::Segment, name)?;
         let index = self.plan.segment(&name).ok_or_else(|| missing(name.as_str()))?;
-        let (count, page, next) = self.places(index, after, limit);
+        let (count, page, next) = self.places(&name, after, limit);
         let filter = TransitionFilter { segment: Some(name), customer: None };
         let transitions = match movements {
             0 => Vec::new(),
@@ -209,33 +222,39 @@ impl Engine {
         Ok((MemberPage { count, members, next }, movements.collect()))
     }
 
+    /// A page of present members by name, after a place; that may be of somebody who has left. O(customers).
+    pub fn member_names(&self, segment: &Name, after: Option<&Place>, limit: usize) -> NamePage {
+        let mut page = NamePage { count: 0, people: Vec::new(), has_more: false };
+        let Some(index) = self.plan.segment(segment) else { return page };
+        for id in self.members_now(index) {
+            page.count += 1;
+            let place = Place { name: self.people.name_of(id), id };
+            if after.is_none_or(|after| place > *after) {
+                page.people.push(place);
+            }
+        }
+        page.has_more = page.people.len() > limit;
+        if page.has_more {
+            // Only what is shown is sorted.
+            page.people.select_nth_unstable(limit);
+            page.people.truncate(limit);
+        }
+        page.people.sort_unstable();
+        page
+    }
+
     /// The number of members, the ids of a page of them by name, and the last of these if there are more.
     fn places(
         &self,
-        index: usize,
+        segment: &Name,
         after: Option<CustomerId>,
         limit: usize,
     ) -> (u64, Vec<CustomerId>, Option<CustomerId>) {
         let known = |id: &CustomerId| (1..=self.people.node_count()).contains(&(id.0 as usize));
-        let after = after.filter(known).map(|id| (self.people.name_of(self.person(id)), id));
-        let mut count = 0;
-        let mut rest: Vec<(Arc<str>, CustomerId)> = Vec::new();
-        for id in self.members_now(index) {
-            count += 1;
-            let place = (self.people.name_of(id), id);
-            if after.as_ref().is_none_or(|after| place > *after) {
-                rest.push(place);
-            }
-        }
-        let has_more = rest.len() > limit;
-        if has_more {
-            // Only what is shown is sorted.
-            rest.select_nth_unstable(limit);
-            rest.truncate(limit);
-        }
-        rest.sort_unstable();
-        let next = rest.last().filter(|_| has_more).map(|(_, id)| *id);
-        (count, rest.into_iter().map(|(_, id)| id).collect(), next)
+        let after = after.filter(known).map(|id| Place { name: self.people.name_of(self.person(id)), id });
+        let page = self.member_names(segment, after.as_ref(), limit);
+        let next = page.next().map(|place| place.id);
+        (page.count, page.people.into_iter().map(|place| place.id).collect(), next)
     }
 
     fn member(&self, index: usize, id: CustomerId, past: &[Past]) -> Member {

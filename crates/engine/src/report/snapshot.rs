@@ -1,9 +1,10 @@
 //! What a walk over all of history needs of the live state, taken once, so that the writer need not wait
 //! for the walk.
 
+use super::segments::Place;
 use crate::profile::By;
 use crate::profile::{Customer, People};
-use crate::segment::as_of::{Past, apply};
+use crate::segment::as_of::{self, Past, apply};
 use crate::segment::why::since;
 use crate::segment::{Asked, Plan, Verdict};
 use crate::state::Engine;
@@ -29,6 +30,12 @@ impl Engine {
         Snapshot { clock: self.clock, position: self.position, people: self.people.clone(), plan: self.plan.clone() }
     }
 
+    /// Takes a snapshot of one segment and those that it names. O(names).
+    pub fn segment_snapshot(&self, segment: &Name) -> Snapshot {
+        let (plan, _) = self.plan_of(segment);
+        Snapshot { clock: self.clock, position: self.position, people: self.people.clone(), plan }
+    }
+
     /// Since when the first customer exists. O(customers).
     pub fn first_seen(&self) -> Option<Timestamp> {
         self.customers.values().map(|customer| customer.first_seen).min()
@@ -45,6 +52,21 @@ impl Snapshot {
     /// The segments whose sizes it can tell, in the order of the answer.
     pub fn segments(&self) -> impl Iterator<Item = &Name> {
         self.plan.segments.iter().map(|segment| &segment.name)
+    }
+
+    /// Who was a member at an instant, none after the clock, by today's definition and today's identities, in the
+    /// order of ids. O(calls).
+    pub fn members(&self, reader: &dyn Reader, segment: &Name, at: Timestamp) -> Result<Vec<CustomerId>, StoreError> {
+        let Some(index) = self.plan.segment(segment) else { return Ok(Vec::new()) };
+        as_of::members(reader, &self.people, &self.plan, &self.plan.segments[index].rule, at)
+    }
+
+    /// People sorted by name.
+    pub fn by_name(&self, people: &[CustomerId]) -> Vec<Place> {
+        let mut places: Vec<Place> =
+            people.iter().map(|id| Place { name: self.people.name_of(*id), id: *id }).collect();
+        places.sort_unstable();
+        places
     }
 
     /// Number of members of each segment at each of `instants` (ascending, none after the clock), by today's

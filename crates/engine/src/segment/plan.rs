@@ -308,6 +308,24 @@ impl Plan {
         plan
     }
 
+    /// This plan with some of its segments defined anew, its own streams first: while `keeps_the_same` holds, what
+    /// customers keep answers for it too. For verdicts alone; what depends on what is not followed.
+    pub fn redefined(&self, definitions: &Definitions, names: &BTreeSet<Name>) -> Plan {
+        let mut plan = Plan { settings: Arc::new(definitions.settings.clone()), ..self.clone() };
+        for name in names {
+            if !plan.index.contains_key(name) {
+                plan.index.insert(name.clone(), plan.segments.len());
+                plan.segments.push(PlannedSegment { name: name.clone(), rule: Node::Never, uses: Uses::default() });
+            }
+        }
+        for name in names {
+            if let (Some(index), Some(segment)) = (plan.segment(name), definitions.segments.get(name)) {
+                plan.segments[index].rule = plan.compile(&segment.rule, &definitions.purposes, None).0;
+            }
+        }
+        plan
+    }
+
     /// The index of a segment.
     pub fn segment(&self, name: &Name) -> Option<usize> {
         self.index.get(name).copied()

@@ -1,56 +1,94 @@
 //! `/api`: what commands and other programs ask and change. Commands use it whether a server runs or not.
 
-use crate::api::{App, Shared, not_done, problem, query};
-use crate::runtime::JobError;
+use crate::api::openapi::{list_of, shape};
+use crate::api::operations::{self, Operation};
+use crate::api::problems::{Answer, Fault, Problem, ask, say_as_problem};
+use crate::api::segments::AsOf;
+use crate::api::{App, Shared};
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::any;
 use axum::{Json, Router};
-use domain::definition::{Defined, read_text};
-use domain::{CustomerId, DefinitionKind, Name, Source, Span, Timestamp, Trust};
+use domain::{Name, Source, Span, Trust};
+use engine::Receipt;
 use engine::ingest::{Door, DoorOptions, Endpoint, read};
 use engine::profile::joining::JoinError;
-use engine::{Engine, Receipt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use store::{DecisionFilter, Page, StoreError};
+use store::{DecisionFilter, Page};
 
-/// Most bytes of one request: a piece of an import, or a folder of definitions.
-const BODY_LIMIT: usize = 32 << 20;
+/// Most bytes of one piece of an import.
+const PIECE_BYTES: usize = 32 << 20;
 
-/// The routes, behind the token.
+/// The router of `/api`: what tells of somebody stands behind the token.
 pub fn router(app: Shared) -> Router {
     let guard = middleware::from_fn_with_state(app.clone(), only_with_token);
-    Router::new()
-        .route("/api/segments", get(segments))
-        .route("/api/segments/{name}", get(segment))
-        .route("/api/segments/{name}/count", get(count))
-        .route("/api/segments/{name}/members", get(members))
-        .route("/api/segments/{name}/why/{customer}", get(why))
-        .route("/api/customers", get(customers))
-        .route("/api/customers/merge", post(merge))
-        .route("/api/customers/unmerge", post(unmerge))
-        .route("/api/customers/{id}", get(customer))
-        .route("/api/customers/{id}/timeline", get(timeline))
-        .route("/api/campaigns", get(campaigns))
-        .route("/api/campaigns/{name}", get(campaign))
-        .route("/api/decisions", get(decisions))
-        .route("/api/query", post(query::query))
-        .route("/api/query/dictionary", get(query::get_dictionary))
-        .route("/api/definitions", get(pull).post(apply))
-        .route("/api/keys", get(keys).post(add_key))
-        .route("/api/keys/{id}", delete(revoke_key))
-        .route("/api/import", post(import))
-        .route("/api/demo/advance", post(demo_advance))
-        .route("/api/demo/answers", get(demo_answers))
-        .route("/api/login-link", post(login_link))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(guard)
-        .with_state(app)
+    let (open, guarded): (Vec<Operation>, Vec<Operation>) =
+        crate::api::operations().into_iter().partition(|operation| operation.is_open);
+    let nowhere = Router::new().route("/api/{*rest}", any(crate::api::openapi::nowhere));
+    let guarded = operations::router(guarded).merge(nowhere).layer(guard);
+    guarded.merge(operations::router(open)).layer(middleware::from_fn(say_as_problem)).with_state(app)
+}
+
+/// What stands under `/api` beside segments and definitions.
+pub fn operations() -> Vec<Operation> {
+    let word = || json!({ "type": "string" });
+    vec![
+        Operation::new(Method::GET, "/api/customers", "findCustomers", "People found by a part of a name, id or address, last seen first.", customers)
+            .takes("query", "find", "The part; empty finds everybody.", word())
+            .takes("query", "limit", "How many at most.", json!({ "type": "integer", "minimum": 0, "maximum": 1000, "default": 50 }))
+            .answers(shape("Found")),
+        Operation::new(Method::GET, "/api/customers/{id}", "getCustomer", "Everything about one person.", customer)
+            .takes_as_of()
+            .answers(shape("Customer"))
+            .may_say(&["not_found"]),
+        Operation::new(Method::GET, "/api/customers/{id}/timeline", "getTimeline", "What happened with one person, the latest first.", timeline)
+            .answers(shape("Timeline"))
+            .may_say(&["not_found"]),
+        Operation::new(Method::POST, "/api/customers/merge", "mergeCustomers", "These two are one person.", merge)
+            .takes_json(shape("Pair"))
+            .answers(shape("Merged"))
+            .may_say(&["not_found", "refused"]),
+        Operation::new(Method::POST, "/api/customers/unmerge", "unmergeCustomers", "These two are two people after all.", unmerge)
+            .takes_json(shape("Pair"))
+            .answers(shape("Unmerged"))
+            .may_say(&["not_found", "refused"]),
+        Operation::new(Method::GET, "/api/campaigns", "listCampaigns", "All campaigns and what came of them.", campaigns)
+            .answers(list_of("Campaign")),
+        Operation::new(Method::GET, "/api/campaigns/{name}", "getCampaign", "One campaign and what came of it.", campaign)
+            .answers(shape("Campaign"))
+            .may_say(&["not_found"]),
+        Operation::new(Method::GET, "/api/decisions", "listDecisions", "Decisions with outcome and reason, in order.", decisions)
+            .takes("query", "customer", "Of one person.", word())
+            .takes("query", "campaign", "Of one campaign.", word())
+            .answers(list_of("Decision"))
+            .may_say(&["not_found"]),
+        Operation::new(Method::GET, "/api/keys", "listKeys", "All write keys, without their secrets.", keys).answers(list_of("Key")),
+        Operation::new(Method::POST, "/api/keys", "createKey", "Makes a write key.", add_key)
+            .takes_json(shape("KeyAsked"))
+            .answers(shape("FreshKey")),
+        Operation::new(Method::DELETE, "/api/keys/{id}", "revokeKey", "A key stops working at once.", revoke_key)
+            .answers(json!({ "type": "object", "required": ["revoked"], "properties": { "revoked": { "type": "string" } } }))
+            .may_say(&["not_found"]),
+        Operation::new(Method::POST, "/api/import", "importCalls", "Takes a piece of an import; importing twice changes nothing.", import)
+            .takes("query", "source", "What the source is called.", word())
+            .takes_json(shape("Batch"))
+            .takes_up_to(PIECE_BYTES)
+            .answers(shape("Imported")),
+        Operation::new(Method::POST, "/api/demo/advance", "advanceDemo", "Lets a demo's time pass, at most a year.", demo_advance)
+            .takes_json(json!({ "type": "object", "required": ["span"], "properties": { "span": { "type": "string", "examples": ["14d"] } } }))
+            .answers(shape("Advanced"))
+            .may_say(&["refused"]),
+        Operation::new(Method::GET, "/api/demo/answers", "getDemoAnswers", "What a perfect analyst of the demo would find.", demo_answers)
+            .answers(json!({ "type": "object" }))
+            .may_say(&["refused"]),
+        Operation::new(Method::POST, "/api/login-link", "createLoginLink", "A login link for the pages; it works once, within 15 minutes.", login_link)
+            .answers(json!({ "type": "object", "required": ["url"], "properties": { "url": { "type": "string" } } })),
+    ]
 }
 
 /// Only those who can read the data directory know the token. No CORS: no page may ask.
@@ -62,196 +100,10 @@ async fn only_with_token(State(app): State<Shared>, request: Request, next: Next
         .and_then(|value| value.strip_prefix("Bearer "));
     let right = shown.is_some_and(|shown| crate::keys::hash(shown) == crate::keys::hash(&app.token));
     if !right {
-        return problem(
-            StatusCode::UNAUTHORIZED,
-            "bad_token",
-            "show the token of this data directory: Authorization: Bearer …",
-        );
+        let detail = "show the token of this data directory: Authorization: Bearer …";
+        return Problem::new("bad_token", detail).into_response();
     }
-    let mut response = say_as_problem(next.run(request).await).await;
-    response.headers_mut().insert(header::CACHE_CONTROL, axum::http::HeaderValue::from_static("no-store"));
-    response
-}
-
-/// What axum itself refuses, such as an unknown field, it says in plain text; everybody else says it in JSON.
-async fn say_as_problem(response: Response) -> Response {
-    let status = response.status();
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    if !status.is_client_error() || is_json {
-        return response;
-    }
-    // Its sentences are short; a longer one is cut rather than lost.
-    let text = axum::body::to_bytes(response.into_body(), 64 * 1024).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let message =
-        if text.trim().is_empty() { status.canonical_reason().unwrap_or("it was refused") } else { text.trim() };
-    problem(status, "wrong", message)
-}
-
-/// Why a request was not answered.
-enum Fault {
-    NotFound(String),
-    Wrong(String),
-    Conflict(String),
-    Job(JobError),
-    Broken(String),
-}
-
-impl From<JobError> for Fault {
-    fn from(error: JobError) -> Fault {
-        Fault::Job(error)
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Fault {
-        Fault::Broken(error.to_string())
-    }
-}
-
-impl IntoResponse for Fault {
-    fn into_response(self) -> Response {
-        match self {
-            Fault::NotFound(message) => problem(StatusCode::NOT_FOUND, "not_found", &message),
-            Fault::Wrong(message) => problem(StatusCode::BAD_REQUEST, "wrong", &message),
-            Fault::Conflict(message) => problem(StatusCode::CONFLICT, "refused", &message),
-            Fault::Job(error) => not_done(&error),
-            Fault::Broken(message) => {
-                tracing::error!("a request could not be answered: {message}");
-                problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "it could not be done; the reason is in the log")
-            }
-        }
-    }
-}
-
-type Answer = Result<Json<Value>, Fault>;
-
-/// Answers a question of the live state beside the async threads: it may take long.
-async fn ask(app: &Shared, question: impl FnOnce(&App) -> Result<Value, Fault> + Send + 'static) -> Answer {
-    let app = app.clone();
-    match tokio::task::spawn_blocking(move || question(&app)).await {
-        Ok(result) => result.map(Json),
-        Err(error) => Err(Fault::Broken(error.to_string())),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AsOf {
-    as_of: Option<String>,
-}
-
-impl AsOf {
-    fn instant(&self, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
-        let Some(text) = &self.as_of else { return Ok(None) };
-        let Some(at) = Timestamp::parse(text) else {
-            return Err(Fault::Wrong(format!("`{text}` is no instant: write it like 2026-01-31T09:00:00Z")));
-        };
-        if at > now {
-            return Err(Fault::Wrong(format!("{text} lies in the future: what will be is not known")));
-        }
-        Ok(Some(at))
-    }
-}
-
-fn known_segment(engine: &Engine, name: &str) -> Result<Name, Fault> {
-    let known = || {
-        domain::shape::nearest(name, engine.definitions().segments.keys().map(Name::as_str))
-            .map(|near| format!("; did you mean `{near}`?"))
-            .unwrap_or_default()
-    };
-    match Name::parse(name) {
-        Ok(parsed) if engine.definitions().segments.contains_key(&parsed) => Ok(parsed),
-        _ => Err(Fault::NotFound(format!("there is no segment `{name}`{}", known()))),
-    }
-}
-
-async fn segments(State(app): State<Shared>) -> Answer {
-    ask(&app, |app| {
-        let engine = app.handle.read();
-        let list: Vec<Value> = engine
-            .definitions()
-            .segments
-            .values()
-            .map(|segment| {
-                json!({
-                    "segment": segment.name, "title": segment.title, "count": engine.segment_size(&segment.name),
-                    "sentence": engine::segment::describe::describe(&segment.rule),
-                })
-            })
-            .collect();
-        Ok(list.into())
-    })
-    .await
-}
-
-async fn segment(State(app): State<Shared>, Path(name): Path<String>) -> Answer {
-    ask(&app, move |app| {
-        let engine = app.handle.read();
-        let name = known_segment(&engine, &name)?;
-        let segment = &engine.definitions().segments[&name];
-        let version = engine.version(DefinitionKind::Segment, &name);
-        Ok(json!({
-            "segment": name, "title": segment.title, "count": engine.segment_size(&name),
-            "sentence": engine::segment::describe::describe(&segment.rule),
-            "version": version.map(|version| version.version),
-            "at": version.map(|version| version.at.to_string()),
-            "where": version.and_then(|version| version.value.as_ref()?.get("where").cloned()),
-        }))
-    })
-    .await
-}
-
-/// A segment's name, the instant asked about, and who belonged to it then.
-fn belonging(app: &App, name: &str, as_of: &AsOf) -> Result<(Name, Timestamp, Vec<CustomerId>), Fault> {
-    let now = app.handle.now();
-    let at = as_of.instant(now)?;
-    let reader = app.handle.reader()?;
-    let engine = app.handle.read();
-    let name = known_segment(&engine, name)?;
-    let members = match at {
-        Some(at) => engine.members_as_of(reader.as_ref(), &name, at)?,
-        None => engine.segment_members(&name),
-    };
-    Ok((name, at.unwrap_or(now), members))
-}
-
-async fn count(State(app): State<Shared>, Path(name): Path<String>, Query(as_of): Query<AsOf>) -> Answer {
-    ask(&app, move |app| {
-        let (name, at, members) = belonging(app, &name, &as_of)?;
-        Ok(json!({ "segment": name, "as_of": at.to_string(), "count": members.len() }))
-    })
-    .await
-}
-
-async fn members(State(app): State<Shared>, Path(name): Path<String>, Query(as_of): Query<AsOf>) -> Answer {
-    ask(&app, move |app| {
-        let (name, at, members) = belonging(app, &name, &as_of)?;
-        let engine = app.handle.read();
-        let mut names: Vec<String> = members.into_iter().map(|member| engine.name_of(member)).collect();
-        names.sort_unstable();
-        Ok(json!({ "segment": name, "as_of": at.to_string(), "members": names }))
-    })
-    .await
-}
-
-async fn why(
-    State(app): State<Shared>,
-    Path((name, customer)): Path<(String, String)>,
-    Query(as_of): Query<AsOf>,
-) -> Answer {
-    ask(&app, move |app| {
-        let now = app.handle.now();
-        let at = as_of.instant(now)?.unwrap_or(now);
-        let reader = app.handle.reader()?;
-        let engine = app.handle.read();
-        let name = known_segment(&engine, &name)?;
-        match engine.why(reader.as_ref(), &name, &customer, at)? {
-            Some(why) => serde_json::to_value(why).map_err(|error| Fault::Broken(error.to_string())),
-            None => Err(Fault::NotFound(format!("nobody is called `{customer}`"))),
-        }
-    })
-    .await
+    next.run(request).await
 }
 
 #[derive(Deserialize)]
@@ -399,65 +251,6 @@ async fn unmerge(State(app): State<Shared>, Json(pair): Json<Pair>) -> Answer {
     let (a, b) = (pair.a.clone(), pair.b.clone());
     app.handle.change_later(1, move |engine, now| engine.unmerge(&pair.a, &pair.b, now)).await?.map_err(join_fault)?;
     Ok(Json(json!({ "unmerged": [a, b] })))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Definitions {
-    documents: Vec<Document>,
-    #[serde(default)]
-    dry_run: bool,
-    by: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    origin: String,
-    text: String,
-}
-
-async fn apply(State(app): State<Shared>, Json(asked): Json<Definitions>) -> Answer {
-    let mut defined: Vec<Defined> = Vec::new();
-    for document in &asked.documents {
-        defined.extend(read_text(&document.text, &document.origin).map_err(|error| Fault::Wrong(error.to_string()))?);
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    for one in &defined {
-        if !seen.insert((one.definition.kind(), one.definition.name())) {
-            return Err(Fault::Wrong(format!(
-                "{} `{}` is defined twice",
-                one.definition.kind().word(),
-                one.definition.name()
-            )));
-        }
-    }
-    let changes = if asked.dry_run {
-        ask(&app, move |app| {
-            let reader = app.handle.reader()?;
-            let changes = app.handle.read().plan_changes(reader.as_ref(), &defined, app.handle.now());
-            changes.map(|changes| json!(changes)).map_err(|error| Fault::Wrong(error.to_string()))
-        })
-        .await?
-        .0
-    } else {
-        let by = asked.by.clone();
-        let changed = app.handle.change_later(1, move |engine, now| engine.define(defined, &by, now)).await?;
-        json!(changed.map_err(|error| Fault::Wrong(error.to_string()))?)
-    };
-    Ok(Json(json!({ "changes": changes })))
-}
-
-async fn pull(State(app): State<Shared>) -> Answer {
-    ask(&app, |app| {
-        let engine = app.handle.read();
-        let list: Vec<Value> = engine
-            .all_versions()
-            .map(|version| json!({ "kind": version.kind, "name": version.name, "version": version.version, "definition": version.value }))
-            .collect();
-        Ok(list.into())
-    })
-    .await
 }
 
 #[derive(Deserialize)]
@@ -610,5 +403,6 @@ pub fn app(
         token: crate::api::tracking::random_id(),
         questions,
         sessions,
+        past_members: crate::api::segments::PastMembers::default(),
     })
 }

@@ -1,8 +1,13 @@
 //! HTTP beside the pages: `/v1` for SDKs, `/api` for commands and other programs, links in messages, health.
 
+pub mod definitions;
 pub mod letters;
 pub mod manage;
+pub mod openapi;
+pub mod operations;
+pub mod problems;
 mod query;
+pub mod segments;
 pub mod tracking;
 
 pub(crate) use query::{dictionary, sent};
@@ -30,6 +35,8 @@ pub struct App {
     pub questions: Arc<Questions>,
     /// Sessions of the pages, for login links.
     pub sessions: Arc<crate::pages::Sessions>,
+    /// Lists of past members for the pages after the first.
+    pub past_members: segments::PastMembers,
 }
 
 /// State of every handler.
@@ -39,6 +46,12 @@ pub type Shared = Arc<App>;
 pub fn router(app: Shared) -> axum::Router {
     let manage = manage::router(app.clone());
     tracking::router().merge(letters::router()).merge(health()).with_state(app).merge(manage)
+}
+
+/// All operations of `/api`: the router and the document are made of this list.
+pub fn operations() -> Vec<operations::Operation> {
+    let segments = segments::operations().into_iter().chain(definitions::operations());
+    segments.chain(manage::operations()).chain(query::operations()).chain(openapi::operations()).collect()
 }
 
 fn health() -> axum::Router<Shared> {
@@ -90,19 +103,14 @@ fn metrics(app: &App) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()
 }
 
-/// An answer that says what went wrong: `{"code","message"}`.
+/// An answer to a sender that says what went wrong, as SDKs know it: `{"code","message"}`.
 pub fn problem(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(json!({ "code": code, "message": message }))).into_response()
 }
 
 /// The answer to a job that was not done: try again later.
 pub fn not_done(error: &JobError) -> Response {
-    let code = match error {
-        JobError::Busy => "busy",
-        JobError::Stopped => "stopping",
-        JobError::NotStored(_) => "not_stored",
-        JobError::Panicked => "failed",
-    };
+    let code = problems::code_of(error);
     let status = if matches!(error, JobError::Panicked) {
         StatusCode::INTERNAL_SERVER_ERROR
     } else {

@@ -1,11 +1,13 @@
 //! `/api/query`: questions in SQL, and the dictionary of what can be asked.
 
-use crate::api::{Shared, not_done, problem};
+use crate::api::Shared;
+use crate::api::operations::Operation;
+use crate::api::problems::{Fault, Problem};
 use crate::questions::QuestionError;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use query::QueryError;
@@ -19,6 +21,33 @@ use std::io::Read;
 const ROWS: usize = 10_000;
 /// Bytes of a file that are read at a time.
 const PIECE: usize = 64 * 1024;
+
+/// What stands under `/api/query`.
+pub(super) fn operations() -> Vec<Operation> {
+    let asked = json!({
+        "type": "object", "required": ["sql"], "additionalProperties": false,
+        "properties": {
+            "sql": { "type": "string", "examples": ["SELECT name, count(*) FROM events GROUP BY name"] },
+            "format": { "enum": ["rows", "csv", "json", "jsonl", "parquet"], "default": "rows" },
+            "rows": { "type": "integer", "minimum": 0, "maximum": ROWS, "description": "Of `rows`: how many." },
+        },
+    });
+    vec![
+        Operation::new(Method::POST, "/api/query", "query", "Asks one question in SQL, which only reads.", query)
+            .says("`rows` answers the first rows as text and their number; the other formats are files with all of them.")
+            .takes_json(asked)
+            .answers(json!({ "type": "object" }))
+            .may_say(&["disk_full"]),
+        Operation::new(
+            Method::GET,
+            "/api/query/dictionary",
+            "getDictionary",
+            "Every table and column that can be asked, with what it means.",
+            get_dictionary,
+        )
+        .answers(json!({ "type": "object", "required": ["tables", "functions"] })),
+    ]
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +69,7 @@ pub(super) async fn query(State(app): State<Shared>, Json(asked): Json<Asked>) -
             None => {
                 let words = ["rows", "csv", "json", "jsonl", "parquet"].into_iter();
                 let message = domain::shape::unknown("format", word, words);
-                return problem(StatusCode::BAD_REQUEST, "wrong", &message);
+                return Problem::new("wrong", message).into_response();
             }
         },
     };
@@ -53,8 +82,8 @@ pub(super) async fn query(State(app): State<Shared>, Json(asked): Json<Asked>) -
     });
     match answered.await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => refused(&error),
-        Err(error) => refused(&QuestionError::Query(QueryError::Failed(error.to_string()))),
+        Ok(Err(error)) => refused(error),
+        Err(error) => refused(QuestionError::Query(QueryError::Failed(error.to_string()))),
     }
 }
 
@@ -98,20 +127,18 @@ pub(crate) fn sent(file: File, format: Format) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()))], body).into_response()
 }
 
-fn refused(error: &QuestionError) -> Response {
+fn refused(error: QuestionError) -> Response {
     match error {
         QuestionError::Query(error) if error.is_the_askers() => {
-            problem(StatusCode::BAD_REQUEST, "wrong", &error.to_string())
+            Problem::new("wrong", error.to_string()).into_response()
         }
-        QuestionError::Job(error) => not_done(error),
-        QuestionError::Query(QueryError::NotWritten(error)) => problem(
-            StatusCode::INSUFFICIENT_STORAGE,
-            "not_written",
-            &format!("the answer could not be written: {error}"),
-        ),
+        QuestionError::Job(error) => Fault::from(error).into_response(),
+        QuestionError::Query(QueryError::NotWritten(error)) => {
+            Problem::new("disk_full", format!("the answer could not be written: {error}")).into_response()
+        }
         error => {
             tracing::error!("a question could not be answered: {error}");
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "failed", "it could not be answered; the reason is in the log")
+            Problem::new("failed", "it could not be answered; the reason is in the log").into_response()
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Commands that read and write files: import, definitions, the demo's directory.
+//! Commands that read and write files: import, the demo's directory.
 
 use super::{Ended, Out};
 use crate::client::{Client, WrongUsage};
 use crate::config::Config;
 use crate::serve::serve;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use import::{Item, Mapping, RefusalReason, Refused, RefusedWriter, Source};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -279,56 +279,4 @@ pub(super) fn demo(
             )
         })
     })
-}
-
-/// Sends the definitions of a folder or file, to be put in force or only looked at.
-pub(super) fn send_definitions(client: &Client, path: &Path, dry_run: bool) -> anyhow::Result<Value> {
-    let mut files = Vec::new();
-    collect(path, &mut files, 0)?;
-    files.sort();
-    if files.is_empty() {
-        bail!("{} holds no .yaml, .yml or .json files", path.display());
-    }
-    let mut documents = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        documents.push(json!({ "origin": file.display().to_string(), "text": text }));
-    }
-    client.post("/api/definitions", &json!({ "documents": documents, "dry_run": dry_run, "by": "command line" }))
-}
-
-fn collect(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> anyhow::Result<()> {
-    if path.is_file() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    if depth > 8 || files.len() > 10_000 {
-        bail!("{} is too deep or holds too many files for a folder of definitions", path.display());
-    }
-    for entry in std::fs::read_dir(path).with_context(|| format!("{} cannot be read", path.display()))? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let fits =
-            path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json");
-        if !hidden && (path.is_dir() || fits) {
-            collect(&path, files, depth + 1)?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes definitions into a folder, one file each: `segments/lapsed-regulars.yaml` and so on.
-pub(super) fn write_definitions(dir: &Path, list: &Value) -> anyhow::Result<Vec<String>> {
-    let mut written = Vec::new();
-    for one in list.as_array().into_iter().flatten() {
-        // Kinds and names were checked when they were defined: letters, digits and `-` only.
-        let (kind, name) = (super::show::text(one, "kind"), super::show::text(one, "name"));
-        let folder = dir.join(format!("{kind}s"));
-        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        let file = folder.join(format!("{name}.yaml"));
-        std::fs::write(&file, crate::views::yaml::write(&one["definition"]))
-            .with_context(|| format!("{} cannot be written", file.display()))?;
-        written.push(file.display().to_string());
-    }
-    Ok(written)
 }

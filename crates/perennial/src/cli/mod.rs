@@ -1,6 +1,7 @@
 //! The command line, as `spec/cli.md` of the product says: what scripts rely on.
 
 mod files;
+mod folder;
 mod query;
 mod show;
 mod test;
@@ -79,11 +80,20 @@ enum Command {
     Plan {
         /// A folder or a file
         path: PathBuf,
+        /// Count on `apply --prune`
+        #[arg(long)]
+        prune: bool,
     },
     /// Put a folder or file of definitions in force
     Apply {
         /// A folder or a file
         path: PathBuf,
+        /// Delete definitions that the folder lacks and nothing uses
+        #[arg(long)]
+        prune: bool,
+        /// Overwrite what was changed on the server since the folder saw it
+        #[arg(long)]
+        force: bool,
     },
     /// Write the definitions in force into a folder
     Pull {
@@ -186,6 +196,22 @@ enum SegmentsCommand {
         /// At a past instant
         #[arg(long, value_name = "INSTANT")]
         as_of: Option<String>,
+    },
+    /// Its versions, the latest first, each with what it changed
+    Versions {
+        /// Its name
+        name: String,
+    },
+    /// The lines by which two versions differ; the latest two where none are named
+    Diff {
+        /// Its name
+        name: String,
+        /// The earlier version
+        #[arg(long, value_name = "N")]
+        from: Option<u32>,
+        /// The later version
+        #[arg(long, value_name = "N")]
+        to: Option<u32>,
     },
     /// Why somebody belongs, or not
     Why {
@@ -355,21 +381,15 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             let client = || client(Create::Yes);
             return files::import(&import, client, &out);
         }
-        Command::Plan { path } => {
-            let answer = with(client(Create::Yes)?, |client| files::send_definitions(client, &path, true))?;
-            out.answer(&answer, |print| show::changes(print, &answer))?;
+        Command::Plan { path, prune } => {
+            let way = folder::Way::Plan { prune };
+            return with(client(Create::Yes)?, |client| folder::send(client, &path, way, &out));
         }
-        Command::Apply { path } => {
-            let answer = with(client(Create::Yes)?, |client| files::send_definitions(client, &path, false))?;
-            out.answer(&answer, |print| show::changes(print, &answer))?;
+        Command::Apply { path, prune, force } => {
+            let way = folder::Way::Apply { prune, force };
+            return with(client(Create::Yes)?, |client| folder::send(client, &path, way, &out));
         }
-        Command::Pull { path } => {
-            let answer = with(client(Create::No)?, |client| client.get("/api/definitions"))?;
-            let written = files::write_definitions(&path, &answer)?;
-            out.answer(&json!({ "files": written }), |print| {
-                writeln!(print, "{} definitions written to {}", written.len(), path.display())
-            })?;
-        }
+        Command::Pull { path } => with(client(Create::No)?, |client| folder::pull(client, &path, &out))?,
         Command::Segments { command } => segments(client(Create::No)?, &command, &out)?,
         Command::Customers { command } => customers(client(Create::No)?, &command, &out)?,
         Command::Campaigns { command } => {
@@ -426,22 +446,23 @@ fn segments(client: Client, command: &SegmentsCommand, out: &Out) -> anyhow::Res
     let as_of = |as_of: &Option<String>| {
         as_of.as_ref().map(|at| format!("?as_of={}", crate::client::in_url(at))).unwrap_or_default()
     };
+    let name = crate::client::in_url;
     let path = match command {
         SegmentsCommand::List => "/api/segments".to_owned(),
-        SegmentsCommand::Show { name } => format!("/api/segments/{}", crate::client::in_url(name)),
-        SegmentsCommand::Count { name, as_of: at } => {
-            format!("/api/segments/{}/count{}", crate::client::in_url(name), as_of(at))
+        SegmentsCommand::Show { name: own } => format!("/api/segments/{}", name(own)),
+        SegmentsCommand::Count { name: own, as_of: at } => format!("/api/segments/{}/count{}", name(own), as_of(at)),
+        SegmentsCommand::Members { name: own, as_of } => {
+            let answer = with(client, |client| all_members(client, own, as_of.as_deref()))?;
+            return out.answer(&answer, |print| show::lines(print, &answer["members"]));
         }
-        SegmentsCommand::Members { name, as_of: at } => {
-            format!("/api/segments/{}/members{}", crate::client::in_url(name), as_of(at))
+        SegmentsCommand::Versions { name: own } => format!("/api/segments/{}/versions", name(own)),
+        SegmentsCommand::Diff { name: own, from, to } => {
+            let edge = |key, number: &Option<u32>| number.map(|number| format!("{key}={number}"));
+            let edges: Vec<String> = [edge("from", from), edge("to", to)].into_iter().flatten().collect();
+            format!("/api/segments/{}/diff?{}", name(own), edges.join("&"))
         }
-        SegmentsCommand::Why { name, customer, as_of: at } => {
-            format!(
-                "/api/segments/{}/why/{}{}",
-                crate::client::in_url(name),
-                crate::client::in_url(customer),
-                as_of(at)
-            )
+        SegmentsCommand::Why { name: own, customer, as_of: at } => {
+            format!("/api/segments/{}/why/{}{}", name(own), name(customer), as_of(at))
         }
     };
     let answer = with(client, |client| client.get(&path))?;
@@ -450,8 +471,30 @@ fn segments(client: Client, command: &SegmentsCommand, out: &Out) -> anyhow::Res
         SegmentsCommand::Show { .. } => show::segment(print, &answer),
         SegmentsCommand::Count { .. } => writeln!(print, "{}", answer["count"]),
         SegmentsCommand::Members { .. } => show::lines(print, &answer["members"]),
+        SegmentsCommand::Versions { .. } => show::versions(print, &answer),
+        SegmentsCommand::Diff { .. } => show::diff(print, &answer["diff"]),
         SegmentsCommand::Why { .. } => show::why(print, &answer),
     })
+}
+
+/// All members, page by page.
+fn all_members(client: &Client, segment: &str, as_of: Option<&str>) -> anyhow::Result<Value> {
+    let mut members: Vec<Value> = Vec::new();
+    let mut after = String::new();
+    loop {
+        let mut path = format!("/api/segments/{}/members?limit=10000{after}", crate::client::in_url(segment));
+        if let Some(at) = as_of {
+            path.push_str(&format!("&as_of={}", crate::client::in_url(at)));
+        }
+        let mut page = client.get(&path)?;
+        if let Some(own) = page["members"].as_array_mut() {
+            members.append(own);
+        }
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={}", crate::client::in_url(next)),
+            None => return Ok(json!({ "segment": page["segment"], "as_of": page["as_of"], "members": members })),
+        }
+    }
 }
 
 fn customers(client: Client, command: &CustomersCommand, out: &Out) -> anyhow::Result<()> {

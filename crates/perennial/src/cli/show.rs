@@ -15,6 +15,7 @@ pub(super) fn one_line(text: &str) -> String {
 
 fn word(value: &Value) -> String {
     match value {
+        // A name may hold what would move a terminal's cursor.
         Value::String(text) => one_line(text),
         Value::Null => String::new(),
         other => other.to_string(),
@@ -60,8 +61,29 @@ pub(super) fn changes(print: &mut dyn Write, answer: &Value) -> Result<()> {
 pub(super) fn segment(print: &mut dyn Write, answer: &Value) -> Result<()> {
     writeln!(print, "{}: {} customers", text(answer, "segment"), answer["count"])?;
     writeln!(print, "{}", text(answer, "sentence"))?;
-    writeln!(print, "version {} of {}", answer["version"], text(answer, "at"))?;
-    writeln!(print, "{}", serde_json::to_string_pretty(&answer["where"]).unwrap_or_default())
+    let (at, by) = (text(answer, "changed_at"), text(answer, "changed_by"));
+    writeln!(print, "version {} of {at}, by {by}\n", answer["version"])?;
+    diff(print, &answer["yaml"])
+}
+
+/// The versions of a definition, each with what it changed.
+pub(super) fn versions(print: &mut dyn Write, answer: &Value) -> Result<()> {
+    for version in answer.as_array().into_iter().flatten() {
+        let (at, by, action) = (text(version, "at"), text(version, "by"), text(version, "action"));
+        writeln!(print, "version {}: {action} at {at} by {by}", version["version"])?;
+        for line in version["diff"].as_str().unwrap_or_default().lines() {
+            writeln!(print, "  {}", one_line(line))?;
+        }
+    }
+    Ok(())
+}
+
+/// A text of several lines.
+pub(super) fn diff(print: &mut dyn Write, lines: &Value) -> Result<()> {
+    for line in lines.as_str().unwrap_or_default().lines() {
+        writeln!(print, "{}", one_line(line))?;
+    }
+    Ok(())
 }
 
 /// Why somebody belongs, condition by condition.

@@ -8,8 +8,8 @@ use domain::campaign::State;
 use domain::definition::{Defined, DefinitionError, read_text};
 use domain::{DefinitionKind, Name};
 use engine::Engine;
-use engine::define::DefineError;
-use engine::report::preview::Effect;
+use engine::define::{DefineError, Wanted};
+use engine::report::preview::{Effect, Touches};
 
 const SEGMENT: &str = "segment: lapsed-regulars
 title: Regulars who stopped
@@ -67,16 +67,19 @@ impl<H: House> EngineViews<H> {
         let (checked, is_new) = {
             let engine = self.house.read();
             let is_new = engine.version(stored(kind), &name).is_none();
-            (engine.draft(&defined, &name), is_new)
+            (engine.draft(&Wanted { put: defined.clone(), delete: Vec::new() }), is_new)
         };
         let checked = match checked {
             Ok(checked) => checked,
-            Err(error) => return Ok(Err(vec![problem(&draft.yaml, &error)])),
+            Err(DefineError::Definition(error)) => return Ok(Err(vec![problem(&draft.yaml, &error)])),
+            Err(other) => return Ok(Err(vec![whole(other.to_string())])),
         };
         // The walk over the past holds no lock.
-        let effect = self.read(|reader| checked.effect(reader))?;
+        let effect = self.read(|reader| checked.effect(reader, stored(kind), &name))?;
         let engine = self.house.read();
-        let mut warnings = checked.warnings.clone();
+        let part = checked.part(stored(kind), &name);
+        let (sentence, mut warnings) =
+            part.map(|part| (part.sentence.as_str(), part.warnings.clone())).unwrap_or_default();
         if let Some(old) = draft.name.as_deref().filter(|old| *old != name.as_str()) {
             warnings.push(format!("this makes a new {} `{name}`; `{old}` stays as it is", kind.word()));
         } else if draft.name.is_none() && !is_new {
@@ -84,7 +87,7 @@ impl<H: House> EngineViews<H> {
         }
         let sample = effect.sample(&engine);
         Ok(Ok(Preview {
-            sentence: words::capital(&checked.sentence),
+            sentence: words::capital(sentence),
             effect: effect_words(&engine, &effect, &defined, &name, is_new),
             sample: sample.iter().map(words::link).collect(),
             warnings,
@@ -157,7 +160,7 @@ fn changed_meanwhile(
 }
 
 fn effect_words(engine: &Engine, effect: &Effect, defined: &[Defined], name: &Name, is_new: bool) -> Prose {
-    let people = Count::from(effect.people().len());
+    let people = Count(effect.people);
     let customers = people.of("customer", "customers");
     let state = defined.iter().find_map(|one| match &one.definition {
         domain::Definition::Campaign(campaign) if campaign.name == *name => Some(campaign.state),
@@ -169,17 +172,19 @@ fn effect_words(engine: &Engine, effect: &Effect, defined: &[Defined], name: &Na
         _ => "",
     };
     let prose = Prose::new().strong(customers);
-    match effect {
-        Effect::Segment { .. } if is_new => prose.say(format!(" now, of {}.", Count::from(engine.customer_count()))),
-        Effect::Segment { enter, leave, .. } => {
-            let moves = format!(": {} and {}.", Count(*enter).of("enters", "enter"), Count(*leave).of("leaves", "leave"));
+    match effect.touches {
+        Touches::Members if is_new => prose.say(format!(" now, of {}.", Count::from(engine.customer_count()))),
+        Touches::Members => {
+            let (enter, leave) = (Count(effect.enter), Count(effect.leave));
+            let moves = format!(": {} and {}.", enter.of("enters", "enter"), leave.of("leaves", "leave"));
             prose.say(" now").say(moves)
         }
-        Effect::Enters(_) if is_new && stands.is_empty() => prose.say(format!(" {} in the segment now and would enter at once; others as they come.", are(people))),
-        Effect::Enters(_) => prose.say(format!(" {} in the segment now. Who enters it from now on enters the campaign; those inside finish as they began.{stands}", are(people))),
-        Effect::Leaves(_) => prose.say(format!(" {} in the segment now, and would enter when they leave it.{stands}", are(people))),
-        Effect::Did { times, .. } => {
-            let often = Count(*times).of("time", "times");
+        Touches::MayEnter if is_new && stands.is_empty() => prose.say(format!(" {} in the segment now and would enter at once; others as they come.", are(people))),
+        Touches::MayEnter => prose.say(format!(" {} in the segment now. Who enters it from now on enters the campaign; those inside finish as they began.{stands}", are(people))),
+        Touches::Nobody => prose.say("."),
+        Touches::MayLeave => prose.say(format!(" {} in the segment now, and would enter when they leave it.{stands}", are(people))),
+        Touches::Did { times } => {
+            let often = Count(times).of("time", "times");
             prose.say(format!(" did that in the last 30 days, {often} in all. It counts from the start of the campaign on, not before.{stands}"))
         }
     }

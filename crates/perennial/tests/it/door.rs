@@ -599,8 +599,8 @@ fn errors_tell_what_to_do_and_nothing_of_the_inside_t77_t57() {
         for inside in ["src/", ".rs:", "panicked", "sqlite", "SELECT", "rusqlite", "/tmp", "stack"] {
             assert!(!answer.text().contains(inside), "{inside} in {}", answer.text());
         }
-        // A command shows the message; without one it can only say that the answer makes no sense.
-        assert!(answer.json()["message"].is_string(), "{} {}", answer.status, answer.text());
+        // A command shows the detail; without one it can only say that the answer makes no sense.
+        assert!(answer.json()["detail"].is_string(), "{} {}", answer.status, answer.text());
     }
     assert!(answers[9].text().contains("admin"), "the wrong key is named: {}", answers[9].text());
 }

@@ -47,7 +47,8 @@ impl Answer {
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.json()["code"].as_str()), (status, Some(code)), "{}", self.text());
-        assert!(!self.json()["message"].as_str().unwrap().is_empty());
+        let (body, said) = (self.json(), ["message", "detail"]);
+        assert!(said.iter().any(|key| body[key].as_str().is_some_and(|text| !text.is_empty())), "{body}");
     }
 }
 

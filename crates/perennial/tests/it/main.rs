@@ -7,8 +7,10 @@
     reason = "a test that cannot go on has failed, and the line says where"
 )]
 
+mod api;
 mod commands;
 mod door;
+mod folder;
 mod house;
 mod letters;
 mod overlap;
