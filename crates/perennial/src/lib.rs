@@ -2,10 +2,12 @@
 //! This crate knows HTTP, HTML, files and the command line; what is decided is decided in `engine`.
 
 pub mod api;
+pub mod builder;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
+pub mod gallery;
 pub mod keys;
 pub mod pages;
 pub mod post;

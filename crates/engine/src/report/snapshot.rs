@@ -7,8 +7,9 @@ use crate::segment::as_of::{Past, apply};
 use crate::segment::{Asked, Plan, Verdict};
 use crate::state::Engine;
 use domain::call::events;
+use domain::definition::DefinitionError;
 use domain::time::LATEST;
-use domain::{CallKind, CustomerId, Name, Position, Timestamp};
+use domain::{CallKind, CustomerId, Name, Position, Segment, Timestamp};
 use std::collections::HashMap;
 use store::{Reader, RowId, StoreError};
 
@@ -26,6 +27,18 @@ impl Engine {
     /// Takes a snapshot. O(names).
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { clock: self.clock, position: self.position, people: self.people.clone(), plan: self.plan.clone() }
+    }
+
+    /// Takes a snapshot in which some segments exist that were not saved, to count their members. What they refer to
+    /// must exist. O(names).
+    pub fn snapshot_with(&self, segments: Vec<Segment>) -> Result<Snapshot, DefinitionError> {
+        let mut definitions = self.definitions.clone();
+        definitions.segments.clear();
+        definitions.segments.extend(segments.into_iter().map(|segment| (segment.name.clone(), segment)));
+        definitions.campaigns.clear();
+        definitions.check()?;
+        let plan = Plan::new(&definitions);
+        Ok(Snapshot { clock: self.clock, position: self.position, people: self.people.clone(), plan })
     }
 
     /// Since when the first customer exists. O(customers).

@@ -10,10 +10,12 @@ use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::links::{Link, Place};
 use crate::pages::outcome::Verdict;
 use crate::pages::text::{Count, Prose, Tag, Tone};
+use crate::pages::why::{WhyReason, WhyRow, WhyView};
 use domain::call::events;
 use domain::{Position, Timestamp, Trust};
 use engine::Engine;
 use engine::report::customers::{Consent, FoundCustomer, Profile};
+use engine::report::segments::WhyIn;
 use engine::report::timeline::{self, Before, MessageMoment};
 use engine::report::{Ledger, ReportError};
 use engine::segment::why::{Evidence, Reason};
@@ -43,6 +45,19 @@ impl<H: House> EngineViews<H> {
                 next: ((shown as u64) < found.found && !found.customers.is_empty()).then(|| shown.to_string()),
                 rows: found.customers.iter().map(|row| customer_row(engine, ledger, row)).collect(),
             })
+        })
+    }
+
+    /// Why somebody is in a segment or not; in every segment where none is named.
+    pub(super) fn why_view(&self, id: &str, only: Option<&str>) -> Result<WhyView, PageError> {
+        self.look(|engine, reader, _| {
+            let person = engine.look_up_id(id).map_err(|error| match error {
+                ReportError::NoCustomer(_) => PageError::NotFound(format!("customer “{id}”")),
+                other => told(other),
+            })?;
+            let mut rows: Vec<WhyRow> = engine.whys(reader, person, only).map_err(told)?.iter().map(why_row).collect();
+            rows.sort_by_key(|row| !row.is_member);
+            Ok(WhyView { customer: words::link(&engine.who(person)), only: only.map(str::to_owned), rows })
         })
     }
 
@@ -84,6 +99,34 @@ impl<H: House> EngineViews<H> {
                 identities: scene.identities(&profile),
             })
         })
+    }
+}
+
+fn why_row(answer: &WhyIn) -> WhyRow {
+    WhyRow {
+        segment: Link::segment(answer.segment.as_str(), &answer.title),
+        is_member: answer.why.member,
+        since: answer.why.since.map(Timestamp::as_jiff),
+        until: answer.why.until.map(Timestamp::as_jiff),
+        reasons: answer.why.conditions.iter().map(why_reason).collect(),
+    }
+}
+
+fn why_reason(reason: &Reason) -> WhyReason {
+    let text = match reason.group {
+        Some("all") => "All of these".to_owned(),
+        Some("any") => "At least one of these".to_owned(),
+        Some("none") => "None of these".to_owned(),
+        Some(_) => "Not this".to_owned(),
+        None => words::capital(&reason.condition),
+    };
+    let because = reason.because.iter().map(|evidence| (evidence.time.map(Timestamp::as_jiff), evidence.what.clone()));
+    WhyReason {
+        text,
+        holds: reason.holds,
+        until: reason.until.map(Timestamp::as_jiff),
+        because: because.collect(),
+        inner: reason.conditions.iter().map(why_reason).collect(),
     }
 }
 
