@@ -160,6 +160,47 @@ struct TestLine {
     inner: Option<Block>,
 }
 
+#[cfg(test)]
+impl Part {
+    /// What a browser sends for it if nobody touches it.
+    fn sent(&self) -> Option<(String, String)> {
+        match self {
+            Part::Field(field) if field.lines > 0 => {
+                Some((field.name.clone(), super::tree::in_lines(&field.value).replace('\n', "\r\n")))
+            }
+            Part::Field(field) => Some((field.name.clone(), super::tree::in_one_line(&field.value))),
+            Part::Choice(choice) => {
+                let mut options = choice.options.iter().flat_map(|(_, options)| options);
+                let chosen = options.clone().find(|(_, _, chosen)| *chosen).or_else(|| options.next());
+                chosen.map(|(value, _, _)| (choice.name.clone(), value.clone()))
+            }
+            Part::Words(_) | Part::Button(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Form {
+    /// What a browser sends if nobody touches the form.
+    pub(super) fn sent(&self) -> Vec<(String, String)> {
+        fn of_block(block: &Block, sent: &mut Vec<(String, String)>) {
+            for line in &block.lines {
+                sent.extend(line.parts.iter().filter_map(Part::sent));
+                line.inner.iter().for_each(|inner| of_block(inner, sent));
+            }
+            sent.extend(block.adds.iter().filter_map(Part::sent));
+        }
+        fn of_node(node: &Node, sent: &mut Vec<(String, String)>) {
+            sent.extend(node.lines.iter().flatten().chain(&node.adds).filter_map(Part::sent));
+            node.blocks.iter().for_each(|block| of_block(block, sent));
+            node.children.iter().for_each(|child| of_node(child, sent));
+        }
+        let mut sent: Vec<_> = self.head.iter().flatten().filter_map(Part::sent).collect();
+        self.rule.iter().for_each(|rule| of_node(rule, &mut sent));
+        sent
+    }
+}
+
 /// The whole form.
 pub struct Form {
     /// Name and title.

@@ -68,7 +68,7 @@ pub struct Bench {
     pub shown: String,
     /// Why the text could not be taken, or what else stands in the way.
     pub hindrance: Option<String>,
-    /// The number of what was just added.
+    /// The number of the condition that was just added or moved.
     pub new: Option<u32>,
 }
 
@@ -126,10 +126,14 @@ impl Bench {
             }
             Wish::Step(step) => {
                 steps::take(&mut tree, step, seen);
-                let way = tree.way_to(steps::NEW);
+                // What was added, else what was moved; the nearest condition around it is where one goes on.
+                let way = tree.way_to(steps::NEW).or_else(|| tree.way_to(step.id()));
                 let mut bench = Bench::of(tree.value());
-                let next = bench.definition.as_ref().map(|value| Tree::of(value, &mut Numbers::default()));
-                bench.new = next.zip(way).and_then(|(tree, way)| tree.at(&way)?.id());
+                let next = bench.definition.as_ref().map(tree_of);
+                bench.new = next.zip(way).and_then(|(tree, way)| {
+                    let around = (0..=way.len()).rev().filter_map(|length| tree.at(&way[..length]));
+                    around.filter(|tree| steps::head_of(tree).is_some()).find_map(Tree::id)
+                });
                 bench
             }
             // What a person wrote by hand stays as it looks.

@@ -38,6 +38,25 @@ pub enum Step<'a> {
 }
 
 impl<'a> Step<'a> {
+    /// The number of what it is about.
+    pub fn id(self) -> u32 {
+        match self {
+            Step::Add(id)
+            | Step::Group(id)
+            | Step::Remove(id)
+            | Step::Up(id)
+            | Step::Down(id)
+            | Step::Copy(id)
+            | Step::Wrap(id)
+            | Step::Unwrap(id)
+            | Step::Put(id, _)
+            | Step::Drop(id, _)
+            | Step::Test(id)
+            | Step::TestGroup(id)
+            | Step::DropTest(id, _) => id,
+        }
+    }
+
     /// Reads the value of a button: `add.3`, `put.3.zone`.
     pub fn read(text: &'a str) -> Option<Step<'a>> {
         let mut parts = text.splitn(3, '.');

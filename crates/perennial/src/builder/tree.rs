@@ -306,7 +306,7 @@ pub(super) fn split_span(text: &str) -> (&str, &str) {
 }
 
 /// What a browser gives back of a text that it shows in a field of one line.
-fn in_one_line(text: &str) -> String {
+pub(super) fn in_one_line(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\n' | '\r')).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
 }
 

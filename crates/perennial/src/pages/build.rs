@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::Pages;
-use super::edit::{Check, Definition, Draft, PreviewPart, Problem};
+use super::edit::{Check, Definition, Draft, Problem};
 use super::frame::{Frame, Nav};
 use crate::gallery;
 use super::guard::{Asked, Posted, Signed};
@@ -62,6 +62,15 @@ struct GlancePart<'a> {
     oob: &'static str,
 }
 
+/// How many it would mean, and who; what is wrong is said beside the form.
+#[derive(Template)]
+#[template(path = "builder/effect.html")]
+struct EffectPart<'a> {
+    check: Option<&'a Check>,
+}
+
+impl askama::filters::HtmlSafe for EffectPart<'_> {}
+
 /// What comes back while one works on the form: the parts that changed.
 #[derive(Template)]
 #[template(path = "builder/parts.html")]
@@ -85,10 +94,6 @@ enum PartAsked {
 }
 
 impl Built {
-    fn problems(&self) -> &[Problem] {
-        self.glance.as_ref().err().map_or(&[], Vec::as_slice)
-    }
-
     fn definition(&self) -> String {
         self.bench.definition.as_ref().map(serde_json::Value::to_string).unwrap_or_default()
     }
@@ -120,8 +125,8 @@ impl BuildPage {
         self.built.name.as_deref().map_or(Place::Segments, |name| Place::Segment(name.to_owned()))
     }
 
-    fn preview(&self) -> PreviewPart<'_> {
-        PreviewPart { check: self.check.as_ref() }
+    fn effect(&self) -> EffectPart<'_> {
+        EffectPart { check: self.check.as_ref() }
     }
 }
 
@@ -263,7 +268,7 @@ pub(super) async fn preview(State(pages): State<Pages>, Posted(visit, form): Pos
         }
     });
     match asked.await {
-        Ok(check) => html(StatusCode::OK, &PreviewPart { check: check.as_ref() }),
+        Ok(check) => html(StatusCode::OK, &EffectPart { check: check.as_ref() }),
         Err(error) => pages.trouble(visit, Nav::Segments, &error).await,
     }
 }
