@@ -113,6 +113,7 @@ impl Engine {
             work: Work::default(),
             rests: HashMap::default(),
             catalogue: crate::report::catalogue::Catalogue::default(),
+            samples: crate::report::samples::Samples::default(),
             pending: Commit::default(),
         };
         engine.seen.expect(recovered.position.0);
@@ -291,6 +292,7 @@ impl Engine {
     fn note(&mut self, arrival: &Arrival) {
         self.seen.add(arrival.fingerprint);
         self.catalogue.note(&arrival.call, &arrival.keys);
+        self.samples.note(&arrival.call);
         self.orders.take(&arrival.call);
         if arrival.is_quarantined {
             self.quarantined.note(Position(self.position.0 + 1), &arrival.call);

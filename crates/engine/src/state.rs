@@ -127,6 +127,7 @@ pub struct Engine {
     pub(crate) work: Work,
     pub(crate) rests: HashMap<Channel, Rest>,
     pub(crate) catalogue: crate::report::catalogue::Catalogue,
+    pub(crate) samples: crate::report::samples::Samples,
     /// What the next commit makes durable.
     pub(crate) pending: Commit,
 }

@@ -13,6 +13,9 @@ pub mod fixtures;
 #[cfg(test)]
 use pages::fixtures;
 
+// What the pages find beside themselves.
+pub use perennial::{builder, gallery, views};
+
 use fixtures::{Invented, Shop};
 use pages::{Sessions, Site};
 

@@ -5,7 +5,7 @@ use crate::runtime::{Handle, JobError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use store::{HistoryLimits, Prepared, Sealer, Store, TakenFrom};
+use store::{HistoryLimits, Prepared, Sealer, TakenFrom};
 
 /// So often it is looked whether enough waits. A look is one query; at 200,000 events a second a journal grows
 /// by as many calls meanwhile.

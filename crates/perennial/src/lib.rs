@@ -2,12 +2,14 @@
 //! This crate knows HTTP, HTML, files and the command line; what is decided is decided in `engine`.
 
 pub mod api;
+pub mod builder;
 pub mod cli;
 pub mod client;
 mod committer;
 pub mod config;
 pub mod connections;
 pub mod demo;
+pub mod gallery;
 pub mod history;
 pub mod keys;
 pub mod pace;

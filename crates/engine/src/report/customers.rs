@@ -231,7 +231,29 @@ pub struct Inside {
     pub until: Option<Timestamp>,
 }
 
+/// Something that a customer has now.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct HeldRecord {
+    /// Such as `pass`.
+    pub kind: Arc<str>,
+    /// The recordId.
+    pub id: Arc<str>,
+    /// Its attributes.
+    pub attributes: Map<String, Value>,
+}
+
 impl Engine {
+    /// What a person has now, by kind and id. O(records of theirs).
+    pub fn records_of(&self, person: CustomerId) -> Vec<HeldRecord> {
+        let Some(customer) = self.customers.get(&self.person(person)) else { return Vec::new() };
+        let held = |record: &crate::profile::records::Record| HeldRecord {
+            kind: record.kind.clone(),
+            id: record.id.clone(),
+            attributes: record.attributes(self.clock).0,
+        };
+        customer.records.all(self.clock).map(held).collect()
+    }
+
     /// Everybody whose id, name or e-mail address holds the text, whatever its case; the last seen first.
     /// O(customers), under 100 ms for 100,000; an index is worth it beyond a million.
     pub fn find_customers(&self, text: &str, skip: usize, limit: usize, now: Timestamp) -> Found {

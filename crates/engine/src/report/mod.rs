@@ -9,6 +9,7 @@ mod answers;
 pub mod attention;
 pub mod campaigns;
 pub mod catalogue;
+pub mod samples;
 pub mod customers;
 pub mod door;
 mod json;
@@ -155,7 +156,12 @@ impl Engine {
         format!("w_{}", &self.seen.id_of(&["workspace"])[..12])
     }
 
-    /// Counts names of events, properties and traits that were really seen.
+    /// What was seen in a sample of the calls.
+    pub fn samples(&self) -> &samples::Samples {
+        &self.samples
+    }
+
+    /// Counts of the names of events, properties and traits that were really seen.
     pub fn catalogue(&self) -> &catalogue::Catalogue {
         &self.catalogue
     }

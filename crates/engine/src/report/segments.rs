@@ -5,7 +5,7 @@ use crate::profile::Customer;
 use crate::segment::as_of::{Past, apply, exists_since};
 use crate::segment::describe::describe;
 use crate::segment::test::earlier;
-use crate::segment::why::why;
+use crate::segment::why::{Why, why};
 use crate::segment::{Asked, Node, Plan};
 use crate::state::Engine;
 use domain::{CustomerId, DefinitionKind, Name, Segment, Timestamp};
@@ -133,7 +133,116 @@ pub struct Movement {
     pub because: String,
 }
 
+/// How much one segment has in common with another.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Overlap {
+    /// The other one.
+    pub segment: Name,
+    /// Its title, else its name.
+    pub title: String,
+    /// Members of the other one.
+    pub members: u64,
+    /// Members of both.
+    pub both: u64,
+    /// How many would be in both if one said nothing about the other: members · members / customers, rounded.
+    pub expected: u64,
+}
+
+/// Why somebody is in a segment, or why not.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct WhyIn {
+    /// Which.
+    pub segment: Name,
+    /// Its title, else its name.
+    pub title: String,
+    /// The answer.
+    #[serde(flatten)]
+    pub why: Why,
+}
+
 impl Engine {
+    /// How many members of a segment are in each of the others now, those most out of the ordinary first.
+    /// O(customers).
+    pub fn overlaps(&self, name: &str) -> Result<Vec<Overlap>, ReportError> {
+        let (name, _) = self.get_version(DefinitionKind::Segment, name)?;
+        let own = self.plan.segment(&name).ok_or_else(|| missing(name.as_str()))?;
+        let counts = self.counts();
+        let mut both = vec![0_u64; counts.len()];
+        for customer in self.customers.values().filter(|customer| customer.is_member(own)) {
+            for (place, word) in customer.members.iter().enumerate() {
+                let mut bits = *word;
+                while bits != 0 {
+                    both[place * 64 + bits.trailing_zeros() as usize] += 1;
+                    bits &= bits - 1;
+                }
+            }
+        }
+        let customers = (self.customers.len() as u64).max(1);
+        let expected = |members: u64| {
+            let product = u128::from(members) * u128::from(counts[own]) + u128::from(customers / 2);
+            u64::try_from(product / u128::from(customers)).unwrap_or(u64::MAX)
+        };
+        let others = self.definitions.segments.keys().filter(|other| **other != name);
+        let mut overlaps: Vec<Overlap> = others
+            .filter_map(|other| {
+                let index = self.plan.segment(other)?;
+                Some(Overlap {
+                    segment: other.clone(),
+                    title: self.segment_title(other),
+                    members: counts[index],
+                    both: both[index],
+                    expected: expected(counts[index]),
+                })
+            })
+            .collect();
+        // In standard deviations of a count, roughly: the difference over the root of what was expected.
+        let unusual = |overlap: &Overlap| {
+            let difference = overlap.both.abs_diff(overlap.expected);
+            u128::from(difference) * u128::from(difference) * 1_000 / u128::from(overlap.expected.max(1))
+        };
+        overlaps.sort_by(|a, b| unusual(b).cmp(&unusual(a)).then_with(|| a.segment.cmp(&b.segment)));
+        Ok(overlaps)
+    }
+
+    /// Why a person is in each of some segments, or why not, by title; of all segments where none is named.
+    /// O(history of theirs · conditions).
+    pub fn whys(
+        &self,
+        reader: &dyn Reader,
+        person: CustomerId,
+        only: Option<&str>,
+    ) -> Result<Vec<WhyIn>, ReportError> {
+        let person = self.person(person);
+        let past = self.past(reader, person)?;
+        let only = only.map(|name| self.get_version(DefinitionKind::Segment, name)).transpose()?.map(|(name, _)| name);
+        let wanted = self.definitions.segments.values();
+        let mut whys: Vec<WhyIn> = wanted
+            .filter(|segment| only.as_ref().is_none_or(|only| *only == segment.name))
+            .filter_map(|segment| {
+                let planned = &self.plan.segments[self.plan.segment(&segment.name)?];
+                Some(WhyIn {
+                    segment: segment.name.clone(),
+                    title: self.segment_title(&segment.name),
+                    why: why(&self.plan, (&segment.rule, &planned.rule), person, &past, self.clock),
+                })
+            })
+            .collect();
+        whys.sort_by(|a, b| a.title.cmp(&b.title).then_with(|| a.segment.cmp(&b.segment)));
+        Ok(whys)
+    }
+
+    /// Every version of a segment's definition, the latest first.
+    pub fn segment_versions(
+        &self,
+        reader: &dyn Reader,
+        name: &str,
+    ) -> Result<Vec<store::DefinitionVersion>, ReportError> {
+        let (name, _) = self.get_version(DefinitionKind::Segment, name)?;
+        let mut versions = reader.versions(DefinitionKind::Segment, &name)?;
+        versions.sort_by_key(|version| std::cmp::Reverse(version.version));
+        Ok(versions)
+    }
+
     /// All segments with their sizes, by title. O(customers).
     pub fn segments(&self) -> Vec<SegmentRow> {
         let counts = self.counts();

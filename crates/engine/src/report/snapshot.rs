@@ -9,8 +9,9 @@ use crate::segment::why::since;
 use crate::segment::{Asked, Plan, Verdict};
 use crate::state::Engine;
 use domain::call::events;
+use domain::definition::DefinitionError;
 use domain::time::LATEST;
-use domain::{CallKind, CustomerId, Name, Position, Timestamp};
+use domain::{CallKind, CustomerId, Name, Position, Segment, Timestamp};
 use std::collections::HashMap;
 use store::{Reader, RowId, StoreError};
 
@@ -34,6 +35,18 @@ impl Engine {
     pub fn segment_snapshot(&self, segment: &Name) -> Snapshot {
         let (plan, _) = self.plan_of(segment);
         Snapshot { clock: self.clock, position: self.position, people: self.people.clone(), plan }
+    }
+
+    /// Takes a snapshot in which some segments exist that were not saved, to count their members. What they refer to
+    /// must exist. O(names).
+    pub fn snapshot_with(&self, segments: Vec<Segment>) -> Result<Snapshot, DefinitionError> {
+        let mut definitions = self.definitions.clone();
+        definitions.segments.clear();
+        definitions.segments.extend(segments.into_iter().map(|segment| (segment.name.clone(), segment)));
+        definitions.campaigns.clear();
+        definitions.check()?;
+        let plan = Plan::new(&definitions);
+        Ok(Snapshot { clock: self.clock, position: self.position, people: self.people.clone(), plan })
     }
 
     /// Since when the first customer exists. O(customers).

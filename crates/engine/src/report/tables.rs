@@ -121,9 +121,8 @@ impl Tables {
     /// What everybody has, if that was wanted, each thing with since when they have had it without a break.
     pub fn records(&self) -> impl Iterator<Item = (CustomerId, &Record, Option<Timestamp>)> {
         let now = self.clock();
-        let of =
-            move |known: &'_ Known| known.records.iter().map(move |record| (known.id, record, record.had_since(now)));
-        self.customers.iter().flat_map(of)
+        let all = self.customers.iter().flat_map(|known| known.records.iter().map(|record| (known.id, record)));
+        all.map(move |(id, record)| (id, record, record.had_since(now)))
     }
 
     /// Who is in which segment, if that was wanted.

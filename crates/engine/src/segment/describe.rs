@@ -4,19 +4,20 @@ use domain::Condition;
 use domain::segment::{Did, Events, KnownFor, Measure, RecordAsked, RecordQuestion, Regularly, Sequence, Windows};
 use domain::value::{HeldFor, Operator, Quantifier, Scalar, Test, Tests, When};
 
-/// A sentence without a full stop: `did Order Completed 3 times or more in the last 365 days`.
+/// A sentence without a full stop: `did Order Completed at least 3 times in the last 365 days`.
 pub fn describe(condition: &Condition) -> String {
     match condition {
         Condition::All(inner) => join(inner, "and"),
         Condition::Any(inner) => join(inner, "or"),
-        Condition::None(inner) => format!("none of: {}", join(inner, "or")),
-        Condition::Not(inner) => format!("not ({})", describe(inner)),
-        Condition::Everyone => "is a customer".to_owned(),
+        Condition::None(inner) if inner.len() == 1 => negation(&inner[0]),
+        Condition::None(inner) => format!("none of these: {}", join(inner, "or")),
+        Condition::Not(inner) => negation(inner),
+        Condition::Everyone => "everybody".to_owned(),
         Condition::Segment(name) => format!("is in the segment {name}"),
         Condition::Trait(tests) => describe_tests(tests),
         Condition::Did(did) => describe_did(did),
         Condition::AtEnd(at_end) => {
-            format!("in the {} {}, {}", at_end.end.word(), events(&at_end.events), describe_tests(&at_end.has))
+            format!("in their {} {}, {}", at_end.end.word(), events(&at_end.events), describe_tests(&at_end.has))
         }
         Condition::Sequence(sequence) => describe_sequence(sequence),
         Condition::FirstTime(asked) => {
@@ -39,7 +40,13 @@ pub fn describe(condition: &Condition) -> String {
         Condition::Score(name, test) => format!("the score {name} {}", describe_test(test)),
         Condition::Consent(asked) => {
             let channel = asked.channel.as_deref().map(|channel| format!(" by {channel}")).unwrap_or_default();
-            format!("consent for {}{channel} is {}", asked.purpose, asked.is.word())
+            let purpose = &asked.purpose;
+            match asked.is {
+                domain::segment::ConsentState::Granted => format!("agreed to {purpose}{channel}"),
+                domain::segment::ConsentState::Withdrawn => format!("said no to {purpose}{channel}"),
+                domain::segment::ConsentState::Expired => format!("agreed to {purpose}{channel}, but that has run out"),
+                domain::segment::ConsentState::Unknown => format!("was never asked about {purpose}{channel}"),
+            }
         }
         Condition::List(list) => format!("is on the list {list}"),
         Condition::KnownFor(KnownFor::AtLeast(span)) => {
@@ -52,11 +59,21 @@ pub fn describe(condition: &Condition) -> String {
     }
 }
 
+/// What does not hold, as one says it where there are words for it.
+fn negation(condition: &Condition) -> String {
+    match condition {
+        Condition::Segment(name) => format!("is not in the segment {name}"),
+        Condition::List(list) => format!("is not on the list {list}"),
+        Condition::Everyone => "nobody".to_owned(),
+        other => format!("not ({})", describe(other)),
+    }
+}
+
 fn join(inner: &[Condition], word: &str) -> String {
     let parts: Vec<String> = inner
         .iter()
         .map(|condition| match condition {
-            Condition::All(list) | Condition::Any(list) if list.len() > 1 => format!("({})", describe(condition)),
+            Condition::All(list) | Condition::Any(list) | Condition::None(list) if list.len() > 1 => format!("({})", describe(condition)),
             _ => describe(condition),
         })
         .collect();
@@ -74,12 +91,12 @@ fn describe_sequence(sequence: &Sequence) -> String {
     let Sequence { first, then, absent, within, same, recent } = sequence;
     let same = same.as_ref().map(|path| format!(" with the same {path}")).unwrap_or_default();
     let recent = recent.map(|recent| format!(" in the last {}", span_words(recent))).unwrap_or_default();
-    let not = if *absent { "not " } else { "" };
+    let not = if *absent { "no " } else { "" };
     format!("did {}{recent} and then {not}{}{same} within {}", events(first), events(then), span_words(*within))
 }
 
 fn describe_regularly(asked: &Regularly) -> String {
-    let often = if asked.at_least == 1 { String::new() } else { format!(" {} or more", times(asked.at_least)) };
+    let often = if asked.at_least == 1 { String::new() } else { format!(" at least {}", times(asked.at_least)) };
     let every = span_words(asked.every);
     let every = every.strip_prefix("1 ").unwrap_or(&every).to_owned();
     let event = events(&asked.events);
@@ -87,8 +104,10 @@ fn describe_regularly(asked: &Regularly) -> String {
         format!("did {event}{often} every {every}, {} in a row", times(asked.periods))
     } else {
         format!(
-            "did {event}{often} in {} or more of the last {} periods of {every}",
-            asked.at_least_periods, asked.periods
+            "did {event}{often} in at least {} of the last {} periods of {}",
+            asked.at_least_periods,
+            asked.periods,
+            span_words(asked.every)
         )
     }
 }
@@ -108,14 +127,14 @@ fn describe_record(asked: &RecordAsked) -> String {
             match measure {
                 Measure::Count { least: 0, most: Some(0) } => format!("has no {kind}{which}"),
                 Measure::Count { least: 1, most: None } => format!("has a {kind}{which}"),
-                Measure::Count { least, most: None } => format!("has {least} or more records {kind}{which}"),
-                Measure::Count { least: 0, most: Some(most) } => format!("has at most {most} records {kind}{which}"),
+                Measure::Count { least, most: None } => format!("has at least {least} of {kind}{which}"),
+                Measure::Count { least: 0, most: Some(most) } => format!("has at most {most} of {kind}{which}"),
                 Measure::Count { least, most: Some(most) } if least == most => {
-                    format!("has exactly {most} records {kind}{which}")
+                    format!("has exactly {most} of {kind}{which}")
                 }
-                Measure::Count { least, most: Some(most) } => format!("has {least} to {most} records {kind}{which}"),
+                Measure::Count { least, most: Some(most) } => format!("has {least} to {most} of {kind}{which}"),
                 Measure::Aggregate { aggregate, path, comparison } => {
-                    format!("{} over records {kind}{which} is {comparison}", aggregate_words(aggregate.word(), path))
+                    format!("the {} over every {kind}{which} is {comparison}", aggregate_words(aggregate.word(), path))
                 }
             }
         }
@@ -132,17 +151,20 @@ fn aggregate_words(aggregate: &str, path: &domain::Path) -> String {
 fn describe_did(did: &Did) -> String {
     let filter = did.filter.as_ref().map(|tests| format!(" where {}", describe_tests(tests))).unwrap_or_default();
     let window = describe_windows(&did.windows);
-    let event = format!("{}{filter}{window}", did.event);
+    let event = &did.event;
+    // What is asked of the event stands last: it may be long.
     match &did.measure {
-        Measure::Count { least: 0, most: Some(0) } => format!("did not {event}"),
-        Measure::Count { least: 1, most: None } => format!("did {event}"),
-        Measure::Count { least, most: None } => format!("did {event} {least} times or more"),
-        Measure::Count { least: 0, most: Some(most) } => format!("did {event} {} at most", times(*most)),
-        Measure::Count { least, most: Some(most) } if least == most => format!("did {event} exactly {}", times(*most)),
-        Measure::Count { least, most: Some(most) } => format!("did {event} {least} to {most} times"),
+        Measure::Count { least: 0, most: Some(0) } => format!("has not done {event}{window}{filter}"),
+        Measure::Count { least: 1, most: None } => format!("did {event}{window}{filter}"),
+        Measure::Count { least, most: None } => format!("did {event} at least {}{window}{filter}", times(*least)),
+        Measure::Count { least: 0, most: Some(most) } => format!("did {event} at most {}{window}{filter}", times(*most)),
+        Measure::Count { least, most: Some(most) } if least == most => {
+            format!("did {event} exactly {}{window}{filter}", times(*most))
+        }
+        Measure::Count { least, most: Some(most) } => format!("did {event} {least} to {most} times{window}{filter}"),
         Measure::Aggregate { aggregate, path, comparison } => {
             let aggregate = aggregate_words(aggregate.word(), path);
-            format!("{aggregate} over {event} is {comparison}")
+            format!("the {aggregate} over {event}{window}{filter} is {comparison}")
         }
     }
 }
@@ -162,12 +184,12 @@ fn describe_windows(windows: &Windows) -> String {
     }
     match windows.within_days {
         Some(0) => text.push_str(" today"),
-        Some(1) => text.push_str(" since yesterday"),
-        Some(days) => text.push_str(&format!(" since {days} days ago")),
+        Some(1) => text.push_str(" today or yesterday"),
+        Some(days) => text.push_str(&format!(" today or in the {days} days before")),
         None => {}
     }
     match (&windows.after, &windows.before) {
-        (Some(after), Some(before)) => text.push_str(&format!(" from {after} up to {before}")),
+        (Some(after), Some(before)) => text.push_str(&format!(" from {after} until {before}")),
         (Some(after), None) => text.push_str(&format!(" since {after}")),
         (None, Some(before)) => text.push_str(&format!(" before {before}")),
         (None, None) => {}
@@ -192,6 +214,7 @@ fn describe_tests(tests: &Tests) -> String {
     let list =
         |inner: &[Tests], word: &str| inner.iter().map(describe_tests).collect::<Vec<_>>().join(&format!(" {word} "));
     match tests {
+        Tests::Any(inner) | Tests::All(inner) if inner.len() == 1 => describe_tests(&inner[0]),
         Tests::All(inner) => list(inner, "and"),
         Tests::Any(inner) => format!("({})", list(inner, "or")),
         Tests::None(inner) => format!("none of ({})", list(inner, "or")),
@@ -202,7 +225,7 @@ fn describe_tests(tests: &Tests) -> String {
                 Quantifier::Every => "every one of",
                 Quantifier::NoOne => "no one of",
             };
-            format!("{word} {path} having {}", describe_tests(inner))
+            format!("{word} {path} has {}", describe_tests(inner))
         }
     }
 }
@@ -268,4 +291,40 @@ fn scalar(value: &Scalar) -> String {
 
 fn scalars(values: &[Scalar]) -> String {
     values.iter().map(scalar).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::describe;
+    use domain::Condition;
+
+    #[test]
+    fn a_rule_reads_as_one_would_say_it() {
+        let said = [
+            ("{ did: Order Completed, at_least: 3, within: 365d }", "did Order Completed at least 3 times in the last 365 days"),
+            ("{ did_not: Order Completed, within: 30d }", "has not done Order Completed in the last 30 days"),
+            (
+                "{ did: Order Completed, sum: revenue, at_least: 250, within: 365d, where: { currency: { is: GBP } } }",
+                "the sum of revenue over Order Completed in the last 365 days where currency is “GBP” is at least 250",
+            ),
+            (
+                "{ all: [ { did: A }, { any: [ { did: B }, { list: vip } ] }, { not: { segment: regulars } } ] }",
+                "did A and (did B or is on the list vip) and is not in the segment regulars",
+            ),
+            (
+                "{ sequence: { first: { did: Product Added }, then_not: { did: Order Completed }, within: 2h } }",
+                "did Product Added and then no Order Completed within 2 hours",
+            ),
+            ("{ stopped: Visit, active: 14d, quiet: 7d }", "did Visit in the last 14 days, but not in the last 7 days"),
+            ("{ last: Visit, has: { kind: { is: gym } } }", "in their last Visit, kind is “gym”"),
+            ("{ record: pass, any: { status: { is: active } } }", "has a pass whose status is “active”"),
+            ("{ consent: { purpose: news, channel: email, is: withdrawn } }", "said no to news by email"),
+            ("{ did: A, within_days: 0 }", "did A today"),
+            ("{ none: [ { did: A }, { did: B } ] }", "none of these: did A or did B"),
+        ];
+        for (rule, words) in said {
+            let value = domain::definition::read_yaml(rule).unwrap().remove(0);
+            assert_eq!(describe(&Condition::read(&value, "where").unwrap()), words, "{rule}");
+        }
+    }
 }

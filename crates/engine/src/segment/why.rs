@@ -40,6 +40,9 @@ pub struct Reason {
     pub until: Option<Timestamp>,
     /// The events or values behind it.
     pub because: Vec<Evidence>,
+    /// Of a group, how it joins what is in it: `all`, `any`, `none` or `not`.
+    #[serde(skip)]
+    pub group: Option<&'static str>,
     /// Conditions inside a group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Reason>,
@@ -100,6 +103,13 @@ fn reason(asked: &Asked<'_>, condition: &Condition, node: &Node, past: &[&Past])
         holds: asked.verdict(node).holds,
         until: differs_at(asked, node),
         because: evidence(asked, condition, node, past),
+        group: match condition {
+            Condition::All(_) => Some("all"),
+            Condition::Any(_) => Some("any"),
+            Condition::None(_) => Some("none"),
+            Condition::Not(_) => Some("not"),
+            _ => None,
+        },
         conditions: inner.into_iter().map(|(condition, node)| reason(asked, condition, node, past)).collect(),
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn send(client: &Client, path: &Path, way: Way, out: &Out) -> anyhow:
         for one in answer["diffs"].as_array().into_iter().flatten() {
             writeln!(print, "\n{} {}", show::text(one, "kind"), show::text(one, "name"))?;
             for line in one["diff"].as_str().unwrap_or_default().lines() {
-                writeln!(print, "  {}", show::printable(line))?;
+                writeln!(print, "  {}", show::one_line(line))?;
             }
         }
         for warning in answer["warnings"].as_array().into_iter().flatten() {
@@ -136,7 +136,7 @@ fn drift(print: &mut dyn Write, answer: &Value) -> std::io::Result<()> {
             word("version")
         )?;
         for line in one["diff"].as_str().unwrap_or_default().lines() {
-            writeln!(print, "  {}", show::printable(line))?;
+            writeln!(print, "  {}", show::one_line(line))?;
         }
     }
     Ok(())
@@ -240,7 +240,7 @@ pub(super) fn pull(client: &Client, folder: &Path, out: &Out) -> anyhow::Result<
     out.answer(&answer, |print| {
         writeln!(print, "{} definitions, {} files written to {}", there.len(), written.len(), folder.display())?;
         for file in &written {
-            writeln!(print, "  {}", show::printable(file))?;
+            writeln!(print, "  {}", show::one_line(file))?;
         }
         for key in &only_here {
             writeln!(print, "only here, left as it is: {key}")?;

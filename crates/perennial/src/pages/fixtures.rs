@@ -24,7 +24,14 @@ use crate::pages::links::{Link, Place};
 use crate::pages::message::{LedgerRow, MessageView};
 use crate::pages::outbox::{MessageRow, OutboxView};
 use crate::pages::outcome::{Outcome, ReasonCount, Verdict};
-use crate::pages::segment::{MemberRow, Movement, SegmentView, Way};
+use crate::builder::{Seen, SeenName, SeenThing};
+use crate::pages::build::Glance;
+use crate::pages::gallery::{GalleryCounts, GalleryRow, GalleryView};
+use crate::pages::segment::{
+    DiffLine, Mark, MemberRow, Movement, OverlapRow, SegmentView, VersionRow, Way,
+};
+use crate::pages::why::{WhyReason, WhyRow, WhyView};
+use domain::segment::EventName;
 use crate::pages::segments::{SegmentRow, SegmentsView};
 use crate::pages::session::Notice;
 use crate::pages::text::{Count, Money, Prose, Tag, Tone};
@@ -481,6 +488,23 @@ impl Views for Shop {
             },
             used_by: if nobody { Vec::new() } else { vec![self.campaign_link(0), self.campaign_link(1)] },
             warnings: if self.is_ugly() { vec![UGLY[0].to_owned()] } else { Vec::new() },
+            overlaps: (0..4)
+                .map(|place| OverlapRow {
+                    segment: Link::segment(&self.words(place + 5, "vip"), &self.words(place, "Best customers")),
+                    both: self.count(40 * place as u64),
+                    expected: self.count(33),
+                })
+                .collect(),
+            versions: vec![VersionRow {
+                version: 3,
+                at: ago(24 * 12),
+                by: self.words(1, "page"),
+                lines: vec![
+                    DiffLine { mark: Mark::Kept, text: self.words(0, "segment: lapsed-regulars") },
+                    DiffLine { mark: Mark::Out, text: self.words(1, "within: 45d") },
+                    DiffLine { mark: Mark::In, text: self.words(2, "within: 30d") },
+                ],
+            }],
         })
     }
 
@@ -808,7 +832,82 @@ impl Views for Shop {
         })
     }
 
+    fn segment_size(&self, name: &str) -> Result<Option<Vec<SizePoint>>, PageError> {
+        self.segment(name, None).map(|view| (!self.is_ugly()).then_some(view.size))
+    }
+
+    fn why(&self, customer: &str, segment: Option<&str>) -> Result<WhyView, PageError> {
+        let id = self.customer(customer, None)?.id;
+        let reason = |place: usize, holds, inner| WhyReason {
+            text: self.words(place, "Did Order Completed at least 3 times in the last 365 days"),
+            holds,
+            until: (place % 2 == 0).then(|| ahead(24 * 30)),
+            because: vec![(Some(ago(30)), self.words(place + 1, "Order Completed (o-5102)")), (None, self.words(3, "plan: gold"))],
+            inner,
+        };
+        let row = |place: usize| WhyRow {
+            segment: Link::segment(&self.words(place + 5, "lapsed-regulars"), &self.words(place, "Regulars who stopped")),
+            is_member: place == 0,
+            since: (place == 0).then(|| ago(100)),
+            until: (place == 1).then(|| ahead(100)),
+            reasons: vec![reason(0, true, vec![reason(1, false, Vec::new()), reason(2, true, Vec::new())])],
+        };
+        let rows = if segment.is_some() { vec![row(0)] } else { (0..3).map(row).collect() };
+        Ok(WhyView { customer: Link::customer(&id, &self.words(2, "Sarah Whitfield")), only: segment.map(str::to_owned), rows })
+    }
+
+    fn gallery(&self) -> Result<GalleryView, PageError> {
+        let row = |ready: &crate::gallery::Ready| GalleryRow {
+            ready: ready.clone(),
+            missing: if self.is_empty() { vec!["the event Order Completed".to_owned()] } else { Vec::new() },
+            exists: self.is_ugly().then(|| Link::segment(UGLY[5], UGLY[0])),
+        };
+        Ok(GalleryView { rows: crate::gallery::all().iter().map(row).collect() })
+    }
+
+    fn gallery_counts(&self) -> Result<GalleryCounts, PageError> {
+        Ok(crate::gallery::all().iter().map(|ready| (ready.name.clone(), self.count(412).0)).collect())
+    }
+
+    fn seen(&self, _: &[EventName]) -> Result<Seen, PageError> {
+        if self.is_empty() {
+            return Ok(Seen::default());
+        }
+        let name = |place: usize, name: &str| SeenName {
+            name: self.words(place, name),
+            values: vec![self.words(place + 1, "GBP")],
+            is_number: false,
+        };
+        Ok(Seen {
+            events: vec![self.words(0, "Order Completed"), self.words(1, "Product Viewed")],
+            properties: vec![SeenThing { name: self.words(0, "Order Completed"), names: vec![name(2, "currency")] }],
+            traits: vec![name(3, "plan")],
+            records: vec![SeenThing { name: self.words(4, "pass"), names: vec![name(5, "status")] }],
+            lists: vec![self.words(6, "vip")],
+            segments: vec![(self.words(5, "regulars"), self.words(0, "Regulars"))],
+            purposes: vec!["marketing".to_owned()],
+            zone: "Europe/London".to_owned(),
+        })
+    }
+
+    fn glance(&self, draft: &Draft) -> Result<Glance, PageError> {
+        Ok(self.check(Definition::Segment, draft)?.map(|preview| preview.sentence))
+    }
+
     fn draft(&self, kind: Definition, name: Option<&str>) -> Result<Draft, PageError> {
+        if self.is_ugly() && kind == Definition::Segment {
+            let ugly = serde_json::json!({
+                "segment": UGLY[5], "title": UGLY[0],
+                "where": { "all": [
+                    { "did": UGLY[1], "where": { UGLY[2]: { "is": UGLY[3] } } },
+                    { "trait": UGLY[0], "in": [UGLY[1], UGLY[2]] },
+                    { "list": UGLY[1], UGLY[0]: UGLY[1] },
+                    { "segment": UGLY[1] },
+                    UGLY[1],
+                ] },
+            });
+            return Ok(Draft { name: name.map(str::to_owned), version: None, yaml: crate::views::yaml::write(&ugly) });
+        }
         let yaml = match kind {
             Definition::Segment => SEGMENT_YAML,
             Definition::Campaign => CAMPAIGN_YAML,

@@ -18,6 +18,10 @@ pub enum Place {
     Segments,
     /// One segment, by name.
     Segment(String),
+    /// Ready segments.
+    Gallery,
+    /// Why a customer (by internal id) is in a segment (by name) or not; in every segment.
+    Why(String, Option<String>),
     /// The list of campaigns.
     Campaigns,
     /// One campaign, by name.
@@ -49,6 +53,9 @@ impl fmt::Display for Place {
             Place::Customer(id) => write!(f, "/customers/{}", encoded(id)),
             Place::Segments => f.write_str("/segments"),
             Place::Segment(name) => write!(f, "/segments/{}", encoded(name)),
+            Place::Gallery => f.write_str("/gallery"),
+            Place::Why(id, None) => write!(f, "/customers/{}/why", encoded(id)),
+            Place::Why(id, Some(name)) => write!(f, "/customers/{}/why?segment={}", encoded(id), encoded(name)),
             Place::Campaigns => f.write_str("/campaigns"),
             Place::Campaign(name) => write!(f, "/campaigns/{}", encoded(name)),
             Place::Messages(outcome) if outcome.is_empty() => f.write_str("/messages"),

@@ -9,6 +9,7 @@ use axum::Router;
 use tokio::sync::Semaphore;
 
 pub(crate) mod assets;
+pub mod build;
 pub mod campaign;
 pub mod campaigns;
 pub mod chart;
@@ -17,6 +18,7 @@ pub mod customers;
 pub mod edit;
 pub mod filter;
 pub mod frame;
+pub mod gallery;
 pub mod guard;
 pub mod home;
 pub mod ingest;
@@ -32,6 +34,7 @@ pub mod segments;
 pub mod session;
 pub mod text;
 mod views;
+pub mod why;
 
 #[cfg(test)]
 pub mod fixtures;

@@ -29,6 +29,14 @@ impl QueryPage {
         Count::from((self.sql.lines().count() + 2).clamp(8, 30))
     }
 
+    fn number(&self, number: &u64) -> Count {
+        Count(*number)
+    }
+
+    fn has_more(&self, answer: &Answer) -> bool {
+        (answer.rows.len() as u64) < answer.count
+    }
+
     fn tables(&self) -> [&'static Table; 7] {
         TABLES
     }

@@ -23,12 +23,13 @@ use super::links::Place;
 use super::login::{BareTroublePage, LinkPage, LoginPage, SessionsPage, Trouble, TroublePage};
 use super::message::MessagePage;
 use super::outbox::OutboxPage;
+use super::chart::SizeChart;
 use super::query::{EXAMPLE, QueryPage, ROWS};
-use super::segment::SegmentPage;
+use super::segment::{SegmentPage, SizePart};
 use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};
 use super::views::{Order, PageError, Views};
-use super::{Pages, assets};
+use super::{Pages, assets, build, gallery, why};
 
 /// A definition of 200 nodes is a few dozen kilobytes; a megabyte is beyond any that would be accepted.
 const FORM_BYTES: usize = 1024 * 1024;
@@ -38,12 +39,19 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/", get(home))
         .route("/customers", get(customers))
         .route("/customers/{id}", get(customer))
+        .route("/customers/{id}/why", get(why::why))
         .route("/customers/{id}/merge", post(merge))
         .route("/customers/{id}/dismiss", post(dismiss))
         .route("/customers/{id}/unmerge", post(unmerge))
         .route("/customers/{id}/lift", post(lift))
         .route("/segments", get(segments))
         .route("/segments/{name}", get(segment))
+        .route("/segments/{name}/size", get(segment_size))
+        .route("/gallery", get(gallery::gallery))
+        .route("/gallery/counts", get(gallery::counts))
+        .route("/edit/segment", get(build::build).post(build::press))
+        .route("/edit/segment/build", post(build::parts))
+        .route("/edit/segment/preview", post(build::preview))
         .route("/campaigns", get(campaigns))
         .route("/campaigns/{name}", get(campaign))
         .route("/campaigns/{name}/pause", post(pause))
@@ -107,6 +115,8 @@ async fn customers(State(pages): State<Pages>, visit: Visit, Asked(query): Asked
 struct PageQuery {
     before: Option<String>,
     after: Option<String>,
+    /// The curve with the page, not after it: for those who read without JavaScript.
+    chart: Option<String>,
 }
 
 async fn customer(
@@ -138,14 +148,32 @@ async fn segment(
 ) -> Response {
     let after = query.after;
     let is_first_page = after.is_none();
+    let with_chart = is_first_page && query.chart.is_some();
     pages
         .show(
             visit,
             Nav::Segments,
-            move |views| views.segment(&name, after.as_deref()),
+            move |views| {
+                let mut view = views.segment(&name, after.as_deref())?;
+                if with_chart && view.size.is_empty() {
+                    view.size = views.segment_size(&name)?.unwrap_or_default();
+                }
+                Ok(view)
+            },
             move |frame, view| SegmentPage { frame, view, is_first_page },
         )
         .await
+}
+
+async fn segment_size(State(pages): State<Pages>, visit: Visit, Path(name): Path<String>) -> Response {
+    let place = Place::Segment(name.clone());
+    match pages.ask(move |views| views.segment_size(&name)).await {
+        Ok(points) => {
+            let chart = points.map(|points| SizeChart::new("Members", &points));
+            html(StatusCode::OK, &SizePart { chart, place })
+        }
+        Err(error) => pages.trouble(visit, Nav::Segments, &error).await,
+    }
 }
 
 async fn campaigns(State(pages): State<Pages>, visit: Visit) -> Response {
@@ -534,7 +562,7 @@ async fn nowhere(State(pages): State<Pages>, visit: Visit) -> Response {
 
 impl Pages {
     /// Reads a view and shows it in the frame.
-    async fn show<View, Page>(
+    pub(super) async fn show<View, Page>(
         &self,
         visit: Visit,
         nav: Nav,
@@ -581,7 +609,7 @@ impl Pages {
     }
 
     /// Asks the views on a thread that may block.
-    async fn ask<Answer: Send + 'static>(
+    pub(super) async fn ask<Answer: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Views) -> Result<Answer, PageError> + Send + 'static,
     ) -> Result<Answer, PageError> {
@@ -596,14 +624,14 @@ impl Pages {
         answer.await.unwrap_or_else(|_| Err(PageError::Broken("the view panicked".to_owned())))
     }
 
-    async fn frame(&self, visit: Visit, nav: Nav) -> Result<Frame, PageError> {
+    pub(super) async fn frame(&self, visit: Visit, nav: Nav) -> Result<Frame, PageError> {
         let workspace = self.ask(|views| views.workspace()).await?;
         let notice = self.sessions.take_notice(&visit);
         Ok(Frame { workspace, current: nav, csrf: visit.csrf, notice })
     }
 
     /// Says what could not be done, in the frame if that at least can be made.
-    async fn trouble(&self, visit: Visit, nav: Nav, error: &PageError) -> Response {
+    pub(super) async fn trouble(&self, visit: Visit, nav: Nav, error: &PageError) -> Response {
         let (status, trouble) = told(error);
         match self.frame(visit, nav).await {
             Ok(frame) => html(status, &TroublePage { frame, trouble }),
@@ -635,7 +663,7 @@ fn capitalised(sentence: &str) -> String {
     format!("{first}{}.", characters.as_str().trim_end_matches('.'))
 }
 
-fn see(place: &Place) -> Response {
+pub(super) fn see(place: &Place) -> Response {
     Redirect::to(&place.to_string()).into_response()
 }
 

@@ -39,6 +39,10 @@ pub struct SegmentView {
     pub used_by: Vec<Link>,
     /// What is odd about the definition: mixed currencies, malformed paths.
     pub warnings: Vec<String>,
+    /// What it has in common with other segments, the most unusual first; a handful.
+    pub overlaps: Vec<OverlapRow>,
+    /// Its versions, the latest first.
+    pub versions: Vec<VersionRow>,
 }
 
 /// A member.
@@ -52,6 +56,87 @@ pub struct MemberRow {
     pub since: Timestamp,
     /// The first instant at which it would end if nothing arrived.
     pub until: Option<Timestamp>,
+}
+
+/// Another segment, and how many are in both.
+#[derive(Debug, Clone)]
+pub struct OverlapRow {
+    /// The other one.
+    pub segment: Link,
+    /// Members of both.
+    pub both: Count,
+    /// How many would be if one said nothing about the other.
+    pub expected: Count,
+}
+
+impl OverlapRow {
+    /// How unusual that is, in words.
+    fn words(&self) -> String {
+        let (both, expected) = (self.both.0, self.expected.0);
+        let tenths = |part: u64, whole: u64| part.saturating_mul(10) / whole.max(1);
+        // Of a handful nothing can be said.
+        if both.max(expected) < 10 {
+            return "too few to say".to_owned();
+        }
+        match (tenths(both, expected), tenths(expected, both)) {
+            _ if expected == 0 => "more than by chance".to_owned(),
+            (_, less) if both == 0 || less >= 100 => "far fewer than by chance".to_owned(),
+            (more @ 15.., _) => format!("{}.{} times as many as by chance", more / 10, more % 10),
+            (_, less @ 15..) => format!("{}.{} times fewer than by chance", less / 10, less % 10),
+            _ => "about as many as by chance".to_owned(),
+        }
+    }
+}
+
+/// A version of the definition.
+#[derive(Debug, Clone)]
+pub struct VersionRow {
+    /// From 1.
+    pub version: u64,
+    /// When it was saved.
+    pub at: Timestamp,
+    /// By whom: a page, a file, the demo.
+    pub by: String,
+    /// What it changed of the version before; of the first one, all of it.
+    pub lines: Vec<DiffLine>,
+}
+
+/// A line of a text that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiffLine {
+    /// What became of it.
+    pub mark: Mark,
+    /// The line.
+    pub text: String,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It stands in both versions.
+    Kept,
+    /// It was put in.
+    In,
+    /// It was taken out.
+    Out,
+}
+
+impl DiffLine {
+    fn sign(&self) -> char {
+        match self.mark {
+            Mark::Kept => ' ',
+            Mark::In => '+',
+            Mark::Out => '−',
+        }
+    }
+
+    fn class(&self) -> &'static str {
+        match self.mark {
+            Mark::Kept => "",
+            Mark::In => "leaf",
+            Mark::Out => "rose",
+        }
+    }
 }
 
 /// Somebody came or went.
@@ -117,7 +202,25 @@ impl SegmentPage {
         Place::Segment(self.view.name.clone())
     }
 
+    fn why(&self, customer: &Link) -> Place {
+        match &customer.to {
+            Place::Customer(id) => Place::Why(id.clone(), Some(self.view.name.clone())),
+            other => other.clone(),
+        }
+    }
+
     fn next_page(&self, cursor: &str) -> String {
         format!("{}?after={}#members", self.place(), encoded(cursor))
     }
+}
+
+/// The chart alone; htmx fetches it after the page.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"{% match chart %}{% when Some(chart) %}<div class="chart-here">{{ chart }}</div>{% when None %}<div class="chart-here" hx-get="{{ place }}/size" hx-trigger="load delay:3s" hx-swap="outerHTML"><p class="small">The past is long, and is still being read. The curve comes by itself.</p></div>{% endmatch %}"#
+)]
+pub(super) struct SizePart {
+    pub(super) chart: Option<SizeChart>,
+    pub(super) place: Place,
 }

@@ -13,6 +13,8 @@ use super::fixtures::{Invented, Shop, UGLY};
 use super::links::encoded;
 use super::{Order, Sessions, Site, router};
 
+mod builder;
+
 /// Minutes by which tests have turned the wall clock on; one clock a test, since a test runs on one thread.
 fn wall_clock() -> Timestamp {
     Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(MINUTES.with(|minutes| minutes.load(Ordering::Relaxed)))
@@ -109,6 +111,8 @@ fn addresses(what: Invented) -> Vec<String> {
         "/sources",
         "/query",
         "/edit/segment",
+        "/gallery",
+        "/gallery?count=yes",
         "/edit/campaign",
         "/sessions",
     ];
@@ -124,6 +128,8 @@ fn addresses(what: Invented) -> Vec<String> {
         [format!("/edit/segment?name={}", encoded(segment)), format!("/edit/campaign?name={}", encoded(campaign))];
     let mut all: Vec<String> = lists.map(str::to_owned).into_iter().chain([search, filtered]).chain(edits).collect();
     if what != Invented::Empty {
+        all.push(format!("/customers/{}/why", encoded(customer)));
+        all.push(format!("/segments/{}?chart=yes", encoded(segment)));
         all.extend(ones);
     }
     all
@@ -363,7 +369,9 @@ async fn a_button_pressed_without_the_token_of_the_session_does_nothing() {
         assert_eq!(browser.orders(), []);
     }
     let browser = Browser::inside(Invented::Busy).await;
-    assert_eq!(browser.post("/edit/segment", "yaml=x").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(browser.post("/edit/segment", "yaml=x").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/edit/segment/build", "csrf=x&yaml=x").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/edit/campaign", "yaml=x").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(browser.post("/edit/segment/preview", "csrf=x&yaml=x").await.status, StatusCode::FORBIDDEN);
     assert_eq!(browser.post("/logout", "csrf=x").await.status, StatusCode::FORBIDDEN);
     assert_eq!(browser.get("/").await.status, StatusCode::OK, "still logged in");

@@ -5,7 +5,10 @@ use super::campaigns::CampaignsView;
 use super::customer::CustomerView;
 use super::customers::{CustomerSearch, CustomersView};
 use super::edit::{Check, Definition, Draft, Problem};
+use super::build::Glance;
+use super::chart::SizePoint;
 use super::filter::Filter;
+use super::gallery::{GalleryCounts, GalleryView};
 use super::frame::Workspace;
 use super::home::HomeView;
 use super::ingest::IngestView;
@@ -14,6 +17,9 @@ use super::outbox::OutboxView;
 use super::segment::SegmentView;
 use super::segments::SegmentsView;
 use super::session::Notice;
+use super::why::WhyView;
+use crate::builder::Seen;
+use domain::segment::EventName;
 use query::Answer;
 use std::fs::File;
 
@@ -33,6 +39,18 @@ pub trait Views: Send + Sync + 'static {
     fn segments(&self) -> Result<SegmentsView, PageError>;
     /// A segment by name; its members after a cursor.
     fn segment(&self, name: &str, after: Option<&str>) -> Result<SegmentView, PageError>;
+    /// Its size over time, worked out if need be; none while a long past is still being read.
+    fn segment_size(&self, name: &str) -> Result<Option<Vec<SizePoint>>, PageError>;
+    /// Why a customer is in a segment or not; in every segment if none is named.
+    fn why(&self, customer: &str, segment: Option<&str>) -> Result<WhyView, PageError>;
+    /// Ready segments, and what each needs that has not come in.
+    fn gallery(&self) -> Result<GalleryView, PageError>;
+    /// How many customers each ready segment would mean now. Reads the past once for all of them.
+    fn gallery_counts(&self) -> Result<GalleryCounts, PageError>;
+    /// What the builder offers, with the properties of some events.
+    fn seen(&self, events: &[EventName]) -> Result<Seen, PageError>;
+    /// The sentence of a segment's text, or what is wrong with it; counts nobody, so it answers at once.
+    fn glance(&self, draft: &Draft) -> Result<Glance, PageError>;
     /// All campaigns.
     fn campaigns(&self) -> Result<CampaignsView, PageError>;
     /// A campaign by name; the decisions that the filter lets through.

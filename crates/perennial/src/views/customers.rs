@@ -3,17 +3,19 @@
 use super::{EngineViews, House, told, words};
 use crate::pages::PageError;
 use crate::pages::customer::{
-    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, Suppression, TraitRow,
+    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, Suppression, TraitRow,
     WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::links::{Link, Place};
 use crate::pages::outcome::Verdict;
 use crate::pages::text::{Count, Prose, Tag, Tone};
+use crate::pages::why::{WhyReason, WhyRow, WhyView};
 use domain::call::events;
 use domain::{Position, Timestamp, Trust};
 use engine::Engine;
-use engine::report::customers::{Consent, FoundCustomer, Profile};
+use engine::report::customers::{Consent, FoundCustomer, HeldRecord, Profile};
+use engine::report::segments::WhyIn;
 use engine::report::timeline::{self, Before, MessageMoment};
 use engine::report::{Ledger, ReportError};
 use engine::segment::why::{Evidence, Reason};
@@ -28,6 +30,9 @@ const HAPPENINGS: usize = 40;
 const TAGS: usize = 3;
 /// Events named behind one condition.
 const EVIDENCE: usize = 2;
+/// Records shown, and attributes of each.
+const RECORDS: usize = 40;
+const ATTRIBUTES: usize = 4;
 /// Parts of objects among the traits.
 const PARTS: usize = 60;
 
@@ -43,6 +48,19 @@ impl<H: House> EngineViews<H> {
                 next: ((shown as u64) < found.found && !found.customers.is_empty()).then(|| shown.to_string()),
                 rows: found.customers.iter().map(|row| customer_row(engine, ledger, row)).collect(),
             })
+        })
+    }
+
+    /// Why somebody is in a segment or not; in every segment where none is named.
+    pub(super) fn why_view(&self, id: &str, only: Option<&str>) -> Result<WhyView, PageError> {
+        self.look(|engine, reader, _| {
+            let person = engine.look_up_id(id).map_err(|error| match error {
+                ReportError::NoCustomer(_) => PageError::NotFound(format!("customer “{id}”")),
+                other => told(other),
+            })?;
+            let mut rows: Vec<WhyRow> = engine.whys(reader, person, only).map_err(told)?.iter().map(why_row).collect();
+            rows.sort_by_key(|row| !row.is_member);
+            Ok(WhyView { customer: words::link(&engine.who(person)), only: only.map(str::to_owned), rows })
         })
     }
 
@@ -74,8 +92,7 @@ impl<H: House> EngineViews<H> {
                     .map(|next| Earlier { before: write_cursor(next), count: Count(timeline.earlier) }),
                 is_earlier_page: before.is_some(),
                 traits: trait_rows(&profile),
-                // Records come with their own issue; until then there are none to show.
-                records: Vec::new(),
+                records: scene.records(person),
                 segments: profile.segments.iter().map(|membership| scene.membership(membership)).collect(),
                 consents: profile.consent.iter().map(consent_row).collect(),
                 suppressions: profile.suppression.iter().map(suppression).collect(),
@@ -84,6 +101,34 @@ impl<H: House> EngineViews<H> {
                 identities: scene.identities(&profile),
             })
         })
+    }
+}
+
+fn why_row(answer: &WhyIn) -> WhyRow {
+    WhyRow {
+        segment: Link::segment(answer.segment.as_str(), &answer.title),
+        is_member: answer.why.member,
+        since: answer.why.since.map(Timestamp::as_jiff),
+        until: answer.why.until.map(Timestamp::as_jiff),
+        reasons: answer.why.conditions.iter().map(why_reason).collect(),
+    }
+}
+
+fn why_reason(reason: &Reason) -> WhyReason {
+    let text = match reason.group {
+        Some("all") => "All of these".to_owned(),
+        Some("any") => "At least one of these".to_owned(),
+        Some("none") => "None of these".to_owned(),
+        Some(_) => "Not this".to_owned(),
+        None => words::capital(&reason.condition),
+    };
+    let because = reason.because.iter().map(|evidence| (evidence.time.map(Timestamp::as_jiff), evidence.what.clone()));
+    WhyReason {
+        text,
+        holds: reason.holds,
+        until: reason.until.map(Timestamp::as_jiff),
+        because: because.collect(),
+        inner: reason.conditions.iter().map(why_reason).collect(),
     }
 }
 
@@ -176,6 +221,30 @@ impl Scene<'_> {
             (named, _) => named.join(", "),
         };
         WhyCondition { text: reason.condition.clone(), holds: reason.holds, because }
+    }
+
+    fn records(&self, person: domain::CustomerId) -> Vec<RecordRow> {
+        let row = |record: &HeldRecord| {
+            let said = |key: &str| record.attributes.get(key).and_then(Value::as_str);
+            let others = record.attributes.iter().filter(|(key, _)| *key != "status");
+            let about = others.take(ATTRIBUTES).map(|(key, value)| format!("{key} {}", self.attribute(value)));
+            RecordRow {
+                kind: record.kind.to_string(),
+                id: record.id.to_string(),
+                about: about.collect::<Vec<_>>().join(" · "),
+                status: said("status").map(|status| Tag::new(engine::report::words::cut(status, 40), Tone::Plain)),
+            }
+        };
+        self.engine.records_of(person).iter().take(RECORDS).map(row).collect()
+    }
+
+    /// A value as one says it: of an instant its day.
+    fn attribute(&self, value: &Value) -> String {
+        let instant = value.as_str().filter(|text| text.contains('T')).and_then(Timestamp::parse);
+        match instant {
+            Some(at) => self.near(at),
+            None => engine::report::words::cut(&engine::report::words::plain(value), 60),
+        }
     }
 
     fn evidence(&self, evidence: &Evidence) -> String {

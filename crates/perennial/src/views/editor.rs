@@ -2,6 +2,7 @@
 
 use super::{EngineViews, House, words, yaml};
 use crate::pages::PageError;
+use crate::pages::build::Glance;
 use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
 use crate::pages::text::{Count, Prose};
 use domain::campaign::State;
@@ -92,6 +93,18 @@ impl<H: House> EngineViews<H> {
             sample: sample.iter().map(words::link).collect(),
             warnings,
         }))
+    }
+
+    /// The sentence of a segment's text, or what is wrong with it. Counts nobody.
+    pub(super) fn glance_at(&self, draft: &Draft) -> Glance {
+        let (defined, name) = read_draft(Definition::Segment, &draft.yaml)?;
+        let mut definitions = self.house.read().definitions().clone();
+        for one in defined {
+            definitions.put(one.definition);
+        }
+        definitions.check().map_err(|error| vec![problem(&draft.yaml, &error)])?;
+        let rule = definitions.segments.get(&name).map(|segment| engine::segment::describe::describe(&segment.rule));
+        Ok(words::capital(&rule.unwrap_or_default()))
     }
 
     pub(super) fn save_draft(

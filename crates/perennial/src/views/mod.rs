@@ -9,13 +9,16 @@
 mod buttons;
 mod campaigns;
 mod customers;
+mod diff;
 mod editor;
+mod gallery;
 mod home;
 mod house;
 mod ingest;
 mod messages;
 mod pulse;
 mod segments;
+mod seen;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -24,12 +27,16 @@ pub mod yaml;
 
 pub use house::House;
 
+use crate::builder::Seen;
+use crate::pages::build::Glance;
 use crate::pages::campaign::CampaignView;
 use crate::pages::campaigns::CampaignsView;
 use crate::pages::customer::CustomerView;
 use crate::pages::customers::{CustomerSearch, CustomersView};
 use crate::pages::edit::{Check, Definition, Draft, Problem};
+use crate::pages::chart::SizePoint;
 use crate::pages::filter::Filter;
+use crate::pages::gallery::{GalleryCounts, GalleryView};
 use crate::pages::frame::{Sending, Workspace};
 use crate::pages::home::HomeView;
 use crate::pages::ingest::IngestView;
@@ -38,10 +45,12 @@ use crate::pages::outbox::OutboxView;
 use crate::pages::segment::SegmentView;
 use crate::pages::segments::SegmentsView;
 use crate::pages::session::Notice;
+use crate::pages::why::WhyView;
 use crate::pages::{Order, PageError, Views};
 use crate::questions::{QuestionError, Questions};
 use crate::runtime::{Handle, JobError};
 use domain::campaign::State;
+use domain::segment::EventName;
 use engine::Engine;
 use engine::ingest::DoorOptions;
 use engine::report::{Ledger, ReportError};
@@ -62,6 +71,7 @@ pub struct EngineViews<H = Handle> {
     ledger: Arc<RwLock<Ledger>>,
     pulse: Arc<pulse::Pulse>,
     sizes: Arc<sizes::Sizes>,
+    counted: Arc<gallery::Counted>,
 }
 
 impl<H: House> EngineViews<H> {
@@ -76,6 +86,7 @@ impl<H: House> EngineViews<H> {
             ledger: Arc::default(),
             pulse: Arc::new(pulse::Pulse::new(PATIENCE)),
             sizes: Arc::default(),
+            counted: Arc::default(),
         }
     }
 
@@ -180,6 +191,30 @@ impl<H: House> Views for EngineViews<H> {
 
     fn segment(&self, name: &str, after: Option<&str>) -> Result<SegmentView, PageError> {
         self.segment_view(name, after)
+    }
+
+    fn segment_size(&self, name: &str) -> Result<Option<Vec<SizePoint>>, PageError> {
+        self.size_view(name)
+    }
+
+    fn why(&self, customer: &str, segment: Option<&str>) -> Result<WhyView, PageError> {
+        self.why_view(customer, segment)
+    }
+
+    fn gallery(&self) -> Result<GalleryView, PageError> {
+        self.gallery_view()
+    }
+
+    fn gallery_counts(&self) -> Result<GalleryCounts, PageError> {
+        self.count_gallery()
+    }
+
+    fn seen(&self, events: &[EventName]) -> Result<Seen, PageError> {
+        Ok(self.seen_view(events))
+    }
+
+    fn glance(&self, draft: &Draft) -> Result<Glance, PageError> {
+        Ok(self.glance_at(draft))
     }
 
     fn campaigns(&self) -> Result<CampaignsView, PageError> {

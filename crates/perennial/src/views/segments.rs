@@ -1,18 +1,26 @@
 //! The list of segments, and one of them.
 
+use super::diff::diff;
 use super::{EngineViews, House, told, words, yaml};
 use crate::pages::PageError;
 use crate::pages::links::Link;
-use crate::pages::segment::{MemberRow, Movement, SegmentView, Way};
+use crate::pages::chart::SizePoint;
+use crate::pages::segment::{MemberRow, Movement, OverlapRow, SegmentView, VersionRow, Way};
 use crate::pages::segments::{SegmentRow, SegmentsView};
 use crate::pages::text::Count;
 use domain::{DefinitionKind, Timestamp};
-use engine::report::segments::User;
+use engine::Engine;
+use engine::report::segments::{Overlap, User};
+use store::DefinitionVersion;
 
 /// Members on a page: of each the history is read, to tell since when.
 const MEMBERS: usize = 20;
 /// Who came and went.
 const MOVEMENTS: u32 = 12;
+/// Other segments that it is compared with: those most out of the ordinary.
+const OVERLAPS: usize = 8;
+/// Versions shown.
+const VERSIONS: usize = 20;
 
 impl<H: House> EngineViews<H> {
     pub(super) fn segments_view(&self) -> Result<SegmentsView, PageError> {
@@ -34,10 +42,17 @@ impl<H: House> EngineViews<H> {
         Ok(SegmentsView { customers: engine.customer_count().into(), rows: rows.collect() })
     }
 
+    /// Its size over time; none while a long past is still being read.
+    pub(super) fn size_view(&self, name: &str) -> Result<Option<Vec<SizePoint>>, PageError> {
+        let row = self.house.read().segment(name).map_err(told)?;
+        Ok(self.sizes()?.map(|sizes| sizes.points(&row.segment, row.members)))
+    }
+
     pub(super) fn segment_view(&self, name: &str, after: Option<&str>) -> Result<SegmentView, PageError> {
         // A name that does not exist must not cost a walk over the past.
         self.house.read().segment(name).map_err(told)?;
-        let sizes = if after.is_none() { self.sizes()? } else { None };
+        // The curve follows by itself where it is not at hand.
+        let sizes = if after.is_none() { self.sizes_at_hand() } else { None };
         let after = after.and_then(|cursor| cursor.parse().ok());
         self.look(|engine, reader, _| {
             let row = engine.segment(name).map_err(told)?;
@@ -76,9 +91,35 @@ impl<H: House> EngineViews<H> {
                     .collect(),
                 used_by: row.used_by.iter().map(link).collect(),
                 warnings: engine.segment_warnings(&row.segment),
+                overlaps: if row.members == 0 { Vec::new() } else { overlaps(engine, name)? },
+                versions: versions(&engine.segment_versions(reader, name).map_err(told)?),
             })
         })
     }
+}
+
+fn overlaps(engine: &Engine, name: &str) -> Result<Vec<OverlapRow>, PageError> {
+    let found = engine.overlaps(name).map_err(told)?;
+    let row = |overlap: &Overlap| OverlapRow {
+        segment: Link::segment(overlap.segment.as_str(), &overlap.title),
+        both: Count(overlap.both),
+        expected: Count(overlap.expected),
+    };
+    Ok(found.iter().filter(|overlap| overlap.members > 0).take(OVERLAPS).map(row).collect())
+}
+
+fn versions(versions: &[DefinitionVersion]) -> Vec<VersionRow> {
+    let text = |version: &DefinitionVersion| version.value.as_ref().map(yaml::write).unwrap_or_default();
+    let row = |(place, version): (usize, &DefinitionVersion)| {
+        let before = versions.get(place + 1).map(text).unwrap_or_default();
+        VersionRow {
+            version: version.version.into(),
+            at: version.at.as_jiff(),
+            by: version.by.clone(),
+            lines: diff(&before, &text(version)),
+        }
+    };
+    versions.iter().enumerate().take(VERSIONS).map(row).collect()
 }
 
 fn link(user: &User) -> Link {

@@ -83,6 +83,19 @@ struct Plan {
 }
 
 impl<H: House> EngineViews<H> {
+    /// The last walk if it is good enough; never waits for one.
+    pub(super) fn sizes_at_hand(&self) -> Option<Arc<Walk>> {
+        let (position, versions) = {
+            let engine = self.house.read();
+            let versions = engine.segments().into_iter().map(|row| (row.segment, row.version)).collect::<Vec<_>>();
+            (engine.position(), versions)
+        };
+        let state = self.sizes.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = state.last.clone().filter(|last| last.versions == versions)?;
+        let is_good = last.position == position || position.0 > WAITED_FOR;
+        (is_good && last.made.elapsed() < GOOD_FOR).then_some(last)
+    }
+
     /// Sizes over time; none while the first walk over a long past is still on its way.
     pub(super) fn sizes(&self) -> Result<Option<Arc<Walk>>, PageError> {
         let (position, versions) = {

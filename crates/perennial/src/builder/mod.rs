@@ -1,0 +1,176 @@
+//! The builder of segments: a definition as a form of words and back, and as text beside it.
+//!
+//! Pure: a form that was sent in, what was seen in the workspace, out comes the form as it is next. Whether a definition
+//! can be used is said by `domain` and the engine; nothing here decides that.
+
+pub mod form;
+pub mod seen;
+pub mod steps;
+mod tree;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use seen::{Seen, SeenName, SeenThing};
+pub use tree::{Numbers, Tree, in_lines};
+
+use crate::views::yaml;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use steps::Step;
+
+/// A form as it was sent.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    /// The definition as the form was drawn from it; none if there was no form.
+    pub definition: Option<Value>,
+    /// What stands in the fields.
+    pub fields: Vec<(String, String)>,
+    /// What stands in the text.
+    pub text: String,
+    /// The mark of the text as it was shown.
+    pub shown: String,
+}
+
+/// What the form is to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish<'a> {
+    /// Whatever was changed, the form or the text, counts.
+    Go,
+    /// The text counts.
+    Text,
+    /// The form counts.
+    Form,
+    /// The form counts, and then this button.
+    Step(Step<'a>),
+}
+
+impl<'a> Wish<'a> {
+    /// Reads the word of a button.
+    pub fn read(word: &'a str) -> Wish<'a> {
+        match word {
+            "text" => Wish::Text,
+            "form" => Wish::Form,
+            word => Step::read(word).map_or(Wish::Go, Wish::Step),
+        }
+    }
+}
+
+/// The form and the text as they are next.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// The definition that the form shows; none: it can be read as text only.
+    pub definition: Option<Value>,
+    /// The text.
+    pub text: String,
+    /// The mark of the text that agrees with the definition.
+    pub shown: String,
+    /// Why the text could not be taken, or what else stands in the way.
+    pub hindrance: Option<String>,
+    /// The number of the condition that was just added or moved.
+    pub new: Option<u32>,
+}
+
+impl Bench {
+    /// Begins with a text.
+    pub fn open(text: &str) -> Bench {
+        let text = in_lines(text);
+        match read(&text) {
+            Ok(definition) => {
+                Bench { definition, shown: mark(&text), text, hindrance: None, new: None }
+            }
+            Err(message) => {
+                Bench { definition: None, shown: mark(&text), text, hindrance: Some(message), new: None }
+            }
+        }
+    }
+
+    /// Begins with a definition.
+    pub fn of(definition: Value) -> Bench {
+        let text = yaml::write(&definition);
+        Bench { definition: Some(definition), shown: mark(&text), text, hindrance: None, new: None }
+    }
+
+    /// The form after what was sent. Nothing that was written is lost: where form and text were both changed, both stay.
+    pub fn turn(sent: Sent, wish: Wish<'_>, seen: &Seen) -> Bench {
+        let text = in_lines(&sent.text);
+        let is_text_new = mark(&text) != sent.shown;
+        let Some(before) = sent.definition else { return Bench::open(&text) };
+        let mut tree = Tree::of(&before, &mut Numbers::default());
+        tree::write_fields(&mut tree, &sent.fields);
+        steps::choose(&mut tree, &sent.fields, seen);
+        let is_form_new = tree.value() != before;
+        let stay = |definition: Value, hindrance: String| Bench {
+            definition: Some(definition),
+            text: text.clone(),
+            shown: sent.shown.clone(),
+            hindrance: Some(hindrance),
+            new: None,
+        };
+        match wish {
+            Wish::Form => Bench::of(tree.value()),
+            Wish::Text | Wish::Go | Wish::Step(_) if is_text_new || wish == Wish::Text => {
+                if is_form_new && wish != Wish::Text {
+                    let words = "both the form and the text were changed: say which of them counts, with the buttons below the text";
+                    return stay(tree.value(), words.to_owned());
+                }
+                match read(&text) {
+                    Ok(definition) => {
+                        let hindrance = matches!(wish, Wish::Step(_))
+                            .then(|| "the text was read first, since it had been changed: press the button again".to_owned());
+                        Bench { definition, shown: mark(&text), text, hindrance, new: None }
+                    }
+                    Err(message) => stay(tree.value(), message),
+                }
+            }
+            Wish::Step(step) => {
+                steps::take(&mut tree, step, seen);
+                // What was added, else what was moved; the nearest condition around it is where one goes on.
+                let way = tree.way_to(steps::NEW).or_else(|| tree.way_to(step.id()));
+                let mut bench = Bench::of(tree.value());
+                let next = bench.definition.as_ref().map(tree_of);
+                bench.new = next.zip(way).and_then(|(tree, way)| {
+                    let around = (0..=way.len()).rev().filter_map(|length| tree.at(&way[..length]));
+                    around.filter(|tree| steps::head_of(tree).is_some()).find_map(Tree::id)
+                });
+                bench
+            }
+            // What a person wrote by hand stays as it looks.
+            _ if !is_form_new => Bench { definition: Some(before), shown: sent.shown, text, hindrance: None, new: None },
+            _ => Bench::of(tree.value()),
+        }
+    }
+
+    /// The definition with numbers, as the form names it.
+    pub fn tree(&self) -> Option<Tree> {
+        self.definition.as_ref().map(|value| Tree::of(value, &mut Numbers::default()))
+    }
+
+    /// The text that counts if it is saved now.
+    pub fn counts(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The one segment of a text. `Ok(None)`: there are several definitions, or something else than a map.
+fn read(text: &str) -> Result<Option<Value>, String> {
+    let mut documents = domain::definition::read_yaml(text)?;
+    documents.retain(|document| !document.is_null());
+    let one = match documents.as_mut_slice() {
+        [Value::Array(items)] if items.len() == 1 => items.pop(),
+        [_] => documents.pop(),
+        _ => None,
+    };
+    Ok(one.filter(Value::is_object))
+}
+
+/// A mark by which a text is known again.
+fn mark(text: &str) -> String {
+    Sha256::digest(text.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A definition with numbers, as a form names it.
+pub fn tree_of(definition: &Value) -> Tree {
+    Tree::of(definition, &mut Numbers::default())
+}

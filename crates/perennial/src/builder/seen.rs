@@ -1,0 +1,98 @@
+//! What was really seen in the workspace, as far as the builder offers it to choose from.
+
+/// A name with values of it, the most frequent first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenName {
+    /// A property, a trait or an attribute, as a path.
+    pub name: String,
+    /// Values of it.
+    pub values: Vec<String>,
+    /// Whether all values seen are numbers.
+    pub is_number: bool,
+}
+
+/// Something with named parts: an event with its properties, a kind of record with its attributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenThing {
+    /// The event's name or the kind of record; of a prefix as it is written, with `*`.
+    pub name: String,
+    /// Its properties or attributes.
+    pub names: Vec<SeenName>,
+}
+
+/// Everything that is offered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Event names, the most frequent first.
+    pub events: Vec<String>,
+    /// Properties of those events that the definition names.
+    pub properties: Vec<SeenThing>,
+    /// Traits.
+    pub traits: Vec<SeenName>,
+    /// Kinds of records with their attributes.
+    pub records: Vec<SeenThing>,
+    /// Names of lists.
+    pub lists: Vec<String>,
+    /// Other segments: name and title.
+    pub segments: Vec<(String, String)>,
+    /// Purposes.
+    pub purposes: Vec<String>,
+    /// The workspace's zone.
+    pub zone: String,
+}
+
+impl Seen {
+    /// The event with which a new condition begins: orders, where there are some.
+    pub fn usual_event(&self) -> &str {
+        let orders = domain::call::events::ORDER_COMPLETED;
+        let has_orders = self.events.is_empty() || self.events.iter().any(|event| event == orders);
+        if has_orders { orders } else { &self.events[0] }
+    }
+
+    fn properties_of(&self, event: &str) -> &[SeenName] {
+        self.properties.iter().find(|thing| thing.name == event).map_or(&[], |thing| &thing.names)
+    }
+
+    /// A property with which a new test begins.
+    pub fn usual_property(&self, event: &str) -> &str {
+        self.properties_of(event).first().map_or("", |found| &found.name)
+    }
+
+    /// A property that can be added up.
+    pub fn usual_number(&self, event: &str) -> &str {
+        let names = self.properties_of(event);
+        let money = names.iter().find(|found| found.name == "revenue");
+        money.or_else(|| names.iter().find(|found| found.is_number)).map_or("revenue", |found| &found.name)
+    }
+
+    /// An attribute of the usual kind of record.
+    pub fn usual_attribute(&self) -> &str {
+        self.usual_attribute_of(self.usual_kind())
+    }
+
+    /// An attribute of a kind of record.
+    pub fn usual_attribute_of(&self, kind: &str) -> &str {
+        let found = self.records.iter().find(|thing| thing.name == kind);
+        found.and_then(|thing| thing.names.first()).map_or("status", |found| &found.name)
+    }
+
+    /// The kind of record with which a new condition begins.
+    pub fn usual_kind(&self) -> &str {
+        self.records.first().map_or("pass", |found| &found.name)
+    }
+
+    /// The trait with which a new condition begins.
+    pub fn usual_trait(&self) -> &str {
+        self.traits.first().map_or("email", |found| &found.name)
+    }
+
+    /// The list with which a new condition begins.
+    pub fn usual_list(&self) -> &str {
+        self.lists.first().map_or("vip", String::as_str)
+    }
+
+    /// The segment with which a new condition begins.
+    pub fn usual_segment(&self) -> &str {
+        self.segments.first().map_or("", |(name, _)| name)
+    }
+}
