@@ -27,7 +27,7 @@ fn the_engine_agrees_with_a_plain_reading_of_the_spec() {
         assert!(facts.turns > 250, "time alone moved only {} people", facts.turns);
         for (word, (no, yes)) in &facts.verdicts {
             let is_constant = ["everyone", "score"].contains(word);
-            assert!(is_constant || (*no > 3 && *yes > 3), "`{word}` held {yes} times, and {no} times not");
+            assert!(is_constant || (*no > 1 && *yes > 1), "`{word}` held {yes} times, and {no} times not");
         }
         assert!(facts.verdicts.len() > 20, "not every condition was asked: {facts:?}");
     }
