@@ -36,9 +36,23 @@ impl fmt::Display for ShapeError {
     }
 }
 
+/// Most characters of a message: it may quote what was written, and that may be anything.
+const MESSAGE_LIMIT: usize = 600;
+
 /// A refusal at a path.
 pub fn refuse<T>(path: &str, message: impl Into<String>) -> Result<T, ShapeError> {
-    Err(ShapeError { path: path.to_owned(), message: message.into() })
+    Err(ShapeError { path: path.to_owned(), message: shorten(message.into()) })
+}
+
+/// Leaves out the middle of a message that quotes too much: what is wrong and what to do stand at its ends.
+fn shorten(message: String) -> String {
+    let length = message.chars().count();
+    if length <= MESSAGE_LIMIT {
+        return message;
+    }
+    let start: String = message.chars().take(200).collect();
+    let end: String = message.chars().skip(length - 300).collect();
+    format!("{start} … {end}")
 }
 
 /// Largest number of values in one list of a definition.

@@ -403,7 +403,10 @@ fn read_test_of(fields: &Fields<'_>, past: Past) -> Result<Test, ShapeError> {
     let Some(word) = found else {
         let stranger = fields.keys().find(|key| !matches!(*key, "trait" | "score" | "zone" | "ignore_case"));
         return match stranger {
-            Some(key) => refuse(fields.path(), unknown("operator", key, OPERATORS.iter().copied())),
+            Some(key) => {
+                let known = OPERATORS.iter().copied().chain(["any", "every", "no_one"]);
+                refuse(fields.path(), unknown("operator", key, known))
+            }
             None => refuse(fields.path(), "an operator is missing, such as `is`, `above` or `exists`"),
         };
     };

@@ -56,7 +56,7 @@ fn condition(chance: &mut Chance, now: Timestamp, number: u64, depth: u32) -> Va
             with(json!({ "stopped": event(chance), "active": active, "quiet": quiet }), narrowed(chance, now))
         }
         91..95 => {
-            let condition = json!({ "restarted": event(chance), "quiet": span(chance), "recent": long_span(chance) });
+            let condition = json!({ "restarted": event(chance), "quiet": chance.pick(&["1h", "6h", "12h", "1d"]), "recent": long_span(chance) });
             with(condition, narrowed(chance, now))
         }
         _ => regularly(chance, now),

@@ -49,7 +49,20 @@ fn a_misspelt_word_is_named_with_its_place_and_the_nearest_known_one() {
     let mut named = 0;
     for _ in 0..1_500 {
         let mut rule = random::segments(&mut chance, Timestamp(1_770_000_000_000)).remove(0);
-        let words = ["within", "where", "at_least", "has", "among", "every", "recent", "quiet", "value", "ignore_case"];
+        let words = [
+            "within",
+            "where",
+            "at_least",
+            "at_most",
+            "exactly",
+            "has",
+            "among",
+            "every",
+            "recent",
+            "quiet",
+            "value",
+            "ignore_case",
+        ];
         let Some((key, typo)) = misspell(&mut chance, &mut rule, &words) else { continue };
         let error = read_text(&rule.to_string(), "typo").expect_err(&rule.to_string()).to_string();
         let says = error.contains(&format!("`{typo}`")) || error.contains(&format!("`{key}` is missing"))
@@ -209,10 +222,11 @@ fn misspell(chance: &mut Chance, value: &mut Value, words: &[&str]) -> Option<(S
     match value {
         Value::Array(items) => items.iter_mut().find_map(|item| misspell(chance, item, words)),
         Value::Object(map) => {
-            // Paths of properties may be called anything.
-            let place = map.keys().position(|key| words.contains(&key.as_str()) && *key != "where" || key == "within");
-            let found = place.filter(|_| !map.contains_key("segment"))?;
-            let key = map.keys().nth(found)?.clone();
+            let Some(key) =
+                map.keys().find(|key| words.contains(&key.as_str()) && !map.contains_key("segment")).cloned()
+            else {
+                return map.values_mut().find_map(|inner| misspell(chance, inner, words));
+            };
             let typo = format!("{}q{}", &key[..1], &key[1..]);
             let entries = std::mem::take(map);
             let renamed = |(name, inner): (String, Value)| (if name == key { typo.clone() } else { name }, inner);
