@@ -3,8 +3,8 @@
 use crate::api::{self, Shared};
 use crate::config::{Config, Send};
 use crate::connections::Connections;
-use crate::pace::{self, Pace};
 use crate::history::Keeper;
+use crate::pace::{self, Pace};
 use crate::pages::{self, Sessions, Site};
 use crate::questions::Questions;
 use crate::runtime::{Deliveries, Handle, Writer, start};

@@ -268,7 +268,8 @@ mod tests {
             samples.note(&ordered(if order % 3 == 0 { "coffee" } else { "tea" }, order));
         }
         let seen = samples.properties(&EventName::Exact("Order Completed".to_owned()));
-        let find = |path: &str| seen.iter().find(|seen| seen.path == path).unwrap_or_else(|| panic!("{path}: {seen:?}"));
+        let find =
+            |path: &str| seen.iter().find(|seen| seen.path == path).unwrap_or_else(|| panic!("{path}: {seen:?}"));
         assert_eq!(find("currency").values, ["GBP"]);
         assert_eq!(find("products[].category").values, ["tea", "coffee"]);
         assert_eq!(find("[\"ship to\"].city").values, ["York"]);
@@ -289,7 +290,12 @@ mod tests {
             })));
         }
         assert!(samples.kept <= KEPT, "{}", samples.kept);
-        let held: usize = samples.properties.values().flat_map(|sample| sample.names.values()).map(|values| 1 + values.frequent.len()).sum();
+        let held: usize = samples
+            .properties
+            .values()
+            .flat_map(|sample| sample.names.values())
+            .map(|values| 1 + values.frequent.len())
+            .sum();
         assert_eq!(held, samples.kept);
     }
 }

@@ -34,7 +34,9 @@ pub(super) fn operations() -> Vec<Operation> {
     });
     vec![
         Operation::new(Method::POST, "/api/query", "query", "Asks one question in SQL, which only reads.", query)
-            .says("`rows` answers the first rows as text and their number; the other formats are files with all of them.")
+            .says(
+                "`rows` answers the first rows as text and their number; the other formats are files with all of them.",
+            )
             .takes_json(asked)
             .answers(json!({ "type": "object" }))
             .may_say(&["disk_full"]),

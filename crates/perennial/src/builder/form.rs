@@ -230,7 +230,8 @@ pub fn draw(definition: &Tree, seen: &Seen, troubles: &[Trouble], new: Option<u3
         vec![words("Title"), drawing.line(Kind::Text, false, id, "title", definition, "Title for people", "wide", "")],
     ];
     // Deepest first: what stands beside a condition does not stand beside its group again.
-    let rule = definition.get("where").map(|rule| drawing.node(rule, "where", (id, "where".to_owned()), Standing::Alone));
+    let rule =
+        definition.get("where").map(|rule| drawing.node(rule, "where", (id, "where".to_owned()), Standing::Alone));
     let extra = drawing.extras(definition, id, &["segment", "title", "where"]);
     if !extra.is_empty() {
         head.push(extra);
@@ -321,9 +322,8 @@ impl<'a> Names<'a> {
 impl<'a> Drawing<'a> {
     /// Takes the troubles at a path or below.
     fn troubles_at(&mut self, path: &str) -> Vec<String> {
-        let is_here = |other: &str| {
-            other.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
+        let is_here =
+            |other: &str| other.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         let (here, rest) = std::mem::take(&mut self.troubles).into_iter().partition(|(at, _)| is_here(at));
         self.troubles = rest;
         let here: Vec<Trouble> = here;
@@ -339,7 +339,10 @@ impl<'a> Drawing<'a> {
         name.to_owned()
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a field says all of this, and each call reads as the field it makes")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a field says all of this, and each call reads as the field it makes"
+    )]
     fn line(
         &mut self,
         kind: Kind,
@@ -442,7 +445,11 @@ impl<'a> Drawing<'a> {
 
     fn node(&mut self, tree: &Tree, path: &str, address: (u32, String), standing: Standing) -> Node {
         let Some((head, id)) = head_of(tree).zip(tree.id()) else { return self.raw(tree, path, address, standing) };
-        if is_group(head) { self.group(tree, head, id, path, standing) } else { self.condition(tree, head, id, path, standing) }
+        if is_group(head) {
+            self.group(tree, head, id, path, standing)
+        } else {
+            self.condition(tree, head, id, path, standing)
+        }
     }
 
     /// A piece that the form cannot take apart, as JSON.
@@ -485,7 +492,11 @@ impl<'a> Drawing<'a> {
             Some(one) => vec![self.node(one, &at, (id, head.to_owned()), Standing::Alone)],
             None => Vec::new(),
         };
-        let mut line = vec![choice(format!("h.{id}"), "How these belong together", GROUPS, head).focused(self.new == Some(id)).reshaping()];
+        let mut line = vec![
+            choice(format!("h.{id}"), "How these belong together", GROUPS, head)
+                .focused(self.new == Some(id))
+                .reshaping(),
+        ];
         line.extend(self.extras(tree, id, &[head]));
         let adds = match head {
             "not" => Vec::new(),
@@ -507,7 +518,9 @@ impl<'a> Drawing<'a> {
     }
 
     fn condition(&mut self, tree: &Tree, head: &'static str, id: u32, path: &str, standing: Standing) -> Node {
-        let mut lines = vec![vec![choice_in(format!("h.{id}"), "Kind of condition", HEADS, head).focused(self.new == Some(id)).reshaping()]];
+        let mut lines = vec![vec![
+            choice_in(format!("h.{id}"), "Kind of condition", HEADS, head).focused(self.new == Some(id)).reshaping(),
+        ]];
         let mut blocks = Vec::new();
         let mut more: Vec<Part> = Vec::new();
         let mut known: Vec<&'static str> = vec![head];
@@ -594,7 +607,16 @@ impl<'a> Drawing<'a> {
                     lines[0].push(words("of"));
                     lines[0].push(self.line(Kind::Scalar, true, inner_id, "percent", inner, "Percent", "number", ""));
                     lines[0].push(words("percent, drawn by"));
-                    lines[0].push(self.line(Kind::Text, true, inner_id, "seed", inner, "Any word; another word draws other people", "text", ""));
+                    lines[0].push(self.line(
+                        Kind::Text,
+                        true,
+                        inner_id,
+                        "seed",
+                        inner,
+                        "Any word; another word draws other people",
+                        "text",
+                        "",
+                    ));
                     let extra = self.extras(inner, inner_id, &["percent", "seed"]);
                     lines[0].extend(extra);
                 }
@@ -641,7 +663,16 @@ impl<'a> Drawing<'a> {
             match (*window, tree.get(window)) {
                 ("within", _) => line.extend(self.span(true, id, "within", tree, "How long")),
                 ("within_days", _) => {
-                    line.push(self.line(Kind::Number, true, id, "within_days", tree, "Days before today", "number", ""));
+                    line.push(self.line(
+                        Kind::Number,
+                        true,
+                        id,
+                        "within_days",
+                        tree,
+                        "Days before today",
+                        "number",
+                        "",
+                    ));
                     line.push(words("and today"));
                 }
                 ("between", Some(list @ Tree::List(list_id, items))) if items.len() == 2 => {
@@ -649,8 +680,12 @@ impl<'a> Drawing<'a> {
                     line.push(words("up to"));
                     line.push(self.line(Kind::Text, true, *list_id, "1", list, "Up to, without", "when", "whens"));
                 }
-                ("between", _) => line.push(self.line(Kind::Raw, true, id, "between", tree, "Two instants", "text", "")),
-                (window, _) => line.push(self.line(Kind::Text, true, id, window, tree, "Date or instant", "when", "whens")),
+                ("between", _) => {
+                    line.push(self.line(Kind::Raw, true, id, "between", tree, "Two instants", "text", ""))
+                }
+                (window, _) => {
+                    line.push(self.line(Kind::Text, true, id, window, tree, "Date or instant", "when", "whens"))
+                }
             }
             known.push(window);
         }
@@ -662,7 +697,14 @@ impl<'a> Drawing<'a> {
     }
 
     /// How often, or what sum.
-    fn measure(&mut self, tree: &Tree, id: u32, names: &Names<'_>, line: &mut Vec<Part>, known: &mut Vec<&'static str>) {
+    fn measure(
+        &mut self,
+        tree: &Tree,
+        id: u32,
+        names: &Names<'_>,
+        line: &mut Vec<Part>,
+        known: &mut Vec<&'static str>,
+    ) {
         let measure = measure_of(tree);
         line.push(choice(format!("m.{id}"), "How often, or what sum", MEASURES, measure).reshaping());
         if AGGREGATES.contains(&measure) {
@@ -701,11 +743,24 @@ impl<'a> Drawing<'a> {
             line.push(self.line(Kind::Number, false, id, "at_least", tree, "How often in a period", "number", ""));
             line.push(words("times"));
         } else {
-            more.push(button(format!("put.{id}.at_least"), "More than once each time", "Ask for several in each period"));
+            more.push(button(
+                format!("put.{id}.at_least"),
+                "More than once each time",
+                "Ask for several in each period",
+            ));
         }
         if tree.has("at_least_periods") {
             line.push(words("in at least"));
-            line.push(self.line(Kind::Number, false, id, "at_least_periods", tree, "In how many periods", "number", ""));
+            line.push(self.line(
+                Kind::Number,
+                false,
+                id,
+                "at_least_periods",
+                tree,
+                "In how many periods",
+                "number",
+                "",
+            ));
             line.push(words("of the last"));
         } else {
             line.push(words("in each of the last"));
@@ -746,9 +801,19 @@ impl<'a> Drawing<'a> {
             let inner_at = join(&at, word);
             match inner.get("where") {
                 Some(tests) => {
-                    blocks.push(self.block(tests, &join(&inner_at, "where"), &names, &format!("Where of that {event}"), (inner_id, "where")));
+                    blocks.push(self.block(
+                        tests,
+                        &join(&inner_at, "where"),
+                        &names,
+                        &format!("Where of that {event}"),
+                        (inner_id, "where"),
+                    ));
                 }
-                None => more.push(button(format!("put.{inner_id}.where"), &format!("Only some {event}"), "Add tests on the event")),
+                None => more.push(button(
+                    format!("put.{inner_id}.where"),
+                    &format!("Only some {event}"),
+                    "Add tests on the event",
+                )),
             }
             if inner.has("zone") {
                 let zone = self.line(Kind::Text, false, inner_id, "zone", inner, "Time zone", "text", "zones");
@@ -758,7 +823,10 @@ impl<'a> Drawing<'a> {
         let mut line = Vec::new();
         if sequence.has("same") {
             let names = self.names_of_event(&first_event);
-            line.extend([words("both with the same"), self.line(Kind::Text, false, id, "same", sequence, "Property that both share", "text", &names.list)]);
+            line.extend([
+                words("both with the same"),
+                self.line(Kind::Text, false, id, "same", sequence, "Property that both share", "text", &names.list),
+            ]);
         } else {
             more.push(button(format!("put.{id}.same"), "With the same …", "Both bear the same value of a property"));
         }
@@ -792,7 +860,13 @@ impl<'a> Drawing<'a> {
             self.measure(tree, id, &names, line, known);
         } else if let Some(tests) = tree.get(question) {
             known.push(question);
-            blocks.push(self.block(tests, &join(path, question), &names, "All of this holds of one and the same", (id, "")));
+            blocks.push(self.block(
+                tests,
+                &join(path, question),
+                &names,
+                "All of this holds of one and the same",
+                (id, ""),
+            ));
         }
     }
 
@@ -815,7 +889,10 @@ impl<'a> Drawing<'a> {
 
     fn bound(&mut self, inner: &Tree, id: u32, at_least: &'static str, less_than: &'static str, line: &mut Vec<Part>) {
         let word = if inner.has("less_than") { "less_than" } else { "at_least" };
-        line.push(choice(format!("y.{id}"), "Longer or shorter", &[("at_least", at_least), ("less_than", less_than)], word).reshaping());
+        line.push(
+            choice(format!("y.{id}"), "Longer or shorter", &[("at_least", at_least), ("less_than", less_than)], word)
+                .reshaping(),
+        );
         line.extend(self.span(true, id, word, inner, "How long"));
     }
 
@@ -830,7 +907,8 @@ impl<'a> Drawing<'a> {
         more: &mut Vec<Part>,
         known: &mut Vec<&'static str>,
     ) {
-        let names_event = ["did", "did_not", "first_time", "last", "first", "stopped", "restarted", "regularly"].contains(&head);
+        let names_event =
+            ["did", "did_not", "first_time", "last", "first", "stopped", "restarted", "regularly"].contains(&head);
         let may_filter = names_event || (head == "record" && question_of(tree) == "count");
         if may_filter {
             let names = match head {
@@ -853,7 +931,16 @@ impl<'a> Drawing<'a> {
         if names_event || head == "record" {
             known.push("zone");
             if tree.has("zone") {
-                let zone = self.line(Kind::Text, false, id, "zone", tree, "Time zone; empty for the customer’s own", "text", "zones");
+                let zone = self.line(
+                    Kind::Text,
+                    false,
+                    id,
+                    "zone",
+                    tree,
+                    "Time zone; empty for the customer’s own",
+                    "text",
+                    "zones",
+                );
                 more.extend([words("days counted in"), zone]);
             } else if head != "stopped" && head != "restarted" {
                 more.push(button(format!("put.{id}.zone"), "In a time zone", "Count calendar days in one time zone"));
@@ -880,11 +967,30 @@ impl<'a> Drawing<'a> {
                         Tree::Map(..) | Tree::List(..) => {
                             let inner = self.block(item, &at, names, "All of these at once", (0, ""));
                             let drop = tool(format!("droptest.{id}.{place}"), "×", "Take these away");
-                            TestLine { id: format!("t{id}-{place}"), parts: vec![drop], troubles: self.troubles_at(&at), inner: Some(inner) }
+                            TestLine {
+                                id: format!("t{id}-{place}"),
+                                parts: vec![drop],
+                                troubles: self.troubles_at(&at),
+                                inner: Some(inner),
+                            }
                         }
                         Tree::Leaf(_) => {
-                            let field = self.line(Kind::Raw, true, *id, &place.to_string(), tests, "A test, as JSON", "wide", "");
-                            TestLine { id: format!("t{id}-{place}"), parts: vec![field], troubles: self.troubles_at(&at), inner: None }
+                            let field = self.line(
+                                Kind::Raw,
+                                true,
+                                *id,
+                                &place.to_string(),
+                                tests,
+                                "A test, as JSON",
+                                "wide",
+                                "",
+                            );
+                            TestLine {
+                                id: format!("t{id}-{place}"),
+                                parts: vec![field],
+                                troubles: self.troubles_at(&at),
+                                inner: None,
+                            }
                         }
                     });
                 }
@@ -899,7 +1005,11 @@ impl<'a> Drawing<'a> {
             }
         }
         if !holder.1.is_empty() {
-            adds.push(button(format!("drop.{}.{}", holder.0, holder.1), "Take all of this away", "Take these tests away"));
+            adds.push(button(
+                format!("drop.{}.{}", holder.0, holder.1),
+                "Take all of this away",
+                "Take these tests away",
+            ));
         }
         Block { title: title.to_owned(), lines, adds }
     }
@@ -919,7 +1029,12 @@ impl<'a> Drawing<'a> {
         if matches!(key, "any" | "all" | "none") && matches!(value, Tree::List(..)) {
             let choice = choice(name, "How these belong together", TEST_GROUPS, key).reshaping();
             let inner = self.block(value, &at, names, "", (0, ""));
-            return TestLine { id: line_id, parts: vec![choice, drop], troubles: self.troubles_at(&at), inner: Some(inner) };
+            return TestLine {
+                id: line_id,
+                parts: vec![choice, drop],
+                troubles: self.troubles_at(&at),
+                inner: Some(inner),
+            };
         }
         let mut parts = vec![Part::Field(Field {
             name,
@@ -1039,7 +1154,16 @@ impl<'a> Drawing<'a> {
         }
         if test.has("zone") {
             line.push(words("in"));
-            line.push(self.line(Kind::Text, false, id, "zone", test, "Time zone; empty for the customer’s own", "text", "zones"));
+            line.push(self.line(
+                Kind::Text,
+                false,
+                id,
+                "zone",
+                test,
+                "Time zone; empty for the customer’s own",
+                "text",
+                "zones",
+            ));
         } else if ["before", "after", "on_day", "anniversary"].contains(&word) {
             more.push(tool(format!("put.{id}.zone"), "zone", "Count days in one time zone"));
         }

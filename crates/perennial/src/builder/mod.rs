@@ -77,12 +77,8 @@ impl Bench {
     pub fn open(text: &str) -> Bench {
         let text = in_lines(text);
         match read(&text) {
-            Ok(definition) => {
-                Bench { definition, shown: mark(&text), text, hindrance: None, new: None }
-            }
-            Err(message) => {
-                Bench { definition: None, shown: mark(&text), text, hindrance: Some(message), new: None }
-            }
+            Ok(definition) => Bench { definition, shown: mark(&text), text, hindrance: None, new: None },
+            Err(message) => Bench { definition: None, shown: mark(&text), text, hindrance: Some(message), new: None },
         }
     }
 
@@ -117,8 +113,9 @@ impl Bench {
                 }
                 match read(&text) {
                     Ok(definition) => {
-                        let hindrance = matches!(wish, Wish::Step(_))
-                            .then(|| "the text was read first, since it had been changed: press the button again".to_owned());
+                        let hindrance = matches!(wish, Wish::Step(_)).then(|| {
+                            "the text was read first, since it had been changed: press the button again".to_owned()
+                        });
                         Bench { definition, shown: mark(&text), text, hindrance, new: None }
                     }
                     Err(message) => stay(tree.value(), message),
@@ -137,7 +134,9 @@ impl Bench {
                 bench
             }
             // What a person wrote by hand stays as it looks.
-            _ if !is_form_new => Bench { definition: Some(before), shown: sent.shown, text, hindrance: None, new: None },
+            _ if !is_form_new => {
+                Bench { definition: Some(before), shown: sent.shown, text, hindrance: None, new: None }
+            }
             _ => Bench::of(tree.value()),
         }
     }

@@ -290,10 +290,13 @@ fn choose_operator(test: &mut Tree, choice: &str) {
     if present == choice {
         return;
     }
-    let (old, (new, fixed)) = (present.split(':').next().unwrap_or(present), match choice.split_once(':') {
-        Some((word, value)) => (word, Some(value == "true")),
-        None => (choice, None),
-    });
+    let (old, (new, fixed)) = (
+        present.split(':').next().unwrap_or(present),
+        match choice.split_once(':') {
+            Some((word, value)) => (word, Some(value == "true")),
+            None => (choice, None),
+        },
+    );
     let is_known = OPERATORS.contains(&new) || ELEMENTS.contains(&new);
     let Some(value) = test.get(old).filter(|_| is_known) else { return };
     let first = match value {
@@ -477,7 +480,8 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
                 _ => {}
             }
             // A block without a test says nothing: it goes too.
-            let is_empty = definition.find(id).is_some_and(|block| block.entries().is_empty() && block.items().is_empty());
+            let is_empty =
+                definition.find(id).is_some_and(|block| block.entries().is_empty() && block.items().is_empty());
             if let (true, Some((map, place))) = (is_empty, definition.place_in_map(id))
                 && let Some(Tree::Map(_, entries)) = definition.find_mut(map)
                 && ["where", "among", "any", "all", "none"].contains(&entries[place].0.as_str())
@@ -601,7 +605,9 @@ fn put(definition: &mut Tree, id: u32, key: &str, seen: &Seen) {
             json!({ property: { "exists": true } })
         }
         "zone" => json!(seen.zone),
-        "same" => json!(seen.usual_property(found.get("first").and_then(|first| first.text("did")).unwrap_or_default())),
+        "same" => {
+            json!(seen.usual_property(found.get("first").and_then(|first| first.text("did")).unwrap_or_default()))
+        }
         "recent" => json!("30d"),
         "channel" => json!("email"),
         "ignore_case" => json!(true),

@@ -69,9 +69,7 @@ fn missing(engine: &Engine, ready: &Ready) -> Vec<String> {
     let (catalogue, samples) = (engine.catalogue(), engine.samples());
     let is_missing = |need: &Need| match need {
         Need::Event(name) => !catalogue.has_event(name),
-        Need::Trait(name) => {
-            !samples.traits().iter().any(|seen| seen.path.split('.').next() == Some(name.as_str()))
-        }
+        Need::Trait(name) => !samples.traits().iter().any(|seen| seen.path.split('.').next() == Some(name.as_str())),
         Need::Record(kind) => !samples.records().iter().any(|(seen, _)| seen == kind),
     };
     let words = |need: Need| match need {
