@@ -6,7 +6,7 @@ use store::history::{JournalSpan, files_to_merge, rows_to_seal};
 use store::{HistoryFile, HistoryLimits, JournalRow, Prepared, RowId, StoreError, TakenFrom};
 
 /// Files and the list of those that count.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct MemoryHistory {
     listed: Vec<HistoryFile>,
     /// What lies on the disk by name, whether it is in the list or not.

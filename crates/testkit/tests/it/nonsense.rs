@@ -63,7 +63,7 @@ fn a_misspelt_word_is_named_with_its_place_and_the_nearest_known_one() {
             "value",
             "ignore_case",
         ];
-        let Some((key, typo)) = misspell(&mut chance, &mut rule, &words) else { continue };
+        let Some((key, typo)) = misspell(&mut rule, &words) else { continue };
         let error = read_text(&rule.to_string(), "typo").expect_err(&rule.to_string()).to_string();
         let says = error.contains(&format!("`{typo}`")) || error.contains(&format!("`{key}` is missing"))
             // What is left may be no condition at all.
@@ -218,14 +218,14 @@ fn typo(chance: &mut Chance, word: &str) -> String {
 }
 
 /// Misspells one of some keys, wherever one stands. Returns the key and what became of it.
-fn misspell(chance: &mut Chance, value: &mut Value, words: &[&str]) -> Option<(String, String)> {
+fn misspell(value: &mut Value, words: &[&str]) -> Option<(String, String)> {
     match value {
-        Value::Array(items) => items.iter_mut().find_map(|item| misspell(chance, item, words)),
+        Value::Array(items) => items.iter_mut().find_map(|item| misspell(item, words)),
         Value::Object(map) => {
             let Some(key) =
                 map.keys().find(|key| words.contains(&key.as_str()) && !map.contains_key("segment")).cloned()
             else {
-                return map.values_mut().find_map(|inner| misspell(chance, inner, words));
+                return map.values_mut().find_map(|inner| misspell(inner, words));
             };
             let typo = format!("{}q{}", &key[..1], &key[1..]);
             let entries = std::mem::take(map);
@@ -340,7 +340,10 @@ fn scratch(chance: &mut Chance, text: &str) -> String {
         2 => before + chance.pick::<&str>(&signs) + &after,
         3 => before + chance.pick::<&str>(&pieces) + &after,
         4 => before + after.strip_prefix(|_: char| true).unwrap_or(""),
-        5 => text.replacen(chance.pick::<&str>(&signs), chance.pick::<&str>(&signs), 1),
+        5 => {
+            let (sign, other) = (*chance.pick::<&str>(&signs), *chance.pick::<&str>(&signs));
+            text.replacen(sign, other, 1)
+        }
         6 => {
             let lines: Vec<&str> = text.lines().collect();
             format!("{text}{}\n", chance.pick(&lines))
