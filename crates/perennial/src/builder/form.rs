@@ -221,6 +221,9 @@ pub fn draw(definition: &Tree, seen: &Seen, troubles: &[Trouble], new: Option<u3
     drawing.list("events", seen.events.iter().map(String::as_str));
     drawing.list("days", ["today", "yesterday", "tomorrow", "+3d", "-7d"].into_iter());
     drawing.list("whens", ["now", "now+3d", "now-3d", "2026-01-31", "2026-01-31T09:00:00Z"].into_iter());
+    let zones = ["UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo"];
+    drawing
+        .list("zones", std::iter::once(seen.zone.as_str()).chain(zones.into_iter().filter(|zone| *zone != seen.zone)));
     let id = definition.id().unwrap_or(0);
     let mut head = vec![
         vec![

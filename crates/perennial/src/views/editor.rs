@@ -117,11 +117,17 @@ impl<H: House> EngineViews<H> {
             Err(problems) => return Ok(Err(problems)),
         };
         let (edited, seen, own) = (draft.name.clone(), draft.version, name.clone());
+        // History is read before the writer is asked, so that events keep flowing meanwhile.
+        let backfill = self.house.read().backfill(&defined).ok().flatten();
+        let ahead = match backfill {
+            Some(backfill) => Some(self.read(|reader| backfill.run(reader))?),
+            None => None,
+        };
         let saved = self.change(move |engine, now| {
             if let Some(problem) = changed_meanwhile(engine, stored(kind), edited.as_deref(), seen, &own) {
                 return Err(vec![problem]);
             }
-            engine.define(defined, "page", now).map(|_| ()).map_err(|error| match error {
+            engine.define_with(defined, "page", now, ahead).map(|_| ()).map_err(|error| match error {
                 DefineError::Definition(error) => vec![problem("", &error)],
                 other => vec![whole(other.to_string())],
             })
