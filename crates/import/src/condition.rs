@@ -11,7 +11,7 @@ use crate::strict::{MappingError, Node};
 
 /// The deepest nesting of `all`, `any`, `none`.
 const DEEPEST_CONDITION: usize = 16;
-const OPERATORS: &[&str] = &[
+pub(crate) const OPERATORS: &[&str] = &[
     "is",
     "is_not",
     "in",

@@ -26,7 +26,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("segment-calls", include_str!("../mappings/segment-calls.yaml")),
 ];
 
-const TOP_KEYS: &[&str] = &[
+pub(crate) const TOP_KEYS: &[&str] = &[
     "mapping",
     "title",
     "format",
@@ -44,11 +44,14 @@ const TOP_KEYS: &[&str] = &[
     "consent",
     "pass_through",
 ];
-const FORMAT_KEYS: &[&str] = &["kind", "delimiter", "header", "columns", "quote", "decimal_mark"];
-const TIME_KEYS: &[&str] = &["column", "value", "format", "zone"];
-const EVENT_KEYS: &[&str] = &["event", "rule", "when", "id", "properties", "products"];
-const VALUE_KEYS: &[&str] = &["column", "as", "format", "zone", "value", "calculate", "sum", "count", "object"];
-const CONSENT_KEYS: &[&str] = &["purpose", "channel", "when", "status", "basis", "source", "text_version", "expires"];
+pub(crate) const FORMAT_KEYS: &[&str] = &["kind", "delimiter", "header", "columns", "quote", "decimal_mark"];
+pub(crate) const TIME_KEYS: &[&str] = &["column", "value", "format", "zone"];
+pub(crate) const EVENT_KEYS: &[&str] = &["event", "rule", "when", "id", "properties", "products"];
+pub(crate) const VALUE_KEYS: &[&str] =
+    &["column", "as", "format", "zone", "value", "calculate", "sum", "count", "object"];
+pub(crate) const RECORD_KEYS: &[&str] = &["record", "record_id", "when", "attributes", "deleted_when", "left_when"];
+pub(crate) const CONSENT_KEYS: &[&str] =
+    &["purpose", "channel", "when", "status", "basis", "source", "text_version", "expires"];
 
 /// Keys that people put in the wrong place, and where they belong.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -532,8 +535,7 @@ impl Decoder {
     }
 
     fn record_rule(&mut self, node: &Node<'_>) -> Result<RecordRule, MappingError> {
-        let known = ["record", "record_id", "when", "attributes", "deleted_when", "left_when"];
-        let keys = node.keys(&known, ELSEWHERE)?;
+        let keys = node.keys(RECORD_KEYS, ELSEWHERE)?;
         let kind = keys.get("record", "name the kind, such as `pass`")?.text()?.to_owned();
         keys.get("record_id", "name the column that tells one of them from another")?;
         Ok(RecordRule {

@@ -131,6 +131,9 @@ struct Shared {
     dir: PathBuf,
 }
 
+/// What is asked of the live state, and a reader of the same position; or why the store could not be read.
+pub type AtRest = Result<(Tables, Box<dyn Reader>), StoreError>;
+
 /// Opens another reader of committed data.
 pub type OpenReader = Box<dyn Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync>;
 
@@ -378,7 +381,7 @@ impl Handle {
 
     /// What tables need of the live state, and a reader that stands still beside it: taken between two commits, when
     /// what is in memory is what is on disk. Blocks until the writer has a moment; it then waits while this is taken.
-    pub fn at_rest(&self, wanted: Wanted) -> Result<Result<(Tables, Box<dyn Reader>), StoreError>, JobError> {
+    pub fn at_rest(&self, wanted: Wanted) -> Result<AtRest, JobError> {
         self.drive(move |driver| {
             let tables = read(driver.engine).tables(wanted);
             Ok((tables, driver.store.reader()?.at_rest()?))

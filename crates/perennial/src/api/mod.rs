@@ -7,6 +7,7 @@ pub mod openapi;
 pub mod operations;
 pub mod problems;
 mod query;
+pub mod schemas;
 pub mod segments;
 pub mod tracking;
 
@@ -51,7 +52,12 @@ pub fn router(app: Shared) -> axum::Router {
 /// All operations of `/api`: the router and the document are made of this list.
 pub fn operations() -> Vec<operations::Operation> {
     let segments = segments::operations().into_iter().chain(definitions::operations());
-    segments.chain(manage::operations()).chain(query::operations()).chain(openapi::operations()).collect()
+    segments
+        .chain(manage::operations())
+        .chain(query::operations())
+        .chain(schemas::operations())
+        .chain(openapi::operations())
+        .collect()
 }
 
 fn health() -> axum::Router<Shared> {

@@ -128,6 +128,11 @@ enum Command {
     Test(test::Test),
     /// Ask anything in SQL; only reads
     Query(query::Query),
+    /// Print the JSON Schema of what people write, for editors
+    Schema {
+        /// segment, campaign, scenario, mapping, purpose, template, workspace, or definition for any of them
+        kind: String,
+    },
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -415,6 +420,13 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
         }
         Command::Test(test) => return test::test(&test, &out),
         Command::Query(query) => query::query(&query, || client(Create::No), &out)?,
+        Command::Schema { kind } => match crate::api::schemas::find(&kind) {
+            Some(schema) => println!("{schema:#}"),
+            None => {
+                let known: Vec<&str> = crate::api::schemas::kinds().collect();
+                return Err(WrongUsage(format!("there is no schema `{kind}`; there are {}", known.join(", "))).into());
+            }
+        },
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut std::io::stdout())
         }

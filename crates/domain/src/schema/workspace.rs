@@ -1,0 +1,128 @@
+//! The settings, purposes and templates.
+
+use super::{Part, described, map, or_nothing, reference, text, word_of};
+use crate::shape::LIST_LIMIT;
+use crate::workspace::TEMPLATE_LIMIT;
+use serde_json::{Value, json};
+
+pub(super) fn parts() -> Vec<Part> {
+    vec![("workspace-definition", settings()), ("purpose-definition", purpose()), ("template-definition", template())]
+}
+
+fn list_of(item: &Value, description: &str) -> Value {
+    json!({ "type": ["array", "null"], "minItems": 1, "maxItems": LIST_LIMIT, "items": item, "description": description })
+}
+
+fn settings() -> Value {
+    let time = |description: &str| json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "description": description, "examples": ["21:00"] });
+    let line = |description: &str| json!({ "type": "string", "minLength": 1, "maxLength": 300, "pattern": "^[^\\u0000-\\u001f\\u007f]*$", "description": description });
+    let caps = json!({ "type": ["array", "null"], "maxItems": LIST_LIMIT, "items": reference("cap"), "description": "Caps that hold for all campaigns." });
+    map(
+        "The settings of the workspace.",
+        &["workspace"],
+        [
+            ("workspace", json!({ "const": "settings" })),
+            (
+                "zone",
+                or_nothing(&text(
+                    "An IANA zone such as Europe/Berlin, for customers without one of their own; UTC where nothing is said.",
+                )),
+            ),
+            (
+                "currency",
+                or_nothing(
+                    &json!({ "type": "string", "pattern": "^[A-Z]{3}$", "description": "Of amounts that name none, such as GBP." }),
+                ),
+            ),
+            ("caps", caps),
+            (
+                "quiet_hours",
+                or_nothing(&map(
+                    "When customers are left in peace, by their own clocks.",
+                    &["from", "to"],
+                    [
+                        ("from", time("Beginning, included.")),
+                        ("to", time("End, excluded; before `from` when the night lies between.")),
+                        (
+                            "purposes",
+                            list_of(&reference("name"), "For which purposes; marketing where nothing is said."),
+                        ),
+                    ],
+                )),
+            ),
+            (
+                "global_holdout",
+                or_nothing(&map(
+                    "The workspace's comparison group.",
+                    &["percent", "seed"],
+                    [
+                        ("percent", reference("share")),
+                        (
+                            "seed",
+                            json!({ "type": "string", "pattern": "^[\\u0000-\\u007f]*$", "description": "The seed of the draw, in ASCII." }),
+                        ),
+                    ],
+                )),
+            ),
+            (
+                "sender",
+                or_nothing(&map(
+                    "Who writes.",
+                    &["name", "address"],
+                    [
+                        ("name", line("The name on the From line.")),
+                        ("address", line("The address on the From line.")),
+                        ("postal_address", or_nothing(&line("The postal address in the footer."))),
+                    ],
+                )),
+            ),
+        ],
+    )
+}
+
+fn purpose() -> Value {
+    map(
+        "What messages may be for.",
+        &["purpose"],
+        [
+            ("purpose", described("name", "Its name.")),
+            ("default", or_nothing(&word_of("What holds before anything was said.", ["granted", "unknown"]))),
+            ("channels", list_of(&reference("channel"), "Its channels; all where nothing is said.")),
+        ],
+    )
+}
+
+fn template() -> Value {
+    // The limit is in bytes; a text of so many characters has no fewer.
+    let part = |description: &str| json!({ "type": "string", "maxLength": TEMPLATE_LIMIT, "description": description });
+    let parts = map(
+        "Parts that this variant replaces.",
+        &[],
+        [("subject", or_nothing(&part("Another subject."))), ("body", or_nothing(&part("Another body.")))],
+    );
+    map(
+        "What is written.",
+        &["template", "body"],
+        [
+            ("template", described("name", "Unique in the workspace.")),
+            (
+                "channel",
+                or_nothing(&described("channel", "The channel it is written for; email where nothing is said.")),
+            ),
+            ("subject", or_nothing(&part("Liquid."))),
+            ("body", part("Liquid in HTML or Markdown.")),
+            ("text", or_nothing(&part("Liquid, as plain text; made from the body where nothing is said."))),
+            (
+                "format",
+                or_nothing(&word_of(
+                    "What the body is written in; HTML where it begins with `<`.",
+                    ["html", "markdown"],
+                )),
+            ),
+            (
+                "variants",
+                json!({ "type": ["object", "null"], "additionalProperties": parts, "description": "Variants, by name." }),
+            ),
+        ],
+    )
+}
