@@ -349,6 +349,9 @@ fn mutate(value: &mut Value, mutation: &Mutation) {
         Mutation::Put(at, key, new) => {
             let maps: Vec<&String> =
                 all.iter().filter(|place| value.pointer(place).is_some_and(Value::is_object)).collect();
+            if maps.is_empty() {
+                return;
+            }
             let place = (*at.get(&maps)).clone();
             value.pointer_mut(&place).expect("it was just there")[*key] = new.clone();
         }

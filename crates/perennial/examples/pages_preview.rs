@@ -14,7 +14,7 @@ pub mod fixtures;
 use pages::fixtures;
 
 // What the pages find beside themselves.
-pub use perennial::{builder, gallery, views};
+pub use perennial::{api, builder, gallery, views};
 
 use fixtures::{Invented, Shop};
 use pages::{Sessions, Site};

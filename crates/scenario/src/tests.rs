@@ -261,7 +261,7 @@ fn definitions_change_and_go_during_the_story() {
 ",
     );
     let report = fails("\n  - at: +1d\n    delete: { segment: lapsed }\n", &[(2, "segment `lapsed` is deleted")]);
-    assert!(words(&report).contains("in use: campaign `win-back`"), "{}", words(&report));
+    assert!(words(&report).contains("is in use by campaign `win-back`"), "{}", words(&report));
     refused(
         &format!("{HEAD}  - at: +1d\n    delete: {{ segment: laps }}\n"),
         "steps[1].delete.segment",

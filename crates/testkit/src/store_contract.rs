@@ -248,11 +248,17 @@ pub fn a_reader_at_rest_shows_what_was_committed_then(place: &dyn Place) {
     let mut store = place.open();
     append(&mut *store, &[call(1)]);
     let first = Message { outcome: Some(Outcome::Held), ..message(1) };
-    store.commit(&Commit { messages: vec![first.clone(), message(2), message(3)], ..Commit::default() }).unwrap();
+    store
+        .commit(&Commit {
+            position: Position(1),
+            messages: vec![first.clone(), message(2), message(3)],
+            ..Commit::default()
+        })
+        .unwrap();
     let rest = store.reader().unwrap().at_rest().unwrap();
     append(&mut *store, &[call(2)]);
     let changed = Message { outcome: Some(Outcome::Sent), ..message(1) };
-    store.commit(&Commit { messages: vec![changed, message(4)], ..Commit::default() }).unwrap();
+    store.commit(&Commit { position: Position(2), messages: vec![changed, message(4)], ..Commit::default() }).unwrap();
 
     let mut calls = 0;
     rest.replay(RowId(0), &mut |row| {

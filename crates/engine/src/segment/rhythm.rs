@@ -124,11 +124,14 @@ pub fn restarted(times: &[Timestamp], quiet: Span, recent: Span, now: Timestamp)
     })
 }
 
+/// Most moves of events between periods that are looked ahead; then the rule is asked again.
+const MOVES: usize = 4_096;
+
 /// Whether in so many of the latest periods at least so many happened. Period i is (now - (i + 1) · every,
 /// now - i · every].
 ///
-/// Each turn moves one event into the next period, so that a thousand periods cost no more than one.
-/// O(instants + periods + turns · log instants).
+/// Each turn moves the events that cross an edge then into their next period; after so many moves the rule is asked
+/// again. O(periods + (instants + moves) · log instants).
 pub fn regularly(
     times: &[Timestamp],
     every: Span,
@@ -152,14 +155,15 @@ pub fn regularly(
     }
     let holds = |tally: &Periods| tally.good >= at_least_periods;
     let present = holds(&tally);
-    let mut at = now;
-    for _ in 0..WALK {
+    let (mut at, mut moved) = (now, 0);
+    while moved < MOVES {
         // At the end of the calendar nothing moves any more.
         let Some(Reverse((turn, ..))) = moves.peek().copied().filter(|next| next.0.0 > at) else {
             return Verdict { holds: present, check: None };
         };
         while let Some(Reverse((_, next, time))) = moves.peek().copied().filter(|next| next.0.0 == turn) {
             moves.pop();
+            moved += 1;
             tally.advance(next);
             if next < tally.counts.len() {
                 let then = time.plus(Span(every.0.saturating_mul(next as i64 + 1)));
@@ -294,10 +298,9 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_periods_of_a_second_are_answered_as_quickly_as_three() {
+    fn a_visit_in_every_second_of_a_thousand_is_missed_when_one_is() {
         let visits: Vec<Timestamp> = (0..1_000).map(|second| Timestamp(second * 1_000 + 500)).collect();
-        let began = std::time::Instant::now();
-        for second in 0..200 {
+        for second in 0..20 {
             let now = Timestamp(999_500 + second * 1_000);
             assert_eq!(regularly(&visits, Span(1_000), 1_000, 1_000, 1, now).holds, second == 0);
         }
@@ -306,6 +309,5 @@ mod tests {
             Some(Timestamp(999_500)),
             "the last visit makes it a thousand"
         );
-        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     }
 }

@@ -11,7 +11,7 @@ pub mod schemas;
 pub mod segments;
 pub mod tracking;
 
-pub(crate) use query::{dictionary, sent};
+pub use query::{dictionary, sent};
 
 use crate::questions::Questions;
 use crate::runtime::{Handle, JobError};

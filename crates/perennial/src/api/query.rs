@@ -94,7 +94,7 @@ pub(super) async fn get_dictionary() -> Json<Value> {
 }
 
 /// The dictionary: tables and columns with what they mean, and functions.
-pub(crate) fn dictionary() -> Value {
+pub fn dictionary() -> Value {
     let tables = query::dictionary::TABLES.map(|table| {
         let columns = table.columns.iter();
         let columns: Vec<Value> = columns
@@ -109,7 +109,7 @@ pub(crate) fn dictionary() -> Value {
 }
 
 /// Sends a file as it is read.
-pub(crate) fn sent(file: File, format: Format) -> Response {
+pub fn sent(file: File, format: Format) -> Response {
     let pieces = stream::unfold(Some(file), |file| async move {
         let mut file = file?;
         let read = tokio::task::spawn_blocking(move || {

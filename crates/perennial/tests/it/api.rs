@@ -473,6 +473,8 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("advanceDemo", "POST", "/api/demo/advance".into(), vec![JSON], json!({ "span": "1d" }).to_string()),
         ("getDemoAnswers", "GET", "/api/demo/answers".into(), vec![], String::new()),
         ("createLoginLink", "POST", "/api/login-link".into(), vec![JSON], "{}".into()),
+        ("query", "POST", "/api/query".into(), vec![JSON], json!({ "sql": "SELECT count(*) FROM customers" }).to_string()),
+        ("getDictionary", "GET", "/api/query/dictionary".into(), vec![], String::new()),
         ("getOpenApi", "GET", "/api/openapi.json".into(), vec![], String::new()),
     ];
     let mut statuses = BTreeSet::new();

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
-use store::{Commit, Reader, Recovered, Store, StoreError};
+use store::{Commit, Prepared, Reader, Recovered, Sealer, Store, StoreError};
 use testkit::memory_store::{Fault, MemoryDisk, MemoryStore};
 
 /// How long a test waits for what must come.
@@ -38,6 +38,14 @@ impl Store for Gate {
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
+    }
+
+    fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError> {
+        self.store.sealer()
+    }
+
+    fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError> {
+        self.store.adopt(prepared)
     }
 }
 

@@ -209,7 +209,7 @@ subject: Hello
 body: Hello
 ---
 campaign: welcome
-kind: service
+purpose: service
 enter: { on: { did: Order Completed } }
 steps: [{ message: hello }]
 ",
