@@ -289,7 +289,8 @@ mod tests {
             catalogue.note(&ordered(if order % 3 == 0 { "coffee" } else { "tea" }, order));
         }
         let seen = catalogue.properties(&EventName::Exact("Order Completed".to_owned()));
-        let find = |path: &str| seen.iter().find(|seen| seen.path == path).unwrap_or_else(|| panic!("{path}: {seen:?}"));
+        let find =
+            |path: &str| seen.iter().find(|seen| seen.path == path).unwrap_or_else(|| panic!("{path}: {seen:?}"));
         assert_eq!(find("currency").values, ["GBP"]);
         assert_eq!(find("products[].category").values, ["tea", "coffee"]);
         assert_eq!(find("[\"ship to\"].city").values, ["York"]);
@@ -311,7 +312,12 @@ mod tests {
         }
         assert!(catalogue.kept <= KEPT, "{}", catalogue.kept);
         assert_eq!(catalogue.events().len(), 2_000);
-        let held: usize = catalogue.properties.values().flat_map(|sample| sample.names.values()).map(|values| 1 + values.frequent.len()).sum();
+        let held: usize = catalogue
+            .properties
+            .values()
+            .flat_map(|sample| sample.names.values())
+            .map(|values| 1 + values.frequent.len())
+            .sum();
         assert_eq!(held, catalogue.kept);
     }
 }

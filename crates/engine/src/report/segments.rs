@@ -167,12 +167,7 @@ impl Engine {
 
     /// Why a person is in each of some segments, or why not, by title; of all segments where none is named.
     /// O(history of theirs · conditions).
-    pub fn whys(
-        &self,
-        reader: &dyn Reader,
-        person: CustomerId,
-        only: Option<&str>,
-    ) -> Result<Vec<WhyIn>, ReportError> {
+    pub fn whys(&self, reader: &dyn Reader, person: CustomerId, only: Option<&str>) -> Result<Vec<WhyIn>, ReportError> {
         let person = self.person(person);
         let past = self.past(reader, person)?;
         let only = only.map(|name| self.get_version(DefinitionKind::Segment, name)).transpose()?.map(|(name, _)| name);

@@ -73,7 +73,9 @@ fn join(inner: &[Condition], word: &str) -> String {
     let parts: Vec<String> = inner
         .iter()
         .map(|condition| match condition {
-            Condition::All(list) | Condition::Any(list) | Condition::None(list) if list.len() > 1 => format!("({})", describe(condition)),
+            Condition::All(list) | Condition::Any(list) | Condition::None(list) if list.len() > 1 => {
+                format!("({})", describe(condition))
+            }
             _ => describe(condition),
         })
         .collect();
@@ -157,7 +159,9 @@ fn describe_did(did: &Did) -> String {
         Measure::Count { least: 0, most: Some(0) } => format!("has not done {event}{window}{filter}"),
         Measure::Count { least: 1, most: None } => format!("did {event}{window}{filter}"),
         Measure::Count { least, most: None } => format!("did {event} at least {}{window}{filter}", times(*least)),
-        Measure::Count { least: 0, most: Some(most) } => format!("did {event} at most {}{window}{filter}", times(*most)),
+        Measure::Count { least: 0, most: Some(most) } => {
+            format!("did {event} at most {}{window}{filter}", times(*most))
+        }
         Measure::Count { least, most: Some(most) } if least == most => {
             format!("did {event} exactly {}{window}{filter}", times(*most))
         }
@@ -301,7 +305,10 @@ mod tests {
     #[test]
     fn a_rule_reads_as_one_would_say_it() {
         let said = [
-            ("{ did: Order Completed, at_least: 3, within: 365d }", "did Order Completed at least 3 times in the last 365 days"),
+            (
+                "{ did: Order Completed, at_least: 3, within: 365d }",
+                "did Order Completed at least 3 times in the last 365 days",
+            ),
             ("{ did_not: Order Completed, within: 30d }", "has not done Order Completed in the last 30 days"),
             (
                 "{ did: Order Completed, sum: revenue, at_least: 250, within: 365d, where: { currency: { is: GBP } } }",

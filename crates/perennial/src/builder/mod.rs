@@ -3,6 +3,7 @@
 //! Pure: a form that was sent in, what was seen in the workspace, out comes the form as it is next. Whether a definition
 //! can be used is said by `domain` and the engine; nothing here decides that.
 
+mod choices;
 pub mod form;
 pub mod seen;
 pub mod steps;
@@ -77,12 +78,8 @@ impl Bench {
     pub fn open(text: &str) -> Bench {
         let text = in_lines(text);
         match read(&text) {
-            Ok(definition) => {
-                Bench { definition, shown: mark(&text), text, hindrance: None, new: None }
-            }
-            Err(message) => {
-                Bench { definition: None, shown: mark(&text), text, hindrance: Some(message), new: None }
-            }
+            Ok(definition) => Bench { definition, shown: mark(&text), text, hindrance: None, new: None },
+            Err(message) => Bench { definition: None, shown: mark(&text), text, hindrance: Some(message), new: None },
         }
     }
 
@@ -99,7 +96,7 @@ impl Bench {
         let Some(before) = sent.definition else { return Bench::open(&text) };
         let mut tree = Tree::of(&before, &mut Numbers::default());
         tree::write_fields(&mut tree, &sent.fields);
-        steps::choose(&mut tree, &sent.fields, seen);
+        choices::choose(&mut tree, &sent.fields, seen);
         let is_form_new = tree.value() != before;
         let stay = |definition: Value, hindrance: String| Bench {
             definition: Some(definition),
@@ -117,8 +114,9 @@ impl Bench {
                 }
                 match read(&text) {
                     Ok(definition) => {
-                        let hindrance = matches!(wish, Wish::Step(_))
-                            .then(|| "the text was read first, since it had been changed: press the button again".to_owned());
+                        let hindrance = matches!(wish, Wish::Step(_)).then(|| {
+                            "the text was read first, since it had been changed: press the button again".to_owned()
+                        });
                         Bench { definition, shown: mark(&text), text, hindrance, new: None }
                     }
                     Err(message) => stay(tree.value(), message),
@@ -137,7 +135,9 @@ impl Bench {
                 bench
             }
             // What a person wrote by hand stays as it looks.
-            _ if !is_form_new => Bench { definition: Some(before), shown: sent.shown, text, hindrance: None, new: None },
+            _ if !is_form_new => {
+                Bench { definition: Some(before), shown: sent.shown, text, hindrance: None, new: None }
+            }
             _ => Bench::of(tree.value()),
         }
     }

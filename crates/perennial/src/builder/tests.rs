@@ -203,7 +203,11 @@ fn every_condition_and_operator_has_fields_of_its_own() {
 fn every_kind_of_condition_can_be_chosen_and_is_right_at_once() {
     for (_, heads) in super::words::HEADS {
         for (head, _) in *heads {
-            let after = send(&segment("{ did: Order Completed, at_least: 2, where: { currency: { is: GBP } } }"), &[("h.1", head)], Wish::Form);
+            let after = send(
+                &segment("{ did: Order Completed, at_least: 2, where: { currency: { is: GBP } } }"),
+                &[("h.1", head)],
+                Wish::Form,
+            );
             let definition = after.definition.unwrap();
             let read = Segment::read(&definition);
             assert!(read.is_ok(), "{head}: {definition}: {read:?}");
@@ -222,8 +226,14 @@ fn every_operator_can_be_chosen_and_keeps_what_it_can() {
             assert!(read.is_ok(), "{operator}: {segment}: {read:?}");
         }
     }
-    assert_eq!(rule_after("{ trait: plan, is: gold }", &[("o.1", "in")], "form"), json!({ "trait": "plan", "in": ["gold"] }));
-    assert_eq!(rule_after("{ trait: plan, is: gold, ignore_case: true }", &[("o.1", "above")], "form"), json!({ "trait": "plan", "above": 0 }));
+    assert_eq!(
+        rule_after("{ trait: plan, is: gold }", &[("o.1", "in")], "form"),
+        json!({ "trait": "plan", "in": ["gold"] })
+    );
+    assert_eq!(
+        rule_after("{ trait: plan, is: gold, ignore_case: true }", &[("o.1", "above")], "form"),
+        json!({ "trait": "plan", "above": 0 })
+    );
 }
 
 #[test]
@@ -247,7 +257,14 @@ fn every_measure_and_window_can_be_chosen() {
 #[test]
 fn what_is_typed_becomes_what_is_meant() {
     let rule = "{ did: Order Completed, at_least: 3, within: 365d, where: { currency: { is: GBP } } }";
-    let typed = [("T.1.did", "Product *"), ("N.1.at_least", "5"), ("D.1.within", "2"), ("u.1.within", "w"), ("k.2.0", "total"), ("S.3.is", "12.50")];
+    let typed = [
+        ("T.1.did", "Product *"),
+        ("N.1.at_least", "5"),
+        ("D.1.within", "2"),
+        ("u.1.within", "w"),
+        ("k.2.0", "total"),
+        ("S.3.is", "12.50"),
+    ];
     let wanted = json!({ "did": "Product *", "at_least": 5, "within": "2w", "where": { "total": { "is": "12.50" } } });
     assert_eq!(rule_after(rule, &typed, "form"), wanted);
     let wanted = json!({ "trait": "plan", "in": ["a", 2, true, "b c"] });
@@ -268,7 +285,10 @@ fn buttons_add_move_and_take_away() {
     assert_eq!(added["all"][0], json!({ "list": "a" }));
     assert_eq!(added["all"][1]["did"], "Order Completed");
     assert_eq!(rule_after("{ list: a }", &[], "remove.1"), json!({ "everyone": true }));
-    assert_eq!(rule_after("{ all: [ { list: a }, { any: [ { list: b } ] } ] }", &[], "remove.6"), json!({ "all": [{ "list": "a" }] }));
+    assert_eq!(
+        rule_after("{ all: [ { list: a }, { any: [ { list: b } ] } ] }", &[], "remove.6"),
+        json!({ "all": [{ "list": "a" }] })
+    );
     let tested = rule_after("{ did: A, where: { a: { is: 1 } } }", &[], "test.2");
     assert_eq!(tested["where"], json!({ "a": { "is": 1 }, "": { "exists": true } }));
     let again = send(&json!({ "segment": "s", "where": tested }), &[], Wish::read("test.2")).definition.unwrap();
@@ -283,7 +303,9 @@ fn any_button_on_any_definition_leaves_a_definition() {
         let definition = grown(number);
         for id in 0..30 {
             let steps = words.iter().map(|word| format!("{word}.{id}"));
-            let steps = steps.chain(puts.iter().map(|key| format!("put.{id}.{key}"))).chain([format!("droptest.{id}.0"), format!("drop.{id}.where")]);
+            let steps = steps
+                .chain(puts.iter().map(|key| format!("put.{id}.{key}")))
+                .chain([format!("droptest.{id}.0"), format!("drop.{id}.where")]);
             for step in steps {
                 let after = send(&definition, &[], Wish::read(&step)).definition.unwrap();
                 assert!(after.get("where").is_some(), "{step} on {definition}");
@@ -299,7 +321,12 @@ fn form_and_text_follow_each_other_and_nobody_loses_what_they_wrote() {
     let open = Bench::of(definition.clone());
     let fields = draw(&tree_of(&definition), &seen(), &[], None).sent();
     let typed = open.text.replace("30d", "45d");
-    let sent = Sent { definition: Some(definition.clone()), fields: fields.clone(), text: typed.replace('\n', "\r\n"), shown: open.shown.clone() };
+    let sent = Sent {
+        definition: Some(definition.clone()),
+        fields: fields.clone(),
+        text: typed.replace('\n', "\r\n"),
+        shown: open.shown.clone(),
+    };
     let after = Bench::turn(sent.clone(), Wish::Go, &seen());
     assert_eq!(after.definition.as_ref().unwrap()["where"]["within"], "45d");
     assert_eq!(after.text, typed, "the text stays as it was written");
@@ -336,13 +363,50 @@ fn what_is_wrong_stands_beside_what_it_is_about() {
 
 #[test]
 fn whatever_somebody_sends_as_a_form_is_no_panic() {
-    let odd = ["", ".", "T", "T.", "T.x", "T.1", "k.1.9", "h.0", "h.99", "d.1.within", "u.1.within", "J.1.where", "w.1.", "m.1", "o.1"];
-    let values = ["", "a", "\u{0}", "{", "[[[[", "999999999999999999999999", "-1", "é", "all", "then", "range", "between", "any"];
-    for definition in [json!({}), json!({ "where": [] }), json!({ "where": 3 }), segment("{ did: A, within: 30d }"), json!({ "segment": 1, "where": { "all": [3, [], {}, { "did": { "x": 1 } }] } })] {
+    let odd = [
+        "",
+        ".",
+        "T",
+        "T.",
+        "T.x",
+        "T.1",
+        "k.1.9",
+        "h.0",
+        "h.99",
+        "d.1.within",
+        "u.1.within",
+        "J.1.where",
+        "w.1.",
+        "m.1",
+        "o.1",
+    ];
+    let values = [
+        "",
+        "a",
+        "\u{0}",
+        "{",
+        "[[[[",
+        "999999999999999999999999",
+        "-1",
+        "é",
+        "all",
+        "then",
+        "range",
+        "between",
+        "any",
+    ];
+    for definition in [
+        json!({}),
+        json!({ "where": [] }),
+        json!({ "where": 3 }),
+        segment("{ did: A, within: 30d }"),
+        json!({ "segment": 1, "where": { "all": [3, [], {}, { "did": { "x": 1 } }] } }),
+    ] {
         for name in odd {
             for value in values {
                 let fields = vec![(name.to_owned(), value.to_owned())];
-                let sent = Sent { definition: Some(definition.clone()), fields, text: value.to_owned(), shown: String::new() };
+                let sent =
+                    Sent { definition: Some(definition.clone()), fields, text: value.to_owned(), shown: String::new() };
                 for wish in ["form", "text", "go", "add.0", "unwrap.1", "up.2", "remove.0", "wrap.0", "test.1"] {
                     let after = Bench::turn(sent.clone(), Wish::read(wish), &seen());
                     if let Some(tree) = after.tree() {

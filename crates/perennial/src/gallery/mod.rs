@@ -119,7 +119,10 @@ impl Ready {
             .iter()
             .map(|parameter| {
                 let chosen = chosen.get(&parameter.name).map(|text| text.trim());
-                (format!("{{{}}}", parameter.name), chosen.filter(|text| parameter.takes(text)).unwrap_or(&parameter.value))
+                (
+                    format!("{{{}}}", parameter.name),
+                    chosen.filter(|text| parameter.takes(text)).unwrap_or(&parameter.value),
+                )
             })
             .collect();
         json!({ "segment": self.name, "title": self.title, "where": filled(&self.template, &values) })

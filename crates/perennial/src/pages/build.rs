@@ -9,7 +9,6 @@ use serde::Deserialize;
 use super::Pages;
 use super::edit::{Check, Definition, Draft, Problem};
 use super::frame::{Frame, Nav};
-use crate::gallery;
 use super::guard::{Asked, Posted, Signed};
 use super::links::Place;
 use super::routes::{html, see};
@@ -18,6 +17,7 @@ use super::text::Count;
 use super::views::{PageError, Views};
 use crate::builder::form::{Form, Trouble, draw, events_named};
 use crate::builder::{Bench, Seen, Sent, Wish};
+use crate::gallery;
 
 /// A definition at a glance: its sentence, or what is wrong with it.
 pub type Glance = Result<String, Vec<Problem>>;
@@ -182,7 +182,8 @@ impl BuildForm {
         let sent = self.sent();
         let named = sent.definition.as_ref().map(events_named).unwrap_or_default();
         let seen = views.seen(&named)?;
-        let before = sent.definition.as_ref().map(|definition| draw(&crate::builder::tree_of(definition), &seen, &[], None));
+        let before =
+            sent.definition.as_ref().map(|definition| draw(&crate::builder::tree_of(definition), &seen, &[], None));
         let bench = Bench::turn(sent, Wish::read(self.get("do")), &seen);
         let mut built = drawn(views, bench, self.name(), self.version())?;
         built.is_reshaped = match (&before, &built.form) {
@@ -225,7 +226,11 @@ pub(super) struct BuildQuery {
     parameters: std::collections::BTreeMap<String, String>,
 }
 
-pub(super) async fn build(State(pages): State<Pages>, visit: super::session::Visit, Asked(query): Asked<BuildQuery>) -> Response {
+pub(super) async fn build(
+    State(pages): State<Pages>,
+    visit: super::session::Visit,
+    Asked(query): Asked<BuildQuery>,
+) -> Response {
     pages
         .show(
             visit,

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::builder::{Seen, SeenName, SeenThing};
+use crate::pages::build::Glance;
 use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel};
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::chart::SizePoint;
@@ -16,24 +18,20 @@ use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
 use crate::pages::filter::Filter;
 use crate::pages::frame::{Sending, Workspace};
+use crate::pages::gallery::{GalleryCounts, GalleryRow, GalleryView};
 use crate::pages::home::{Attention, Finding, HomeView};
 use crate::pages::ingest::{CallOutcome, CallRow, IngestView, RefusedCall, RefusedReason, SourceRow, Totals};
 use crate::pages::links::{Link, Place};
 use crate::pages::message::{LedgerRow, MessageView};
 use crate::pages::outbox::{MessageRow, OutboxView};
 use crate::pages::outcome::{Outcome, ReasonCount, Verdict};
-use crate::builder::{Seen, SeenName, SeenThing};
-use crate::pages::build::Glance;
-use crate::pages::gallery::{GalleryCounts, GalleryRow, GalleryView};
-use crate::pages::segment::{
-    DiffLine, Mark, MemberRow, Movement, OverlapRow, SegmentView, VersionRow, Way,
-};
-use crate::pages::why::{WhyReason, WhyRow, WhyView};
-use domain::segment::EventName;
+use crate::pages::segment::{DiffLine, Mark, MemberRow, Movement, OverlapRow, SegmentView, VersionRow, Way};
 use crate::pages::segments::{SegmentRow, SegmentsView};
 use crate::pages::session::Notice;
 use crate::pages::text::{Count, Money, Prose, Tag, Tone};
+use crate::pages::why::{WhyReason, WhyRow, WhyView};
 use crate::pages::{Order, PageError, Views};
+use domain::segment::EventName;
 
 /// Which invented shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -803,18 +801,28 @@ impl Views for Shop {
             text: self.words(place, "Did Order Completed at least 3 times in the last 365 days"),
             holds,
             until: (place % 2 == 0).then(|| ahead(24 * 30)),
-            because: vec![(Some(ago(30)), self.words(place + 1, "Order Completed (o-5102)")), (None, self.words(3, "plan: gold"))],
+            because: vec![
+                (Some(ago(30)), self.words(place + 1, "Order Completed (o-5102)")),
+                (None, self.words(3, "plan: gold")),
+            ],
             inner,
         };
         let row = |place: usize| WhyRow {
-            segment: Link::segment(&self.words(place + 5, "lapsed-regulars"), &self.words(place, "Regulars who stopped")),
+            segment: Link::segment(
+                &self.words(place + 5, "lapsed-regulars"),
+                &self.words(place, "Regulars who stopped"),
+            ),
             is_member: place == 0,
             since: (place == 0).then(|| ago(100)),
             until: (place == 1).then(|| ahead(100)),
             reasons: vec![reason(0, true, vec![reason(1, false, Vec::new()), reason(2, true, Vec::new())])],
         };
         let rows = if segment.is_some() { vec![row(0)] } else { (0..3).map(row).collect() };
-        Ok(WhyView { customer: Link::customer(&id, &self.words(2, "Sarah Whitfield")), only: segment.map(str::to_owned), rows })
+        Ok(WhyView {
+            customer: Link::customer(&id, &self.words(2, "Sarah Whitfield")),
+            only: segment.map(str::to_owned),
+            rows,
+        })
     }
 
     fn gallery(&self) -> Result<GalleryView, PageError> {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::campaign::CampaignPage;
 use super::campaigns::CampaignsPage;
+use super::chart::SizeChart;
 use super::customer::CustomerPage;
 use super::customers::{CustomerSearch, CustomersPage};
 use super::edit::{Definition, Draft, EditPage, PreviewPart};
@@ -23,7 +24,6 @@ use super::links::Place;
 use super::login::{BareTroublePage, LinkPage, LoginPage, SessionsPage, Trouble, TroublePage};
 use super::message::MessagePage;
 use super::outbox::OutboxPage;
-use super::chart::SizeChart;
 use super::segment::{SegmentPage, SizePart};
 use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};

@@ -1,15 +1,15 @@
 //! The seam between pages and engine: what pages ask for, and what a person can do on them.
 
+use super::build::Glance;
 use super::campaign::CampaignView;
 use super::campaigns::CampaignsView;
+use super::chart::SizePoint;
 use super::customer::CustomerView;
 use super::customers::{CustomerSearch, CustomersView};
 use super::edit::{Check, Definition, Draft, Problem};
-use super::build::Glance;
-use super::chart::SizePoint;
 use super::filter::Filter;
-use super::gallery::{GalleryCounts, GalleryView};
 use super::frame::Workspace;
+use super::gallery::{GalleryCounts, GalleryView};
 use super::home::HomeView;
 use super::ingest::IngestView;
 use super::message::MessageView;

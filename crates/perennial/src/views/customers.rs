@@ -3,8 +3,8 @@
 use super::{EngineViews, House, told, words};
 use crate::pages::PageError;
 use crate::pages::customer::{
-    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, Suppression, TraitRow,
-    WhyCondition,
+    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, Suppression,
+    TraitRow, WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::links::{Link, Place};

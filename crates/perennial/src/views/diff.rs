@@ -51,7 +51,8 @@ mod tests {
     fn a_changed_number_is_one_line_out_and_one_line_in() {
         let lines = diff("a: 1\nwithin: 30d\nz: 2\n", "a: 1\nwithin: 45d\nz: 2\n");
         let marks: Vec<(Mark, &str)> = lines.iter().map(|line| (line.mark, line.text.as_str())).collect();
-        let wanted = [(Mark::Kept, "a: 1"), (Mark::Out, "within: 30d"), (Mark::In, "within: 45d"), (Mark::Kept, "z: 2")];
+        let wanted =
+            [(Mark::Kept, "a: 1"), (Mark::Out, "within: 30d"), (Mark::In, "within: 45d"), (Mark::Kept, "z: 2")];
         assert_eq!(marks, wanted);
         assert!(diff("", "").is_empty());
         assert_eq!(diff("", "a\nb").len(), 2);

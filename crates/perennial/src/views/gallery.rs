@@ -70,9 +70,7 @@ fn missing(engine: &Engine, ready: &Ready) -> Vec<String> {
     let catalogue: &Catalogue = engine.catalogue();
     let is_missing = |need: &Need| match need {
         Need::Event(name) => !catalogue.has_event(name),
-        Need::Trait(name) => {
-            !catalogue.traits().iter().any(|seen| seen.path.split('.').next() == Some(name.as_str()))
-        }
+        Need::Trait(name) => !catalogue.traits().iter().any(|seen| seen.path.split('.').next() == Some(name.as_str())),
         Need::Record(kind) => !catalogue.records().iter().any(|(seen, _)| seen == kind),
     };
     let words = |need: Need| match need {

@@ -17,7 +17,8 @@ impl<H: House> EngineViews<H> {
         let definitions = engine.definitions();
         let usual = EventName::Exact(domain::call::events::ORDER_COMPLETED.to_owned());
         let asked = events.iter().chain((!events.contains(&usual)).then_some(&usual));
-        let thing = |event: &EventName| SeenThing { name: event.to_string(), names: names(catalogue.properties(event)) };
+        let thing =
+            |event: &EventName| SeenThing { name: event.to_string(), names: names(catalogue.properties(event)) };
         let kinds = catalogue.records().into_iter().take(KINDS);
         Seen {
             events: catalogue

@@ -3,8 +3,8 @@
 use super::diff::diff;
 use super::{EngineViews, House, told, words, yaml};
 use crate::pages::PageError;
-use crate::pages::links::Link;
 use crate::pages::chart::SizePoint;
+use crate::pages::links::Link;
 use crate::pages::segment::{MemberRow, Movement, OverlapRow, SegmentView, VersionRow, Way};
 use crate::pages::segments::{SegmentRow, SegmentsView};
 use crate::pages::text::Count;

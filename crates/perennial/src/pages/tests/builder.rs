@@ -8,7 +8,11 @@ use axum::http::StatusCode;
 /// The fields of the builder on a page, as a browser would send them.
 fn fields(page: &str) -> Vec<(String, String)> {
     let text = |text: &str| {
-        text.replace("&#34;", "\"").replace("&#39;", "'").replace("&#60;", "<").replace("&#62;", ">").replace("&#38;", "&")
+        text.replace("&#34;", "\"")
+            .replace("&#39;", "'")
+            .replace("&#60;", "<")
+            .replace("&#62;", ">")
+            .replace("&#38;", "&")
     };
     let attribute = |tag: &str, name: &str| {
         let after = tag.split_once(&format!(" {name}=\""))?.1;
@@ -38,10 +42,17 @@ fn fields(page: &str) -> Vec<(String, String)> {
     found
 }
 
-async fn press(browser: &Browser, page: &Answer, address: &str, button: (&str, &str), changed: &[(&str, &str)]) -> Answer {
+async fn press(
+    browser: &Browser,
+    page: &Answer,
+    address: &str,
+    button: (&str, &str),
+    changed: &[(&str, &str)],
+) -> Answer {
     let mut sent = fields(&page.body);
     for (name, value) in changed {
-        sent.iter_mut().find(|(other, _)| other == name).unwrap_or_else(|| panic!("no field {name}")).1 = (*value).to_owned();
+        sent.iter_mut().find(|(other, _)| other == name).unwrap_or_else(|| panic!("no field {name}")).1 =
+            (*value).to_owned();
     }
     sent.push((button.0.to_owned(), button.1.to_owned()));
     let body: Vec<String> = sent.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
@@ -95,7 +106,8 @@ async fn with_javascript_only_what_changes_comes_back() {
 async fn what_was_written_by_hand_and_cannot_be_read_is_kept_with_what_is_wrong() {
     let browser = Browser::inside(Invented::Busy).await;
     let page = browser.get("/edit/segment?name=lapsed-regulars").await;
-    let broken = press(&browser, &page, "/edit/segment", ("do", "text"), &[("yaml", "segment: x\nwhere: { did: [\n")]).await;
+    let broken =
+        press(&browser, &page, "/edit/segment", ("do", "text"), &[("yaml", "segment: x\nwhere: { did: [\n")]).await;
     assert!(broken.body.contains("where: { did: ["), "{}", broken.body);
     assert!(broken.body.contains("thing to mend"), "{}", broken.body);
     assert_eq!(count(&broken, "class=\"node\""), 2, "the form is as it was");

@@ -33,7 +33,11 @@ fn a_full_shop() -> Story {
 fn every_ready_segment_runs_and_is_counted_as_the_builder_counts_it() {
     let story = a_full_shop();
     let view = story.views.gallery().unwrap();
-    assert!(view.rows.iter().all(|row| row.missing.is_empty()), "{:?}", view.rows.iter().map(|row| &row.missing).collect::<Vec<_>>());
+    assert!(
+        view.rows.iter().all(|row| row.missing.is_empty()),
+        "{:?}",
+        view.rows.iter().map(|row| &row.missing).collect::<Vec<_>>()
+    );
     let counts: BTreeMap<String, u64> = story.views.gallery_counts().unwrap().into_iter().collect();
     assert_eq!(counts.len(), gallery::all().len());
     let mut members = 0;
@@ -42,11 +46,20 @@ fn every_ready_segment_runs_and_is_counted_as_the_builder_counts_it() {
         // The shop has segments of its own under some of these names.
         definition["segment"] = format!("my-{}", ready.name).into();
         let draft = Draft { name: None, version: None, yaml: yaml::write(&definition) };
-        let check = story.views.check(Definition::Segment, &draft).unwrap().unwrap_or_else(|problems| panic!("{}: {problems:?}", ready.name));
+        let check = story
+            .views
+            .check(Definition::Segment, &draft)
+            .unwrap()
+            .unwrap_or_else(|problems| panic!("{}: {problems:?}", ready.name));
         assert!(check.warnings.is_empty(), "{}: {:?}", ready.name, check.warnings);
         let effect = format!("{:?}", check.effect).replace('\u{a0}', " ");
         let noun = if counts[&ready.name] == 1 { "customer" } else { "customers" };
-        assert!(effect.contains(&format!("\"{} {noun}\"", Count(counts[&ready.name]))), "{}: {} in {effect}", ready.name, counts[&ready.name]);
+        assert!(
+            effect.contains(&format!("\"{} {noun}\"", Count(counts[&ready.name]))),
+            "{}: {} in {effect}",
+            ready.name,
+            counts[&ready.name]
+        );
         members += counts[&ready.name];
     }
     assert!(members > 30, "{counts:?}");
@@ -88,12 +101,20 @@ fn a_segments_page_shows_what_changed_between_versions_by_whom_and_who_is_elsewh
     let changed = Draft { yaml: draft.yaml.replace("30d", "45d"), ..draft };
     story.views.save(Definition::Segment, &changed).unwrap().unwrap();
     let view = story.views.segment("regulars", None).unwrap();
-    assert_eq!(view.versions.iter().map(|row| (row.version, row.by.as_str())).collect::<Vec<_>>(), [(2, "page"), (1, "test")]);
-    let marks: Vec<Mark> = view.versions[0].lines.iter().map(|line| line.mark).filter(|mark| *mark != Mark::Kept).collect();
+    assert_eq!(
+        view.versions.iter().map(|row| (row.version, row.by.as_str())).collect::<Vec<_>>(),
+        [(2, "page"), (1, "test")]
+    );
+    let marks: Vec<Mark> =
+        view.versions[0].lines.iter().map(|line| line.mark).filter(|mark| *mark != Mark::Kept).collect();
     assert_eq!(marks, [Mark::Out, Mark::In]);
     assert!(view.versions[1].lines.iter().all(|line| line.mark == Mark::In));
     assert_eq!(view.overlaps.len(), 1);
-    assert_eq!((view.overlaps[0].both, view.overlaps[0].expected), (Count(8), Count(8)), "all regulars are buyers, and so is everybody");
+    assert_eq!(
+        (view.overlaps[0].both, view.overlaps[0].expected),
+        (Count(8), Count(8)),
+        "all regulars are buyers, and so is everybody"
+    );
     assert_eq!(story.views.segment_size("regulars").unwrap().unwrap().last().unwrap().members, Count(8));
     assert!(!story.views.segment("regulars", None).unwrap().size.is_empty(), "at hand from now on");
 }
@@ -110,5 +131,7 @@ fn the_builder_offers_what_was_really_seen() {
     assert!(seen.segments.iter().any(|(name, title)| name == "buyers" && title == "Everybody who bought"));
     let glance = |yaml: &str| story.views.glance(&Draft { name: None, version: None, yaml: yaml.to_owned() }).unwrap();
     assert_eq!(glance("segment: x\nwhere: { did_not: A, within: 2h }").unwrap(), "Has not done A in the last 2 hours");
-    assert!(glance("segment: x\nwhere: { segment: regular }").unwrap_err()[0].message.contains("did you mean `regulars`"));
+    assert!(
+        glance("segment: x\nwhere: { segment: regular }").unwrap_err()[0].message.contains("did you mean `regulars`")
+    );
 }
