@@ -28,6 +28,8 @@ pub enum Part {
     Choice(Choice),
     /// A button.
     Button(Button),
+    /// Pieces that stay on one line: a number and its unit.
+    Together(Vec<Part>),
 }
 
 impl HtmlSafe for Part {}
@@ -88,18 +90,19 @@ impl Node {
 
     fn collect_names<'n>(&'n self, names: &mut Vec<&'n str>) {
         let parts = self.lines.iter().flatten().chain(&self.adds);
-        names.extend(parts.filter_map(Part::name));
+        names.extend(parts.flat_map(Part::names));
         self.blocks.iter().for_each(|block| block.collect_names(names));
         self.children.iter().for_each(|child| child.collect_names(names));
     }
 }
 
 impl Part {
-    fn name(&self) -> Option<&str> {
+    fn names(&self) -> Vec<&str> {
         match self {
-            Part::Field(field) => Some(&field.name),
-            Part::Choice(choice) => Some(&choice.name),
-            Part::Words(_) | Part::Button(_) => None,
+            Part::Field(field) => vec![&field.name],
+            Part::Choice(choice) => vec![&choice.name],
+            Part::Together(parts) => parts.iter().flat_map(Part::names).collect(),
+            Part::Words(_) | Part::Button(_) => Vec::new(),
         }
     }
 }
@@ -114,10 +117,10 @@ impl Block {
 
     fn collect_names<'n>(&'n self, names: &mut Vec<&'n str>) {
         for line in &self.lines {
-            names.extend(line.parts.iter().filter_map(Part::name));
+            names.extend(line.parts.iter().flat_map(Part::names));
             line.inner.iter().for_each(|inner| inner.collect_names(names));
         }
-        names.extend(self.adds.iter().filter_map(Part::name));
+        names.extend(self.adds.iter().flat_map(Part::names));
     }
 }
 
@@ -131,7 +134,7 @@ impl Form {
 
     /// The names of all fields, in order: two forms with the same names look alike but for what was typed.
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.head.iter().flatten().filter_map(Part::name).collect();
+        let mut names: Vec<&str> = self.head.iter().flatten().flat_map(Part::names).collect();
         self.rule.iter().for_each(|rule| rule.collect_names(&mut names));
         names
     }
@@ -158,18 +161,19 @@ struct TestLine {
 #[cfg(test)]
 impl Part {
     /// What a browser sends for it if nobody touches it.
-    fn sent(&self) -> Option<(String, String)> {
+    fn sent(&self) -> Vec<(String, String)> {
         match self {
             Part::Field(field) if field.lines > 0 => {
-                Some((field.name.clone(), super::tree::in_lines(&field.value).replace('\n', "\r\n")))
+                vec![(field.name.clone(), super::tree::in_lines(&field.value).replace('\n', "\r\n"))]
             }
-            Part::Field(field) => Some((field.name.clone(), super::tree::in_one_line(&field.value))),
+            Part::Field(field) => vec![(field.name.clone(), super::tree::in_one_line(&field.value))],
             Part::Choice(choice) => {
                 let mut options = choice.options.iter().flat_map(|(_, options)| options);
                 let chosen = options.clone().find(|(_, _, chosen)| *chosen).or_else(|| options.next());
-                chosen.map(|(value, _, _)| (choice.name.clone(), value.clone()))
+                chosen.map(|(value, _, _)| (choice.name.clone(), value.clone())).into_iter().collect()
             }
-            Part::Words(_) | Part::Button(_) => None,
+            Part::Together(parts) => parts.iter().flat_map(Part::sent).collect(),
+            Part::Words(_) | Part::Button(_) => Vec::new(),
         }
     }
 }
@@ -180,17 +184,17 @@ impl Form {
     pub(super) fn sent(&self) -> Vec<(String, String)> {
         fn of_block(block: &Block, sent: &mut Vec<(String, String)>) {
             for line in &block.lines {
-                sent.extend(line.parts.iter().filter_map(Part::sent));
+                sent.extend(line.parts.iter().flat_map(Part::sent));
                 line.inner.iter().for_each(|inner| of_block(inner, sent));
             }
-            sent.extend(block.adds.iter().filter_map(Part::sent));
+            sent.extend(block.adds.iter().flat_map(Part::sent));
         }
         fn of_node(node: &Node, sent: &mut Vec<(String, String)>) {
-            sent.extend(node.lines.iter().flatten().chain(&node.adds).filter_map(Part::sent));
+            sent.extend(node.lines.iter().flatten().chain(&node.adds).flat_map(Part::sent));
             node.blocks.iter().for_each(|block| of_block(block, sent));
             node.children.iter().for_each(|child| of_node(child, sent));
         }
-        let mut sent: Vec<_> = self.head.iter().flatten().filter_map(Part::sent).collect();
+        let mut sent: Vec<_> = self.head.iter().flatten().flat_map(Part::sent).collect();
         self.rule.iter().for_each(|rule| of_node(rule, &mut sent));
         sent
     }

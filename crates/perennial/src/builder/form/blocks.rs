@@ -184,7 +184,7 @@ impl<'a> Drawing<'a> {
             ("before" | "after", _) => {
                 line.push(self.line(Kind::Text, true, id, word, test, "Date or instant", "when", "whens"));
             }
-            ("within_past" | "within_next", _) => line.extend(self.span(true, id, word, test, "How long")),
+            ("within_past" | "within_next", _) => line.push(self.span(true, id, word, test, "How long")),
             ("on_day", _) => line.push(self.line(Kind::Text, true, id, word, test, "Day", "number", "days")),
             ("anniversary", Some(operand)) => {
                 let is_today = matches!(operand, Tree::Leaf(_));
@@ -194,7 +194,7 @@ impl<'a> Drawing<'a> {
                 match operand {
                     Tree::Leaf(Value::String(text)) if text == "today" => {}
                     Tree::Map(inner, _) => {
-                        line.extend(self.span(true, *inner, "within_next", operand, "How many days"));
+                        line.push(self.span(true, *inner, "within_next", operand, "How many days"));
                         line.extend(self.extras(operand, *inner, &["within_next"]));
                     }
                     _ => line.push(self.line(Kind::Raw, true, id, word, test, "Which day", "text", "")),

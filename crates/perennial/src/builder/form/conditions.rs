@@ -97,7 +97,7 @@ impl<'a> Drawing<'a> {
             "first_time" => {
                 known.push("within");
                 lines[0].extend([self.event(id, head, tree), words("in the last")]);
-                lines[0].extend(self.span(true, id, "within", tree, "How long ago at most"));
+                lines[0].push(self.span(true, id, "within", tree, "How long ago at most"));
             }
             "last" | "first" => {
                 lines[0].push(self.event(id, head, tree));
@@ -110,16 +110,16 @@ impl<'a> Drawing<'a> {
             "stopped" => {
                 known.extend(["active", "quiet"]);
                 lines[0].extend([self.event(id, head, tree), words("– did it in the last")]);
-                lines[0].extend(self.span(true, id, "active", tree, "How far back"));
+                lines[0].push(self.span(true, id, "active", tree, "How far back"));
                 lines[0].push(words("but not in the last"));
-                lines[0].extend(self.span(true, id, "quiet", tree, "Without any for"));
+                lines[0].push(self.span(true, id, "quiet", tree, "Without any for"));
             }
             "restarted" => {
                 known.extend(["quiet", "recent"]);
                 lines[0].extend([self.event(id, head, tree), words("in the last")]);
-                lines[0].extend(self.span(true, id, "recent", tree, "How long ago at most"));
+                lines[0].push(self.span(true, id, "recent", tree, "How long ago at most"));
                 lines[0].push(words("after a pause of"));
-                lines[0].extend(self.span(true, id, "quiet", tree, "Length of the pause"));
+                lines[0].push(self.span(true, id, "quiet", tree, "Length of the pause"));
                 lines[0].push(words("or longer"));
             }
             "regularly" => {
@@ -229,7 +229,7 @@ impl<'a> Drawing<'a> {
         for window in &windows {
             line.push(choice(format!("w.{id}.{window}"), "When", WINDOWS, window).reshaping());
             match (*window, tree.get(window)) {
-                ("within", _) => line.extend(self.span(true, id, "within", tree, "How long")),
+                ("within", _) => line.push(self.span(true, id, "within", tree, "How long")),
                 ("within_days", _) => {
                     line.push(self.line(
                         Kind::Number,
@@ -336,7 +336,7 @@ impl<'a> Drawing<'a> {
         }
         line.push(self.line(Kind::Number, true, id, "periods", tree, "How many periods", "number", ""));
         line.push(words("periods of"));
-        line.extend(self.span(true, id, "every", tree, "Length of a period"));
+        line.push(self.span(true, id, "every", tree, "Length of a period"));
     }
 
     fn sequence(
@@ -359,7 +359,7 @@ impl<'a> Drawing<'a> {
             let mut line = vec![words(said), self.event(inner_id, "did", inner)];
             if word == head {
                 line.push(words("within"));
-                line.extend(self.span(true, id, "within", sequence, "Within"));
+                line.push(self.span(true, id, "within", sequence, "Within"));
             } else {
                 first_event.clone_from(&event);
             }
@@ -400,7 +400,7 @@ impl<'a> Drawing<'a> {
         }
         if sequence.has("recent") {
             line.push(words("the first one in the last"));
-            line.extend(self.span(false, id, "recent", sequence, "How long ago at most"));
+            line.push(self.span(false, id, "recent", sequence, "How long ago at most"));
         } else {
             more.push(button(format!("put.{id}.recent"), "Only lately", "Ask that the first one was lately"));
         }
@@ -468,7 +468,7 @@ impl<'a> Drawing<'a> {
             choice(format!("y.{id}"), "Longer or shorter", &[("at_least", at_least), ("less_than", less_than)], word)
                 .reshaping(),
         );
-        line.extend(self.span(true, id, word, inner, "How long"));
+        line.push(self.span(true, id, word, inner, "How long"));
     }
 
     #[expect(clippy::too_many_arguments, reason = "one line of the table of what a condition may say beside its head")]

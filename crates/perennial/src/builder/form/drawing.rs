@@ -147,7 +147,7 @@ impl<'a> Drawing<'a> {
         })
     }
 
-    pub(super) fn span(&mut self, is_required: bool, id: u32, key: &str, holder: &Tree, label: &str) -> Vec<Part> {
+    pub(super) fn span(&mut self, is_required: bool, id: u32, key: &str, holder: &Tree, label: &str) -> Part {
         let shown = Kind::Span.shown(holder.get(key));
         let (amount, unit) = split_span(&shown);
         let letter = if is_required { 'D' } else { 'd' };
@@ -165,7 +165,7 @@ impl<'a> Drawing<'a> {
         let unit = if unit.is_empty() && !is_whole { "d" } else { unit };
         let choice = choice(format!("u.{id}.{key}"), &format!("{label}, unit"), UNITS, unit);
         let choice = if is_whole { choice.keeping(unit) } else { choice };
-        vec![field, choice.typed()]
+        Part::Together(vec![field, choice.typed()])
     }
 
     pub(super) fn event(&mut self, id: u32, key: &str, holder: &Tree) -> Part {
