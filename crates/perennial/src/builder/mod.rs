@@ -3,6 +3,7 @@
 //! Pure: a form that was sent in, what was seen in the workspace, out comes the form as it is next. Whether a definition
 //! can be used is said by `domain` and the engine; nothing here decides that.
 
+mod choices;
 pub mod form;
 pub mod seen;
 pub mod steps;
@@ -95,7 +96,7 @@ impl Bench {
         let Some(before) = sent.definition else { return Bench::open(&text) };
         let mut tree = Tree::of(&before, &mut Numbers::default());
         tree::write_fields(&mut tree, &sent.fields);
-        steps::choose(&mut tree, &sent.fields, seen);
+        choices::choose(&mut tree, &sent.fields, seen);
         let is_form_new = tree.value() != before;
         let stay = |definition: Value, hindrance: String| Bench {
             definition: Some(definition),
