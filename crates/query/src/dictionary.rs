@@ -115,7 +115,7 @@ table!(TRAITS, TraitColumn, "traits", "What is known about people now, one row f
 table!(RECORDS, RecordColumn, "records", "What people have now, such as passes, subscriptions and shipments: one row for each person and thing. What is over is in events.", {
     Customer "customer" Text "Who has it; a thing may be shared.",
     Kind "kind" Text "Which kind of thing, such as pass.",
-    Record "record" Text "Its id.",
+    Record "record" Text "Its id, unique together with its kind.",
     Attributes "attributes" Json "What is known of it, one name for each attribute: json_get_str(attributes, 'status').",
     Since "since" Instant "Since when they have had it without a break.",
 });

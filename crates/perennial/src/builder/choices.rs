@@ -9,9 +9,25 @@ use serde_json::{Value, json};
 
 /// Does what the choices of the form say, after its fields were written.
 pub(super) fn choose(tree: &mut Tree, fields: &[(String, String)], seen: &Seen) {
-    for (name, choice) in fields {
-        let Some(field) = FieldName::read(name) else { continue };
-        let Some(found) = tree.find_mut(field.id) else { continue };
+    let root = tree.id();
+    let chosen = || {
+        let read = fields.iter().filter_map(|(name, choice)| Some((FieldName::read(name)?, choice.as_str())));
+        read.filter(move |(field, _)| Some(field.id) != root)
+    };
+    // Where the kind or the question changes, the other choices are still those of the former one.
+    let changes = |field: &FieldName<'_>, choice: &str, tree: &Tree| {
+        let found = tree.find(field.id);
+        match field.letter {
+            'h' => found.and_then(head_of).is_some_and(|head| head != choice),
+            'q' => found.is_some_and(|found| question_of(found) != choice),
+            _ => false,
+        }
+    };
+    let others: Vec<u32> =
+        chosen().filter(|(field, choice)| changes(field, choice, tree)).map(|(field, _)| field.id).collect();
+    for (field, choice) in chosen() {
+        let is_of_former = others.contains(&field.id) && !matches!(field.letter, 'h' | 'q');
+        let Some(found) = tree.find_mut(field.id).filter(|_| !is_of_former) else { continue };
         match field.letter {
             'h' => choose_head(found, choice, seen),
             'o' => choose_operator(found, choice),
@@ -264,7 +280,7 @@ pub(super) fn choose_window(tree: &mut Tree, present: &str, choice: &str) {
 
 fn choose_question(tree: &mut Tree, choice: &str, seen: &Seen) {
     let present = question_of(tree);
-    if present == choice || !RECORD_QUESTIONS.iter().any(|(word, _)| *word == choice) {
+    if !tree.has("record") || present == choice || !RECORD_QUESTIONS.iter().any(|(word, _)| *word == choice) {
         return;
     }
     let attribute = seen.usual_attribute_of(tree.text("record").unwrap_or(""));

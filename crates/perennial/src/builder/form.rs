@@ -46,11 +46,14 @@ pub struct Field {
     placeholder: &'static str,
 }
 
+/// A heading, and under it value, words and whether it is chosen.
+type OptionGroup = (String, Vec<(String, String, bool)>);
+
 /// A choice between words.
 pub struct Choice {
     name: String,
     label: String,
-    options: Vec<(String, Vec<(String, String, bool)>)>,
+    options: Vec<OptionGroup>,
     /// Whether other fields stand there after it was changed.
     reshapes: bool,
     /// Whether the reader's place is here.

@@ -162,6 +162,11 @@ pub fn question_of(tree: &Tree) -> &'static str {
 
 /// Does what a button says. What is not there any more changes nothing.
 pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
+    // The definition itself is no condition, though it too has a key `segment`.
+    let is_extra = matches!(step, Step::Drop(_, key) if key != "where" && key != "segment");
+    if Some(step.id()) == definition.id() && !is_extra {
+        return;
+    }
     match step {
         Step::Add(id) => add(definition, id, made(&first_condition(seen))),
         Step::Group(id) => add(definition, id, made(&json!({ "any": [first_condition(seen), first_condition(seen)] }))),

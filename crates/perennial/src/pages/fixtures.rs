@@ -800,7 +800,7 @@ impl Views for Shop {
         let reason = |place: usize, holds, inner| WhyReason {
             text: self.words(place, "Did Order Completed at least 3 times in the last 365 days"),
             holds,
-            until: (place % 2 == 0).then(|| ahead(24 * 30)),
+            until: place.is_multiple_of(2).then(|| ahead(24 * 30)),
             because: vec![
                 (Some(ago(30)), self.words(place + 1, "Order Completed (o-5102)")),
                 (None, self.words(3, "plan: gold")),

@@ -513,7 +513,10 @@ async fn every_page_can_be_walked_with_a_keyboard_and_heard() {
         let body = browser.get(&address).await.body;
         assert_eq!(body.matches("<h1").count(), 1, "{address}");
         assert!(body.contains("class=\"skip\" href=\"#main\"") && body.contains("<main id=\"main\""), "{address}");
-        assert!(address == "/sessions" || body.contains("aria-current=\"page\""), "{address}");
+        assert!(
+            ["/sessions", "/query"].contains(&address.as_str()) || body.contains("aria-current=\"page\""),
+            "{address}"
+        );
         assert!(body.contains("<html lang=\"en\">"), "{address}");
         for field in body.split("<input ").skip(1).filter(|field| field.contains("type=\"search\"")) {
             let id = field.split("id=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
@@ -562,12 +565,7 @@ async fn a_question_in_sql_gets_a_table_or_a_reason_or_a_file() {
     }
     let answer = browser.press("/query", "sql=SELECT+1&then=show").await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert!(
-        answer.body.contains("The first 200 of <b>1,204</b> rows")
-            || answer.body.contains("The first 200 of 1,204 rows"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("The first 200 of 1,204\u{a0}rows"), "{}", answer.body);
     assert!(answer.body.contains("SELECT 1"), "the question stays in its box");
     let wrong = browser.press("/query", "sql=SELECT+wrong&then=show").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 /// A shop in which something of everything that the gallery asks about has come in.
 fn a_full_shop() -> Story {
     let story = a_busy_shop();
-    for ready in gallery::all() {
+    for (place, ready) in gallery::all().iter().enumerate() {
         for (number, need) in ready.needs().into_iter().enumerate() {
             let user = format!("u{:02}", number % 10);
             story.send(&[match need {
-                Need::Event(name) => json!({ "type": "track", "userId": user, "event": name, "properties": { "rating": 1 } }),
-                Need::Trait(name) => json!({ "type": "identify", "userId": user, "traits": { name: "1990-03-06" } }),
-                Need::Record(kind) => json!({ "type": "record", "userId": user, "kind": kind, "recordId": format!("{kind}-1"), "attributes": { "status": "active", "expires": "2026-03-09T00:00:00Z", "due": "2026-03-01" } }),
+                Need::Event(name) => json!({ "type": "track", "userId": user, "event": name, "properties": { "rating": 1, "place": place } }),
+                Need::Trait(name) => json!({ "type": "identify", "userId": user, "traits": { name: "1990-03-06", "place": place } }),
+                Need::Record(kind) => json!({ "type": "record", "userId": user, "kind": kind, "recordId": format!("{kind}-1"), "attributes": { "status": "active", "expires": "2026-03-09T00:00:00Z", "due": "2026-03-01", "place": place } }),
             }]);
         }
     }
@@ -52,7 +52,7 @@ fn every_ready_segment_runs_and_is_counted_as_the_builder_counts_it() {
             .unwrap()
             .unwrap_or_else(|problems| panic!("{}: {problems:?}", ready.name));
         assert!(check.warnings.is_empty(), "{}: {:?}", ready.name, check.warnings);
-        let effect = format!("{:?}", check.effect).replace('\u{a0}', " ");
+        let effect = format!("{:?}", check.effect).replace("\\u{a0}", " ");
         let noun = if counts[&ready.name] == 1 { "customer" } else { "customers" };
         assert!(
             effect.contains(&format!("\"{} {noun}\"", Count(counts[&ready.name]))),
