@@ -20,7 +20,9 @@ use crate::pages::filter::Filter;
 use crate::pages::frame::{Sending, Workspace};
 use crate::pages::gallery::{GalleryCounts, GalleryRow, GalleryView};
 use crate::pages::home::{Attention, Finding, HomeView};
-use crate::pages::ingest::{CallOutcome, CallRow, IngestView, RefusedCall, RefusedReason, SourceRow, Totals};
+use crate::pages::ingest::{
+    BeyondNames, CallOutcome, CallRow, IngestView, QuarantinedRow, RefusedCall, RefusedReason, SourceRow, Totals,
+};
 use crate::pages::links::{Link, Place};
 use crate::pages::message::{LedgerRow, MessageView};
 use crate::pages::outbox::{MessageRow, OutboxView};
@@ -728,6 +730,25 @@ impl Views for Shop {
         ))
     }
 
+    fn ask(&self, sql: &str, most: usize) -> Result<Result<query::Answer, String>, PageError> {
+        if sql.contains("wrong") {
+            return Ok(Err(self.words(0, "there is no column `wrong` here; did you mean `name`?")));
+        }
+        let head = |place: usize, name: &str, is_number| query::Head { name: self.words(place, name), is_number };
+        let row = |place: usize| vec![Some(self.words(place, "Order Completed")), Some("1204".to_owned()), None];
+        let count = if self.is_empty() { 0 } else { 1_204 };
+        let columns = vec![head(1, "name", false), head(2, "count", true), head(3, "properties", false)];
+        Ok(Ok(query::Answer { columns, rows: (0..count.min(most)).map(row).collect(), count: count as u64 }))
+    }
+
+    fn ask_for_csv(&self, _: &str) -> Result<Result<std::fs::File, String>, PageError> {
+        let mut file = tempfile::tempfile().map_err(|error| PageError::Broken(error.to_string()))?;
+        std::io::Write::write_all(&mut file, b"name\r\nOrder Completed\r\n")
+            .and_then(|()| std::io::Seek::rewind(&mut file))
+            .map_err(|error| PageError::Broken(error.to_string()))?;
+        Ok(Ok(file))
+    }
+
     fn ingest(&self) -> Result<IngestView, PageError> {
         if self.is_empty() {
             return Ok(IngestView::default());
@@ -788,6 +809,24 @@ impl Views for Shop {
                 ),
                 refused(1, "P0007", "A browser key may not send orders", 7, "Order Completed needs a server key"),
             ],
+            quarantined: self.count(2),
+            last_quarantined: (0..2)
+                .map(|place| QuarantinedRow {
+                    at: ago(5),
+                    source: self.words(place, "shop"),
+                    event: self.words(place + 1, "Order Completed"),
+                    customer: Some(self.customer_link(place)),
+                    sent: self.words(place + 2, "revenue 249900000 GBP"),
+                    because: "more than 1000000".to_owned(),
+                })
+                .collect(),
+            beyond: BeyondNames {
+                events: self.count(1_204),
+                properties: self.count(88),
+                of: vec![(self.words(3, "Page Viewed"), self.count(88))],
+            },
+            turned_away: self.count(41),
+            too_slow: self.count(3),
         })
     }
 
