@@ -12,6 +12,8 @@ pub(crate) fn text(column: &dyn Array, row: usize) -> Option<String> {
         return None;
     }
     Some(match column.data_type() {
+        // The null of a union lies in a child that is nothing but nulls.
+        DataType::Null => return None,
         DataType::Union(..) => return text(&*column.as_union().value(row), 0),
         DataType::Dictionary(..) => {
             let dictionary = column.as_any_dictionary();
@@ -36,6 +38,7 @@ pub(crate) fn write_json(out: &mut Vec<u8>, column: &dyn Array, row: usize) {
         return out.extend_from_slice(b"null");
     }
     match column.data_type() {
+        DataType::Null => out.extend_from_slice(b"null"),
         DataType::Union(..) => write_json(out, &*column.as_union().value(row), 0),
         DataType::Dictionary(..) => {
             let dictionary = column.as_any_dictionary();

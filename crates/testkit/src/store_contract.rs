@@ -274,11 +274,8 @@ pub fn a_reader_at_rest_shows_what_was_committed_then(place: &dyn Place) {
     assert_eq!(others, [message_id(3)]);
     assert_eq!(rest.message(&message_id(1)).unwrap().unwrap().0, first);
     assert!(rest.messages_after(u64::MAX, 2).unwrap().is_empty());
-    assert_eq!(
-        rest.at_rest().unwrap().messages_after(0, 9).unwrap().len(),
-        4,
-        "another one rests where things are now"
-    );
+    let another = store.reader().unwrap().at_rest().unwrap();
+    assert_eq!(another.messages_after(0, 9).unwrap().len(), 4, "another one rests where things are now");
 }
 
 /// Pages together hold each row once, newest first.

@@ -167,6 +167,7 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
     if Some(step.id()) == definition.id() && !is_extra {
         return;
     }
+    let before = definition.clone();
     match step {
         Step::Add(id) => add(definition, id, made(&first_condition(seen))),
         Step::Group(id) => add(definition, id, made(&json!({ "any": [first_condition(seen), first_condition(seen)] }))),
@@ -217,6 +218,10 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
                 entries.remove(place);
             }
         }
+    }
+    // Whatever was taken away, a definition has a rule.
+    if !definition.has("where") {
+        *definition = before;
     }
 }
 

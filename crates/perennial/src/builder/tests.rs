@@ -299,7 +299,7 @@ fn buttons_add_move_and_take_away() {
 fn any_button_on_any_definition_leaves_a_definition() {
     let words = ["add", "group", "remove", "up", "down", "copy", "wrap", "unwrap", "test", "tests"];
     let puts = ["where", "among", "zone", "same", "recent", "channel", "ignore_case", "window", "at_least"];
-    for number in 1..40 {
+    for number in (1..40).step_by(6) {
         let definition = grown(number);
         for id in 0..30 {
             let steps = words.iter().map(|word| format!("{word}.{id}"));

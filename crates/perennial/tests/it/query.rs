@@ -99,10 +99,12 @@ fn all_tables_are_of_one_position_while_events_go_on() {
         });
         while !sender.is_finished() {
             // Everybody has happened, and every buyer is in the segment of buyers: at any position, or tables differ.
-            let sql = "SELECT (SELECT count(*) FROM customers) - (SELECT count(DISTINCT customer) FROM events),
+            let sql =
+                "SELECT (SELECT count(*) FROM customers) - (SELECT count(DISTINCT customer) FROM events) AS strangers,
                               (SELECT count(*) FROM memberships WHERE segment = 'buyers')
-                              - (SELECT count(DISTINCT customer) FROM events WHERE name = 'Order Completed')";
-            assert_eq!(ask(&house, json!({ "sql": sql })).json()["rows"], json!([["0", "0"]]));
+                              - (SELECT count(DISTINCT customer) FROM events WHERE name = 'Order Completed') AS missed";
+            let answer = ask(&house, json!({ "sql": sql }));
+            assert_eq!(answer.json()["rows"], json!([["0", "0"]]), "{}", answer.text());
         }
         sender.join().unwrap();
     });

@@ -228,8 +228,8 @@ steps: [{ message: hello }]
         analyst.ask(
             &shop,
             "SELECT e.name, m.campaign FROM events e
-             JOIN messages m ON m.message = json_get_str(e.properties, 'message_id') WHERE e.source = 'perennial'"
+             JOIN messages m ON m.message = json_get_str(e.properties, 'message_id') WHERE e.source = 'perennial' ORDER BY 1"
         ),
-        ["Message Sent | welcome"]
+        ["Message Sent | welcome", "Message Skipped | welcome"]
     );
 }

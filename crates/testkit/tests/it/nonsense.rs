@@ -340,11 +340,11 @@ fn scratch(chance: &mut Chance, text: &str) -> String {
         2 => before + chance.pick::<&str>(&signs) + &after,
         3 => before + chance.pick::<&str>(&pieces) + &after,
         4 => before + after.strip_prefix(|_: char| true).unwrap_or(""),
-        5 if signs.is_empty() => text.to_owned(),
         5 => {
             let (sign, other) = (*chance.pick::<&str>(&signs), *chance.pick::<&str>(&signs));
             text.replacen(sign, other, 1)
         }
+        6 if text.lines().next().is_none() => before,
         6 => {
             let lines: Vec<&str> = text.lines().collect();
             format!("{text}{}\n", chance.pick(&lines))
