@@ -420,6 +420,9 @@ fn the_document_is_valid_and_tells_of_every_route_and_of_no_other() {
     }
 }
 
+/// The operation, its method, path, headers and body.
+type Asked<'a> = (&'a str, &'a str, String, Vec<(&'a str, &'a str)>, String);
+
 #[test]
 fn what_a_running_server_answers_is_what_the_document_says() {
     let house = a_shop(4);
@@ -432,7 +435,7 @@ fn what_a_running_server_answers_is_what_the_document_says() {
     let mut apply = folder.clone();
     apply["dry_run"] = false.into();
     let pair = json!({ "a": "c-03", "b": "c-04" });
-    let asked: Vec<(&str, &str, String, Vec<(&str, &str)>, String)> = vec![
+    let asked: Vec<Asked<'_>> = vec![
         ("createSegment", "POST", "/api/segments".into(), vec![YAML], BUYERS.into()),
         ("createSegment", "POST", "/api/segments".into(), vec![YAML], BUYERS.into()),
         ("createSegment", "POST", "/api/segments".into(), vec![YAML], "segment: y\nwhere: { didd: x }".into()),

@@ -1,4 +1,4 @@
-//! `perennial test` as scripts and CI see it: exit statuses, JSON and JUnit. The scenarios beside this file are our own.
+//! `perennial test` as scripts and CI see it: exit statuses, JSON and `JUnit`. The scenarios beside this file are our own.
 
 use crate::process::Desk;
 use serde_json::json;
