@@ -8,7 +8,7 @@
 //! `history/calls-FIRST-LAST.parquet` holds the calls of whole journal rows, from position FIRST to position LAST,
 //! sorted by (`name`, `time`, `position`). `name` is the call's userId, else its anonymousId: not the person, since
 //! people may turn out to be one, or two, at any time. A file never changes. Files do not overlap; history and
-//! journal together hold each call once. The columns are explained in [`columns`].
+//! journal together hold each call once. The columns are explained in `columns`.
 //!
 //! # Reading one customer's history
 //!
