@@ -15,10 +15,17 @@
 //! Live state knows the journal rows in which a name occurs, so only files that hold some of them are opened. In
 //! a file the calls of a name stand together: the page index (smallest and largest name of every page of
 //! 1,024 calls) leads to the one or two pages that hold them, and only these are read, checked and decompressed.
-//! Measured with `cargo test --release -p store -- --ignored --nocapture one_customer`, on files of
-//! 262,144 calls and 20,000 names (13 calls each), opened, cache warm, two busy cores:
+//! Measured with `cargo test -p store --lib -- --ignored --nocapture one_customer` on a file of 262,144 calls under 20,000
+//! names (13 calls each), open, in the page cache, on two busy cores in the development profile; the ratios count:
 //!
-//! MEASURED
+//! | found by | somebody's 13 calls | a name that is not there |
+//! |---|---|---|
+//! | page index | 1.9 ms | 0.3 ms |
+//! | statistics of row groups | 21 ms | 20 ms |
+//!
+//! A bloom filter could only spare the 0.3 ms, and the rows have told already which files to open; an index of our own
+//! would find the same pages. So neither is kept. The footer with its indexes is 220 KB in memory, a call takes 29 bytes on
+//! disk (347 as JSON), and putting a whole file back into the order of its positions takes 2.5 s there.
 //!
 //! # Damage
 //!
