@@ -47,7 +47,7 @@ impl Source {
 
     /// A reader of its own for a long walk over the journal, which only grows.
     pub(crate) fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        self.still(|reader| reader.at_rest())
+        self.still(|reader| reader.another())
     }
 
     pub(crate) fn messages_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Message)>, StoreError> {

@@ -130,8 +130,12 @@ pub trait Reader: Send {
     /// One message with its attempts, oldest first.
     fn message(&self, id: &MessageId) -> Result<Option<(domain::message::Message, Vec<Attempt>)>, StoreError>;
 
-    /// A reader that shows what is committed now, however much is committed later. It keeps the store from tidying up
-    /// behind it: drop it soon.
+    /// Another reader of the same store, on a connection of its own.
+    fn another(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// A reader of the facts as they are committed now, however much is committed later. It keeps the store from tidying
+    /// up behind it: drop it soon. Walk the journal through `another`: files of history that are merged away meanwhile are
+    /// missing here, and the journal only grows.
     fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError>;
 
     /// Messages in the order in which they were first decided about, each with its number: those after `after`, at

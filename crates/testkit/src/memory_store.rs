@@ -504,6 +504,10 @@ impl Reader for MemoryReader {
         Ok(disk.messages.get(id).map(|message| (message.clone(), attempts())))
     }
 
+    fn another(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(MemoryReader(self.0.clone())))
+    }
+
     fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
         let still = self.0.lock().clone();
         Ok(Box::new(MemoryReader(MemoryDisk(Arc::new(Mutex::new(still))))))

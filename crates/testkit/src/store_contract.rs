@@ -276,6 +276,7 @@ pub fn a_reader_at_rest_shows_what_was_committed_then(place: &dyn Place) {
     assert!(rest.messages_after(u64::MAX, 2).unwrap().is_empty());
     let another = store.reader().unwrap().at_rest().unwrap();
     assert_eq!(another.messages_after(0, 9).unwrap().len(), 4, "another one rests where things are now");
+    assert_eq!(rest.messages_after(0, 9).unwrap().len(), 3);
 }
 
 /// Pages together hold each row once, newest first.

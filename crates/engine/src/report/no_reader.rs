@@ -33,6 +33,9 @@ impl Reader for NoReader {
     fn message(&self, _: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
         none()
     }
+    fn another(&self) -> Result<Box<dyn Reader>, StoreError> {
+        none()
+    }
     fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
         none()
     }

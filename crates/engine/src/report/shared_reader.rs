@@ -57,6 +57,9 @@ impl Reader for SharedReader {
     fn message(&self, id: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
         self.turn().message(id)
     }
+    fn another(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.turn().another()
+    }
     fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.turn().at_rest()
     }

@@ -303,6 +303,10 @@ impl Reader for SqliteReader {
         self.told(found)
     }
 
+    fn another(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(super::open_reader(&self.dir)?))
+    }
+
     fn at_rest(&self) -> Result<Box<dyn Reader>, StoreError> {
         let reader = super::open_reader(&self.dir)?;
         // The transaction takes its view of the data at its first read.
