@@ -381,8 +381,16 @@ impl Engine {
         let rule = &self.plan.segments[index].rule;
         let turned = last_turn(&self.plan, rule, transition, past);
         let then = || past.iter().filter(|past| Some(past.call.timestamp) == turned);
-        // What follows at the same instant, such as a message, is rarely what brought it about.
-        let event = then().find(|past| past.call.trust != domain::Trust::Perennial).or_else(|| then().next());
+        // What follows at the same instant, such as a message, brought it about only if the rule asks for it.
+        let asks_for = |past: &&Past| {
+            let segment = self.definitions.segments.get(&transition.segment);
+            let mut asks = false;
+            if let (Some(segment), Some(name)) = (segment, past.call.event.as_deref()) {
+                segment.rule.walk(&mut |rule| rule.events(&mut |event, _| asks |= event.matches(name)));
+            }
+            asks
+        };
+        let event = then().find(|past| past.call.trust != domain::Trust::Perennial).or_else(|| then().find(asks_for));
         match event {
             Some(past) => super::words::call_words(&past.call, self.definitions.settings.currency).what,
             None => "by time alone".to_owned(),

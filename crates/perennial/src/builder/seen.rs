@@ -55,14 +55,16 @@ impl Seen {
 
     /// A property with which a new test begins.
     pub fn usual_property(&self, event: &str) -> &str {
-        self.properties_of(event).first().map_or("", |found| &found.name)
+        usual(self.properties_of(event)).unwrap_or("")
     }
 
     /// A property that can be added up.
     pub fn usual_number(&self, event: &str) -> &str {
         let names = self.properties_of(event);
         let money = names.iter().find(|found| found.name == "revenue");
-        money.or_else(|| names.iter().find(|found| found.is_number)).map_or("revenue", |found| &found.name)
+        money
+            .or_else(|| names.iter().find(|found| found.is_number && !found.name.contains("[]")))
+            .map_or("revenue", |found| &found.name)
     }
 
     /// An attribute of the usual kind of record.
@@ -73,7 +75,7 @@ impl Seen {
     /// An attribute of a kind of record.
     pub fn usual_attribute_of(&self, kind: &str) -> &str {
         let found = self.records.iter().find(|thing| thing.name == kind);
-        found.and_then(|thing| thing.names.first()).map_or("status", |found| &found.name)
+        found.and_then(|thing| usual(&thing.names)).unwrap_or("status")
     }
 
     /// The kind of record with which a new condition begins.
@@ -83,7 +85,7 @@ impl Seen {
 
     /// The trait with which a new condition begins.
     pub fn usual_trait(&self) -> &str {
-        self.traits.first().map_or("email", |found| &found.name)
+        usual(&self.traits).unwrap_or("email")
     }
 
     /// The list with which a new condition begins.
@@ -91,8 +93,23 @@ impl Seen {
         self.lists.first().map_or("vip", String::as_str)
     }
 
+    /// A name that no segment has yet: this one, or this one with a number.
+    pub fn free_name(&self, name: &str) -> String {
+        let is_taken = |name: &str| self.segments.iter().any(|(other, _)| other == name);
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        let mut names = std::iter::once(name.to_owned()).chain(numbered);
+        names.find(|name| !is_taken(name)).unwrap_or_else(|| name.to_owned())
+    }
+
     /// The segment with which a new condition begins.
     pub fn usual_segment(&self) -> &str {
         self.segments.first().map_or("", |(name, _)| name)
     }
+}
+
+/// The name with which one begins: one that has a few values to choose from, not one inside a list.
+fn usual(names: &[SeenName]) -> Option<&str> {
+    let mut names = names.iter().filter(|found| !found.name.contains("[]"));
+    let first = names.clone().next();
+    names.find(|found| !found.values.is_empty()).or(first).map(|found| found.name.as_str())
 }

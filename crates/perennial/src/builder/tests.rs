@@ -289,6 +289,8 @@ fn buttons_add_move_and_take_away() {
         rule_after("{ all: [ { list: a }, { any: [ { list: b } ] } ] }", &[], "remove.6"),
         json!({ "all": [{ "list": "a" }] })
     );
+    let offered = rule_after("{ did: Order Completed }", &[], "put.1.where");
+    assert_eq!(offered["where"], json!({ "currency": { "exists": true } }), "a property that a test can name");
     let tested = rule_after("{ did: A, where: { a: { is: 1 } } }", &[], "test.2");
     assert_eq!(tested["where"], json!({ "a": { "is": 1 }, "": { "exists": true } }));
     let again = send(&json!({ "segment": "s", "where": tested }), &[], Wish::read("test.2")).definition.unwrap();

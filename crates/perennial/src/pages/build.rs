@@ -215,6 +215,15 @@ fn drawn(views: &dyn Views, bench: Bench, name: Option<String>, version: Option<
     Ok(Built { name, version, bench, form, glance, is_reshaped: false })
 }
 
+/// The definition under a name that no segment has yet.
+fn named_anew(views: &dyn Views, mut definition: serde_json::Value) -> Result<serde_json::Value, PageError> {
+    let free = definition["segment"].as_str().map(|name| Ok(views.seen(&[])?.free_name(name))).transpose()?;
+    if let Some(free) = free {
+        definition["segment"] = free.into();
+    }
+    Ok(definition)
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct BuildQuery {
@@ -239,9 +248,12 @@ pub(super) async fn build(
                 if let Some(ready) = query.from.as_deref() {
                     let definition = gallery::fill(ready, &query.parameters)
                         .ok_or_else(|| PageError::NotFound(format!("ready segment “{ready}”")))?;
-                    return drawn(views, Bench::of(definition), None, None);
+                    return drawn(views, Bench::of(named_anew(views, definition)?), None, None);
                 }
                 let draft = views.draft(Definition::Segment, query.name.as_deref())?;
+                if let (None, Some(definition)) = (&draft.name, Bench::open(&draft.yaml).definition) {
+                    return drawn(views, Bench::of(named_anew(views, definition)?), None, None);
+                }
                 drawn(views, Bench::open(&draft.yaml), draft.name, draft.version)
             },
             |frame, built| BuildPage { frame, built, check: None },

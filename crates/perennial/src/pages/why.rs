@@ -55,6 +55,24 @@ pub struct WhyReason {
     pub inner: Vec<WhyReason>,
 }
 
+impl WhyRow {
+    /// Why not, in short: the first condition that would have to hold and does not.
+    fn in_short(&self) -> Option<&str> {
+        if self.is_member {
+            return None;
+        }
+        let mut reasons = &self.reasons;
+        loop {
+            let reason = reasons.iter().find(|reason| !reason.holds)?;
+            let goes_on = reason.inner.iter().any(|inner| !inner.holds) && reason.inner.len() > 1;
+            match goes_on {
+                true => reasons = &reason.inner,
+                false => return Some(&reason.text),
+            }
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "why.html")]
 struct WhyPage {

@@ -105,7 +105,8 @@ fn overlaps(engine: &Engine, name: &str) -> Result<Vec<OverlapRow>, PageError> {
         both: Count(overlap.both),
         expected: Count(overlap.expected),
     };
-    Ok(found.iter().filter(|overlap| overlap.members > 0).take(OVERLAPS).map(row).collect())
+    // Of a handful nothing can be said.
+    Ok(found.iter().filter(|overlap| overlap.both > 0 || overlap.expected >= 10).take(OVERLAPS).map(row).collect())
 }
 
 fn versions(versions: &[DefinitionVersion]) -> Vec<VersionRow> {

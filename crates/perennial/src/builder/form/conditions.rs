@@ -260,7 +260,7 @@ impl<'a> Drawing<'a> {
         if windows.is_empty() {
             line.push(choice(format!("w.{id}.-"), "When", WINDOWS, "").reshaping());
         } else {
-            more.push(button(format!("put.{id}.window"), "And when else", "Add another window of time"));
+            more.push(button(format!("put.{id}.window"), "More about when", "Add another window of time"));
         }
     }
 

@@ -126,6 +126,8 @@ async fn a_ready_segment_opens_in_the_builder_with_the_numbers_that_were_chosen(
     let opened = browser.get("/edit/segment?from=at-risk&quiet=61&orders=2&active=200").await;
     assert!(opened.body.contains("quiet: 61d") && opened.body.contains("active: 200d"), "{}", opened.body);
     assert!(opened.body.contains("name=\"name\" value=\"\""), "it is a new one");
+    let taken = browser.get("/edit/segment?from=regulars").await;
+    assert!(taken.body.contains("value=\"regulars-2\""), "a name that no segment has yet: {}", taken.body);
     assert_eq!(browser.get("/edit/segment?from=no-such").await.status, StatusCode::NOT_FOUND);
     let empty = Browser::inside(Invented::Empty).await;
     assert!(empty.get("/gallery").await.body.contains("which has not come in"));

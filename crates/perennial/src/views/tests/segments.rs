@@ -135,3 +135,29 @@ fn the_builder_offers_what_was_really_seen() {
         glance("segment: x\nwhere: { segment: regular }").unwrap_err()[0].message.contains("did you mean `regulars`")
     );
 }
+
+const QUIET: &str = "
+- segment: quiet
+  where: { all: [ { did: Order Completed }, { did_not: Order Completed, within: 10d } ] }
+- template: hello
+  channel: email
+  subject: Hello
+  body: Hello
+- campaign: ask-back
+  purpose: service
+  enter: { on: { enters: quiet } }
+  steps: [ { id: first, message: hello } ]
+";
+
+#[test]
+fn a_message_that_follows_an_entry_is_not_what_brought_it_about() {
+    let story = Story::open(QUIET);
+    story.meets("ana", Some("Ana"), true);
+    story.orders("ana", "10.00");
+    story.pass(Span::days(11));
+    let view = story.views.segment("quiet", None).unwrap();
+    assert_eq!(view.movements.iter().map(|moved| moved.because.as_str()).collect::<Vec<_>>(), ["by time alone"]);
+    story.orders("ana", "5.00");
+    let view = story.views.segment("quiet", None).unwrap();
+    assert!(view.movements[0].because.contains("o-ana"), "{:?}", view.movements[0]);
+}
