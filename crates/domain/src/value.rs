@@ -110,10 +110,10 @@ fn split(text: &str) -> Option<Vec<String>> {
 
 /// A single value as comparisons see it: text that is a JSON number is that number,
 /// `"true"` and `"false"` are truth values.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Scalar {
     /// An exact decimal.
-    Number(Decimal),
+    Number(#[serde(with = "decimal_bytes")] Decimal),
     /// True or false.
     Bool(bool),
     /// Any other text, compared code point by code point.
@@ -648,4 +648,18 @@ fn read_value_tests(at_path: Path, fields: &Fields<'_>, depth: usize, past: Past
         }
     }
     Ok(Tests::At(at_path, read_test_of(fields, past)?))
+}
+
+/// For `#[serde(with = …)]` on decimals that are kept for later, not shown: their sixteen bytes.
+mod decimal_bytes {
+    use rust_decimal::Decimal;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+        value.serialize().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+        <[u8; 16]>::deserialize(deserializer).map(Decimal::deserialize)
+    }
 }

@@ -44,7 +44,8 @@ impl Fingerprinter {
         Fingerprint { id: self.id_hash(&call.message_id), content: self.content_hash(call) }
     }
 
-    fn id_hash(&self, id: &str) -> u128 {
+    /// The keyed hash of a messageId.
+    pub(crate) fn id_hash(&self, id: &str) -> u128 {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(id.as_bytes());
         hasher.finish128().as_u128()
@@ -142,5 +143,15 @@ impl Seen {
             rest >>= 5;
         }
         text
+    }
+
+    /// The ids as they are kept: a hash of each, and one of its content.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u128, u32)> {
+        self.ids.iter().map(|(id, content)| (*id, *content))
+    }
+
+    /// Takes ids that are kept already.
+    pub(crate) fn extend(&mut self, entries: Vec<(u128, u32)>) {
+        self.ids.extend(entries);
     }
 }

@@ -13,8 +13,9 @@ pub mod profile;
 pub mod report;
 pub mod run;
 pub mod segment;
+pub mod snapshot;
 pub mod state;
 pub mod write;
 
-pub use run::Receipt;
+pub use run::{Opened, Receipt};
 pub use state::{Engine, Options};

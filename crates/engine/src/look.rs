@@ -88,8 +88,16 @@ impl<'a> Look<'a> {
     /// The live state in words, a line for each thing: two engines with the same history and facts say the same.
     /// What a stream keeps beyond its need, and timers that will find nothing to do, are left out.
     pub fn describe(self) -> BTreeMap<String, String> {
-        let engine = self.0;
         let mut lines = BTreeMap::new();
+        self.describe_each(&mut |thing, words| {
+            lines.insert(thing, words);
+        });
+        lines
+    }
+
+    /// As `describe`, one line after the other, in no particular order.
+    pub fn describe_each(self, visit: &mut dyn FnMut(String, String)) {
+        let engine = self.0;
         for (id, customer) in &engine.customers {
             let segments: Vec<&str> = engine
                 .plan
@@ -104,49 +112,64 @@ impl<'a> Look<'a> {
                 "since {} last {} calls {} in {segments:?} traits {traits} {:?}",
                 customer.first_seen, customer.last_seen, customer.calls, customer.standing
             );
-            lines.insert(format!("customer {id}"), whole);
+            for record in customer.records.all(engine.clock) {
+                let attributes = serde_json::Value::Object(record.attributes(engine.clock).0);
+                visit(format!("customer {id} has {} {}", record.kind, record.id), attributes.to_string());
+            }
+            visit(format!("customer {id}"), whole);
         }
         for number in 1..=engine.people.node_count() {
             let node = engine.people.node(u32::try_from(number).expect("nodes are numbered in 32 bits"));
-            lines.insert(
+            visit(
                 format!("name {number}"),
                 format!("{:?} {} is c{} in rows {:?}", node.kind, node.name, node.person, node.rows),
             );
         }
         for (id, journey) in &engine.journeys {
-            lines.insert(format!("journey {id}"), format!("of {} {journey:?}", engine.person(journey.customer)));
+            visit(format!("journey {id}"), format!("of {} {journey:?}", engine.person(journey.customer)));
         }
         for (id, message) in &engine.messages {
-            lines.insert(format!("message {id}"), format!("{message:?}"));
+            visit(format!("message {id}"), format!("{message:?}"));
         }
         let since = engine.clock.minus(store::CAPS_LOOK_BACK);
         for (place, at) in &engine.entries {
-            lines.insert(format!("entry {place:?}"), at.to_string());
+            visit(format!("entry {place:?}"), at.to_string());
         }
         for mark in engine.marks.values().flatten().filter(|mark| mark.at >= since) {
-            lines.insert(format!("mark {}", mark.message), format!("{mark:?}"));
+            visit(format!("mark {}", mark.message), format!("{mark:?}"));
         }
         // A window that is over is forgotten with its journey, or at the next start.
         for exposure in engine.exposures.values().flatten().filter(|exposure| exposure.until >= engine.clock) {
-            lines.insert(format!("exposure {}", exposure.journey), format!("{exposure:?}"));
+            visit(format!("exposure {}", exposure.journey), format!("{exposure:?}"));
         }
         for (place, messages) in &engine.addressed {
             for (message, addressed) in
                 messages.iter().filter(|(_, addressed)| addressed.gone_at.is_none_or(|at| at >= since))
             {
-                lines.insert(format!("address {place:?} {message}"), format!("{addressed:?}"));
+                visit(format!("address {place:?} {message}"), format!("{addressed:?}"));
             }
         }
         for (address, suppression) in &engine.suppressions {
-            lines.insert(format!("suppression {address}"), format!("{suppression:?}"));
+            visit(format!("suppression {address}"), format!("{suppression:?}"));
         }
         for (due, id) in &engine.outbox {
-            lines.insert(format!("outbox {id}"), due.to_string());
+            visit(format!("outbox {id}"), due.to_string());
+        }
+        for (order, left) in engine.orders.left() {
+            visit(format!("order {order:016x}"), format!("{left:?}"));
+        }
+        visit("quarantined".to_owned(), engine.quarantined.describe());
+        engine.samples.describe(visit);
+        // Beyond the limits it depends on which calls came together who is told apart.
+        if engine.catalogue.beyond().is_nothing() {
+            for (event, count) in engine.catalogue.events() {
+                visit(format!("event {event}"), format!("{count} {:?}", engine.catalogue.properties_of(event)));
+            }
+            visit("traits".to_owned(), format!("{:?}", engine.catalogue.traits()));
         }
         for ((due, position), call) in &engine.ahead {
-            lines.insert(format!("ahead {} at {due}", position.0), format!("{:?}", call.event));
+            visit(format!("ahead {} at {due}", position.0), format!("{:?}", call.event));
         }
-        lines
     }
 
     /// When something is due, the earliest for each thing.

@@ -8,13 +8,15 @@ use crate::profile::{By, Customer, NodeId, People};
 use crate::report::door::Quarantined;
 use crate::segment::Plan;
 use crate::segment::as_of::Past;
+use crate::snapshot::Unfit;
 use crate::state::{Engine, HashMap, Options, Timer, Work};
 use domain::definition::Definitions;
 use domain::{Call, CustomerId, Position, Source, Timestamp};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::sync::Arc;
-use store::{Commit, JournalRow, ROW_CALLS, Reception, Refused, RowId, Store, StoreError, TallyKey};
+use store::{Commit, JournalRow, ROW_CALLS, Reader, Reception, Refused, RowId, Secrets, Store, StoreError, TallyKey};
 
 /// Most rounds of consequences at one instant; a campaign that feeds itself is stopped there and goes on a millisecond later.
 const ROUNDS: usize = 10_000;
@@ -48,6 +50,17 @@ pub enum Receipt {
     },
 }
 
+/// How a workspace was opened.
+#[derive(Debug)]
+pub enum Opened {
+    /// All calls were read.
+    FromHistory,
+    /// Calls up to this position were in the snapshot.
+    FromSnapshot(Position),
+    /// All calls were read, since the snapshot did not fit.
+    SnapshotIgnored(Unfit),
+}
+
 impl Receipt {
     /// How the call is counted; none: its refusal was counted where it was written down.
     fn reception(&self) -> Option<Reception> {
@@ -75,20 +88,49 @@ impl Counts {
 }
 
 impl Engine {
-    /// Opens a workspace: recovers its facts and rebuilds the live state from the journal.
+    /// Opens a workspace: recovers its facts and rebuilds the live state from history and journal.
     /// O(calls); nothing is written.
     pub fn open(store: &dyn Store, options: Options) -> Result<Engine, StoreError> {
+        Engine::open_with(store, options, None).map(|(engine, _)| engine)
+    }
+
+    /// As `open`, from a snapshot if it fits: then only later calls are read. A snapshot that does not fit changes nothing.
+    pub fn open_with(
+        store: &dyn Store,
+        options: Options,
+        snapshot: Option<&mut dyn Read>,
+    ) -> Result<(Engine, Opened), StoreError> {
         let recovered = store.recover()?;
-        let mut engine = Engine {
-            reader: Box::new(crate::report::SharedReader::new(store.reader()?)),
+        let mut engine = Engine::empty(store.reader()?, options, recovered.secrets.clone(), recovered.clock);
+        engine.seen.expect(recovered.position.0);
+        engine.recover_definitions(&recovered)?;
+        let opened = match snapshot.map(|from| engine.load(from, recovered.position)) {
+            None => Opened::FromHistory,
+            Some(Err(unfit)) => Opened::SnapshotIgnored(unfit),
+            Some(Ok(loaded)) => {
+                let position = loaded.position;
+                engine.take_over(loaded);
+                Opened::FromSnapshot(position)
+            }
+        };
+        engine.replay_journal(recovered.position, &|| false)?;
+        engine.recover_facts(recovered);
+        engine.restart_timers();
+        Ok((engine, opened))
+    }
+
+    /// One that knows nothing yet.
+    pub(crate) fn empty(reader: Box<dyn Reader>, options: Options, secrets: Secrets, clock: Timestamp) -> Engine {
+        Engine {
+            reader: Box::new(crate::report::SharedReader::new(reader)),
             options,
-            seen: Seen::new(recovered.secrets.dedupe_key),
-            secrets: recovered.secrets.clone(),
-            clock: recovered.clock,
+            seen: Seen::new(secrets.dedupe_key),
+            orders: Orders::new(secrets.dedupe_key),
+            secrets,
+            clock,
             position: Position(0),
             next_row: 1,
             people: People::default(),
-            orders: Orders::default(),
             quarantined: Quarantined::default(),
             customers: HashMap::default(),
             definitions: Definitions::new(),
@@ -115,27 +157,29 @@ impl Engine {
             catalogue: crate::report::catalogue::Catalogue::default(),
             samples: crate::report::samples::Samples::default(),
             pending: Commit::default(),
-        };
-        engine.seen.expect(recovered.position.0);
-        engine.recover_definitions(&recovered)?;
-        engine.replay_journal()?;
-        engine.recover_facts(recovered);
-        engine.restart_timers();
-        Ok(engine)
+        }
     }
 
-    /// Rebuilds people and customers from the journal, without deciding anything.
-    fn replay_journal(&mut self) -> Result<(), StoreError> {
+    /// Brings people and customers up to a position, with which a row of the journal ends, without deciding anything.
+    /// Stops between two rows once `is_over` says so.
+    pub(crate) fn replay_journal(
+        &mut self,
+        until: Position,
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), StoreError> {
         // The reader is taken out for the time of the walk, since the walk changes everything else.
         let reader = std::mem::replace(&mut self.reader, Box::new(crate::report::NoReader));
         let result = std::thread::scope(|scope| {
             // Decoding rows is half of the work: it runs ahead on a thread of its own.
             let (send, rows) = std::sync::mpsc::sync_channel(DECODED_AHEAD);
             let gone = || StoreError::Io { doing: "read", reason: "the replay stopped".to_owned() };
-            let reader = &reader;
+            let (reader, after) = (&reader, RowId(u64::from(self.next_row) - 1));
             let mut arrivals = Arrivals::new(self.seen.fingerprinter());
             let decoding = scope.spawn(move || {
-                reader.replay(RowId(0), &mut |row: JournalRow| {
+                reader.replay(after, &mut |row: JournalRow| {
+                    if row.first > until || is_over() {
+                        return Ok(());
+                    }
                     let calls = row.calls.into_iter().map(|call| arrivals.of(call)).collect();
                     send.send((row.id, calls)).map_err(|_| gone())
                 })

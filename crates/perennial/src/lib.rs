@@ -18,5 +18,6 @@ pub mod post;
 pub mod questions;
 pub mod runtime;
 pub mod serve;
+pub mod snapshot;
 pub mod views;
 mod writer;

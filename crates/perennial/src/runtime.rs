@@ -3,6 +3,7 @@
 
 use crate::committer::Committer;
 use crate::connections::Connections;
+use crate::snapshot::{SnapshotFile, Snapshots};
 use crate::writer::Loop;
 use anyhow::Context;
 use domain::{Call, MessageId, Source, Timestamp};
@@ -128,6 +129,7 @@ struct Shared {
     health: Arc<Health>,
     fingerprinter: Fingerprinter,
     connections: Arc<Connections>,
+    snapshot: SnapshotFile,
     dir: PathBuf,
 }
 
@@ -290,7 +292,8 @@ pub fn start_on(
     let offset_ms = store.recover()?.clock_offset_ms;
     let clock = Arc::new(Clock::default());
     clock.set_offset_ms(offset_ms);
-    let mut engine = Engine::open(store.as_ref(), options.clone()).context("the data could not be opened")?;
+    let snapshot = SnapshotFile::of(dir);
+    let mut engine = snapshot.open_engine(store.as_ref(), options.clone()).context("the data could not be opened")?;
     engine.resume_deliveries();
     store.commit(&engine.take_commit())?;
     let fingerprinter = engine.fingerprinter();
@@ -308,6 +311,7 @@ pub fn start_on(
         health: health.clone(),
         fingerprinter,
         connections: Arc::default(),
+        snapshot: snapshot.clone(),
         dir: dir.to_owned(),
     };
     let sends = deliveries.is_some();
@@ -318,8 +322,19 @@ pub fn start_on(
     };
     let committer = Committer::start(store, health.clone(), deliveries, wake)?;
     let stop_asked = stop.clone();
-    let loop_state =
-        Loop { committer, engine, queue, carried: None, clock, health, options, sends, ordered: 0, stop: stop_asked };
+    let loop_state = Loop {
+        committer,
+        engine,
+        queue,
+        carried: None,
+        clock,
+        health,
+        options,
+        sends,
+        ordered: 0,
+        stop: stop_asked,
+        snapshots: Snapshots::new(snapshot),
+    };
     let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || loop_state.run())?;
     Ok((Handle { shared: Arc::new(shared) }, Writer { stop, jobs, thread: Some(thread) }))
 }
@@ -357,6 +372,11 @@ impl Handle {
     /// The connections to the server, and who was turned away.
     pub fn connections(&self) -> &Arc<Connections> {
         &self.shared.connections
+    }
+
+    /// The snapshot of the data directory.
+    pub fn snapshot(&self) -> &SnapshotFile {
+        &self.shared.snapshot
     }
 
     /// The data directory.

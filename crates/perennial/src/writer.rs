@@ -3,6 +3,7 @@
 
 use crate::committer::{Committer, Group, answer};
 use crate::runtime::{Appends, Clock, Done, Drive, Driver, Health, Job, JobError, read, write};
+use crate::snapshot::Snapshots;
 use domain::message::Channel;
 use engine::{Engine, Options};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,7 @@ pub(crate) struct Loop {
     /// Messages of the commit under way that set out with it.
     pub(crate) ordered: usize,
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// Jobs that were done together.
@@ -48,9 +50,18 @@ struct Jobs {
 struct Panicked;
 
 impl Loop {
-    /// Works until it is told to stop and nothing waits.
+    /// Works until it is told to stop and nothing waits; then leaves a snapshot for the next start.
     pub(crate) fn run(mut self) {
+        self.work();
+        if !self.snapshots.holds(&read(&self.engine)) && self.commit_clock().is_some() {
+            self.snapshots.write_last(&read(&self.engine));
+        }
+        self.snapshots.settle();
+    }
+
+    fn work(&mut self) {
         loop {
+            self.keep_snapshot();
             let next = match self.carried.take() {
                 Some(job) => Ok(job),
                 None => self.queue.recv_timeout(self.patience()),
@@ -69,6 +80,36 @@ impl Loop {
                 first => self.work_on(first),
             }
         }
+    }
+
+    /// Has a snapshot written beside the work when it is time for one. The work waits for a commit, no longer.
+    fn keep_snapshot(&mut self) {
+        if !self.snapshots.is_due(read(&self.engine).position()) {
+            return;
+        }
+        self.snapshots.tried();
+        if let Some(reader) = self.commit_clock() {
+            let replica = read(&self.engine).replica(reader);
+            self.snapshots.write_beside(replica);
+        }
+    }
+
+    /// Makes everything durable, the clock too, though that alone is not worth a commit otherwise: a snapshot must not be
+    /// ahead of it. Returns a reader of it; none if that cannot be now.
+    fn commit_clock(&mut self) -> Option<Box<dyn store::Reader>> {
+        if self.committer.settle().is_err() {
+            self.reopen();
+        }
+        if self.health.trouble().is_some() {
+            return None;
+        }
+        let store = self.committer.store()?;
+        let mut engine = write(&self.engine);
+        if engine.has_pending() {
+            return None;
+        }
+        let done = store.commit(&engine.take_commit()).and_then(|()| store.reader());
+        done.map_err(|error| tracing::warn!("no snapshot could be written: {error}")).ok()
     }
 
     /// Waits for the commit under way if a job asks for history, which only holds what is durable; calls from outside
@@ -190,7 +231,7 @@ impl Loop {
         loop {
             let _ = self.committer.settle();
             let Some(store) = self.committer.store() else { return };
-            match Engine::open(store, self.options.clone()) {
+            match self.snapshots.file().open_engine(store, self.options.clone()) {
                 Ok(mut fresh) => {
                     // Attempts that were recorded and whose orders were lost with the failed answer are taken up again.
                     fresh.resume_deliveries_except(&self.health.under_way());

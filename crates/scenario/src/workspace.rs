@@ -8,7 +8,7 @@ use domain::call::{Source, Trust};
 use domain::message::{Channel, Decision, Message};
 use domain::{CustomerId, Timestamp};
 use engine::ingest::{Door, DoorOptions, Endpoint};
-use engine::{Engine, Options, Receipt};
+use engine::{Engine, Opened, Options, Receipt};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,6 +174,21 @@ impl Workspace {
         found.extend(differences(&before, &self.engine().look().describe()));
         self.move_to(now)?;
         Ok(found)
+    }
+
+    /// A snapshot as a stop would leave it; none while something waits. Everything is durable then, the clock too.
+    pub fn snapshot(&mut self) -> Result<Option<Vec<u8>>, Stuck> {
+        self.commit()?;
+        let running = self.running_mut();
+        // The clock alone is not worth a commit, but a snapshot may not be ahead of it.
+        running.store.commit(&running.engine.take_commit())?;
+        let mut bytes = Vec::new();
+        Ok(running.engine.save(&mut bytes)?.then_some(bytes))
+    }
+
+    /// Another engine on the same data, opened from a snapshot.
+    pub fn open_from(&self, mut snapshot: &[u8]) -> Result<(Engine, Opened), Stuck> {
+        Ok(Engine::open_with(self.running().store.as_ref(), self.options.clone(), Some(&mut snapshot))?)
     }
 
     /// Makes what the engine did durable.

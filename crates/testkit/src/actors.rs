@@ -11,7 +11,8 @@ use domain::message::Channel;
 use domain::{Name, Span, Timestamp};
 use engine::define::{Change, DefineError};
 use engine::segment::why::Why;
-use engine::{Engine, Receipt};
+use engine::snapshot::Unfit;
+use engine::{Engine, Opened, Receipt};
 use scenario::channels::{Answer, Channels, Delivery};
 use scenario::workspace::{Opens, Told, Workspace};
 use serde_json::{Map, Value, json};
@@ -229,10 +230,35 @@ impl Shop {
         self.move_to(self.now().plus(Span(milliseconds)));
     }
 
-    /// Stops and starts Perennial from its data. Everything goes on as if nothing had happened.
+    /// Stops and starts Perennial from its data, and beside it from a snapshot. Everything goes on as if nothing had
+    /// happened.
     pub fn restart(&self) {
+        let now = self.now();
+        let (before, snapshot) = {
+            let mut inner = self.0.borrow_mut();
+            let snapshot = inner.workspace.snapshot().unwrap_or_else(|stuck| panic!("{stuck}"));
+            (inner.workspace.engine().look().describe(), snapshot)
+        };
+        if let Some(snapshot) = snapshot {
+            let (mut engine, opened) = self.open_from(&snapshot);
+            assert!(!matches!(opened, Opened::SnapshotIgnored(Unfit::Damaged(_) | Unfit::Ahead)), "{opened:?}");
+            engine.tick(now);
+            let differences = scenario::workspace::differences(&before, &engine.look().describe());
+            assert!(differences.is_empty(), "from the snapshot the state is another one:\n{}", differences.join("\n"));
+        }
         let differences = self.0.borrow_mut().workspace.restart().unwrap_or_else(|stuck| panic!("{stuck}"));
         assert!(differences.is_empty(), "after the restart the state is another one:\n{}", differences.join("\n"));
+    }
+
+    /// A snapshot as a stop would leave it, with everything before it durable.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let snapshot = self.0.borrow_mut().workspace.snapshot().unwrap_or_else(|stuck| panic!("{stuck}"));
+        snapshot.expect("nothing waits between the acts of a story")
+    }
+
+    /// Another engine on the data of this shop, opened from a snapshot.
+    pub fn open_from(&self, snapshot: &[u8]) -> (Engine, Opened) {
+        self.0.borrow().workspace.open_from(snapshot).unwrap_or_else(|stuck| panic!("{stuck}"))
     }
 
     /// Whether somebody is in a segment now. A name that nobody bears is a member of nothing.

@@ -17,10 +17,10 @@ use domain::{CustomerId, MessageId, Name, Span, Timestamp};
 use engine::deliver::{End, Order};
 use engine::ingest::{Door, DoorOptions, Endpoint};
 use engine::state::PlantedBug;
-use engine::{Engine, Options, Receipt};
+use engine::{Engine, Opened, Options, Receipt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use store::{Commit, Secrets, Store};
+use store::{Commit, HistoryLimits, Secrets, Store};
 
 /// Most messages on their way at a time: what a crash may leave uncertain.
 const IN_FLIGHT: usize = 5;
@@ -46,6 +46,10 @@ pub struct Facts {
     pub decisions: usize,
     /// Times that the state was compared with one built anew.
     pub comparisons: usize,
+    /// Starts from a snapshot and the calls after it.
+    pub from_snapshot: usize,
+    /// Files of history that were sealed or merged.
+    pub sealed: usize,
 }
 
 /// An oracle was not satisfied.
@@ -144,6 +148,8 @@ struct Simulation {
     fresh: usize,
     evidence: Evidence,
     facts: Facts,
+    /// The snapshot file of the data directory.
+    snapshot: Option<Vec<u8>>,
     trace: Vec<String>,
     is_calm: bool,
 }
@@ -170,6 +176,7 @@ impl Simulation {
             fresh: 0,
             evidence: Evidence::default(),
             facts: Facts::default(),
+            snapshot: None,
             trace: Vec::new(),
             is_calm: false,
         }
@@ -190,6 +197,8 @@ impl Simulation {
         for step in 1..=STEPS {
             self.step = step;
             self.one_step()?;
+            self.keep_history();
+            self.keep_snapshot();
             if self.chance.happens(12) {
                 self.compare()?;
             }
@@ -223,6 +232,48 @@ impl Simulation {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// What is old is sealed and merged in the background, a crash between any two steps of it included.
+    fn keep_history(&mut self) {
+        let Some(process) = self.process.as_mut().filter(|_| self.step.is_multiple_of(5)) else { return };
+        let limits = HistoryLimits { journal_calls: 10, file_calls: 40, file_bytes: u64::MAX };
+        let prepared = process.store.sealer().and_then(|mut sealer| sealer.prepare(&limits));
+        let done = match prepared {
+            Ok(Some(prepared)) => process.store.adopt(prepared).map(|()| 1),
+            Ok(None) => Ok(0),
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(sealed) => self.facts.sealed += sealed,
+            Err(error) => {
+                // The state is not touched by it: a process that lives goes on.
+                if process.store.recover().is_err() {
+                    self.process = None;
+                }
+                self.note(format!("sealing: {error}"));
+            }
+        }
+    }
+
+    /// Now and then a snapshot is written; one of several is torn, as by a power cut.
+    fn keep_snapshot(&mut self) {
+        let Some(process) = self.process.as_mut().filter(|_| self.step % 7 == 3) else { return };
+        // A snapshot must not be ahead of the store, so that the clock is committed first.
+        let commit = process.engine.take_commit();
+        if let Err(error) = process.store.commit(&commit) {
+            if process.store.recover().is_err() {
+                self.process = None;
+            }
+            return self.note(format!("before a snapshot: {error}"));
+        }
+        let mut bytes = Vec::new();
+        if process.engine.save(&mut bytes).unwrap_or(false) {
+            if self.step.is_multiple_of(4) {
+                bytes.truncate(bytes.len() * 2 / 3);
+            }
+            self.snapshot = Some(bytes);
         }
     }
 
@@ -363,7 +414,10 @@ impl Simulation {
         loop {
             let mut store =
                 MemoryStore::open_with(self.disk.clone(), Secrets { link_key: [1; 32], dedupe_key: [2; 16] });
-            let Ok(mut engine) = Engine::open(&store, self.options.clone()) else { continue };
+            let mut snapshot = self.snapshot.as_deref();
+            let snapshot = snapshot.as_mut().map(|snapshot| snapshot as &mut dyn std::io::Read);
+            let Ok((mut engine, opened)) = Engine::open_with(&store, self.options.clone(), snapshot) else { continue };
+            self.facts.from_snapshot += usize::from(matches!(opened, Opened::FromSnapshot(_)));
             if !self.has(PlantedBug::DeliveriesAreNotResumed) {
                 engine.resume_deliveries();
             }

@@ -111,6 +111,8 @@ impl Facts {
             delivered: self.delivered + other.delivered,
             decisions: self.decisions + other.decisions,
             comparisons: self.comparisons + other.comparisons,
+            from_snapshot: self.from_snapshot + other.from_snapshot,
+            sealed: self.sealed + other.sealed,
         }
     }
 }

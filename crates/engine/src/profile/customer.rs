@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub type Order = (Timestamp, u64);
 
 /// What is kept of one customer between events.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Customer {
     /// The earlier of the first arrival and the earliest timestamp.
     pub first_seen: Timestamp,
@@ -31,8 +31,10 @@ pub struct Customer {
     /// What the plan's streams keep.
     pub streams: Streams,
     /// Segments the customer is in, a bit per segment of the plan.
+    #[serde(skip)]
     pub members: Vec<u64>,
     /// The next instant at which something may change by time alone.
+    #[serde(skip)]
     pub due: Option<Timestamp>,
 }
 
@@ -103,7 +105,7 @@ impl Customer {
 }
 
 /// Whether the sender of a trait could be anybody.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Proof {
     /// Sent with a secret key or from the owner's file.
     Proven,
@@ -115,11 +117,12 @@ pub enum Proof {
 pub type Since = Vec<(Arc<str>, Timestamp)>;
 
 /// One value of a trait.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Said {
     order: Order,
     proof: Proof,
     /// None: removed.
+    #[serde(with = "crate::snapshot::as_json")]
     value: Option<Arc<Value>>,
 }
 
@@ -133,7 +136,7 @@ const TRAITS: usize = 1_000;
 /// Values of top-level traits, or of a record's attributes.
 ///
 /// For each the latest value at or before now, those dated ahead, and where a rule asks how long a value has been held, those of that long ago and since.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Traits {
     /// Sorted by key; the values of each by their order.
     values: Vec<(Arc<str>, Vec<Said>)>,

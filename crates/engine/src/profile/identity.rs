@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub type NodeId = u32;
 
 /// Which space a name lives in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
 pub enum NameKind {
     /// A userId.
     User,
@@ -25,7 +25,7 @@ pub enum NameKind {
 }
 
 /// One name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Node {
     /// Its space.
     pub kind: NameKind,
@@ -40,7 +40,7 @@ pub struct Node {
 }
 
 /// Why two nodes are one person.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum JoinedBy {
     /// `identify` with both ids.
     Identify,
@@ -50,7 +50,7 @@ pub enum JoinedBy {
     Hand,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 struct Edge {
     a: NodeId,
     b: NodeId,
@@ -82,7 +82,7 @@ pub fn is_by_hand(call: &Call) -> bool {
 }
 
 /// The nodes of a name, each with the position from which the name stands for it. Almost every name has one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Named {
     first: (Position, NodeId),
     later: Vec<(Position, NodeId)>,
@@ -100,7 +100,7 @@ impl Named {
 }
 
 /// All names and people.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 pub struct People {
     /// Node i stands at i - 1.
     nodes: Vec<Node>,

@@ -4,16 +4,20 @@
 use crate::state::HashMap;
 use domain::call::events;
 use domain::{Call, Currency, Money};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::hash::BuildHasher;
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
 
 /// Orders with an id and an amount.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Orders {
-    /// By a hash of the id: ids are long and there are millions. Two ids with one hash, once in 2^64, would at worst
-    /// set a refund apart that a person then looks at.
+    /// By a keyed hash of the id: ids are long and there are millions. Two ids with one hash, once in 2^64, would at
+    /// worst set a refund apart that a person then looks at.
     left: HashMap<u64, Money>,
-    hash: foldhash::quality::RandomState,
+    /// The workspace's own and not in a snapshot.
+    #[serde(skip)]
+    key: [u8; 16],
 }
 
 /// The code of ISO 4217 for no currency: of amounts that name none.
@@ -26,6 +30,27 @@ struct Part {
 }
 
 impl Orders {
+    /// No orders yet. `key`: secret, so that nobody can make two ids collide.
+    pub fn new(key: [u8; 16]) -> Orders {
+        Orders { left: HashMap::default(), key }
+    }
+
+    /// Goes on with what a snapshot of the same workspace holds.
+    pub(crate) fn take_over(&mut self, other: Orders) {
+        self.left = other.left;
+    }
+
+    /// What is left of each order, by the hash of its id, in no particular order.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (u64, Money)> {
+        self.left.iter().map(|(order, left)| (*order, *left))
+    }
+
+    fn hash_of(&self, order: &str) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        hasher.write(order.as_bytes());
+        hasher.finish()
+    }
+
     /// Takes an order or a refund that was accepted. Anything else costs a comparison of its name.
     pub fn take(&mut self, call: &Call) {
         let Some(event) = call.event.as_deref() else { return };
@@ -34,7 +59,7 @@ impl Orders {
             return;
         }
         let Some(Part { order, amount }) = part(call) else { return };
-        let key = self.hash.hash_one(&order);
+        let key = self.hash_of(&order);
         match self.left.get_mut(&key) {
             None if is_order => {
                 self.left.insert(key, amount);
@@ -53,7 +78,7 @@ impl Orders {
             return None;
         }
         let Part { order, amount } = part(call)?;
-        let left = self.left.get(&self.hash.hash_one(&order))?;
+        let left = self.left.get(&self.hash_of(&order))?;
         let exceeds = left.currency == amount.currency && amount.minor.saturating_abs() > left.minor;
         exceeds.then_some(*left)
     }

@@ -20,13 +20,14 @@ pub enum By {
 }
 
 /// One record as one of its customers sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Record {
     /// Such as `pass`.
     pub kind: Arc<str>,
     /// The recordId.
     pub id: Arc<str>,
     /// The recordId as the value of the path `id`.
+    #[serde(with = "crate::snapshot::as_json")]
     id_value: Value,
     /// The customer's own calls, in order: true has it, false their share ended. Of the past the latest of each.
     shares: Vec<(Order, bool)>,
@@ -36,7 +37,7 @@ pub struct Record {
 }
 
 /// The records that a customer has, had or will have, sorted by kind and id.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Records {
     held: Vec<Record>,
 }

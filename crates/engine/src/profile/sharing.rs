@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// For each record, by kind and id, the names that ever spoke of it.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Sharing {
     sharers: HashMap<Arc<str>, HashMap<Arc<str>, Vec<NodeId>>>,
 }

@@ -15,7 +15,7 @@ pub const SILENCE: Span = Span::days(7);
 const KEPT: usize = 1_000;
 
 /// A yes or a no.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Statement {
     /// From when on, and in which order.
     pub order: Order,
@@ -33,7 +33,7 @@ pub struct Statement {
     pub source: Option<Arc<str>>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 struct ListChange {
     order: Order,
     list: Arc<str>,
@@ -41,13 +41,13 @@ struct ListChange {
     by_person: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 enum Talk {
     Conversation,
     Complaint,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 struct TalkChange {
     order: Order,
     about: Talk,
@@ -56,7 +56,7 @@ struct TalkChange {
 }
 
 /// Statements, lists and talks, each in the order of history.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Standing {
     statements: Vec<Statement>,
     lists: Vec<ListChange>,

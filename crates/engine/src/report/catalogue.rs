@@ -20,7 +20,7 @@ pub const OTHER: &str = "_other";
 const COUNTED_AHEAD: usize = 16;
 
 /// Names seen, with how often.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Catalogue {
     events: BTreeMap<Arc<str>, Names>,
     /// Events beyond the limit.
@@ -28,11 +28,13 @@ pub struct Catalogue {
     traits: Names,
     /// Properties and traits that are told apart.
     properties: usize,
+    /// None between two turns of the engine.
+    #[serde(skip)]
     ahead: Vec<Ahead>,
 }
 
 /// The names of one event's properties.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 struct Names {
     calls: u64,
     known: BTreeMap<Box<str>, u64>,

@@ -104,13 +104,20 @@ pub struct CallRow {
 const QUARANTINED_KEPT: usize = 20;
 
 /// Calls of which amounts are set apart.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, Serialize, serde::Deserialize)]
 pub(crate) struct Quarantined {
     count: u64,
+    #[serde(with = "crate::snapshot::as_json")]
     last: VecDeque<(Position, Arc<Call>)>,
 }
 
 impl Quarantined {
+    /// How many, and where the last of them stand, for comparing.
+    pub(crate) fn describe(&self) -> String {
+        let last: Vec<u64> = self.last.iter().map(|(position, _)| position.0).collect();
+        format!("{} of which {last:?}", self.count)
+    }
+
     /// Notes another.
     pub(crate) fn note(&mut self, position: Position, call: &Arc<Call>) {
         self.count += 1;

@@ -30,7 +30,7 @@ const EVERY: u64 = 32;
 const ENTRIES: usize = 4;
 
 /// Names and values seen in a sample of the calls.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Samples {
     properties: BTreeMap<String, Sample>,
     traits: Sample,
@@ -40,13 +40,13 @@ pub struct Samples {
 }
 
 /// What a sample of calls bore.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 struct Sample {
     calls: u64,
     names: BTreeMap<String, Values>,
 }
 
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
 struct Values {
     times: u64,
     numbers: u64,
@@ -93,6 +93,20 @@ impl Samples {
             }
             _ => {}
         }
+    }
+
+    /// Everything in words, for comparing.
+    pub(crate) fn describe(&self, visit: &mut dyn FnMut(String, String)) {
+        let of_kind =
+            |word: &'static str, samples: &BTreeMap<String, Sample>, visit: &mut dyn FnMut(String, String)| {
+                for (name, sample) in samples {
+                    visit(format!("sample of {word} {name}"), format!("{sample:?}"));
+                }
+            };
+        of_kind("event", &self.properties, visit);
+        of_kind("record", &self.records, visit);
+        visit("sample of traits".to_owned(), format!("{:?}", self.traits));
+        visit("lists".to_owned(), format!("{:?} {}", self.lists, self.kept));
     }
 
     /// Properties of an event, the most frequent first; of a prefix those of the first event that has it.

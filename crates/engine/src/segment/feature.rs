@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// One event that passed a stream's filter.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Entry {
     /// Its time and position.
     pub order: Order,
@@ -45,18 +45,18 @@ impl Keeps {
 }
 
 /// What is kept of one event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Kept {
     /// Only that it happened.
     Nothing,
     /// A number to sum, average or compare; none where the property is no number.
-    Number(Option<Decimal>),
+    Number(#[serde(with = "crate::snapshot::as_bytes")] Option<Decimal>),
     /// A value to tell apart; none where it is missing.
     Scalar(Option<Box<Scalar>>),
     /// Whether it passed the stream's further tests.
     Passed(bool),
     /// All of it, for filters that move with now.
-    Body(Arc<Value>),
+    Body(#[serde(with = "crate::snapshot::as_json")] Arc<Value>),
 }
 
 /// What a stream must keep so that every question about it can be answered: an entry stays while one of these asks
@@ -128,7 +128,7 @@ impl Need {
 }
 
 /// The streams of one customer that hold anything, by their index in the plan.
-#[derive(Clone, Default, Debug, PartialEq)]
+#[derive(Clone, Default, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Streams {
     held: Vec<(u32, Vec<Entry>)>,
 }

@@ -9,7 +9,7 @@ use domain::definition::Definitions;
 use domain::segment::{Aggregate, Bucket, Comparison, ConsentAsked, End, EventName, KnownFor, Windows};
 use domain::value::Quantifier;
 use domain::{Name, Path, Purpose, Settings, Span, Zone};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A stream: events of a name that pass a filter.
@@ -279,6 +279,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What decides what is kept of a customer, in words that only this program reads: with the same words the state of
+    /// one plan can be gone on with under another.
+    pub fn kept(&self) -> Vec<String> {
+        let traits: BTreeMap<_, _> = self.held.traits.iter().collect();
+        let attributes: BTreeMap<_, BTreeMap<_, _>> =
+            self.held.attributes.iter().map(|(kind, held)| (kind, held.iter().collect())).collect();
+        let streams = self.streams.iter().map(|stream| format!("{stream:?}"));
+        streams.chain([format!("{traits:?} {attributes:?}")]).collect()
+    }
+
     /// Compiles all segments of a workspace. The definitions were checked: targets exist and there is no circle.
     pub fn new(definitions: &Definitions) -> Plan {
         let mut plan = Plan { settings: Arc::new(definitions.settings.clone()), ..Plan::default() };

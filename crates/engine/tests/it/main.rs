@@ -14,6 +14,7 @@ mod identity;
 mod order;
 mod segments;
 mod sending;
+mod snapshots;
 
 /// Templates and campaigns of the stories.
 const LETTERS: &str = "

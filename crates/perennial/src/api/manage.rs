@@ -86,6 +86,9 @@ pub fn operations() -> Vec<Operation> {
         Operation::new(Method::GET, "/api/demo/answers", "getDemoAnswers", "What a perfect analyst of the demo would find.", demo_answers)
             .answers(json!({ "type": "object" }))
             .may_say(&["refused"]),
+        Operation::new(Method::POST, "/api/rebuild", "rebuild", "Builds the live state again from history and compares the two.", rebuild)
+            .says("Deletes the snapshot first. Where the two differ, which would be a bug, the rebuilt state is used from then on. New calls wait meanwhile.")
+            .answers(shape("Rebuilt")),
         Operation::new(Method::POST, "/api/login-link", "createLoginLink", "A login link for the pages; it works once, within 15 minutes.", login_link)
             .answers(json!({ "type": "object", "required": ["url"], "properties": { "url": { "type": "string" } } })),
     ]
@@ -373,6 +376,15 @@ async fn demo_answers(State(app): State<Shared>) -> Answer {
         let answers = crate::demo::answers(app.handle.dir(), reader.as_ref(), &app.handle.read())
             .map_err(|error| Fault::Conflict(format!("{error:#}")))?;
         Ok(json!(answers))
+    })
+    .await
+}
+
+async fn rebuild(State(app): State<Shared>) -> Answer {
+    ask(&app, |app| {
+        let rebuilt = crate::snapshot::rebuild(&app.handle).map_err(|error| Fault::Conflict(error.to_string()))??;
+        let is_same = rebuilt.before == rebuilt.after;
+        Ok(json!({ "before": rebuilt.before, "after": rebuilt.after, "calls": rebuilt.calls, "same": is_same }))
     })
     .await
 }

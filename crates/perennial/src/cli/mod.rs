@@ -133,6 +133,8 @@ enum Command {
         /// segment, campaign, scenario, mapping, purpose, template, workspace, or definition for any of them
         kind: String,
     },
+    /// Rebuild the live state from history and compare it with the one that was; exit status 1 if they differ
+    Rebuild,
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -427,6 +429,17 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
                 return Err(WrongUsage(format!("there is no schema `{kind}`; there are {}", known.join(", "))).into());
             }
         },
+        Command::Rebuild => {
+            let answer = with(client(Create::No)?, |client| client.post("/api/rebuild", &json!({})))?;
+            let is_same = answer["same"] == true;
+            out.answer(&answer, |print| {
+                writeln!(print, "before  {}", show::text(&answer, "before"))?;
+                writeln!(print, "rebuilt {}  from {} calls", show::text(&answer, "after"), answer["calls"])?;
+                let verdict = if is_same { "the same" } else { "they differ; the rebuilt one is used now" };
+                writeln!(print, "{verdict}")
+            })?;
+            return Ok(if is_same { Ended::Yes } else { Ended::No });
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "perennial", &mut std::io::stdout())
         }

@@ -475,6 +475,7 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("importCalls", "POST", "/api/import?source=x".into(), vec![JSON], json!({ "batch": [{ "type": "track", "userId": "z", "event": "X", "messageId": "1" }, { "type": "track" }] }).to_string()),
         ("advanceDemo", "POST", "/api/demo/advance".into(), vec![JSON], json!({ "span": "1d" }).to_string()),
         ("getDemoAnswers", "GET", "/api/demo/answers".into(), vec![], String::new()),
+        ("rebuild", "POST", "/api/rebuild".into(), vec![JSON], "{}".into()),
         ("createLoginLink", "POST", "/api/login-link".into(), vec![JSON], "{}".into()),
         ("query", "POST", "/api/query".into(), vec![JSON], json!({ "sql": "SELECT count(*) FROM customers" }).to_string()),
         ("getDictionary", "GET", "/api/query/dictionary".into(), vec![], String::new()),

@@ -292,3 +292,32 @@ fn a_small_demo_fills_a_directory_and_its_time_passes() {
     let other = desk.run(&["demo", "advance", "soon"]);
     assert_eq!(other.status, 2);
 }
+
+#[test]
+fn a_rebuild_finds_the_state_as_it_was_with_and_without_a_server_and_whatever_befell_the_snapshot() {
+    let desk = Desk::new();
+    desk.json(&["demo", "--no-serve", "--customers", "20", "--seed", "7"]);
+    let regulars = desk.json(&["segments", "members", "regulars"])["members"].clone();
+    let snapshot = desk.data().join("snapshot");
+    assert!(snapshot.exists(), "a clean stop leaves a snapshot");
+    let rebuilt = desk.json(&["rebuild"]);
+    assert_eq!(keys(&rebuilt), ["before", "after", "calls", "same"]);
+    assert_eq!((&rebuilt["before"], &rebuilt["same"]), (&rebuilt["after"], &json!(true)), "{rebuilt}");
+    assert!(rebuilt["calls"].as_u64().unwrap() > 100);
+    // A server opens from the snapshot, and says the same.
+    let server = Server::start(&desk);
+    assert_eq!(desk.json(&["rebuild"]), rebuilt);
+    assert_eq!(server.stop(), 0);
+    // Damaged or gone: it only takes longer.
+    for damage in [Some("something else"), None] {
+        match damage {
+            Some(text) => std::fs::write(&snapshot, text).unwrap(),
+            None => std::fs::remove_file(&snapshot).unwrap_or_default(),
+        }
+        let ran = desk.run(&["segments", "members", "regulars", "--json"]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert_eq!(ran.json()["members"], regulars);
+        assert_eq!(ran.err.contains("the snapshot was not used"), damage.is_some(), "{ran:?}");
+        assert_eq!(desk.json(&["rebuild"])["after"], rebuilt["after"]);
+    }
+}

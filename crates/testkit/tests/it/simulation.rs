@@ -10,6 +10,7 @@ fn nothing_is_lost_doubled_or_early_in_three_hundred_lives_with_crashes() {
     let words: Vec<String> = failures.iter().take(3).map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{} seeds failed:\n{}", failures.len(), words.join("\n\n"));
     assert!(facts.restarts > 300 && facts.delivered > 300, "too little happened: {facts:?}");
+    assert!(facts.sealed > 300 && facts.from_snapshot > 100, "history and snapshots were hardly tried: {facts:?}");
 }
 
 #[test]

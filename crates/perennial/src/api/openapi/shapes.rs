@@ -682,6 +682,14 @@ fn about_the_rest() -> Vec<Shape> {
                 [],
             ),
         ),
+        (
+            "Rebuilt",
+            object(
+                "The live state was built again from history.",
+                [("before", text()), ("after", text()), ("calls", count()), ("same", flag())],
+                [],
+            ),
+        ),
         ("Advanced", object("A demo's time passed.", [("now", text()), ("events", count()), ("sent", count())], [])),
     ]
 }

@@ -1,0 +1,448 @@
+//! Snapshots of the live state, which make the start quick.
+//!
+//! A snapshot holds what was derived from calls up to a position: people, customers, known messageIds, what is left of
+//! orders, names and values seen, calls with amounts set apart, and events dated ahead. Facts and memberships are not in it: they are recovered and asked anew, as at every start. It is
+//! a cache and nothing more: one that does not fit is ignored, and the state is rebuilt from history.
+//!
+//! The file: `MAGIC`, then frames of (length, CRC-32, kind, content in postcard), the last one of kind `End`. Frames are
+//! checked before they are understood, and bounded, so that memory is bounded too.
+
+use crate::dedupe::Fingerprinter;
+use crate::profile::orders::Orders;
+use crate::profile::{Customer, People};
+use crate::report::catalogue::Catalogue;
+use crate::report::door::Quarantined;
+use crate::report::samples::Samples;
+use crate::segment::Plan;
+use crate::state::{Engine, HashMap, Timer};
+use domain::{Call, CustomerId, Position, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+use std::io::{Read, Write};
+use std::sync::Arc;
+use store::{Reader, RowId, StoreError};
+
+/// Raised with every change of what a frame holds, or of how calls become state, within a version of Perennial.
+const FORMAT: u32 = 1;
+const MAGIC: &[u8; 8] = b"perennSN";
+/// Things in one frame: of customers of a few kilobytes, some megabytes.
+const FRAME_ITEMS: usize = 4_096;
+/// Most bytes of a frame that is read. A length beyond it is damage.
+const FRAME_BYTES: u32 = 1 << 30;
+
+/// What a frame holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Header,
+    Seen,
+    People,
+    Customers,
+    Ahead,
+    Orders,
+    Catalogue,
+    Samples,
+    Quarantined,
+    End,
+}
+
+impl Kind {
+    const ALL: [Kind; 10] = [
+        Kind::Header,
+        Kind::Seen,
+        Kind::People,
+        Kind::Customers,
+        Kind::Ahead,
+        Kind::Orders,
+        Kind::Catalogue,
+        Kind::Samples,
+        Kind::Quarantined,
+        Kind::End,
+    ];
+
+    fn find(number: u8) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+}
+
+/// To what a snapshot belongs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    /// Of Perennial: another one may read the same calls differently.
+    version: String,
+    /// What decides what is kept of a customer.
+    plan: u128,
+    /// The instant up to which everything due was done.
+    clock: Timestamp,
+    /// The last call in it.
+    position: Position,
+    /// The journal row that ends with it.
+    row: u32,
+    /// A hash of that call: a store that was put back and went on another way has another one there.
+    last: u128,
+}
+
+/// Numbers of things, at the end: a file cut between two frames is found.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Counts {
+    seen: u64,
+    customers: u64,
+    ahead: u64,
+}
+
+/// Why a snapshot was not used. The state is then rebuilt from history, and is the same.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// It cannot be read.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// Another version of Perennial wrote it.
+    #[error("version {0} of Perennial wrote it")]
+    OtherVersion(String),
+    /// Other rules were in force.
+    #[error("the definitions have changed since")]
+    OtherPlan,
+    /// The store has fewer calls, or others.
+    #[error("it does not belong to this history")]
+    OtherHistory,
+    /// It was taken after an instant that was never committed: what time did meanwhile must be done again.
+    #[error("it is ahead of what was committed")]
+    Ahead,
+    /// What it belongs to could not be read; the start will say so too.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn damaged(reason: impl std::fmt::Display) -> Unfit {
+    Unfit::Damaged(reason.to_string())
+}
+
+/// What a snapshot holds, read and checked.
+pub(crate) struct Loaded {
+    pub(crate) position: Position,
+    pub(crate) row: u32,
+    seen: Vec<(u128, u32)>,
+    people: People,
+    customers: HashMap<CustomerId, Customer>,
+    ahead: BTreeMap<(Timestamp, Position), Arc<Call>>,
+    orders: Orders,
+    catalogue: Catalogue,
+    samples: Samples,
+    quarantined: Quarantined,
+}
+
+/// To what a snapshot taken at a moment would belong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SnapshotKey {
+    /// The last call in it.
+    pub position: Position,
+    /// A hash of what decides what is kept of a customer.
+    pub plan: u128,
+}
+
+impl Engine {
+    /// To what a snapshot taken now would belong: with the same key another one would bring nothing.
+    pub fn snapshot_key(&self) -> SnapshotKey {
+        SnapshotKey { position: self.position, plan: fingerprint(&self.plan) }
+    }
+
+    /// Writes a snapshot.
+    ///
+    /// Call it when everything is durable, the clock too: commit what `take_commit` gives, also where that is empty, or the
+    /// snapshot is ahead of the store and will be ignored. Returns false, with nothing of use written, while something
+    /// waits to be done or to become durable. O(state); memory: one frame.
+    pub fn save(&self, out: &mut dyn Write) -> Result<bool, StoreError> {
+        if !self.work.is_done() || self.has_pending() || !self.parted.is_empty() || self.next_row == 1 {
+            return Ok(false);
+        }
+        let row = self.next_row - 1;
+        let last = last_call(self.reader.as_ref(), row, self.position, self.seen.fingerprinter())?;
+        let Some(last) = last else { return Ok(false) };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let plan = fingerprint(&self.plan);
+        let header = Header { format: FORMAT, version, plan, clock: self.clock, position: self.position, row, last };
+        let written = self.write_frames(&header, &mut Frames { out });
+        written.map(|()| true).map_err(|error| StoreError::Io { doing: "written", reason: error.to_string() })
+    }
+
+    fn write_frames(&self, header: &Header, frames: &mut Frames<'_>) -> std::io::Result<()> {
+        frames.out.write_all(MAGIC)?;
+        frames.put(Kind::Header, header)?;
+        let seen = frames.put_all(Kind::Seen, self.seen.entries())?;
+        frames.put(Kind::People, &self.people)?;
+        let customers = frames.put_all(Kind::Customers, self.customers.iter())?;
+        let ahead = self.ahead.iter().map(|((_, position), call)| (position, AsJson(call)));
+        let ahead = frames.put_all(Kind::Ahead, ahead)?;
+        frames.put(Kind::Orders, &self.orders)?;
+        frames.put(Kind::Catalogue, &self.catalogue)?;
+        frames.put(Kind::Samples, &self.samples)?;
+        frames.put(Kind::Quarantined, &self.quarantined)?;
+        frames.put(Kind::End, &Counts { seen, customers, ahead })?;
+        frames.out.flush()
+    }
+
+    /// Another engine, which knows nothing yet but the rules: to make a snapshot from history, beside this one, while
+    /// this one goes on. Ask for it between two commits, with the clock committed. O(definitions).
+    pub fn replica(&self, reader: Box<dyn Reader>) -> Replica {
+        let mut engine = Engine::empty(reader, self.options.clone(), self.secrets.clone(), self.clock);
+        engine.plan = self.plan.clone();
+        Replica { engine, until: self.position }
+    }
+
+    /// Reads a snapshot of this store's history, if it fits this engine, which has its definitions.
+    pub(crate) fn load(&self, from: &mut dyn Read, until: Position) -> Result<Loaded, Unfit> {
+        let mut magic = [0; MAGIC.len()];
+        from.read_exact(&mut magic).map_err(damaged)?;
+        if &magic != MAGIC {
+            return Err(damaged("it is no snapshot"));
+        }
+        let header: Header = match read_frame(from)? {
+            (Kind::Header, content) => understand(&content)?,
+            (kind, _) => return Err(damaged(format!("it begins with {kind:?}"))),
+        };
+        self.check(&header, until)?;
+        let mut loaded = Loaded {
+            position: header.position,
+            row: header.row,
+            seen: Vec::new(),
+            people: People::default(),
+            customers: HashMap::default(),
+            ahead: BTreeMap::new(),
+            orders: Orders::default(),
+            catalogue: Catalogue::default(),
+            samples: Samples::default(),
+            quarantined: Quarantined::default(),
+        };
+        loop {
+            let (kind, content) = read_frame(from)?;
+            match kind {
+                Kind::Header => return Err(damaged("it has two headers")),
+                Kind::Seen => loaded.seen.extend(understand::<Vec<(u128, u32)>>(&content)?),
+                Kind::People => loaded.people = understand(&content)?,
+                Kind::Customers => loaded.customers.extend(understand::<Vec<(CustomerId, Customer)>>(&content)?),
+                Kind::Ahead => {
+                    for (position, call) in understand::<Vec<(Position, AsJson<Arc<Call>>)>>(&content)? {
+                        loaded.ahead.insert((call.0.timestamp, position), call.0);
+                    }
+                }
+                Kind::Orders => loaded.orders = understand(&content)?,
+                Kind::Catalogue => loaded.catalogue = understand(&content)?,
+                Kind::Samples => loaded.samples = understand(&content)?,
+                Kind::Quarantined => loaded.quarantined = understand(&content)?,
+                Kind::End => {
+                    let found = Counts {
+                        seen: loaded.seen.len() as u64,
+                        customers: loaded.customers.len() as u64,
+                        ahead: loaded.ahead.len() as u64,
+                    };
+                    let expected: Counts = understand(&content)?;
+                    return if found == expected { Ok(loaded) } else { Err(damaged("parts of it are missing")) };
+                }
+            }
+        }
+    }
+
+    fn check(&self, header: &Header, until: Position) -> Result<(), Unfit> {
+        if header.format != FORMAT || header.version != env!("CARGO_PKG_VERSION") {
+            return Err(Unfit::OtherVersion(header.version.clone()));
+        }
+        if header.plan != fingerprint(&self.plan) {
+            return Err(Unfit::OtherPlan);
+        }
+        let last = last_call(self.reader.as_ref(), header.row, header.position, self.seen.fingerprinter())?;
+        if header.position > until || last != Some(header.last) {
+            return Err(Unfit::OtherHistory);
+        }
+        if header.clock > self.clock {
+            return Err(Unfit::Ahead);
+        }
+        Ok(())
+    }
+
+    /// Takes the state of a snapshot for its own. Events dated ahead of it whose time has come meanwhile have happened.
+    pub(crate) fn take_over(&mut self, loaded: Loaded) {
+        let Loaded { position, row, seen, people, customers, ahead, orders, catalogue, samples, quarantined } = loaded;
+        (self.position, self.next_row) = (position, row + 1);
+        self.seen.extend(seen);
+        self.orders.take_over(orders);
+        (self.people, self.customers) = (people, customers);
+        (self.catalogue, self.samples, self.quarantined) = (catalogue, samples, quarantined);
+        self.ahead = ahead.into_iter().filter(|((at, _), _)| *at > self.clock).collect();
+        self.timers.extend(self.ahead.keys().map(|(at, position)| (*at, Timer::Event(*position))));
+    }
+
+    /// A hash of everything that `Look::describe` tells of the live state: 32 hexadecimal digits. The same history
+    /// and facts give the same, in whatever order they are looked at. O(state).
+    pub fn state_hash(&self) -> String {
+        let mut sum = 0_u128;
+        // A sum does not depend on the order, so that nothing has to be sorted.
+        self.look().describe_each(&mut |key, value| sum = sum.wrapping_add(hash(&[key.as_bytes(), value.as_bytes()])));
+        format!("{sum:032x}")
+    }
+}
+
+/// An engine that comes up to where another one stood, from what is durable alone, to write a snapshot of that moment.
+pub struct Replica {
+    engine: Engine,
+    until: Position,
+}
+
+impl Replica {
+    /// To what its snapshot will belong.
+    pub fn key(&self) -> SnapshotKey {
+        SnapshotKey { position: self.until, plan: fingerprint(&self.engine.plan) }
+    }
+
+    /// Reads an older snapshot if it fits, then the calls since, and writes the new one. Gives up between two rows of the
+    /// journal once `is_over` says so. Returns whether it wrote one. O(state) memory beside the engine's own.
+    pub fn write(
+        mut self,
+        older: Option<&mut dyn Read>,
+        out: &mut dyn Write,
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool, StoreError> {
+        // One that does not fit was logged at the start already.
+        if let Some(Ok(loaded)) = older.map(|older| self.engine.load(older, self.until)) {
+            self.engine.take_over(loaded);
+        }
+        self.engine.replay_journal(self.until, is_over)?;
+        match is_over() {
+            true => Ok(false),
+            false => self.engine.save(out),
+        }
+    }
+}
+
+/// The keyed hash of the call at a position, which is the last one of a row; none if it is not.
+fn last_call(
+    reader: &dyn Reader,
+    row: u32,
+    position: Position,
+    hashes: Fingerprinter,
+) -> Result<Option<u128>, StoreError> {
+    let rows = reader.rows(&[RowId(u64::from(row))])?;
+    let found = rows.first().filter(|row| row.first.0 + row.calls.len() as u64 == position.0 + 1);
+    Ok(found.and_then(|row| row.calls.last()).map(|call| hashes.id_hash(&call.message_id)))
+}
+
+/// What of a plan decides what is kept of a customer.
+fn fingerprint(plan: &Plan) -> u128 {
+    let kept = plan.kept();
+    hash(&kept.iter().map(String::as_bytes).collect::<Vec<_>>())
+}
+
+fn hash(parts: &[&[u8]]) -> u128 {
+    let mut hasher = SipHasher24::new();
+    for part in parts {
+        hasher.write_u64(part.len() as u64);
+        hasher.write(part);
+    }
+    hasher.finish128().as_u128()
+}
+
+/// Writes frames.
+struct Frames<'a> {
+    out: &'a mut dyn Write,
+}
+
+impl Frames<'_> {
+    fn put<T: Serialize + ?Sized>(&mut self, kind: Kind, content: &T) -> std::io::Result<()> {
+        let content = postcard::to_allocvec(content).map_err(std::io::Error::other)?;
+        let too_long = |_| std::io::Error::other("a part of the state is larger than a frame can be");
+        let length = u32::try_from(content.len()).map_err(too_long)?;
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&[kind as u8]);
+        hasher.update(&content);
+        self.out.write_all(&length.to_le_bytes())?;
+        self.out.write_all(&hasher.finalize().to_le_bytes())?;
+        self.out.write_all(&[kind as u8])?;
+        self.out.write_all(&content)
+    }
+
+    /// Things in frames of some thousand each. Returns how many there were.
+    fn put_all<T: Serialize>(&mut self, kind: Kind, all: impl Iterator<Item = T>) -> std::io::Result<u64> {
+        let mut count = 0;
+        let mut all = all.peekable();
+        while all.peek().is_some() {
+            let some: Vec<T> = all.by_ref().take(FRAME_ITEMS).collect();
+            count += some.len() as u64;
+            self.put(kind, &some)?;
+        }
+        Ok(count)
+    }
+}
+
+fn read_frame(from: &mut dyn Read) -> Result<(Kind, Vec<u8>), Unfit> {
+    let mut head = [0; 9];
+    from.read_exact(&mut head).map_err(damaged)?;
+    let number = |bytes: &[u8]| bytes.try_into().map_or(u32::MAX, u32::from_le_bytes);
+    let (length, sum) = (number(&head[..4]), number(&head[4..8]));
+    if length > FRAME_BYTES {
+        return Err(damaged("a frame is longer than any can be"));
+    }
+    let mut content = Vec::new();
+    // Memory grows with what is there, not with what a damaged length claims.
+    from.take(u64::from(length)).read_to_end(&mut content).map_err(damaged)?;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&head[8..]);
+    hasher.update(&content);
+    if content.len() as u64 != u64::from(length) || hasher.finalize() != sum {
+        return Err(damaged("the checksum of a frame differs"));
+    }
+    let kind = Kind::find(head[8]).ok_or_else(|| damaged("a frame is of no known kind"))?;
+    Ok((kind, content))
+}
+
+fn understand<T: DeserializeOwned>(content: &[u8]) -> Result<T, Unfit> {
+    postcard::from_bytes(content).map_err(damaged)
+}
+
+/// A thing that stands in the snapshot as JSON, since a format without names of fields cannot hold it: arbitrary JSON
+/// can only be read by looking at it.
+#[derive(Clone, Debug)]
+pub(crate) struct AsJson<T>(pub(crate) T);
+
+impl<T: Serialize> Serialize for AsJson<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        as_json::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for AsJson<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        as_json::deserialize(deserializer).map(AsJson)
+    }
+}
+
+/// For `#[serde(with = …)]` on such things.
+pub(crate) mod as_json {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(value).map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        serde_json::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// For `#[serde(with = …)]` on decimals: sixteen bytes.
+pub(crate) mod as_bytes {
+    use rust_decimal::Decimal;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(|value| value.serialize()).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
+        Ok(Option::<[u8; 16]>::deserialize(deserializer)?.map(Decimal::deserialize))
+    }
+}
