@@ -190,6 +190,7 @@ impl Engine {
         });
         self.reader = reader;
         result?;
+        self.rebuild_beside_parted();
         self.rebuild_parted()?;
         self.work = Work::default();
         Ok(())

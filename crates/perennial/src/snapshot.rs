@@ -274,3 +274,92 @@ pub fn rebuild(handle: &Handle) -> Result<Result<Rebuilt, StoreError>, JobError>
         Ok(rebuilt)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::{Writer, start, take_items};
+    use domain::{Source, Trust};
+    use engine::ingest::{Door, DoorOptions, Endpoint};
+
+    fn open(dir: &Path) -> (Handle, Writer) {
+        start(dir, Options::default(), None).unwrap()
+    }
+
+    /// An order of somebody.
+    fn order(handle: &Handle, who: &str) {
+        let call = serde_json::json!({ "type": "track", "userId": who, "event": "Order Completed", "messageId": who });
+        let source = Source::new("shop", Trust::Server);
+        let taken = handle.change(move |engine, now| {
+            let options = DoorOptions::default();
+            let fresh_id = |_| "none".to_owned();
+            let door = Door { now, source: &source, fresh_id: &fresh_id, options: &options, correct_skew: false };
+            let reading = engine::ingest::read(call.to_string().as_bytes(), Endpoint::Any, &door).unwrap();
+            take_items(engine, &source, reading.items, now)
+        });
+        assert!(matches!(taken.unwrap()[..], [engine::Receipt::Accepted(_)]));
+    }
+
+    /// As the writer takes it: everything is durable, the clock too.
+    fn replica(handle: &Handle) -> Replica {
+        let taken = handle.drive(|driver| {
+            let commit = write(driver.engine).take_commit();
+            driver.store.commit(&commit).unwrap();
+            read(driver.engine).replica(driver.store.reader().unwrap())
+        });
+        taken.unwrap()
+    }
+
+    #[test]
+    fn a_snapshot_is_made_beside_the_writer_and_the_next_start_reads_only_what_came_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let (handle, writer) = open(dir.path());
+        order(&handle, "ana");
+        let first = replica(&handle);
+        // What comes while it is made is not in it.
+        order(&handle, "ben");
+        let mut snapshots = Snapshots::new(handle.snapshot().clone());
+        assert!(!snapshots.is_due(handle.read().position()), "two calls are not worth it");
+        snapshots.write_beside(first);
+        let beside = snapshots.beside.take().unwrap();
+        beside.join().unwrap();
+        assert_eq!(handle.snapshot().kept().holds.unwrap().position.0, 1);
+        // The next one goes on from there.
+        snapshots.write_beside(replica(&handle));
+        snapshots.beside.take().unwrap().join().unwrap();
+        assert_eq!(handle.snapshot().kept().holds.unwrap().position.0, 2);
+        let hash = handle.read().state_hash();
+        order(&handle, "cleo");
+        let later = handle.read().state_hash();
+        // As if the process had died: the file is what was made beside it.
+        let saved = std::fs::read(dir.path().join(FILE)).unwrap();
+        writer.stop();
+        drop(handle);
+        std::fs::write(dir.path().join(FILE), saved).unwrap();
+        let (handle, writer) = open(dir.path());
+        assert_eq!(handle.snapshot().kept().holds.unwrap().position.0, 2, "it fitted");
+        assert_eq!(handle.read().state_hash(), later);
+        assert_ne!(hash, later);
+        writer.stop();
+    }
+
+    #[test]
+    fn a_snapshot_that_was_begun_before_a_discard_is_not_put_in_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (handle, writer) = open(dir.path());
+        order(&handle, "ana");
+        let begun = replica(&handle);
+        let key = begun.key();
+        let file = handle.snapshot();
+        let put = file.put(key, |out| {
+            let written = begun.write(None, out, &|| false)?;
+            file.discard()?;
+            Ok(written)
+        });
+        assert!(!put.unwrap());
+        assert!(!dir.path().join(FILE).exists() && !dir.path().join(PART).exists());
+        assert!(!file.put(key, |out| replica(&handle).write(None, out, &|| true)).unwrap(), "it is over");
+        writer.stop();
+        assert!(dir.path().join(FILE).exists(), "a clean stop leaves one");
+    }
+}

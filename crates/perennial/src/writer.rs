@@ -9,7 +9,7 @@ use engine::{Engine, Options};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Most calls in one commit: about 20 MB of the senders' JSON.
 const GROUP_CALLS: usize = 20_000;
@@ -88,8 +88,11 @@ impl Loop {
             return;
         }
         self.snapshots.tried();
+        let start = Instant::now();
         if let Some(reader) = self.commit_clock() {
             let replica = read(&self.engine).replica(reader);
+            let waited_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::debug!(waited_ms, "a snapshot is begun beside the writer, which waited {waited_ms} ms for it");
             self.snapshots.write_beside(replica);
         }
     }

@@ -186,6 +186,20 @@ impl Engine {
         }
     }
 
+    /// Has those rebuilt too who share a record with people that were parted while the journal was replayed: who named it
+    /// first after the parting learned from somebody who had no state of their own yet.
+    pub(crate) fn rebuild_beside_parted(&mut self) {
+        if self.parted.is_empty() {
+            return;
+        }
+        let parted: BTreeSet<CustomerId> = self.parted.keys().map(|part| self.person(*part)).collect();
+        let beside = self.people.sharing.beside(&|node| parted.contains(&CustomerId(self.people.person(node))));
+        for node in beside {
+            let sharer = CustomerId(self.people.person(node));
+            self.parted.entry(sharer).or_insert(sharer);
+        }
+    }
+
     /// Gives each part of people that were parted their own history again. O(their calls).
     pub(crate) fn rebuild_parted(&mut self) -> Result<(), StoreError> {
         let parted = std::mem::take(&mut self.parted);

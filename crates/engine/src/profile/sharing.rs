@@ -2,7 +2,7 @@
 
 use crate::profile::identity::NodeId;
 use domain::call::RecordPart;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// For each record, by kind and id, the names that ever spoke of it.
@@ -29,6 +29,13 @@ impl Sharing {
                 true
             }
         }
+    }
+
+    /// The names that ever spoke of a record of which one of these did too. O(records).
+    pub fn beside(&self, is_one: &dyn Fn(NodeId) -> bool) -> BTreeSet<NodeId> {
+        let records = self.sharers.values().flat_map(HashMap::values);
+        let shared = records.filter(|nodes| nodes.len() > 1 && nodes.iter().any(|node| is_one(*node)));
+        shared.flatten().copied().collect()
     }
 
     /// The names that ever spoke of a record.
