@@ -244,6 +244,14 @@ pub mod events {
     pub const MARKED_AS_SPAM: &str = "Email Marked as Spam";
     /// The receiver's server refused the address.
     pub const EMAIL_BOUNCED: &str = "Email Bounced";
+    /// Perennial gave points.
+    pub const POINTS_EARNED: &str = "Points Earned";
+    /// Perennial gave a voucher.
+    pub const VOUCHER_ISSUED: &str = "Voucher Issued";
+    /// Perennial gave a person something to do.
+    pub const TASK_OPENED: &str = "Task Opened";
+    /// It was done.
+    pub const TASK_COMPLETED: &str = "Task Completed";
     /// A link in a message was followed.
     pub const LINK_CLICKED: &str = "Email Link Clicked";
 }

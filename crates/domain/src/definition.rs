@@ -1,6 +1,6 @@
 //! Definitions of every kind, read from YAML or JSON, and checked against each other.
 
-use crate::campaign::{Campaign, Trigger};
+use crate::campaign::{Action, Campaign, Step, Trigger};
 use crate::id::Name;
 use crate::segment::{Condition, Segment};
 use crate::shape::{ShapeError, kind_of, nearest, refuse};
@@ -309,7 +309,7 @@ impl Definitions {
                 DefinitionKind::Purpose => campaign.purpose == *name,
                 DefinitionKind::Workspace | DefinitionKind::Campaign => false,
             };
-            by_itself || [&campaign.enter.only_if, &campaign.exit_if].into_iter().flatten().any(rule_uses)
+            by_itself || campaign.conditions().into_iter().any(|(_, condition)| rule_uses(condition))
         };
         let campaigns = self.campaigns.values().filter(|campaign| campaign_uses(campaign));
         let segments = self.segments.values().filter(|segment| rule_uses(&segment.rule));
@@ -365,29 +365,34 @@ impl Definitions {
         if let Trigger::Enters(name) | Trigger::Leaves(name) = &campaign.enter.on {
             self.check_segment(name, "enter.on", &heading)?;
         }
-        for (condition, path) in [(&campaign.enter.only_if, "enter.only_if"), (&campaign.exit_if, "exit_if")] {
-            if let Some(condition) = condition {
-                self.check_condition(condition, path, &heading)?;
-            }
+        for (path, condition) in campaign.conditions() {
+            self.check_condition(condition, &path, &heading)?;
         }
         self.check_purpose(&campaign.purpose, "purpose", &heading)?;
-        for (i, step) in campaign.steps.iter().enumerate() {
-            if let crate::campaign::Action::Message { template, variants, .. } = &step.action {
-                let path = format!("steps[{i}].message");
-                let Some(found) = self.templates.get(template) else {
-                    return Err(self.error(&heading, &path, missing("template", template, self.templates.keys())));
-                };
-                for (variant, _) in variants {
-                    let known = found.variants.iter().any(|(name, _)| name == variant);
-                    if !known && !found.variants.is_empty() && variant != "plain" {
-                        let near = nearest(variant, found.variants.iter().map(|(name, _)| name.as_str())).unwrap_or("");
-                        return Err(self.error(
-                            &heading,
-                            &format!("steps[{i}].variants"),
-                            format!("template `{template}` has no variant `{variant}`; did you mean `{near}`?"),
-                        ));
-                    }
-                }
+        let mut result = Ok(());
+        campaign.walk(&mut |path, step| {
+            if result.is_ok() {
+                result = self.check_step(step, path, &heading);
+            }
+        });
+        result
+    }
+
+    fn check_step(&self, step: &Step, path: &str, heading: &str) -> Result<(), DefinitionError> {
+        let Action::Message { template, variants, .. } = &step.action else { return Ok(()) };
+        let Some(found) = self.templates.get(template) else {
+            let message = missing("template", template, self.templates.keys());
+            return Err(self.error(heading, &format!("{path}.message"), message));
+        };
+        for (variant, _) in variants {
+            let known = found.variants.iter().any(|(name, _)| name == variant);
+            if !known && !found.variants.is_empty() && variant != "plain" {
+                let near = nearest(variant, found.variants.iter().map(|(name, _)| name.as_str())).unwrap_or("");
+                return Err(self.error(
+                    heading,
+                    &format!("{path}.variants"),
+                    format!("template `{template}` has no variant `{variant}`; did you mean `{near}`?"),
+                ));
             }
         }
         Ok(())

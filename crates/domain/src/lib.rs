@@ -8,6 +8,7 @@ pub mod id;
 pub mod message;
 pub mod money;
 pub mod rate;
+pub mod schedule;
 pub mod schema;
 pub mod segment;
 pub mod shape;

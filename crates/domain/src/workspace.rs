@@ -248,14 +248,7 @@ fn read_quiet_hours(value: &Value, path: &str) -> Result<QuietHours, ShapeError>
 
 fn read_time(fields: &Fields<'_>, key: &'static str) -> Result<Time, ShapeError> {
     let word = fields.require_text(key)?;
-    let parsed = word.split_once(':').and_then(|(hour, minute)| {
-        let digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
-        if !digits(hour) || !digits(minute) {
-            return None;
-        }
-        Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
-    });
-    match parsed {
+    match crate::campaign::read_time(word) {
         Some(time) => Ok(time),
         None => refuse(&fields.at(key), format!("`{word}` is no time of day such as \"21:00\"")),
     }

@@ -44,6 +44,19 @@ const BEYOND_SCHEMAS: &[&str] = &[
     "bytes, more than",
     "is no duration",
     "a number above",
+    "a whole trait is set",
+    "is no local time",
+    "begins when it ends",
+    "is no schedule",
+    "is no RRULE",
+    "never comes",
+    "ASCII characters",
+    "longer than 10,000 bytes",
+    "more than ten years",
+    "more than 30 days",
+    "nothing comes after `else`",
+    "a branch begins with",
+    "steps, more than",
 ];
 
 fn compare(value: &Value) -> Result<(), TestCaseError> {
@@ -123,6 +136,40 @@ people_inside: finish
 steps:
   - wait: 3d
   - { id: hello, message: hello-again, variants: { plain: 1, warm: 2 }, approve: true, channel: email }
+---
+campaign: journey
+enter: { on: { date: { trait: birthday, before: 3d, at: "09:30", yearly: true } }, again: always }
+exclusion_group: spring
+deadline: 6h
+people_inside: move
+steps:
+  - { wait: { until: { did: Email Opened }, at_most: 5d } }
+  - { wait: { local: "Tue-Thu 10:00-16:00" } }
+  - { id: best, wait: { best_time: 24h } }
+  - branch:
+      - { if: { did: Email Opened, within: 3d }, then: [ { reward: { points: 50 } }, { branch: [ { if: { everyone: true }, then: [] } ] } ] }
+      - { else: [ { reward: { voucher: spring, expires: 14d } } ] }
+  - task: { title: "Call {{ customer.first_name }}", for: care, due: 2d, draft: call-notes }
+  - set: { trait: winback_tried, to: [ true, null, { a: 1 } ] }
+  - set: { trait: old, to: null }
+  - webhook: { url_of: erp, event: promo.granted }
+---
+campaign: expiring
+purpose: service
+enter: { on: { record: { kind: pass, date: expires, before: 24h, unless: { renews: { is: true } } } } }
+steps: [ { message: hello-again } ]
+---
+campaign: late
+enter: { on: { missing: { did: Delivered, where: { shipment_id: { is: record.id } }, record: shipment, date: due, after: 6h } } }
+steps: [ { message: hello-again } ]
+---
+campaign: late-too
+enter: { on: { missing: { record: shipment, date: due, after: 6h, unless: { status: { in: [delivered] } } } } }
+steps: [ { message: hello-again } ]
+---
+campaign: weekly
+enter: { on: { every: "0 9 * * MON", zone: customer }, only_if: { trait: event.total, above: 3 } }
+steps: [ { message: hello-again } ]
 ---
 workspace: settings
 zone: Europe/Berlin

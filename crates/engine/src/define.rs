@@ -5,9 +5,10 @@ use crate::report::segments::User;
 use crate::segment::as_of::Building;
 use crate::segment::backfill::Backfilled;
 use crate::segment::{Plan, Touch};
-use crate::state::{Campaigning, Engine, Triggered};
-use domain::campaign::{State, Trigger};
+use crate::state::{Campaigning, Engine, Entered, Triggered};
+use domain::campaign::{Action, State, Trigger};
 use domain::definition::{Defined, Definition, DefinitionError, Definitions};
+use domain::message::Channel;
 use domain::shape::ShapeError;
 use domain::{CustomerId, DefinitionKind, Name, Position, Timestamp};
 use serde::Serialize;
@@ -195,11 +196,11 @@ impl Engine {
 
     fn restore_journey(&mut self, journey: Journey) {
         let person = self.person(journey.customer);
-        let last = self
-            .entries
-            .entry((journey.campaign.clone(), journey.customer, journey.key.clone()))
-            .or_insert(journey.entered_at);
-        *last = (*last).max(journey.entered_at);
+        let entered = Entered { at: journey.entered_at, occasion: journey.occasion.clone() };
+        let place = (journey.campaign.clone(), journey.customer, journey.key.clone());
+        if self.entries.get(&place).is_none_or(|last| last.at <= entered.at) {
+            self.entries.insert(place, entered);
+        }
         let watched = self
             .exposures
             .get(&person)
@@ -214,9 +215,7 @@ impl Engine {
             self.timers.insert((until.plus(domain::Span(1)), crate::state::Timer::Journey(journey.id.clone())));
         }
         match (journey.stage, journey.until) {
-            (Stage::Waiting, Some(until)) => {
-                self.timers.insert((until, crate::state::Timer::Journey(journey.id.clone())));
-            }
+            (Stage::Waiting, Some(until)) => self.set_journey_timer(&journey.id, until),
             (Stage::Due, _) => {
                 self.timers.insert((self.clock, crate::state::Timer::Journey(journey.id.clone())));
             }
@@ -305,6 +304,7 @@ impl Engine {
         for one in &wanted.put {
             let (kind, name) = (one.definition.kind(), one.definition.name());
             check_alone(&one.definition, &name)?;
+            self.check_delivers(&one.definition, &name)?;
             let action = match self.versions.get(&(kind, name.clone())) {
                 None => {
                     self.check_name(kind, &name)?;
@@ -338,6 +338,24 @@ impl Engine {
             return Err(definition_error(DefinitionKind::Workspace, &settings_name(), "", message).into());
         }
         Ok((definitions, changes))
+    }
+
+    /// Where messages really go out, nothing may pretend to be told to another system that is not.
+    fn check_delivers(&self, definition: &Definition, name: &Name) -> Result<(), DefinitionError> {
+        let Definition::Campaign(campaign) = definition else { return Ok(()) };
+        let real = &self.options.real_channels;
+        if real.is_empty() || real.contains(&Channel::Webhook) || campaign.state == State::Stopped {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        campaign.walk(&mut |path, step| {
+            if result.is_ok() && matches!(step.action, Action::Webhook { .. }) {
+                let message = "this workspace sends for real, and webhooks are not delivered by this version yet: take the step out, or keep the campaign stopped";
+                let path = format!("{path}.webhook");
+                result = Err(definition_error(DefinitionKind::Campaign, name, &path, message.to_owned()));
+            }
+        });
+        result
     }
 
     /// What a segment was called nobody else is called later: counts and decisions of then still name it.
@@ -384,6 +402,7 @@ impl Engine {
         let older = self.followed_versions();
         let mut started = Vec::new();
         let mut resumed = Vec::new();
+        let mut edited = Vec::new();
         for version in &versions {
             if version.kind == DefinitionKind::Campaign && version.value.is_some() {
                 let is_new = !facts.contains_key(&version.name);
@@ -405,6 +424,8 @@ impl Engine {
                 self.pending.campaigns.push(own.clone());
                 if is_new {
                     started.push(version.name.clone());
+                } else {
+                    edited.push(version.name.clone());
                 }
             }
         }
@@ -431,6 +452,11 @@ impl Engine {
         for (campaign, paused_at) in resumed {
             self.take_back_pause(&campaign, paused_at);
         }
+        for campaign in edited {
+            self.move_people(&campaign);
+        }
+        self.know_all_dates();
+        self.set_schedules();
         self.release_held();
         for campaign in started {
             self.start_campaign(&campaign);
@@ -499,7 +525,7 @@ impl Engine {
         present.sort_unstable();
         self.work.triggers.retain(|triggered| triggered.campaign != *name);
         for customer in present {
-            self.work.triggers.push(Triggered { campaign: name.clone(), customer, event: None });
+            self.work.triggers.push(Triggered::of(name.clone(), customer));
         }
     }
 
@@ -590,6 +616,7 @@ fn check_alone(definition: &Definition, name: &Name) -> Result<(), DefinitionErr
         Definition::Template(template) => crate::write::check_template(template)
             .map(drop)
             .map_err(|message| definition_error(DefinitionKind::Template, name, "", message)),
+        Definition::Campaign(campaign) => check_titles(campaign, name),
         Definition::Workspace(settings) => match &settings.sender {
             Some(sender) if crate::decide::gate::normal_email(&sender.address).is_none() => {
                 let message = "is no e-mail address".to_owned();
@@ -599,6 +626,23 @@ fn check_alone(definition: &Definition, name: &Name) -> Result<(), DefinitionErr
         },
         _ => Ok(()),
     }
+}
+
+/// The titles of tasks are templates too.
+fn check_titles(campaign: &domain::Campaign, name: &Name) -> Result<(), DefinitionError> {
+    let mut result = Ok(());
+    campaign.walk(&mut |path, step| {
+        let Action::Task(task) = &step.action else { return };
+        let template = serde_json::json!({ "template": "title", "subject": task.title, "body": "-" });
+        let checked = domain::Template::read(&template).map_err(|error| error.message);
+        if let Err(message) = checked.and_then(|template| crate::write::check_template(&template))
+            && result.is_ok()
+        {
+            let message = message.trim_start_matches("subject: ").to_owned();
+            result = Err(definition_error(DefinitionKind::Campaign, name, &format!("{path}.task.title"), message));
+        }
+    });
+    result
 }
 
 /// The values to store, in the order of the changes; none deletes.

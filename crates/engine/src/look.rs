@@ -109,8 +109,8 @@ impl<'a> Look<'a> {
                 .collect();
             let traits = serde_json::Value::Object(customer.traits.all(engine.clock).0);
             let whole = format!(
-                "since {} last {} calls {} in {segments:?} traits {traits} {:?}",
-                customer.first_seen, customer.last_seen, customer.calls, customer.standing
+                "since {} last {} calls {} in {segments:?} traits {traits} {:?} {:?}",
+                customer.first_seen, customer.last_seen, customer.calls, customer.standing, customer.rewards
             );
             for record in customer.records.all(engine.clock) {
                 let attributes = serde_json::Value::Object(record.attributes(engine.clock).0);
@@ -131,9 +131,15 @@ impl<'a> Look<'a> {
         for (id, message) in &engine.messages {
             visit(format!("message {id}"), format!("{message:?}"));
         }
+        for ((campaign, id), dates) in &engine.known_dates {
+            visit(format!("dates of {id} for {campaign}"), format!("{dates:?}"));
+        }
+        for (place, due) in &engine.schedules {
+            visit(format!("schedule {place:?}"), due.to_string());
+        }
         let since = engine.clock.minus(store::CAPS_LOOK_BACK);
         for (place, at) in &engine.entries {
-            visit(format!("entry {place:?}"), at.to_string());
+            visit(format!("entry {place:?}"), format!("{at:?}"));
         }
         for mark in engine.marks.values().flatten().filter(|mark| mark.at >= since) {
             visit(format!("mark {}", mark.message), format!("{mark:?}"));

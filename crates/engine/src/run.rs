@@ -140,6 +140,9 @@ impl Engine {
             journeys: BTreeMap::new(),
             journeys_of: HashMap::default(),
             entries: HashMap::default(),
+            known_dates: HashMap::default(),
+            schedules: BTreeMap::new(),
+            let_in: (clock, BTreeSet::new()),
             messages: BTreeMap::new(),
             outbox: BTreeSet::new(),
             marks: HashMap::default(),
@@ -217,6 +220,8 @@ impl Engine {
         for customer in everyone {
             self.reset_memberships(customer);
         }
+        self.know_all_dates();
+        self.set_schedules();
     }
 
     /// Moves time on: everything due at or before `now` happens, at its own instant and in order.
@@ -449,6 +454,7 @@ impl Engine {
                         self.work.touched.entry(id).or_default().everything = true;
                     }
                 }
+                Timer::Schedule(campaign, zone) => self.schedule_comes(&campaign, zone.as_deref(), due),
                 Timer::Journey(id) => {
                     self.work.steps.insert(id);
                 }
@@ -472,7 +478,10 @@ impl Engine {
             // Whoever entered is asked at once whether they must leave, before anything is sent.
             self.settle_memberships();
             self.settle_steps();
-            self.settle_gate();
+            // The gate goes by priority, so it waits until everything that this instant brings stands before it.
+            if !self.work.comes_before_the_gate() {
+                self.settle_gate();
+            }
         }
         tracing::warn!("a chain of campaigns did not come to rest at one instant; what is left is put off");
         self.put_off_work();

@@ -14,7 +14,9 @@ use domain::{Call, CustomerId, DefinitionKind, MessageId, Name, Position, Timest
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::{CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, Reader, Secrets, Suppression};
+use store::{
+    CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, Reader, RecordKey, Secrets, Suppression,
+};
 
 /// A map whose hash has a random seed, so that nobody can choose keys that collide, and costs little.
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::quality::RandomState>;
@@ -102,7 +104,13 @@ pub struct Engine {
     pub(crate) journeys: BTreeMap<Arc<str>, Journey>,
     pub(crate) journeys_of: HashMap<CustomerId, BTreeSet<Arc<str>>>,
     /// When somebody last entered a campaign, by key. Under the id they had then, so that parting gives it back.
-    pub(crate) entries: HashMap<(Name, CustomerId, Option<String>), Timestamp>,
+    pub(crate) entries: HashMap<(Name, CustomerId, Option<String>), Entered>,
+    /// Dates of records as campaigns saw them last, so that a new or moved one is told from a known one.
+    pub(crate) known_dates: HashMap<(Name, CustomerId), BTreeMap<Arc<str>, KnownDate>>,
+    /// When schedules come next, by campaign and, where each customer's own zone counts, zone.
+    pub(crate) schedules: BTreeMap<(Name, Option<String>), Timestamp>,
+    /// What time let somebody in for at the present instant: by campaign, customer and key.
+    pub(crate) let_in: (Timestamp, BTreeSet<(Name, CustomerId, Option<String>)>),
     /// Messages without a final outcome.
     pub(crate) messages: BTreeMap<MessageId, Message>,
     /// Messages that may be tried, by when.
@@ -152,6 +160,7 @@ impl Campaigning {
 pub(crate) enum Timer {
     Event(Position),
     Customer(CustomerId),
+    Schedule(Name, Option<String>),
     Journey(Arc<str>),
     Message(MessageId),
 }
@@ -170,12 +179,12 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn is_done(&self) -> bool {
-        self.touched.is_empty()
-            && self.triggers.is_empty()
-            && self.goals.is_empty()
-            && self.steps.is_empty()
-            && self.gate.is_empty()
-            && self.held_of.is_empty()
+        !self.comes_before_the_gate() && self.gate.is_empty() && self.held_of.is_empty()
+    }
+
+    /// Whether something is left that may bring more messages to the gate at this instant.
+    pub(crate) fn comes_before_the_gate(&self) -> bool {
+        !(self.touched.is_empty() && self.triggers.is_empty() && self.goals.is_empty() && self.steps.is_empty())
     }
 }
 
@@ -187,11 +196,36 @@ pub(crate) struct Addressed {
     pub(crate) gone_at: Option<Timestamp>,
 }
 
+/// The last entry into a campaign.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Entered {
+    pub(crate) at: Timestamp,
+    /// For which of several occasions.
+    pub(crate) occasion: Option<String>,
+}
+
+/// A date of a record as a campaign saw it last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct KnownDate {
+    pub(crate) written: String,
+    /// The instant that it means in the customer's zone.
+    pub(crate) at: Timestamp,
+}
+
 /// Somebody may enter a campaign.
 pub(crate) struct Triggered {
     pub(crate) campaign: Name,
     pub(crate) customer: CustomerId,
     pub(crate) event: Option<Arc<Call>>,
+    pub(crate) record: Option<RecordKey>,
+    pub(crate) occasion: Option<String>,
+}
+
+impl Triggered {
+    /// By nothing but membership.
+    pub(crate) fn of(campaign: Name, customer: CustomerId) -> Triggered {
+        Triggered { campaign, customer, event: None, record: None, occasion: None }
+    }
 }
 
 /// An event that is the goal of some journey.

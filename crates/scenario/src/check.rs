@@ -12,10 +12,12 @@ use domain::{CustomerId, Name, Timestamp};
 use engine::profile::People;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use store::{DecisionFilter, Page};
+use store::{DecisionFilter, Page, TaskFilter, WebhookFilter};
 
 /// Most people that a failure names.
 const NAMED: usize = 20;
+/// Most tasks and webhooks that are looked at: the latest ones.
+const MATTERS: u32 = 100_000;
 /// Most earlier decisions that a failure names.
 const EARLIER: u32 = 5;
 
@@ -27,7 +29,7 @@ pub(crate) fn check(run: &mut Run, expect: &Expect) -> Result<(), Stop> {
     expect_none_sent(run, expect);
     expect_inside(run, expect)?;
     expect_traits(run, expect);
-    expect_rewards(run, expect);
+    expect_rewards(run, expect)?;
     expect_transitions(run, &expect.entered, true, &format!("{}.entered", expect.place))?;
     expect_transitions(run, &expect.left, false, &format!("{}.left", expect.place))?;
     expect_until(run, expect)?;
@@ -43,6 +45,10 @@ impl Run {
 
     fn people(&self) -> &People {
         self.workspace.engine().look().people()
+    }
+
+    fn person(&self, customer: CustomerId) -> CustomerId {
+        CustomerId(self.people().person(customer.0))
     }
 
     fn name_of(&self, customer: CustomerId) -> String {
@@ -262,21 +268,80 @@ fn is_same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Tasks, webhooks, vouchers and points come from steps of campaigns that this version refuses by name. So there are
-/// none of them, for anybody; who expects none is right.
-fn expect_rewards(run: &mut Run, expect: &Expect) {
-    let none = || vec!["this version knows no step of campaigns that leads to it".to_owned()];
-    let wanted = |what: &str, matter: &Matter| format!("{what} {}", shown(&matter.written));
-    let matters = expect.tasks.iter().map(|matter| wanted("the task", matter));
-    let matters: Vec<String> =
-        matters.chain(expect.webhooks.iter().map(|matter| wanted("the webhook", matter))).collect();
-    for expected in matters {
-        run.fail(expected, "none".to_owned(), none());
+/// Tasks and webhooks: of all so far, each expected one matched once. Vouchers and points: given so far.
+fn expect_rewards(run: &mut Run, expect: &Expect) -> Result<(), Stop> {
+    if !expect.tasks.is_empty() {
+        let reader = run.workspace.reader()?;
+        let tasks = reader.tasks(&TaskFilter::default(), Page { skip: 0, limit: MATTERS })?;
+        let found: Vec<Found> = tasks
+            .into_iter()
+            .map(|task| Found {
+                about: run.person(task.customer),
+                words: vec![
+                    ("title", task.title),
+                    ("campaign", task.campaign.to_string()),
+                    ("step", task.step),
+                    ("owner", task.owner.clone().unwrap_or_default()),
+                    ("for", task.owner.unwrap_or_default()),
+                    ("due", task.due.map(|due| due.to_string()).unwrap_or_default()),
+                    ("draft", task.draft.map(|draft| draft.to_string()).unwrap_or_default()),
+                ],
+            })
+            .collect();
+        expect_matters(run, "task", &expect.tasks, &found);
+    }
+    if !expect.webhooks.is_empty() {
+        let reader = run.workspace.reader()?;
+        let webhooks = reader.webhooks(&WebhookFilter::default(), Page { skip: 0, limit: MATTERS })?;
+        let found: Vec<Found> = webhooks
+            .into_iter()
+            .map(|webhook| Found {
+                about: run.person(webhook.customer),
+                words: vec![
+                    ("event", webhook.event),
+                    ("campaign", webhook.campaign.to_string()),
+                    ("step", webhook.step),
+                    ("url_of", webhook.endpoint.to_string()),
+                ],
+            })
+            .collect();
+        expect_matters(run, "webhook", &expect.webhooks, &found);
     }
     for (what, people) in [("vouchers", &expect.vouchers), ("points", &expect.points)] {
-        for (who, count) in people.iter().filter(|(_, count)| *count > 0) {
-            run.fail(format!("{who} has {count} {what}"), "0".to_owned(), none());
+        for (who, expected) in people {
+            let engine = run.workspace.engine();
+            let customer = run.find(who).and_then(|id| engine.look().customer(id));
+            let rewards = customer.map(|customer| customer.rewards.clone()).unwrap_or_default();
+            let found = if what == "points" { rewards.points } else { rewards.given };
+            if found != *expected {
+                let codes = rewards.vouchers.iter().map(|voucher| format!("voucher {}", voucher.code)).collect();
+                run.fail(format!("{who} has {expected} {what}"), found.to_string(), codes);
+            }
         }
+    }
+    Ok(())
+}
+
+/// A task or webhook that there is, in the words in which it can be expected.
+struct Found {
+    about: CustomerId,
+    words: Vec<(&'static str, String)>,
+}
+
+fn expect_matters(run: &mut Run, what: &str, expected: &[Matter], found: &[Found]) {
+    let people: Vec<_> = expected.iter().map(|matter| matter.about.as_deref().map(|who| run.find(who))).collect();
+    let fits = |one: usize, other: usize| {
+        people[one].is_none_or(|about| about == Some(found[other].about))
+            && expected[one].words.iter().all(|(key, word)| found[other].words.contains(&(*key, word.clone())))
+    };
+    let pairs = best_pairs(expected.len(), found.len(), fits);
+    let line = |found: &Found| {
+        let words: Vec<String> = found.words.iter().map(|(key, word)| format!("{key}: {word}")).collect();
+        format!("{what} about {}, {}", run.name_of(found.about), words.join(", "))
+    };
+    let lines: Vec<String> = found.iter().map(line).collect();
+    for (matter, _) in expected.iter().zip(&pairs).filter(|(_, pair)| pair.is_none()) {
+        run.fail(format!("the {what} {}", shown(&matter.written)), "none such".to_owned(), lines.clone());
     }
 }
 

@@ -61,11 +61,19 @@ pub(crate) struct Wanted {
     pub(crate) at: Option<Timestamp>,
 }
 
-/// A task or a webhook that is expected, as written: this version makes neither, so nothing can match it.
+/// A task or a webhook that is expected. What is absent may be anything.
 #[derive(Clone, Debug)]
 pub(crate) struct Matter {
+    /// As written, to show.
     pub(crate) written: Value,
+    pub(crate) about: Option<String>,
+    /// Other words, by key.
+    pub(crate) words: Vec<(&'static str, String)>,
 }
+
+/// What can be expected of a task, and of a webhook, beside whom it is about.
+const TASK: [&str; 7] = ["title", "campaign", "step", "owner", "for", "due", "draft"];
+const WEBHOOK: [&str; 4] = ["event", "campaign", "step", "url_of"];
 
 impl Expect {
     /// Reads the expectations of a step at an instant.
@@ -82,8 +90,8 @@ impl Expect {
             no_messages_to: each(field("no_messages_to"), words)?,
             inside: in_each(field("inside"), |value, place| of_each(value, place, flag))?,
             traits: of(field("traits"), |value, place| map(value, place).cloned())?,
-            tasks: each(field("tasks"), |value, place| matter(value, place, &["about", "title", "campaign", "owner"]))?,
-            webhooks: each(field("webhooks"), |value, place| matter(value, place, &["about", "event", "campaign"]))?,
+            tasks: each(field("tasks"), |value, place| matter(value, place, &TASK))?,
+            webhooks: each(field("webhooks"), |value, place| matter(value, place, &WEBHOOK))?,
             vouchers: of(field("vouchers"), number)?,
             points: of(field("points"), number)?,
             entered: in_each(field("entered"), names)?,
@@ -207,9 +215,16 @@ fn one_of<T>(
 
 fn matter(value: &Value, place: &str, known: &[&'static str]) -> Result<Matter, ShapeError> {
     let fields = Fields::of(value, place)?;
+    let about = fields.text("about")?.map(str::to_owned);
+    let mut words = Vec::new();
     for key in known {
-        fields.text(key)?;
+        // An instant is compared as one, however it is written.
+        let word = match *key {
+            "due" => fields.get(key).map(|value| instant(value, &fields.at(key))).transpose()?.map(|at| at.to_string()),
+            _ => fields.text(key)?.map(str::to_owned),
+        };
+        words.extend(word.map(|word| (*key, word)));
     }
     fields.finish()?;
-    Ok(Matter { written: value.clone() })
+    Ok(Matter { written: value.clone(), about, words })
 }

@@ -112,8 +112,70 @@ pub struct Journey {
     pub message: Option<MessageId>,
     /// Properties of the event that let in, as JSON.
     pub trigger: Option<String>,
+    /// The record that let in.
+    pub record: Option<RecordKey>,
+    /// Which of several occasions let in: the local date of a trait's date, the record's date as written, the local time
+    /// of a schedule.
+    pub occasion: Option<String>,
+    /// For `waiting`: since when.
+    pub waits_since: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// Which record.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct RecordKey {
+    /// Its kind.
+    pub kind: Arc<str>,
+    /// Its recordId.
+    pub id: Arc<str>,
+}
+
+/// Something for a person to do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// Made from journey and step.
+    pub id: Arc<str>,
+    /// About whom.
+    pub customer: CustomerId,
+    /// By which campaign.
+    pub campaign: Name,
+    /// At which step.
+    pub step: String,
+    /// What is to be done.
+    pub title: String,
+    /// Whose it is.
+    pub owner: Option<String>,
+    /// Until when.
+    pub due: Option<Timestamp>,
+    /// The template that helps to begin.
+    pub draft: Option<Name>,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was done.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// Something that another system is to be told.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Made from journey and step: the webhook-id of every attempt.
+    pub id: Arc<str>,
+    /// About whom.
+    pub customer: CustomerId,
+    /// By which campaign.
+    pub campaign: Name,
+    /// At which step.
+    pub step: String,
+    /// The name under which its address is configured.
+    pub endpoint: Name,
+    /// The event's name.
+    pub event: String,
+    /// What is handed over, as JSON.
+    pub body: String,
+    /// When it was made.
+    pub made_at: Timestamp,
 }
 
 /// What a journey does at its step.
@@ -383,6 +445,24 @@ pub struct MessageFilter {
     pub because: Option<Because>,
     /// Only those that wait to be sent.
     pub waiting: bool,
+}
+
+/// Which tasks.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "filters by the field of the same name")]
+pub struct TaskFilter {
+    pub customer: Option<CustomerId>,
+    pub campaign: Option<Name>,
+    /// Only those that are not done.
+    pub open: bool,
+}
+
+/// Which webhooks.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "filters by the field of the same name")]
+pub struct WebhookFilter {
+    pub customer: Option<CustomerId>,
+    pub campaign: Option<Name>,
 }
 
 /// Which transitions.

@@ -148,6 +148,12 @@ pub trait Reader: Send {
     /// Entries and exits of a segment, newest first.
     fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError>;
 
+    /// Tasks, newest first.
+    fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError>;
+
+    /// Webhooks, newest first.
+    fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError>;
+
     /// Exposures of a campaign, oldest first.
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError>;
 
@@ -288,6 +294,12 @@ pub struct Commit {
     pub attempts: Vec<Attempt>,
     /// Journeys new or changed, by id.
     pub journeys: Vec<Journey>,
+    /// Tasks new or changed, by id.
+    pub tasks: Vec<Task>,
+    /// Ids of tasks that were done, and when; unknown ones and those done before stay as they are.
+    pub tasks_done: Vec<(Arc<str>, Timestamp)>,
+    /// Webhooks made, by id; one that exists stays as it is.
+    pub webhooks: Vec<Webhook>,
     /// Exposures new or changed, by journey.
     pub exposures: Vec<Exposure>,
     /// Facts of campaigns new or changed, by name.
@@ -346,6 +358,9 @@ impl Commit {
             && self.messages.is_empty()
             && self.attempts.is_empty()
             && self.journeys.is_empty()
+            && self.tasks.is_empty()
+            && self.tasks_done.is_empty()
+            && self.webhooks.is_empty()
             && self.exposures.is_empty()
             && self.campaigns.is_empty()
             && self.definitions.is_empty()

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
     Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, HistoryFile,
     HistoryLimits, JournalRow, Journey, Key, MessageCount, MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered,
-    Refused, RowId, Sealer, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Transition,
-    TransitionFilter, address_alone, is_address_alone,
+    Refused, RowId, Sealer, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task,
+    TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter, address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -55,6 +55,8 @@ struct Disk {
     decisions: Vec<Decision>,
     transitions: Vec<Transition>,
     exposures: Listed<Arc<str>, Exposure>,
+    tasks: Listed<Arc<str>, Task>,
+    webhooks: Listed<Arc<str>, Webhook>,
     suppressions: BTreeMap<String, Suppression>,
     refused: BTreeMap<u64, Refused>,
     refused_ever: u64,
@@ -313,6 +315,20 @@ impl Disk {
         for journey in &commit.journeys {
             self.journeys.put(journey.id.clone(), journey.clone());
         }
+        for task in &commit.tasks {
+            self.tasks.put(task.id.clone(), task.clone());
+        }
+        for (id, at) in &commit.tasks_done {
+            if let Some(task) = self.tasks.get(id).cloned() {
+                let completed_at = task.completed_at.or(Some(*at));
+                self.tasks.put(id.clone(), Task { completed_at, ..task });
+            }
+        }
+        for webhook in &commit.webhooks {
+            if self.webhooks.get(&webhook.id).is_none() {
+                self.webhooks.put(webhook.id.clone(), webhook.clone());
+            }
+        }
         for exposure in &commit.exposures {
             self.exposures.put(exposure.journey.clone(), exposure.clone());
         }
@@ -540,6 +556,25 @@ impl Reader for MemoryReader {
                 && is_wanted(filter.customer.as_ref(), Some(&it.customer))
         });
         Ok(paged(found.map(|(number, it)| (number, it.clone())), page))
+    }
+
+    fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
+        let disk = self.0.lock();
+        let found = newest_first(&disk.tasks.items).map(|(_, it)| it).filter(|it| {
+            is_wanted(filter.customer.as_ref(), Some(&it.customer))
+                && is_wanted(filter.campaign.as_ref(), Some(&it.campaign))
+                && (!filter.open || it.completed_at.is_none())
+        });
+        Ok(paged(found.cloned(), page))
+    }
+
+    fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError> {
+        let disk = self.0.lock();
+        let found = newest_first(&disk.webhooks.items).map(|(_, it)| it).filter(|it| {
+            is_wanted(filter.customer.as_ref(), Some(&it.customer))
+                && is_wanted(filter.campaign.as_ref(), Some(&it.campaign))
+        });
+        Ok(paged(found.cloned(), page))
     }
 
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {

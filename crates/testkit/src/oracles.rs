@@ -1,6 +1,7 @@
 //! What must hold after every crash and at the end, computed here and not by the engine.
 
 use crate::plain::{Person, Plain};
+use domain::campaign::{Action, Wait};
 use domain::definition::Definitions;
 use domain::message::{Because, Message, Outcome, Phase};
 use domain::segment::ConsentState;
@@ -325,8 +326,8 @@ impl Evidence {
         let Some(campaign) = definitions.campaigns.get(&message.campaign) else { return Ok(()) };
         let waits = match campaign.steps.as_slice() {
             [wait, first, ..] if first.id == message.step => match wait.action {
-                domain::campaign::Action::Wait(span) => span,
-                domain::campaign::Action::Message { .. } => return Ok(()),
+                Action::Wait(Wait::For(span)) => span,
+                _ => return Ok(()),
             },
             [first, ..] if first.id == message.step => domain::Span(0),
             _ => return Ok(()),

@@ -10,8 +10,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use store::{
     Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, HistoryLimits, JournalRow,
-    Journey, Key, MessageFilter, Page, Prepared, ROW_CALLS, Reception, Refused, RowId, Stage, Store, StoreError,
-    Suppression, SuppressionChange, TakenFrom, TallyKey, Transition, TransitionFilter, address_alone,
+    Journey, Key, MessageFilter, Page, Prepared, ROW_CALLS, Reception, RecordKey, Refused, RowId, Stage, Store,
+    StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task, TaskFilter, Transition, TransitionFilter,
+    Webhook, WebhookFilter, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -39,6 +40,7 @@ macro_rules! store_contract {
             what_was_written_stays_when_a_message_changes
             what_changed_several_times_in_a_commit_is_as_its_last_change
             recover_brings_back_open_journeys_and_the_last_entry
+            tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made
             recover_brings_back_open_messages_and_a_year_of_those_sent
             recover_brings_back_exposures_until_their_window_closes
             the_latest_version_counts_and_deleted_definitions_are_gone
@@ -470,6 +472,33 @@ pub fn recover_brings_back_open_journeys_and_the_last_entry(place: &dyn Place) {
     assert_eq!(store.reader().unwrap().journey_counts(&name("win-back")).unwrap(), (7, 1));
 }
 
+/// A task is done once; a webhook keeps the bytes with which it was made.
+pub fn tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made(place: &dyn Place) {
+    let mut store = place.open();
+    let opened = Commit { tasks: vec![task(1), task(2)], webhooks: vec![webhook(1)], clock: NOW, ..Commit::default() };
+    store.commit(&opened).unwrap();
+    let later = NOW.plus(Span::DAY);
+    let done = Commit {
+        tasks_done: vec![("t_1".into(), NOW), ("t_1".into(), later), ("t_9".into(), NOW)],
+        webhooks: vec![Webhook { body: "{}".to_owned(), ..webhook(1) }, webhook(2)],
+        clock: NOW,
+        ..Commit::default()
+    };
+    store.commit(&done).unwrap();
+    drop(store);
+
+    let reader = place.open().reader().unwrap();
+    let done = Task { completed_at: Some(NOW), ..task(1) };
+    assert_eq!(reader.tasks(&TaskFilter::default(), ALL).unwrap(), [task(2), done.clone()]);
+    assert_eq!(reader.tasks(&TaskFilter { open: true, ..TaskFilter::default() }, ALL).unwrap(), [task(2)]);
+    let of_one = TaskFilter { customer: Some(customer(1)), campaign: Some(name("win-back")), open: false };
+    assert_eq!(reader.tasks(&of_one, ALL).unwrap(), [done]);
+    assert_eq!(reader.tasks(&TaskFilter::default(), Page { skip: 1, limit: 1 }).unwrap().len(), 1);
+    assert_eq!(reader.webhooks(&WebhookFilter::default(), ALL).unwrap(), [webhook(2), webhook(1)]);
+    let of_nobody = WebhookFilter { customer: Some(customer(7)), campaign: None };
+    assert_eq!(reader.webhooks(&of_nobody, ALL).unwrap(), []);
+}
+
 /// Those that are final and old, or never went out, stay on disk.
 pub fn recover_brings_back_open_messages_and_a_year_of_those_sent(place: &dyn Place) {
     let mut store = place.open();
@@ -880,6 +909,9 @@ pub fn one_of_everything() -> Commit {
         messages: vec![Message { outcome: Some(Outcome::Held), because: Some(Because::PutOff), ..message(1) }],
         attempts: vec![attempt(1, 1), attempt(1, 2)],
         journeys: vec![journey(1)],
+        tasks: vec![task(1)],
+        tasks_done: Vec::new(),
+        webhooks: vec![webhook(1)],
         exposures: vec![exposure(1)],
         campaigns: vec![campaign("win-back")],
         definitions: vec![definition("regulars", 1)],
@@ -1022,7 +1054,40 @@ pub fn journey(number: u64) -> Journey {
         until: Some(NOW.plus(Span::DAY)),
         message: Some(message_id(number)),
         trigger: Some("{\"order_id\":\"o-1\"}".to_owned()),
+        record: (number % 2 == 1).then(|| RecordKey { kind: "pass".into(), id: format!("p-{number}").into() }),
+        occasion: Some("2026-12-01".to_owned()),
+        waits_since: Some(NOW),
         ended_at: None,
+    }
+}
+
+/// Task `number`: somebody is to call customer `number`.
+pub fn task(number: u64) -> Task {
+    Task {
+        id: format!("t_{number}").into(),
+        customer: customer(number),
+        campaign: name("win-back"),
+        step: "call".to_owned(),
+        title: format!("Call customer {number}"),
+        owner: (number % 2 == 1).then(|| "care".to_owned()),
+        due: Some(NOW.plus(Span::DAY)),
+        draft: Some(name("call-notes")),
+        opened_at: NOW,
+        completed_at: None,
+    }
+}
+
+/// Webhook `number`.
+pub fn webhook(number: u64) -> Webhook {
+    Webhook {
+        id: format!("wh_{number}").into(),
+        customer: customer(number),
+        campaign: name("win-back"),
+        step: "tell".to_owned(),
+        endpoint: name("erp"),
+        event: "promo.granted".to_owned(),
+        body: "{\"type\":\"promo.granted\"}".to_owned(),
+        made_at: NOW,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Campaigns.
 
 use super::{Part, described, exactly_one, map, or_nothing, reference, text, word_of};
-use crate::campaign::State;
+use crate::campaign::{POINTS_LIMIT, STEP_LIMIT, State, WAY_LIMIT};
 use crate::message::Channel;
 use serde_json::{Value, json};
 
@@ -79,15 +79,29 @@ fn definition() -> Value {
             ),
             ("exit_if", or_nothing(&described("condition", "Leaves at once when this holds."))),
             ("holdout", or_nothing(&described("share", "Share of the comparison group, which gets nothing."))),
+            (
+                "exclusion_group",
+                or_nothing(&described("name", "Of the campaigns of a group each customer gets one at most.")),
+            ),
             ("cap", or_nothing(&described("cap", "The campaign's own cap."))),
             (
                 "expires_after",
                 or_nothing(&described("duration", "How long a message may be held; 3d where nothing is said.")),
             ),
-            ("people_inside", or_nothing(&word_of("What a change means for those inside.", ["finish"]))),
+            (
+                "deadline",
+                or_nothing(&described("duration", "How long after its decision a service message is of use.")),
+            ),
+            (
+                "people_inside",
+                or_nothing(&word_of(
+                    "What a change means for those inside: they finish with their version (where nothing is said), or move to the new one.",
+                    ["finish", "move"],
+                )),
+            ),
             (
                 "steps",
-                json!({ "type": "array", "minItems": 1, "maxItems": 100, "items": reference("step"), "description": "What happens inside, in order." }),
+                json!({ "type": "array", "minItems": 1, "maxItems": STEP_LIMIT, "items": reference("step"), "description": "What happens inside, in order." }),
             ),
         ],
     );
@@ -122,16 +136,115 @@ fn trigger() -> Value {
                 ],
             ),
         ),
+        ("date", map("A date of a trait.", &["date"], [("date", on_date())])),
+        ("record", map("A date of a record.", &["record"], [("record", on_record())])),
+        ("missing", map("Something that did not happen in time.", &["missing"], [("missing", on_missing())])),
+        (
+            "every",
+            map(
+                "Everybody who satisfies `only_if`, at local times that come again.",
+                &["every"],
+                [
+                    (
+                        "every",
+                        json!({ "type": "string", "maxLength": 500, "description": "Five-field cron such as \"0 9 * * MON\", or an RRULE such as \"FREQ=WEEKLY;BYDAY=MO;BYHOUR=9\"." }),
+                    ),
+                    (
+                        "zone",
+                        or_nothing(&word_of(
+                            "In each customer's zone, or in the workspace's (where nothing is said).",
+                            ["customer", "workspace"],
+                        )),
+                    ),
+                ],
+            ),
+        ),
     ];
     one_of("What lets in.", cases)
 }
 
+fn on_date() -> Value {
+    let mut schema = map(
+        "A local time some whole days before or after the date.",
+        &["trait"],
+        [
+            ("trait", text("The trait that holds the date: 1990-06-15, 06-15, or an instant.")),
+            ("before", or_nothing(&described("duration", "Whole local days before it, such as 3d."))),
+            ("after", or_nothing(&described("duration", "Whole local days after it."))),
+            ("at", or_nothing(&time_of_day("The local time; 09:00 where nothing is said."))),
+            (
+                "yearly",
+                json!({ "type": ["boolean", "null"], "description": "Whether a past date, or one without a year, comes again every year; true where nothing is said." }),
+            ),
+        ],
+    );
+    schema["not"] = both("before", "after");
+    schema
+}
+
+fn on_record() -> Value {
+    let mut schema = map(
+        "An instant before or after the date, for each record.",
+        &["kind", "date"],
+        [
+            ("kind", kind()),
+            ("date", text("The attribute that holds the date.")),
+            ("before", or_nothing(&described("duration", "So long before it."))),
+            ("after", or_nothing(&described("duration", "So long after it."))),
+            ("unless", or_nothing(&described("record-tests", "Not for records that satisfy these."))),
+        ],
+    );
+    schema["not"] = both("before", "after");
+    schema
+}
+
+fn on_missing() -> Value {
+    let mut schema = map(
+        "The date plus `after`, if the record does not satisfy `unless`, or the event did not happen.",
+        &["record", "date"],
+        [
+            ("record", kind()),
+            ("date", text("The attribute that holds the date.")),
+            ("after", or_nothing(&described("duration", "So long after it."))),
+            ("unless", or_nothing(&described("record-tests", "Not for records that satisfy these."))),
+            ("did", or_nothing(&described("event", "The event that must be missing."))),
+            (
+                "where",
+                or_nothing(&described(
+                    "tests",
+                    "What the event satisfies; `is: record.id` and `is: record.…` mean values of the record.",
+                )),
+            ),
+        ],
+    );
+    let said = |key: &str| json!({ "required": [key], "properties": { key: { "not": { "type": "null" } } } });
+    schema["anyOf"] = json!([said("unless"), said("did")]);
+    // Tests of an event need the event.
+    schema["if"] = said("where");
+    schema["then"] = said("did");
+    schema
+}
+
+fn both(one: &str, other: &str) -> Value {
+    let said = |key: &str| json!({ "required": [key], "properties": { key: { "type": "string" } } });
+    json!({ "allOf": [said(one), said(other)] })
+}
+
+fn kind() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 200, "description": "A kind of record, such as pass." })
+}
+
+fn time_of_day(description: &str) -> Value {
+    json!({ "type": "string", "description": description, "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["09:00"] })
+}
+
+fn id() -> Value {
+    or_nothing(
+        &json!({ "type": "string", "pattern": "^[!-~]{1,100}$", "description": "The step's id; its place, from 1, where nothing is said." }),
+    )
+}
+
 fn step() -> Value {
-    let id = || {
-        or_nothing(
-            &json!({ "type": "string", "pattern": "^[!-~]{1,100}$", "description": "The step's id; its place, from 1, where nothing is said." }),
-        )
-    };
     let cases = [
         (
             "message",
@@ -150,9 +263,190 @@ fn step() -> Value {
                 ],
             ),
         ),
-        ("wait", map("Nothing happens for so long.", &["wait"], [("wait", reference("duration")), ("id", id())])),
+        ("wait", map("Nothing happens for a while.", &["wait"], [("wait", wait()), ("id", id())])),
+        (
+            "branch",
+            map(
+                "The first way whose condition holds.",
+                &["branch"],
+                [
+                    (
+                        "branch",
+                        json!({ "type": "array", "minItems": 1, "maxItems": WAY_LIMIT, "items": way(), "description": "Ways, asked in order." }),
+                    ),
+                    ("id", id()),
+                ],
+            ),
+        ),
+        ("reward", map("The customer is given something.", &["reward"], [("reward", reward()), ("id", id())])),
+        (
+            "task",
+            map(
+                "Something for a person to do.",
+                &["task"],
+                [
+                    (
+                        "task",
+                        map(
+                            "What, whose and until when.",
+                            &["title"],
+                            [
+                                (
+                                    "title",
+                                    json!({ "type": "string", "pattern": "\\S", "maxLength": 1_000, "description": "Liquid, such as Call {{ customer.first_name }}." }),
+                                ),
+                                (
+                                    "for",
+                                    or_nothing(
+                                        &json!({ "type": "string", "minLength": 1, "maxLength": 200, "description": "Whose it is, such as care." }),
+                                    ),
+                                ),
+                                (
+                                    "due",
+                                    or_nothing(&described(
+                                        "duration",
+                                        "Until when it is to be done, from its beginning.",
+                                    )),
+                                ),
+                                ("draft", or_nothing(&described("name", "A template that helps the person to begin."))),
+                            ],
+                        ),
+                    ),
+                    ("id", id()),
+                ],
+            ),
+        ),
+        (
+            "set",
+            map(
+                "A trait gets a value.",
+                &["set"],
+                [
+                    (
+                        "set",
+                        map(
+                            "Which trait, and the value.",
+                            &["trait", "to"],
+                            [
+                                (
+                                    "trait",
+                                    json!({ "type": "string", "minLength": 1, "maxLength": 200, "description": "A top-level trait." }),
+                                ),
+                                ("to", json!({ "description": "The value; null removes the trait." })),
+                            ],
+                        ),
+                    ),
+                    ("id", id()),
+                ],
+            ),
+        ),
+        (
+            "webhook",
+            map(
+                "Another system is told.",
+                &["webhook"],
+                [
+                    (
+                        "webhook",
+                        map(
+                            "Which system, and what happened.",
+                            &["url_of", "event"],
+                            [
+                                ("url_of", described("name", "The name under which its address is configured.")),
+                                (
+                                    "event",
+                                    json!({ "type": "string", "pattern": "^[!-~]{1,200}$", "description": "The event's name, such as promo.granted." }),
+                                ),
+                            ],
+                        ),
+                    ),
+                    ("id", id()),
+                ],
+            ),
+        ),
     ];
     one_of("What happens.", cases)
+}
+
+fn wait() -> Value {
+    let cases = [
+        (
+            "until",
+            map(
+                "Until a condition holds.",
+                &["until"],
+                [
+                    ("until", described("condition", "`did` means an event later than the start of the wait.")),
+                    ("at_most", or_nothing(&described("duration", "No longer than this."))),
+                ],
+            ),
+        ),
+        (
+            "local",
+            map(
+                "Until a local time of the week.",
+                &["local"],
+                [(
+                    "local",
+                    json!({ "type": "string", "maxLength": 100, "description": "Days and a time, or a window.", "examples": ["Tue-Thu 10:00", "Sat 09:30-12:00", "10:00"] }),
+                )],
+            ),
+        ),
+        (
+            "best_time",
+            map(
+                "Until the hour within this time at which the customer is most often there.",
+                &["best_time"],
+                [("best_time", reference("duration"))],
+            ),
+        ),
+    ];
+    let mut schema = json!({ "description": "So long, or until something." });
+    schema["if"] = json!({ "type": "object" });
+    schema["then"] = one_of("Until something.", cases);
+    schema["else"] = reference("duration");
+    schema
+}
+
+fn way() -> Value {
+    let steps = |description: &str| json!({ "type": "array", "maxItems": STEP_LIMIT, "items": reference("step"), "description": description });
+    json!({
+        "if": { "required": ["else"] },
+        "then": map("Whatever else holds.", &["else"], [("else", steps("What happens then."))]),
+        "else": map(
+            "Taken if its condition holds.",
+            &["if", "then"],
+            [("if", described("condition", "Asked at once.")), ("then", steps("What happens then."))],
+        ),
+    })
+}
+
+fn reward() -> Value {
+    let cases = [
+        (
+            "points",
+            map(
+                "Points, in the customer's ledger.",
+                &["points"],
+                [(
+                    "points",
+                    json!({ "type": "integer", "minimum": 1, "maximum": POINTS_LIMIT, "description": "How many." }),
+                )],
+            ),
+        ),
+        (
+            "voucher",
+            map(
+                "A voucher.",
+                &["voucher"],
+                [
+                    ("voucher", described("name", "From which pool.")),
+                    ("expires", or_nothing(&described("duration", "For how long it is good."))),
+                ],
+            ),
+        ),
+    ];
+    one_of("What the customer is given.", cases)
 }
 
 /// A map that is one of several, told apart by its head.

@@ -129,13 +129,23 @@ fn expect() -> Value {
             ("about", field("About whom.")),
             ("title", field("Its title.")),
             ("campaign", field("Of which campaign.")),
+            ("step", field("At which step.")),
             ("owner", field("Whose.")),
+            ("for", field("Whose, in the campaign's word.")),
+            ("due", or_nothing(&described("exact-instant", "Until when."))),
+            ("draft", field("The template that helps to begin.")),
         ],
     );
     let webhook = map(
         "A webhook.",
         &[],
-        [("about", field("About whom.")), ("event", field("Its event.")), ("campaign", field("Of which campaign."))],
+        [
+            ("about", field("About whom.")),
+            ("event", field("Its event.")),
+            ("campaign", field("Of which campaign.")),
+            ("step", field("At which step.")),
+            ("url_of", field("Which system.")),
+        ],
     );
     let until = json!({ "anyOf": [reference("exact-instant"), { "type": "null" }] });
     map(

@@ -2,9 +2,10 @@
 //! the same for those who will be held out. Each refusal is written down.
 
 use crate::decide::limits::{Asking, CapAnswer, MarkKind, ask_cap, quiet_until};
+use crate::decide::program::Place;
 use crate::segment::test::earlier;
 use crate::state::{Addressed, Engine, Timer};
-use domain::campaign::{Action, Campaign, State, Step};
+use domain::campaign::{Action, Campaign, State};
 use domain::message::{Because, Channel, Decision, Message, Outcome, Written};
 use domain::segment::ConsentState;
 use domain::workspace::service;
@@ -118,7 +119,7 @@ impl Engine {
             return Answer::Skip(Because::Exited);
         }
         let prepared = campaigning.version(journey.version).clone();
-        let Some(step) = prepared.campaign.steps.iter().find(|step| step.id == message.step) else {
+        let Some(step) = prepared.program.find(&message.step) else {
             return Answer::Skip(Because::Exited);
         };
         if let Err(because) = self.ask_permission(message, person) {
@@ -162,7 +163,7 @@ impl Engine {
         if message.attempts == 0
             && let Some(because) = self.draw_holdout(&prepared.campaign, campaigning.facts.draw, person)
         {
-            return Answer::Withhold(because);
+            return if because == Because::NotEligible { Answer::Skip(because) } else { Answer::Withhold(because) };
         }
         Answer::Go { variant, written: Box::new(written) }
     }
@@ -282,7 +283,7 @@ impl Engine {
         Some(hold(Because::QuietHours, Some(until)))
     }
 
-    /// The draw of the comparison groups, by the canonical id: global first, then the campaign's.
+    /// The draw of the comparison groups, by the canonical id: global first, then the exclusion group, then the campaign's.
     pub(crate) fn draw_holdout(&self, campaign: &Campaign, draw: u32, person: CustomerId) -> Option<Because> {
         #[cfg(feature = "planted-bugs")]
         if self.has_bug(crate::state::PlantedBug::HoldoutGetsMessages) {
@@ -296,11 +297,26 @@ impl Engine {
         if global.is_some_and(|holdout| assignment::bucket(&holdout.seed, &id) < holdout.percent.buckets()) {
             return Some(Because::GlobalHoldout);
         }
+        if campaign.exclusion_group.is_some() && !self.is_drawn_among(campaign, &id) {
+            return Some(Because::NotEligible);
+        }
         let seed = format!("{}:{draw}", campaign.name);
         (assignment::bucket(&seed, &id) < campaign.holdout.buckets()).then_some(Because::Holdout)
     }
 
-    fn draw_variant(&self, campaign: &Campaign, draw: u32, step: &Step, person: CustomerId) -> Option<String> {
+    /// Of the campaigns of a group each customer is drawn for one: the one with the highest hash. A campaign that joins the
+    /// group takes its share from each of the others and moves nobody between them.
+    fn is_drawn_among(&self, campaign: &Campaign, id: &str) -> bool {
+        let own =
+            |other: &&Campaign| other.exclusion_group == campaign.exclusion_group && other.state != State::Stopped;
+        let Some(group) = &campaign.exclusion_group else { return true };
+        let rank = |name: &Name| assignment::bucket(&format!("exclusion:{group}:{name}"), id);
+        let others = self.definitions.campaigns.values().filter(own).map(|other| &other.name);
+        let first = others.chain([&campaign.name]).max_by_key(|name| (rank(name), std::cmp::Reverse((*name).clone())));
+        first == Some(&campaign.name)
+    }
+
+    fn draw_variant(&self, campaign: &Campaign, draw: u32, step: &Place, person: CustomerId) -> Option<String> {
         let Action::Message { variants, .. } = &step.action else {
             return None;
         };

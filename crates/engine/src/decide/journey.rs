@@ -1,65 +1,28 @@
-//! Somebody's way through a campaign: in, from step to step, and out.
+//! Somebody's way through a campaign: from step to step, and out. The way in is in `entry` and `due`.
 
 use crate::decide::limits::{Mark, MarkKind};
+use crate::decide::program::Place;
+use crate::segment::Scope;
 use crate::segment::test::earlier;
 use crate::segment::verdict::Asked;
-use crate::state::{Engine, GoalEvent, Timer, Triggered};
-use domain::campaign::{Action, Again, Campaign, State, Trigger};
+use crate::state::{Engine, Timer};
+use domain::campaign::{Action, Campaign, STEP_LIMIT, State};
 use domain::message::{Because, Channel, Message, Outcome};
-use domain::{Call, CustomerId, MessageId, Name, Span, Timestamp, Trust};
+use domain::{CustomerId, MessageId, Name, Span, Timestamp};
 use std::sync::Arc;
 use store::{Arm, Exposure, Journey, Stage};
 
-/// Most entries of one customer into one campaign, for one key, that follow from Perennial's own doing …
-const FOLLOWED: u32 = 10;
-/// … within this time: more than anybody means.
-const FOLLOWED_WITHIN: Span = Span::hours(1);
-/// So many are remembered before the old ones are looked for.
-const FOLLOWED_ROOM: usize = 1_024;
+/// What follows a step at the same instant.
+pub(crate) enum Then {
+    /// The step at this index.
+    Go(u32),
+    /// The step at this index, once what this one led to has been looked at.
+    Settle(u32),
+    /// Nothing: the journey waits there.
+    Stay,
+}
 
 impl Engine {
-    /// Notes an event that may let somebody in or be somebody's goal. Called at the event's own time.
-    pub(crate) fn note_event(&mut self, id: CustomerId, call: &Arc<Call>) {
-        let lets_in = self.campaigns.values().any(|campaigning| campaigning.current.is_triggered_by_name(call));
-        if !lets_in && !self.journeys_of.contains_key(&id) {
-            return;
-        }
-        let zone = self.zone_of(id);
-        for (name, campaigning) in &self.campaigns {
-            let Trigger::Did { late, .. } = &campaigning.current.campaign.enter.on else { continue };
-            let age = self.clock.since(call.timestamp);
-            let in_time = call.timestamp >= campaigning.facts.started_at && age <= *late;
-            if in_time
-                && campaigning.current.campaign.state == State::Running
-                && campaigning.current.is_trigger(call, &zone)
-            {
-                self.work.triggers.push(Triggered { campaign: name.clone(), customer: id, event: Some(call.clone()) });
-            }
-        }
-        for journey in self.journeys_of.get(&id).into_iter().flatten() {
-            let Some(journey) = self.journeys.get(journey) else { continue };
-            if self.carries_other_key(journey, call) {
-                continue;
-            }
-            let Some(campaigning) = self.campaigns.get(&journey.campaign) else { continue };
-            let prepared = campaigning.version(journey.version);
-            let Some(goal) = &prepared.campaign.goal else { continue };
-            let in_window =
-                call.timestamp > journey.entered_at && call.timestamp <= journey.entered_at.plus(goal.within);
-            if in_window && let Some(worth) = prepared.goal_worth(call, &zone) {
-                self.work.goals.push(GoalEvent { journey: journey.id.clone(), at: call.timestamp, worth });
-            }
-        }
-    }
-
-    /// With a key, an event counts only for the instance whose key it carries, where it has that property.
-    fn carries_other_key(&self, journey: &Journey, call: &Call) -> bool {
-        let Some(key) = &journey.key else { return false };
-        let Some(campaigning) = self.campaigns.get(&journey.campaign) else { return false };
-        let Some(path) = &campaigning.version(journey.version).campaign.enter.key else { return false };
-        key_of(path, call).is_some_and(|found| found != *key)
-    }
-
     /// The customer's zone now.
     pub(crate) fn zone_of(&self, id: CustomerId) -> domain::Zone {
         let workspace = &self.definitions.settings.zone;
@@ -82,7 +45,11 @@ impl Engine {
         let Some(journeys) = self.journeys_of.get(&id) else { return };
         let mut exits = Vec::new();
         for journey in journeys.iter().filter_map(|journey| self.journeys.get(journey)) {
-            if journey.stage.is_inside() && self.exit_verdict(journey).is_some_and(|verdict| verdict.holds) {
+            let leaves = || {
+                self.exit_verdict(journey).is_some_and(|verdict| verdict.holds)
+                    || self.record_verdict(journey, id).is_some_and(|verdict| verdict.holds)
+            };
+            if journey.stage.is_inside() && leaves() {
                 exits.push(journey.id.clone());
             }
         }
@@ -96,10 +63,21 @@ impl Engine {
     }
 
     fn exit_verdict(&self, journey: &Journey) -> Option<crate::segment::Verdict> {
+        let rule = self.campaigns.get(&journey.campaign)?.version(journey.version).exit_if.as_ref()?;
+        self.verdict_inside(journey, rule, Some(journey.entered_at))
+    }
+
+    /// Asks a rule of somebody inside, for the key of their journey.
+    pub(crate) fn verdict_inside(
+        &self,
+        journey: &Journey,
+        rule: &crate::segment::Node,
+        floor: Option<Timestamp>,
+    ) -> Option<crate::segment::Verdict> {
         let id = self.person(journey.customer);
-        let rule = &self.campaigns.get(&journey.campaign)?.version(journey.version).exit_if.as_ref()?.0;
         let customer = self.customers.get(&id)?;
-        Some(Asked { plan: &self.plan, id, customer, now: self.clock, floor: Some(journey.entered_at) }.verdict(rule))
+        let scope = Scope { key: journey.key.as_deref(), ..Scope::default() };
+        Some(Asked { plan: &self.plan, id, customer, now: self.clock, floor, scope }.verdict(rule))
     }
 
     /// When a journey of the customer may end by time alone, or a talk that holds messages.
@@ -109,6 +87,8 @@ impl Engine {
         for journey in journeys.iter().filter_map(|journey| self.journeys.get(journey)) {
             if journey.stage.is_inside() {
                 due = earlier(due, self.exit_verdict(journey).and_then(|verdict| verdict.check));
+                due = earlier(due, self.record_verdict(journey, id).and_then(|verdict| verdict.check));
+                due = earlier(due, self.until_verdict(journey).and_then(|verdict| verdict.check));
                 // Consent or a talk dated ahead, or a trait such as the address or zone, may lift a hold or end it.
                 due = earlier(due, asked.customer.standing.next_consent_change(asked.now));
                 due = earlier(due, asked.customer.standing.next_talk_change(asked.now));
@@ -116,138 +96,6 @@ impl Engine {
             }
         }
         due
-    }
-
-    /// Lets in whom the triggers name, unless the campaign says otherwise.
-    pub(crate) fn settle_entries(&mut self) {
-        for triggered in std::mem::take(&mut self.work.triggers) {
-            self.enter(&triggered);
-        }
-    }
-
-    fn enter(&mut self, triggered: &Triggered) {
-        let id = self.person(triggered.customer);
-        let Some(campaigning) = self.campaigns.get(&triggered.campaign) else { return };
-        let prepared = campaigning.current.clone();
-        let campaign = &prepared.campaign;
-        if campaign.state != State::Running {
-            return;
-        }
-        let key = match (&campaign.enter.key, &triggered.event) {
-            (Some(path), Some(call)) => match key_of(path, call) {
-                Some(key) => Some(key),
-                None => {
-                    tracing::warn!(campaign.id = %campaign.name, customer.id = %id, "no entry: the event lacks the campaign's key");
-                    return;
-                }
-            },
-            _ => None,
-        };
-        if self.is_inside(&campaign.name, id, key.as_ref()) || !self.may_enter_again(campaign, id, key.as_ref()) {
-            return;
-        }
-        if !self.satisfies(prepared.only_if.as_ref(), id) {
-            return;
-        }
-        let is_consequence = triggered.event.as_ref().is_none_or(|call| call.trust == Trust::Perennial);
-        if is_consequence && !self.may_follow(&campaign.name, id, key.as_ref()) {
-            return;
-        }
-        self.begin_journey(&prepared, id, key, triggered.event.as_deref());
-    }
-
-    /// Whether another entry may follow from what Perennial itself did. Two campaigns that each wait for the other's
-    /// message would otherwise write to somebody without end; what is refused here is forgotten, as a trigger that
-    /// `again` refuses.
-    fn may_follow(&mut self, campaign: &Name, id: CustomerId, key: Option<&String>) -> bool {
-        let now = self.clock;
-        if self.followed.len() >= self.followed_room {
-            self.followed.retain(|_, (since, _)| since.plus(FOLLOWED_WITHIN) > now);
-            self.followed_room = (self.followed.len() * 2).max(FOLLOWED_ROOM);
-        }
-        let (since, entries) = self.followed.entry((campaign.clone(), id, key.cloned())).or_insert((now, 0));
-        if since.plus(FOLLOWED_WITHIN) <= now {
-            (*since, *entries) = (now, 0);
-        }
-        *entries += 1;
-        if *entries == FOLLOWED + 1 {
-            tracing::warn!(
-                campaign.id = %campaign,
-                customer.id = %id,
-                "the campaign lets the same customer in again and again by what it leads to itself; that ends at {FOLLOWED} times an hour"
-            );
-        }
-        *entries <= FOLLOWED
-    }
-
-    fn satisfies(&self, rule: Option<&crate::segment::Node>, id: CustomerId) -> bool {
-        let (Some(rule), Some(customer)) = (rule, self.customers.get(&id)) else {
-            return rule.is_none();
-        };
-        Asked { plan: &self.plan, id, customer, now: self.clock, floor: None }.verdict(rule).holds
-    }
-
-    /// Whether somebody is inside a campaign for a key.
-    pub(crate) fn is_inside(&self, campaign: &Name, id: CustomerId, key: Option<&String>) -> bool {
-        self.journeys_of
-            .get(&id)
-            .into_iter()
-            .flatten()
-            .filter_map(|journey| self.journeys.get(journey))
-            .any(|journey| journey.campaign == *campaign && journey.stage.is_inside() && journey.key.as_ref() == key)
-    }
-
-    pub(crate) fn may_enter_again(&self, campaign: &Campaign, id: CustomerId, key: Option<&String>) -> bool {
-        let ids = self.people.nodes_of(id.0).into_iter().map(CustomerId);
-        let last = ids.filter_map(|id| self.entries.get(&(campaign.name.clone(), id, key.cloned()))).max();
-        match (campaign.enter.again, last) {
-            (_, None) | (Again::Always, _) => true,
-            (Again::Never, Some(_)) => false,
-            (Again::After(span), Some(last)) => self.clock >= last.plus(span),
-        }
-    }
-
-    fn begin_journey(
-        &mut self,
-        prepared: &crate::decide::prepared::Prepared,
-        id: CustomerId,
-        key: Option<String>,
-        event: Option<&Call>,
-    ) {
-        let campaign = &prepared.campaign.name;
-        let now = self.clock;
-        // Twice at one instant must be two journeys: calls have been accepted in between, its own messages at least.
-        let (customer, at, position) = (id.to_string(), now.0.to_string(), self.position.0.to_string());
-        let words = [campaign.as_str(), &customer, key.as_deref().unwrap_or(""), &at, &position];
-        let mut journey_id: Arc<str> = format!("j_{}", self.seen.id_of(&words)).into();
-        while self.journeys.contains_key(&journey_id) {
-            journey_id = format!("j_{}", self.seen.id_of(&[&words.concat(), &journey_id])).into();
-        }
-        let journey = Journey {
-            id: journey_id.clone(),
-            campaign: campaign.clone(),
-            customer: id,
-            key: key.clone(),
-            entered_at: now,
-            version: prepared.version,
-            step: 0,
-            stage: Stage::Due,
-            until: None,
-            message: None,
-            trigger: event.map(|call| match call.is_quarantined() {
-                // A message would repeat to the customer what cannot be right.
-                true => call.body_value().to_string(),
-                false => call.body.get().to_owned(),
-            }),
-            ended_at: None,
-        };
-        self.entries.insert((campaign.clone(), id, key), now);
-        self.journeys_of.entry(id).or_default().insert(journey_id.clone());
-        self.journeys.insert(journey_id.clone(), journey);
-        self.save_journey(&journey_id);
-        self.work.steps.insert(journey_id);
-        // Its exit may hold already, or come by time: the customer's timer must know.
-        self.work.touched.entry(id).or_default().everything = true;
     }
 
     pub(crate) fn save_journey(&mut self, id: &Arc<str>) {
@@ -263,9 +111,9 @@ impl Engine {
         }
     }
 
-    /// Takes steps until one waits. At most as many as the campaign has.
+    /// Takes steps until one waits, or leads to something that comes before the next. At most as many as a campaign has.
     fn take_steps(&mut self, id: &Arc<str>) {
-        loop {
+        for _ in 0..=STEP_LIMIT {
             let Some(journey) = self.journeys.get(id) else { return };
             let Some(campaigning) = self.campaigns.get(&journey.campaign) else { return };
             let prepared = campaigning.version(journey.version).clone();
@@ -278,44 +126,84 @@ impl Engine {
             if journey.stage == Stage::Messaging || waiting {
                 return;
             }
-            let step = if journey.stage == Stage::Waiting { journey.step + 1 } else { journey.step };
-            let action = prepared.campaign.steps.get(step as usize).map(|step| (step.id.clone(), step.action.clone()));
-            if paused && !matches!(action, Some((_, Action::Message { .. }))) {
+            let step =
+                if journey.stage == Stage::Waiting { prepared.program.after(journey.step) } else { journey.step };
+            let place = prepared.program.at(step);
+            if paused && !place.is_some_and(|place| matches!(place.action, Action::Message { .. })) {
                 // A wait that is over stays over; the step after it is taken on resume.
                 return;
             }
-            let now = self.clock;
             let Some(journey) = self.journeys.get_mut(id) else { return };
-            journey.step = step;
-            journey.until = None;
-            match action {
-                None => {
-                    journey.stage = Stage::Finished;
-                    journey.ended_at = Some(now);
-                    self.save_journey(id);
-                    self.forget_if_over(id);
+            (journey.step, journey.stage) = (step, Stage::Due);
+            (journey.until, journey.waits_since) = (None, None);
+            let Some(place) = place else {
+                journey.stage = Stage::Finished;
+                journey.ended_at = Some(self.clock);
+                self.save_journey(id);
+                self.forget_if_over(id);
+                return;
+            };
+            match self.take_step(id, &prepared.campaign, place, &prepared.habits) {
+                Then::Go(next) => self.stand_at(id, next),
+                Then::Settle(next) => {
+                    self.stand_at(id, next);
+                    self.work.steps.insert(id.clone());
                     return;
                 }
-                Some((_, Action::Wait(span))) => {
-                    let until = now.plus(span);
-                    journey.stage = Stage::Waiting;
-                    journey.until = Some(until);
-                    self.timers.insert((until, Timer::Journey(id.clone())));
-                    self.save_journey(id);
-                    if until > now {
-                        return;
-                    }
-                }
-                Some((step_id, Action::Message { template, channel, .. })) => {
-                    journey.stage = Stage::Messaging;
-                    let channel = channel.unwrap_or_else(|| {
-                        self.definitions.templates.get(&template).map_or(Channel::Email, |template| template.channel)
-                    });
-                    self.begin_message(id, &prepared.campaign, step_id, template, channel);
-                    return;
-                }
+                Then::Stay => return,
             }
         }
+    }
+
+    fn stand_at(&mut self, id: &Arc<str>, step: u32) {
+        if let Some(journey) = self.journeys.get_mut(id).filter(|journey| journey.stage.is_inside()) {
+            (journey.step, journey.stage) = (step, Stage::Due);
+            (journey.until, journey.waits_since) = (None, None);
+            self.save_journey(id);
+        }
+    }
+
+    fn take_step(&mut self, id: &Arc<str>, campaign: &Campaign, place: &Place, habits: &[u32]) -> Then {
+        let next = u32::try_from(place.next).unwrap_or(u32::MAX);
+        match &place.action {
+            Action::Wait(wait) => self.begin_wait(id, wait, place, habits, next),
+            Action::Message { template, channel, .. } => {
+                let channel = channel.unwrap_or_else(|| {
+                    self.definitions.templates.get(template).map_or(Channel::Email, |template| template.channel)
+                });
+                if let Some(journey) = self.journeys.get_mut(id) {
+                    journey.stage = Stage::Messaging;
+                }
+                self.begin_message(id, campaign, place.id.clone(), template.clone(), channel);
+                Then::Stay
+            }
+            Action::Branch(_) => Then::Go(self.way_of(id, place).unwrap_or(next)),
+            Action::Reward(reward) => {
+                self.give(id, campaign, &place.id, reward);
+                Then::Settle(next)
+            }
+            Action::Task(task) => {
+                self.open_task(id, campaign, &place.id, task);
+                Then::Settle(next)
+            }
+            Action::Set { key, value } => {
+                self.set_trait(id, campaign, &place.id, key, value);
+                Then::Settle(next)
+            }
+            Action::Webhook { endpoint, event } => {
+                self.tell(id, campaign, &place.id, endpoint, event);
+                Then::Go(next)
+            }
+        }
+    }
+
+    /// The first step of the first way of a branch whose condition holds.
+    fn way_of(&self, id: &Arc<str>, place: &Place) -> Option<u32> {
+        let journey = self.journeys.get(id)?;
+        let holds =
+            |rule: &crate::segment::Node| self.verdict_inside(journey, rule, None).is_some_and(|verdict| verdict.holds);
+        let (_, first) = place.ways.iter().find(|(condition, _)| condition.as_ref().is_none_or(holds))?;
+        u32::try_from(*first).ok()
     }
 
     fn begin_message(
@@ -366,8 +254,12 @@ impl Engine {
             self.leave(&journey_id, Stage::Exited);
             return;
         }
+        let after = self
+            .campaigns
+            .get(&journey.campaign)
+            .map_or(journey.step, |campaigning| campaigning.version(journey.version).program.after(journey.step));
         journey.stage = Stage::Due;
-        journey.step += 1;
+        journey.step = after;
         journey.message = None;
         self.save_journey(&journey_id);
         self.work.steps.insert(journey_id);
@@ -443,6 +335,7 @@ impl Engine {
         }
         let exposures = self.exposures.remove(&goes).unwrap_or_default();
         self.exposures.entry(stays).or_default().extend(exposures);
+        self.rejoin_dates(stays, goes);
         self.end_doubles(stays);
     }
 
@@ -496,11 +389,19 @@ impl Engine {
             let person = self.person(exposure.customer);
             self.exposures.entry(person).or_default().push(exposure);
         }
+        self.know_all_dates();
     }
 
-    /// Starts a new exposure when the draw of a journey takes effect; later messages of it start none.
+    /// Starts a new exposure when the draw of a journey takes effect at a message; later ones of it start none.
     pub(crate) fn expose(&mut self, message: &Message, arm: Arm) {
-        let Some(journey_id) = self.journey_of_message(message) else { return };
+        if let Some(journey) = self.journey_of_message(message) {
+            self.expose_journey(&journey, arm);
+        }
+    }
+
+    /// As `expose`, at whatever step the draw takes effect.
+    pub(crate) fn expose_journey(&mut self, journey_id: &Arc<str>, arm: Arm) {
+        let journey_id = journey_id.clone();
         let Some(journey) = self.journeys.get(&journey_id) else { return };
         let person = self.person(journey.customer);
         let exists = self.exposures.get(&person).into_iter().flatten().any(|exposure| exposure.journey == journey_id);
@@ -560,15 +461,5 @@ impl Engine {
     pub(crate) fn marks_of(&self, person: CustomerId) -> Vec<Mark> {
         let ids = self.people.nodes_of(person.0).into_iter().map(CustomerId);
         ids.filter_map(|id| self.marks.get(&id)).flatten().cloned().collect()
-    }
-}
-
-fn key_of(path: &domain::Path, call: &Call) -> Option<String> {
-    let body = call.body_value();
-    match path.without_prefix("properties").find(&body)? {
-        serde_json::Value::String(text) if !text.is_empty() => Some(text.clone()),
-        serde_json::Value::Number(number) => Some(number.to_string()),
-        serde_json::Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
     }
 }

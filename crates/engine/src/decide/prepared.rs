@@ -1,11 +1,21 @@
 //! Campaigns compiled against the plan.
 
-use crate::segment::plan::{Node, Plan, Uses};
+use crate::decide::program::{Compiling, Program};
+use crate::segment::Standpoint;
+use crate::segment::compile::own_messages_only;
+use crate::segment::feature::{Keeps, Need};
+use crate::segment::plan::{Node, Plan, StreamSpec};
 use crate::segment::test::CompiledTests;
-use domain::campaign::{Campaign, Goal, Trigger};
+use domain::campaign::{Action, Campaign, Goal, Trigger, Wait};
 use domain::definition::Definitions;
+use domain::segment::{EventName, Events};
 use domain::{Call, Timestamp, Zone};
 use rust_decimal::Decimal;
+
+/// What somebody does when they are there: the events by which the best time is found.
+const HABITS: [&str; 3] = ["Email Opened", "Email Link Clicked", "Order Completed"];
+/// So many of the latest of each are looked at.
+const HABITS_KEPT: usize = 30;
 
 /// One version of a campaign, ready to decide with.
 #[derive(Clone, Debug)]
@@ -17,7 +27,15 @@ pub struct Prepared {
     /// Asked at the trigger.
     pub only_if: Option<Node>,
     /// Leaves when this holds.
-    pub exit_if: Option<(Node, Uses)>,
+    pub exit_if: Option<Node>,
+    /// Its steps.
+    pub program: Program,
+    /// Records that satisfy these let nobody in.
+    pub unless: Option<CompiledTests>,
+    /// Holds if what must be missing is there.
+    pub absent: Option<Node>,
+    /// Streams that tell when somebody is there, where a step asks.
+    pub habits: Vec<u32>,
     trigger_filter: Option<CompiledTests>,
     goal_filter: Option<CompiledTests>,
 }
@@ -26,14 +44,30 @@ impl Prepared {
     /// Compiles one version; its conditions share the plan's streams.
     pub fn new(campaign: &Campaign, version: u32, plan: &mut Plan, definitions: &Definitions) -> Prepared {
         let purposes = &definitions.purposes;
-        let only_if = campaign.enter.only_if.as_ref().map(|rule| plan.compile_rule(rule, purposes, None).0);
-        let exit_if = campaign.exit_if.as_ref().map(|rule| plan.compile_rule(rule, purposes, Some(&campaign.name)));
-        let trigger_filter = match &campaign.enter.on {
-            Trigger::Did { filter: Some(filter), .. } => Some(CompiledTests::new(filter)),
-            _ => None,
-        };
-        let goal_filter = campaign.goal.as_ref().and_then(|goal| goal.filter.as_ref()).map(CompiledTests::new);
-        Prepared { campaign: campaign.clone(), version, only_if, exit_if, trigger_filter, goal_filter }
+        let triggered = Standpoint { triggered: true, ..Standpoint::default() };
+        let inside = Standpoint { own_messages_of: Some(&campaign.name), ..Standpoint::default() };
+        let since = Standpoint { since: true, key: campaign.enter.key.as_ref(), ..inside };
+        let only_if = campaign.enter.only_if.as_ref().map(|rule| plan.compile_rule(rule, purposes, triggered).0);
+        let exit_if = campaign.exit_if.as_ref().map(|rule| plan.compile_rule(rule, purposes, since).0);
+        let (mut trigger_filter, mut unless, mut absent) = (None, None, None);
+        match &campaign.enter.on {
+            Trigger::Did { filter, .. } => trigger_filter = filter.as_ref().map(CompiledTests::new),
+            Trigger::Record(on) => {
+                unless = on.unless.as_ref().map(CompiledTests::new);
+                absent = on.absent.as_ref().map(|rule| plan.compile_rule(rule, purposes, triggered).0);
+            }
+            _ => {}
+        }
+        let goal_filter = campaign.goal.as_ref().and_then(|goal| {
+            let events = Events { event: goal.event.clone(), filter: goal.filter.clone(), zone: None };
+            own_messages_only(&events, &campaign.name).as_ref().map(CompiledTests::new)
+        });
+        let program =
+            Program::new(&campaign.steps, &mut Compiling { plan, purposes, in_branch: inside, in_wait: since });
+        let asks_habits = program.places.iter().any(|place| matches!(place.action, Action::Wait(Wait::BestTime(_))));
+        let habits = if asks_habits { habits(plan) } else { Vec::new() };
+        let campaign = campaign.clone();
+        Prepared { campaign, version, only_if, exit_if, program, unless, absent, habits, trigger_filter, goal_filter }
     }
 
     /// Whether events of this name may let in.
@@ -70,6 +104,19 @@ impl Prepared {
         let currency = body.get("currency").and_then(|value| value.as_str()).map(str::to_owned);
         Some(amount.map(|amount| (amount, currency)))
     }
+}
+
+fn habits(plan: &mut Plan) -> Vec<u32> {
+    let streams = HABITS.into_iter().map(|name| {
+        plan.stream(StreamSpec {
+            event: EventName::Exact(name.to_owned()),
+            filter: None,
+            keeps: Keeps::Nothing,
+            keeps_body: false,
+            need: Need::recent(HABITS_KEPT, None),
+        })
+    });
+    streams.collect()
 }
 
 fn passes(filter: &CompiledTests, call: &Call, at: Timestamp, zone: &Zone) -> bool {

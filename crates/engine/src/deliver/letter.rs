@@ -19,8 +19,7 @@ impl Engine {
         let traits = self.customers.get(&person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default();
         let to_name = full_name(&traits);
         let customer = Value::Object(traits);
-        let event =
-            journey.trigger.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
+        let (event, record) = (self.event_of(journey), self.record_of(journey));
         let signer = self.signer();
         let unsubscribe_path = format!("/u/{}", signer.unsubscribe_token(&message.id));
         let url = &self.options.public_url;
@@ -43,7 +42,7 @@ impl Engine {
             variant,
             customer: &customer,
             event: &event,
-            record: &Value::Object(Map::new()),
+            record: &record,
             campaign: &campaign,
             links: &links,
             sender: self.definitions.settings.sender.as_ref(),

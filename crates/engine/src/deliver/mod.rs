@@ -145,7 +145,7 @@ impl Engine {
 
     /// Whether a message that may have arrived goes out once more: its address is still good, and it is still of use.
     fn may_be_repeated(&self, message: &Message) -> bool {
-        let in_time = self.clock <= deadline(message);
+        let in_time = self.clock <= self.deadline(message);
         in_time && self.ask_permission(message, self.person(message.customer)).is_ok()
     }
 
@@ -200,10 +200,13 @@ impl Engine {
         self.settle();
     }
 
-    /// 4xx: tried again after 1 m, 5 m, 15 m, 1 h, 4 h, then every 8 h, until it expires.
+    /// 4xx: tried again after 1 m, 5 m, 15 m, 1 h, 4 h, then every 8 h, until it expires; service until its deadline.
     fn put_off(&mut self, id: &MessageId, reply: &str) {
         let now = self.clock;
         let Some(message) = self.messages.get(id) else { return };
+        let deadline = (message.purpose == service()).then(|| self.deadline(message));
+        let Some(message) = self.messages.get_mut(id) else { return };
+        message.expires = deadline.unwrap_or(message.expires);
         if message.expires <= now {
             self.conclude(id, Outcome::Failed, Some(Because::GaveUp), Some(bounded(reply)));
             return;
@@ -224,7 +227,7 @@ impl Engine {
         let repeats = message.purpose == service();
         let again = now.plus(delay_after(message.attempts));
         let has_left = self.journey_of_message(&message).is_none();
-        if !repeats || has_left || again > deadline(&message) {
+        if !repeats || has_left || again > self.deadline(&message) {
             self.conclude(id, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)));
             return;
         }
@@ -242,6 +245,22 @@ impl Engine {
             self.decide(&message, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)), Some(again));
         }
         self.pending.messages.push(message);
+    }
+
+    /// After this instant a service message is no longer of use: what its campaign says, else the date of the record that it
+    /// is about, if that lies ahead, else three days.
+    fn deadline(&self, message: &Message) -> Timestamp {
+        let default = message.decided_at.plus(DEADLINE);
+        let Some(campaigning) = self.campaigns.get(&message.campaign) else { return default };
+        let journey = self.journey_of_message(message).and_then(|id| self.journeys.get(&id));
+        let prepared = journey.map_or(&campaigning.current, |journey| campaigning.version(journey.version));
+        if let Some(span) = prepared.campaign.deadline {
+            return message.decided_at.plus(span);
+        }
+        let zone = self.zone_of(self.person(message.customer));
+        let date = journey.filter(|journey| journey.record.is_some()).and_then(|journey| journey.occasion.as_deref());
+        let date = date.and_then(|written| Timestamp::parse_in(written, &zone));
+        date.filter(|at| *at > message.decided_at).unwrap_or(default)
     }
 
     /// The built-in outbox: nothing leaves the machine, the message counts as sent.
@@ -436,11 +455,6 @@ fn delay_after(attempts: u32) -> Span {
         5 => Span::hours(4),
         _ => Span::hours(8),
     }
-}
-
-/// After this instant a message whose fate is unknown is not repeated any more.
-fn deadline(message: &Message) -> Timestamp {
-    if message.expires == domain::time::LATEST { message.decided_at.plus(DEADLINE) } else { message.expires }
 }
 
 fn attempt_row(

@@ -14,7 +14,8 @@ const PROTECTED: &[(&str, &str)] = &[
     (events::CONVERSATION_CLOSED, "conversations"),
     (events::COMPLAINT_OPENED, "complaints"),
     (events::COMPLAINT_RESOLVED, "complaints"),
-    ("Task Completed", "tasks"),
+    (events::TASK_OPENED, "tasks"),
+    (events::TASK_COMPLETED, "tasks"),
     (events::UNSUBSCRIBED, "consent"),
 ];
 

@@ -1,6 +1,7 @@
 //! The live state of one customer: a cache of their history.
 
 use crate::profile::records::Records;
+use crate::profile::rewards::Rewards;
 use crate::profile::standing::Standing;
 use crate::segment::feature::Streams;
 use crate::segment::plan::Plan;
@@ -28,6 +29,8 @@ pub struct Customer {
     pub standing: Standing,
     /// Passes, subscriptions, shipments: what they have, or once named.
     pub records: Records,
+    /// Points and vouchers.
+    pub rewards: Rewards,
     /// What the plan's streams keep.
     pub streams: Streams,
     /// Segments the customer is in, a bit per segment of the plan.
@@ -48,6 +51,7 @@ impl Customer {
             traits: Traits::default(),
             standing: Standing::default(),
             records: Records::default(),
+            rewards: Rewards::default(),
             streams: Streams::default(),
             members: Vec::new(),
             due: None,
@@ -63,6 +67,7 @@ impl Customer {
         self.traits.absorb(other.traits, &plan.held.traits, now);
         self.standing.absorb(other.standing);
         self.records.absorb(other.records);
+        self.rewards.absorb(other.rewards);
         self.streams.absorb(other.streams, plan, now);
     }
 
@@ -242,6 +247,11 @@ impl Traits {
             since = if is_it(value) { since.or(Some(said.order.0)) } else { None };
         }
         since
+    }
+
+    /// When the value that a top-level trait has at an instant was said.
+    pub fn since(&self, key: &str, now: Timestamp) -> Option<Timestamp> {
+        in_force(between(self.values_of(key)?, None, now)).map(|said| said.order.0)
     }
 
     /// When the value of a top-level trait changes next by time alone.

@@ -5,6 +5,7 @@ pub mod identity;
 pub mod joining;
 pub mod orders;
 pub mod records;
+pub mod rewards;
 pub mod sharing;
 pub mod standing;
 

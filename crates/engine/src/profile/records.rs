@@ -101,6 +101,11 @@ impl Records {
         }
     }
 
+    /// A record that is kept here, whether the customer has it or not.
+    pub fn find(&self, kind: &str, id: &str) -> Option<&Record> {
+        self.place(kind, id).ok().and_then(|at| self.held.get(at))
+    }
+
     /// The customer's records of a kind at an instant.
     pub fn of_kind<'a>(&'a self, kind: &str, now: Timestamp) -> impl Iterator<Item = &'a Record> {
         self.known_of_kind(kind).filter(move |record| record.is_had(now))

@@ -455,9 +455,16 @@ impl Engine {
         let is_member = |index: usize| match as_of {
             None => customer.is_member(index),
             Some(_) => {
-                crate::segment::Asked { plan: &self.plan, id: person, customer, now, floor: None }
-                    .verdict(&self.plan.segments[index].rule)
-                    .holds
+                crate::segment::Asked {
+                    plan: &self.plan,
+                    id: person,
+                    customer,
+                    now,
+                    floor: None,
+                    scope: crate::segment::Scope::default(),
+                }
+                .verdict(&self.plan.segments[index].rule)
+                .holds
             }
         };
         let mut memberships = Vec::new();
@@ -540,13 +547,11 @@ impl Engine {
     fn insides(&self, person: CustomerId) -> Vec<Inside> {
         let journeys = self.journeys_of.get(&person).into_iter().flatten().filter_map(|id| self.journeys.get(id));
         let inside = journeys.filter(|journey| journey.stage.is_inside()).map(|journey| {
-            let steps = self
-                .campaigns
-                .get(&journey.campaign)
-                .map(|campaigning| &campaigning.version(journey.version).campaign.steps);
-            let step = steps
-                .and_then(|steps| steps.get(journey.step as usize))
-                .map_or_else(|| (journey.step + 1).to_string(), |step| step.id.clone());
+            let prepared =
+                self.campaigns.get(&journey.campaign).map(|campaigning| campaigning.version(journey.version));
+            let step = prepared
+                .and_then(|prepared| prepared.program.at(journey.step))
+                .map_or_else(|| (journey.step + 1).to_string(), |place| place.id.clone());
             Inside {
                 campaign: journey.campaign.clone(),
                 title: self.campaign_title(&journey.campaign),

@@ -4,7 +4,7 @@ use domain::message::{Decision, Message};
 use domain::{DefinitionKind, MessageId, Name};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
-    Reader, Refused, RowId, StoreError, Tally, Transition, TransitionFilter,
+    Reader, Refused, RowId, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter,
 };
 
 /// A reader that has nothing.
@@ -46,6 +46,12 @@ impl Reader for NoReader {
         none()
     }
     fn transitions(&self, _: &TransitionFilter, _: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
+        none()
+    }
+    fn tasks(&self, _: &TaskFilter, _: Page) -> Result<Vec<Task>, StoreError> {
+        none()
+    }
+    fn webhooks(&self, _: &WebhookFilter, _: Page) -> Result<Vec<Webhook>, StoreError> {
         none()
     }
     fn exposures(&self, _: &Name) -> Result<Vec<Exposure>, StoreError> {

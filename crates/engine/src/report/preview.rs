@@ -230,6 +230,8 @@ impl Engine {
             Trigger::Did { .. } => {
                 return What::Did(Box::new(Prepared::new(campaign, 0, &mut self.plan.clone(), definitions)));
             }
+            // Nobody enters by its definition: time alone lets in.
+            Trigger::Date(_) | Trigger::Record(_) | Trigger::Every(_) => return What::Nothing,
         };
         let mut barred = People64::default();
         let entered = self.entries.keys().filter(|(name, ..)| *name == campaign.name);
@@ -327,7 +329,9 @@ impl Draft {
                 What::Campaign(campaign) => {
                     let defined = definitions.campaigns.get(&part.change.name);
                     let only_if = defined.and_then(|campaign| campaign.enter.only_if.as_ref());
-                    campaign.only_if = only_if.map(|rule| plan.compile_rule(rule, &definitions.purposes, None).0);
+                    campaign.only_if = only_if.map(|rule| {
+                        plan.compile_rule(rule, &definitions.purposes, crate::segment::Standpoint::default()).0
+                    });
                     &mut campaign.asked
                 }
                 What::Nothing | What::Did(_) => continue,
@@ -351,7 +355,14 @@ impl Draft {
     fn judge<'a>(&self, customers: impl Iterator<Item = (CustomerId, &'a Customer)>) -> Vec<Effect> {
         let mut effects: Vec<Effect> = self.parts.iter().map(|part| Effect::of(part.what.touches())).collect();
         for (id, customer) in customers {
-            let asked = Asked { plan: &self.plan, id, customer, now: self.clock, floor: None };
+            let asked = Asked {
+                plan: &self.plan,
+                id,
+                customer,
+                now: self.clock,
+                floor: None,
+                scope: crate::segment::Scope::default(),
+            };
             for (part, effect) in self.parts.iter().zip(&mut effects) {
                 match &part.what {
                     What::Nothing | What::Did(_) => {}

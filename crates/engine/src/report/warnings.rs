@@ -3,6 +3,7 @@
 use crate::state::Engine;
 use domain::campaign::{Action, Trigger};
 use domain::definition::Definitions;
+use domain::message::Channel;
 use domain::segment::{EventName, Measure, RecordQuestion};
 use domain::value::Quantifier;
 use domain::{Campaign, Condition, Name, Segment, Tests};
@@ -21,7 +22,7 @@ impl Engine {
 
     pub(super) fn warn_campaign(&self, campaign: &Campaign, definitions: &Definitions) -> Vec<String> {
         let mut warnings = Vec::new();
-        for rule in [&campaign.enter.only_if, &campaign.exit_if].into_iter().flatten() {
+        for (_, rule) in campaign.conditions() {
             self.warn_rule(rule, &mut warnings);
         }
         if let Trigger::Did { event, .. } = &campaign.enter.on {
@@ -30,11 +31,16 @@ impl Engine {
         if let Some(goal) = &campaign.goal {
             self.warn_event(&goal.event, &mut warnings);
         }
-        let writes = campaign.steps.iter().any(|step| matches!(step.action, Action::Message { .. }));
+        let steps = campaign.all_steps();
+        let writes = steps.iter().any(|step| matches!(step.action, Action::Message { .. }));
         if writes && definitions.settings.sender.is_none() {
             warnings.push(
                 "no sender is defined, so real mail cannot go out: add `sender:` to `workspace: settings`".to_owned(),
             );
+        }
+        let tells = steps.iter().any(|step| matches!(step.action, Action::Webhook { .. }));
+        if tells && !self.options.real_channels.contains(&Channel::Webhook) {
+            warnings.push("webhooks are kept in the outbox: this version does not deliver them yet".to_owned());
         }
         warnings
     }

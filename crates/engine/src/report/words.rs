@@ -2,9 +2,9 @@
 
 use crate::segment::describe::{describe, span_words};
 use domain::call::events;
-use domain::campaign::{Action, Again, Campaign, Goal, Trigger};
+use domain::campaign::{Action, Again, Campaign, Goal, OnRecord, Reward, Step, Trigger, Wait};
 use domain::definition::Definitions;
-use domain::{Call, CallKind, Currency, Money, Name};
+use domain::{Call, CallKind, Currency, Money, Name, Span};
 use serde_json::Value;
 
 /// Longest piece of a property that stands in a sentence, in characters.
@@ -92,6 +92,13 @@ fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
         events::CONVERSATION_OPENED => "A conversation began".to_owned(),
         events::CONVERSATION_CLOSED => "The conversation ended".to_owned(),
         events::COMPLAINT_OPENED => "Complained".to_owned(),
+        events::POINTS_EARNED => with("Earned points:", of(&["points"])),
+        events::VOUCHER_ISSUED => with("Got the voucher", of(&["code"])),
+        events::TASK_OPENED => with("Something to do:", of(&["title"])),
+        events::TASK_COMPLETED => with("Done:", of(&["title", "task"])),
+        crate::decide::entry::KEY_MISSING => {
+            with("Did not enter, since the event lacks what tells one entry from another:", campaign())
+        }
         events::COMPLAINT_RESOLVED => "The complaint is settled".to_owned(),
         super::ledger::MESSAGE_SEEN => "A person looked at an uncertain message".to_owned(),
         super::ledger::JOIN_DECLINED => {
@@ -232,22 +239,91 @@ pub fn campaign_words(campaign: &Campaign, definitions: &Definitions) -> String 
         Trigger::Did { event, filter, .. } => {
             format!("After {event}{}", if filter.is_some() { " that fits" } else { "" })
         }
+        Trigger::Date(on) => {
+            let days = on.days.unsigned_abs();
+            let what = format!("the date in {}", on.path);
+            let when = match on.days {
+                0 => format!("On {what}"),
+                1 | -1 => format!("One day {} {what}", if on.days < 0 { "before" } else { "after" }),
+                _ => format!("{days} days {} {what}", if on.days < 0 { "before" } else { "after" }),
+            };
+            let every_year = if on.yearly { ", every year" } else { "" };
+            format!("{when}{every_year}, at {:02}:{:02} where the customer lives", on.at.hour(), on.at.minute())
+        }
+        Trigger::Record(on) => record_trigger_words(on),
+        Trigger::Every(on) => {
+            let zone = if on.in_own_zone { " where the customer lives" } else { "" };
+            format!("For everybody at the times “{}”{zone}", on.schedule)
+        }
     };
     let only = campaign.enter.only_if.as_ref().map(|rule| format!(", if {}", describe(rule))).unwrap_or_default();
-    let steps: Vec<String> = campaign
-        .steps
-        .iter()
-        .map(|step| match &step.action {
-            Action::Message { template, .. } => format!("write “{template}”"),
-            Action::Wait(span) => format!("wait {}", span_words(*span)),
-        })
-        .collect();
+    let steps = steps_words(&campaign.steps);
     let again = match campaign.enter.again {
         Again::Never => ", once for each customer".to_owned(),
         Again::After(span) => format!(", again after {} at the earliest", span_words(span)),
         Again::Always => String::new(),
     };
-    format!("{when}{only}: {}{again}", steps.join(", then "))
+    format!("{when}{only}: {steps}{again}")
+}
+
+fn record_trigger_words(on: &OnRecord) -> String {
+    let shift = span_words(Span(on.shift.0.abs()));
+    let when = match on.shift.0 {
+        0 => format!("At the date {} of a {}", on.date, on.kind),
+        below if below < 0 => format!("{shift} before the date {} of a {}", on.date, on.kind),
+        _ => format!("{shift} after the date {} of a {}", on.date, on.kind),
+    };
+    let absent = on.absent.as_ref().map(|rule| format!(", without: {}", describe(rule))).unwrap_or_default();
+    let unless = if on.unless.is_some() { ", unless it is settled" } else { "" };
+    format!("{when}{absent}{unless}")
+}
+
+/// Steps in plain words, one after the other.
+fn steps_words(steps: &[Step]) -> String {
+    if steps.is_empty() {
+        return "do nothing".to_owned();
+    }
+    steps.iter().map(|step| step_words(&step.action)).collect::<Vec<_>>().join(", then ")
+}
+
+/// What happens at a step, in plain words: "write “hello”", "wait 3 days".
+pub fn step_words(action: &Action) -> String {
+    match action {
+        Action::Message { template, .. } => format!("write “{template}”"),
+        Action::Wait(wait) => wait_words(wait),
+        Action::Branch(ways) => {
+            let ways = ways.iter().map(|way| match &way.condition {
+                Some(rule) => format!("if {}: {}", describe(rule), steps_words(&way.steps)),
+                None => format!("otherwise {}", steps_words(&way.steps)),
+            });
+            format!("({})", ways.collect::<Vec<_>>().join("; "))
+        }
+        Action::Reward(Reward::Points(1)) => "give one point".to_owned(),
+        Action::Reward(Reward::Points(points)) => format!("give {points} points"),
+        Action::Reward(Reward::Voucher { pool, expires }) => {
+            let good = expires.map(|span| format!(", good for {}", span_words(span))).unwrap_or_default();
+            format!("give a voucher of “{pool}”{good}")
+        }
+        Action::Task(task) => {
+            let owner = task.owner.as_ref().map(|owner| format!(" for {owner}")).unwrap_or_default();
+            format!("open the task “{}”{owner}", cut(&task.title, 80))
+        }
+        Action::Set { key, value: Value::Null } => format!("remove the trait {key}"),
+        Action::Set { key, value } => format!("set the trait {key} to {}", cut(&plain(value), 80)),
+        Action::Webhook { endpoint, event } => format!("tell {endpoint} {event}"),
+    }
+}
+
+fn wait_words(wait: &Wait) -> String {
+    match wait {
+        Wait::For(span) => format!("wait {}", span_words(*span)),
+        Wait::Until { condition, at_most } => {
+            let at_most = at_most.map(|span| format!(", {} at most", span_words(span))).unwrap_or_default();
+            format!("wait until {}{at_most}", describe(condition))
+        }
+        Wait::Local(local) => format!("wait for {local} where the customer lives"),
+        Wait::BestTime(span) => format!("wait for the customer's best hour within {}", span_words(*span)),
+    }
 }
 
 /// What counts as coming back: "Order Completed within 14 days of entering".

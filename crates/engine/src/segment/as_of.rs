@@ -64,6 +64,7 @@ pub fn apply(plan: &Plan, customer: &mut Customer, past: &Past, now: Timestamp) 
         }
         CallKind::Track | CallKind::Page | CallKind::Screen => {
             customer.streams.apply(plan, call, order, now, &mut touch.streams);
+            customer.rewards.apply(call, order);
             match customer.standing.apply(call, order) {
                 crate::profile::standing::Touched::Consent => touch.consent = true,
                 crate::profile::standing::Touched::Lists => touch.lists = true,
@@ -153,7 +154,11 @@ pub fn members(
     let customers = build(reader, people, plan, at)?;
     let mut members: Vec<CustomerId> = customers
         .iter()
-        .filter(|(id, customer)| Asked { plan, id: **id, customer, now: at, floor: None }.verdict(rule).holds)
+        .filter(|(id, customer)| {
+            Asked { plan, id: **id, customer, now: at, floor: None, scope: crate::segment::Scope::default() }
+                .verdict(rule)
+                .holds
+        })
         .map(|(id, _)| *id)
         .collect();
     members.sort_unstable();

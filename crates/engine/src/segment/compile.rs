@@ -6,6 +6,7 @@ use crate::segment::plan::{
     DidNode, EventsNode, Node, Plan, Question, RecordJudged, RecordNode, Rhythm, RhythmNode, StreamSpec, Uses,
 };
 use crate::segment::test::{CompiledTest, CompiledTests};
+use crate::segment::triggered;
 use domain::segment::{
     Aggregate, AtEnd, Did, End, EventName, Events, FirstTime, Measure, RecordAsked, RecordQuestion, Regularly,
     Restarted, Sequence, Stopped,
@@ -14,18 +15,31 @@ use domain::value::Operator;
 use domain::{Condition, Name, Path, Purpose, Span};
 use std::collections::BTreeMap;
 
+/// Where a rule stands: what its words mean there beside what they mean in a segment.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Standpoint<'a> {
+    /// Message events mean those of this campaign.
+    pub own_messages_of: Option<&'a Name>,
+    /// `did` means events later than some instant, of any age.
+    pub since: bool,
+    /// Of events that bear this property only those with the asked value count in `did`.
+    pub key: Option<&'a Path>,
+    /// Paths `event.…` and `record.…` mean what triggered.
+    pub triggered: bool,
+}
+
 impl Plan {
-    /// Compiles a rule against this plan's streams. `own_messages_of`: message events mean those of this campaign.
-    /// Returns the rule, what it depends on directly, and the segments it names.
+    /// Compiles a rule against this plan's streams. Returns the rule, what it depends on directly, and the segments it
+    /// names.
     pub fn compile(
         &mut self,
         condition: &Condition,
         purposes: &BTreeMap<Name, Purpose>,
-        own_messages_of: Option<&Name>,
+        stands: Standpoint<'_>,
     ) -> (Node, Uses, Vec<usize>) {
         let mut uses = Uses::default();
         let mut inner = Vec::new();
-        let node = self.compile_node(condition, purposes, own_messages_of, &mut uses, &mut inner);
+        let node = self.compile_node(condition, purposes, stands, &mut uses, &mut inner);
         (node, uses, inner)
     }
 
@@ -34,9 +48,9 @@ impl Plan {
         &mut self,
         condition: &Condition,
         purposes: &BTreeMap<Name, Purpose>,
-        own_messages_of: Option<&Name>,
+        stands: Standpoint<'_>,
     ) -> (Node, Uses) {
-        let (node, mut uses, inner) = self.compile(condition, purposes, own_messages_of);
+        let (node, mut uses, inner) = self.compile(condition, purposes, stands);
         for index in inner {
             let below = self.segments[index].uses.clone();
             uses.add(&below);
@@ -48,7 +62,7 @@ impl Plan {
         &mut self,
         condition: &Condition,
         purposes: &BTreeMap<Name, Purpose>,
-        own: Option<&Name>,
+        own: Standpoint<'_>,
         uses: &mut Uses,
         inner: &mut Vec<usize>,
     ) -> Node {
@@ -71,7 +85,7 @@ impl Plan {
                 }
                 None => Node::Never,
             },
-            Condition::Trait(tests) => self.compile_trait(tests, uses),
+            Condition::Trait(tests) => self.compile_trait(tests, own, uses),
             Condition::Did(did) => self.compile_did(did, own, uses),
             Condition::AtEnd(at_end) => self.compile_at_end(at_end, own, uses),
             Condition::Sequence(sequence) => self.compile_sequence(sequence, own, uses),
@@ -115,15 +129,18 @@ impl Plan {
         }
     }
 
-    fn compile_did(&mut self, did: &Did, own: Option<&Name>, uses: &mut Uses) -> Node {
+    fn compile_did(&mut self, did: &Did, own: Standpoint<'_>, uses: &mut Uses) -> Node {
         let keeps = match &did.measure {
             Measure::Count { .. } => Keeps::Nothing,
             Measure::Aggregate { aggregate, path, .. } => kept_of(*aggregate, path),
         };
         let events = Events { event: did.event.clone(), filter: did.filter.clone(), zone: did.zone.clone() };
+        // That something did not happen is asked as it stands.
+        let is_absence = matches!(did.measure, Measure::Count { most: Some(0), .. });
+        let own = if is_absence { Standpoint { since: false, key: None, ..own } } else { own };
         let windows = &did.windows;
         let Some(mut events) =
-            self.compile_events(&events, keeps, own, uses, &|settled| need_of(did, settled, own.is_some()))
+            self.compile_events(&events, keeps, own, uses, &|settled| need_of(did, settled, own.since))
         else {
             return Node::Never;
         };
@@ -135,7 +152,12 @@ impl Plan {
             events.uses_zone = true;
             uses.zone = true;
         }
-        Node::Did(Box::new(DidNode { events, windows: windows.clone(), question: question_of(&did.measure) }))
+        Node::Did(Box::new(DidNode {
+            events,
+            windows: windows.clone(),
+            question: question_of(&did.measure),
+            counts_since: own.since,
+        }))
     }
 
     /// Finds or makes the stream of some events. None where a malformed path stands in what is asked of them.
@@ -143,13 +165,18 @@ impl Plan {
         &mut self,
         events: &Events,
         keeps: Keeps,
-        own: Option<&Name>,
+        own: Standpoint<'_>,
         uses: &mut Uses,
         need: &dyn Fn(bool) -> Need,
     ) -> Option<EventsNode> {
-        let source = match own {
+        let source = match own.own_messages_of {
             Some(campaign) => own_messages_only(events, campaign),
             None => events.filter.clone(),
+        };
+        // Tests that mean what triggered are asked with it; the stream keeps all events for them.
+        let (source, triggered) = match source {
+            Some(tests) if own.triggered && triggered::is_meant(&tests) => (None, Some(Box::new(tests))),
+            source => (source, None),
         };
         let filter = source.as_ref().map(CompiledTests::new);
         let further = match &keeps {
@@ -162,13 +189,14 @@ impl Plan {
         if asked.iter().any(|tests| tests.is_malformed()) {
             return None;
         }
-        let settled = asked.iter().all(|tests| is_settled_at_arrival(tests));
+        let is_known = triggered.is_none() && own.key.is_none();
+        let settled = is_known && asked.iter().all(|tests| is_settled_at_arrival(tests));
         let uses_zone = events.zone.is_none() && !settled;
         uses.zone |= uses_zone;
         let need = need(settled);
         let stream = self.stream(StreamSpec { event: events.event.clone(), filter, keeps, keeps_body: !settled, need });
         uses.streams.insert(stream);
-        Some(EventsNode { stream, zone: events.zone.clone(), uses_zone })
+        Some(EventsNode { stream, zone: events.zone.clone(), uses_zone, key: own.key.cloned(), triggered })
     }
 
     fn compile_rhythm(
@@ -176,18 +204,18 @@ impl Plan {
         events: &Events,
         need: Need,
         rhythm: Rhythm,
-        own: Option<&Name>,
+        own: Standpoint<'_>,
         uses: &mut Uses,
     ) -> Node {
         // A filter that moves with now may let an older event in later, so the first and the latest are not enough.
         let need = |settled: bool| if settled || !need.first { need } else { Need::ALL };
-        match self.compile_events(events, Keeps::Nothing, own, uses, &need) {
+        match self.compile_events(events, Keeps::Nothing, own.without_key(), uses, &need) {
             Some(stream) => Node::Rhythm(Box::new(RhythmNode { stream, rhythm })),
             None => Node::Never,
         }
     }
 
-    fn compile_at_end(&mut self, at_end: &AtEnd, own: Option<&Name>, uses: &mut Uses) -> Node {
+    fn compile_at_end(&mut self, at_end: &AtEnd, own: Standpoint<'_>, uses: &mut Uses) -> Node {
         let keeps = Keeps::Passes(Box::new(CompiledTests::new(&at_end.has)));
         let filter_settled =
             at_end.events.filter.as_ref().is_none_or(|tests| is_settled_at_arrival(&CompiledTests::new(tests)));
@@ -196,13 +224,14 @@ impl Plan {
             End::Last => Need::recent(1, None),
             End::First => Need::first(),
         };
-        match self.compile_events(&at_end.events, keeps, own, uses, &need) {
+        match self.compile_events(&at_end.events, keeps, own.without_key(), uses, &need) {
             Some(stream) => Node::Rhythm(Box::new(RhythmNode { stream, rhythm: Rhythm::AtEnd(at_end.end) })),
             None => Node::Never,
         }
     }
 
-    fn compile_sequence(&mut self, sequence: &Sequence, own: Option<&Name>, uses: &mut Uses) -> Node {
+    fn compile_sequence(&mut self, sequence: &Sequence, own: Standpoint<'_>, uses: &mut Uses) -> Node {
+        let own = own.without_key();
         let keeps = || sequence.same.clone().map_or(Keeps::Nothing, Keeps::Scalar);
         let reach = |more: Span| sequence.recent.map(|recent| Span(recent.0 + more.0));
         let need = Need::young(reach(Span(0)));
@@ -217,7 +246,13 @@ impl Plan {
         Node::Rhythm(Box::new(RhythmNode { stream, rhythm }))
     }
 
-    fn compile_trait(&mut self, tests: &domain::Tests, uses: &mut Uses) -> Node {
+    fn compile_trait(&mut self, tests: &domain::Tests, own: Standpoint<'_>, uses: &mut Uses) -> Node {
+        if own.triggered
+            && let Some((source, tests)) = triggered::of_trait(tests)
+        {
+            let compiled = CompiledTests::new(&tests);
+            return if compiled.is_malformed() { Node::Never } else { Node::Triggered(source, Box::new(compiled)) };
+        }
         match tests {
             domain::Tests::At(path, test) => {
                 let Some(key) = path.first() else { return Node::Never };
@@ -280,6 +315,12 @@ impl Plan {
     }
 }
 
+impl Standpoint<'_> {
+    fn without_key(self) -> Self {
+        Standpoint { key: None, ..self }
+    }
+}
+
 /// What a `did` needs its stream to keep. `since_entry`: a campaign asks about events after an entry, of any age.
 fn need_of(did: &Did, settled: bool, since_entry: bool) -> Need {
     let windows = &did.windows;
@@ -320,7 +361,7 @@ fn reach_back(horizons: &mut Horizons, key: &str, span: Span) {
 }
 
 /// Inside a campaign, message events mean this campaign's own unless the filter names a campaign.
-fn own_messages_only(events: &Events, campaign: &Name) -> Option<domain::Tests> {
+pub(crate) fn own_messages_only(events: &Events, campaign: &Name) -> Option<domain::Tests> {
     let name = match &events.event {
         EventName::Exact(name) | EventName::Prefix(name) => name.as_str(),
     };

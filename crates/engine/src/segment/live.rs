@@ -13,6 +13,7 @@ impl Engine {
     pub(crate) fn settle_memberships(&mut self) {
         let touched = std::mem::take(&mut self.work.touched);
         for (id, touch) in touched {
+            self.ensure_schedules(id, &touch);
             let changes = self.judge(id, &touch);
             for (segment, entered) in changes {
                 self.pending.transitions.push(Transition {
@@ -24,6 +25,8 @@ impl Engine {
                 self.trigger_by_membership(segment, id, entered);
             }
             self.watch_exits(id);
+            self.watch_waits(id);
+            self.trigger_by_time(id, &touch);
             self.work.held_of.insert(id);
         }
     }
@@ -34,7 +37,7 @@ impl Engine {
         let Some(customer) = self.customers.get(&id) else {
             return Vec::new();
         };
-        let asked = Asked { plan: &self.plan, id, customer, now, floor: None };
+        let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope: crate::segment::Scope::default() };
         // Only everything asked anew tells the next instant; otherwise the old one may still be ahead.
         let mut due = if touch.everything { None } else { customer.due };
         let mut verdicts = Vec::new();
@@ -46,6 +49,7 @@ impl Engine {
             }
         }
         due = earlier(due, self.journeys_due(id, &asked));
+        due = earlier(due, self.entries_due(&asked));
         self.set_due(id, due);
         let Some(customer) = self.customers.get_mut(&id) else {
             return Vec::new();
@@ -87,10 +91,10 @@ impl Engine {
             let lets_in = match &campaigning.current.campaign.enter.on {
                 Trigger::Enters(target) => entered && target == name,
                 Trigger::Leaves(target) => !entered && target == name,
-                Trigger::Did { .. } => false,
+                Trigger::Did { .. } | Trigger::Date(_) | Trigger::Record(_) | Trigger::Every(_) => false,
             };
             if lets_in && campaigning.current.campaign.state == State::Running {
-                self.work.triggers.push(Triggered { campaign: campaign.clone(), customer: id, event: None });
+                self.work.triggers.push(Triggered::of(campaign.clone(), id));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 pub mod as_of;
 pub mod backfill;
-mod compile;
+pub mod compile;
 pub mod describe;
 mod evidence;
 pub mod feature;
@@ -13,8 +13,11 @@ pub mod plan;
 pub mod questions;
 pub mod rhythm;
 pub mod test;
+pub mod triggered;
 pub mod verdict;
 pub mod why;
 
+pub use compile::Standpoint;
 pub use plan::{Node, Plan, Touch, Uses};
+pub use triggered::Scope;
 pub use verdict::{Asked, Verdict};

@@ -3,8 +3,10 @@
 
 use crate::profile::customer::Horizons;
 use crate::profile::records::KindHorizons;
+use crate::segment::compile::Standpoint;
 use crate::segment::feature::{Keeps, Need};
 use crate::segment::test::{CompiledTest, CompiledTests};
+use crate::segment::triggered::Source;
 use domain::definition::Definitions;
 use domain::segment::{Aggregate, Bucket, Comparison, ConsentAsked, End, EventName, KnownFor, Windows};
 use domain::value::Quantifier;
@@ -42,6 +44,8 @@ pub enum Node {
     Segment(usize),
     Trait(Path, Box<CompiledTest>),
     TraitElements(Box<CompiledTests>),
+    /// Tests on what triggered.
+    Triggered(Source, Box<CompiledTests>),
     Did(Box<DidNode>),
     Rhythm(Box<RhythmNode>),
     Record(Box<RecordNode>),
@@ -61,6 +65,8 @@ pub struct DidNode {
     pub windows: Windows,
     /// Its count or aggregate.
     pub question: Question,
+    /// Only events after the asked instant count.
+    pub counts_since: bool,
 }
 
 /// A compiled condition on the order and rhythm of events.
@@ -81,6 +87,10 @@ pub struct EventsNode {
     pub zone: Option<Zone>,
     /// It names none, and its verdict depends on the customer's.
     pub uses_zone: bool,
+    /// Of events that bear this property only those with the asked value count.
+    pub key: Option<Path>,
+    /// Further tests, whose paths `event.…` and `record.…` mean what triggered.
+    pub triggered: Option<Box<domain::Tests>>,
 }
 
 /// What is asked of the order and rhythm of events.
@@ -297,7 +307,7 @@ impl Plan {
         }
         let mut own: Vec<(Name, Node, Uses, Vec<usize>)> = Vec::new();
         for segment in definitions.segments.values() {
-            let (rule, uses, inner) = plan.compile(&segment.rule, &definitions.purposes, None);
+            let (rule, uses, inner) = plan.compile(&segment.rule, &definitions.purposes, Standpoint::default());
             own.push((segment.name.clone(), rule, uses, inner));
         }
         for index in 0..own.len() {
@@ -330,7 +340,7 @@ impl Plan {
         }
         for name in names {
             if let (Some(index), Some(segment)) = (plan.segment(name), definitions.segments.get(name)) {
-                plan.segments[index].rule = plan.compile(&segment.rule, &definitions.purposes, None).0;
+                plan.segments[index].rule = plan.compile(&segment.rule, &definitions.purposes, Standpoint::default()).0;
             }
         }
         plan
@@ -354,7 +364,7 @@ impl Plan {
     }
 
     /// Finds or makes a stream; one that exists keeps what either needs.
-    pub(super) fn stream(&mut self, spec: StreamSpec) -> u32 {
+    pub(crate) fn stream(&mut self, spec: StreamSpec) -> u32 {
         let same = |other: &StreamSpec| {
             other.event == spec.event
                 && other.filter == spec.filter

@@ -5,6 +5,7 @@ use crate::segment::feature::{Entry, Kept};
 use crate::segment::plan::{DidNode, EventsNode, Node, Plan, Question, RecordJudged, RecordNode, Rhythm, RhythmNode};
 use crate::segment::rhythm::{self, Pairs};
 use crate::segment::test::{Answer, CompiledTests, Subject, earlier};
+use crate::segment::triggered::{Scope, has_other_key};
 use domain::segment::{Aggregate, Comparison, ConsentAsked, End, KnownFor};
 use domain::value::Quantifier;
 use domain::{CustomerId, Path, Purpose, Span, Timestamp, Zone};
@@ -30,8 +31,10 @@ pub struct Asked<'a> {
     pub customer: &'a Customer,
     /// When.
     pub now: Timestamp,
-    /// Events at or before this instant do not count: the entry into a campaign.
+    /// Events at or before this instant do not count where the rule says so: the entry into a campaign.
     pub floor: Option<Timestamp>,
+    /// What triggered, and for which key.
+    pub scope: Scope<'a>,
 }
 
 impl Asked<'_> {
@@ -60,7 +63,9 @@ impl Asked<'_> {
             Node::Everyone => Verdict::fixed(true),
             Node::Never => Verdict::fixed(false),
             // Another segment is asked as it stands: only this rule's own events must be later than the floor.
-            Node::Segment(index) => Asked { floor: None, ..*self }.judge(&self.plan.segments[*index].rule),
+            Node::Segment(index) => {
+                Asked { floor: None, scope: Scope::default(), ..*self }.judge(&self.plan.segments[*index].rule)
+            }
             Node::Trait(path, test) => {
                 let zone = self.zone_if(test.uses_zone());
                 self.of_trait(path, test.ask_at(Subject::Traits(&self.customer.traits), path, self.now, &zone), {
@@ -74,6 +79,10 @@ impl Asked<'_> {
                     CompiledTests::Elements(path, ..) => self.of_trait(path, answer, tests.uses_zone()),
                     _ => answer,
                 }
+            }
+            Node::Triggered(source, tests) => {
+                let zone = self.zone_if(tests.uses_zone());
+                tests.ask_of(self.scope.subject(*source), self.now, &zone)
             }
             Node::Did(did) => self.did(did),
             Node::Rhythm(node) => self.rhythm(node),
@@ -156,8 +165,21 @@ impl Asked<'_> {
         }
         // The filter moves with now: ask it of each body now, and again when one of them may answer otherwise.
         let mut passed = Vec::new();
+        let triggered = node.triggered.as_ref().map(|tests| CompiledTests::new(&self.scope.filled_in(tests, self.now)));
         for entry in entries {
             let Kept::Body(body) = &entry.value else { continue };
+            if let (Some(path), Some(key)) = (&node.key, self.scope.key)
+                && has_other_key(path, body, key)
+            {
+                continue;
+            }
+            if let Some(tests) = &triggered {
+                let answer = tests.ask(body, self.now, zone);
+                check = earlier(check, answer.check);
+                if !answer.holds {
+                    continue;
+                }
+            }
             let answer = spec.filter.as_ref().map_or(Answer::fixed(true), |filter| filter.ask(body, self.now, zone));
             check = earlier(check, answer.check);
             if answer.holds {
@@ -172,7 +194,7 @@ impl Asked<'_> {
     fn did(&self, did: &DidNode) -> Verdict {
         let zone = self.zone_of(did.events.zone.as_ref(), did.events.uses_zone);
         let (entries, check) = self.entries(&did.events, &zone);
-        let window = Window::of(did, &zone, self.floor);
+        let window = Window::of(did, &zone, self.floor.filter(|_| did.counts_since));
         let verdict = walk(window.slice(&entries), &window, did.question, self.now);
         Verdict { holds: verdict.holds, check: earlier(verdict.check, check) }
     }

@@ -2,8 +2,8 @@
 
 use super::words::{Columns, Names};
 use crate::{
-    Attempt, CampaignFacts, DefinitionVersion, Exposure, Journey, Key, MessageCount, Refused, Suppression, Tally,
-    TallyKey, Transition,
+    Attempt, CampaignFacts, DefinitionVersion, Exposure, Journey, Key, MessageCount, RecordKey, Refused, Suppression,
+    Tally, TallyKey, Task, Transition, Webhook,
 };
 use domain::message::{Decision, Message, Written};
 use domain::{CustomerId, MessageId};
@@ -64,9 +64,9 @@ pub(super) fn campaign(columns: &mut Columns<'_, '_>) -> Result<CampaignFacts> {
 }
 
 pub(super) const JOURNEY: &str = "id, campaign, customer, key, entered_at_ms, version, step, stage, until_ms, message, \
-    trigger, ended_at_ms";
+    trigger, ended_at_ms, record_kind, record_id, occasion, waits_since_ms";
 pub(super) fn journey(columns: &mut Columns<'_, '_>) -> Result<Journey> {
-    Ok(Journey {
+    let journey = Journey {
         id: columns.take()?,
         campaign: columns.name()?,
         customer: columns.take().map(CustomerId)?,
@@ -79,6 +79,47 @@ pub(super) fn journey(columns: &mut Columns<'_, '_>) -> Result<Journey> {
         message: columns.take::<Option<Arc<str>>>()?.map(MessageId),
         trigger: columns.take()?,
         ended_at: columns.instant_if_any()?,
+        record: None,
+        occasion: None,
+        waits_since: None,
+    };
+    let (kind, id): (Option<Arc<str>>, Option<Arc<str>>) = (columns.take()?, columns.take()?);
+    Ok(Journey {
+        record: kind.zip(id).map(|(kind, id)| RecordKey { kind, id }),
+        occasion: columns.take()?,
+        waits_since: columns.instant_if_any()?,
+        ..journey
+    })
+}
+
+pub(super) const TASK: &str =
+    "id, customer, campaign, step, title, owner, due_ms, draft, opened_at_ms, completed_at_ms";
+pub(super) fn task(columns: &mut Columns<'_, '_>) -> Result<Task> {
+    Ok(Task {
+        id: columns.take()?,
+        customer: columns.take().map(CustomerId)?,
+        campaign: columns.name()?,
+        step: columns.take()?,
+        title: columns.take()?,
+        owner: columns.take()?,
+        due: columns.instant_if_any()?,
+        draft: columns.name_if_any()?,
+        opened_at: columns.instant()?,
+        completed_at: columns.instant_if_any()?,
+    })
+}
+
+pub(super) const WEBHOOK: &str = "id, customer, campaign, step, endpoint, event, body, made_at_ms";
+pub(super) fn webhook(columns: &mut Columns<'_, '_>) -> Result<Webhook> {
+    Ok(Webhook {
+        id: columns.take()?,
+        customer: columns.take().map(CustomerId)?,
+        campaign: columns.name()?,
+        step: columns.take()?,
+        endpoint: columns.name()?,
+        event: columns.take()?,
+        body: columns.take()?,
+        made_at: columns.instant()?,
     })
 }
 

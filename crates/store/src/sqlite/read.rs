@@ -7,7 +7,8 @@ use crate::history::{OpenFile, Placed, Reads, damaged_file};
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
-    Reader, Refused, RowId, Stage, StoreError, Tally, Transition, TransitionFilter,
+    Reader, Refused, RowId, Stage, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook,
+    WebhookFilter,
 };
 use domain::message::{Decision, Message};
 use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
@@ -337,6 +338,25 @@ impl Reader for SqliteReader {
         select.only("segment", filter.segment.as_ref().map(|segment| segment.as_str().to_owned()));
         let (sql, params) = select.page("number DESC", page);
         self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::transition))
+    }
+
+    fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
+        let mut select = Select::new(columns::TASK, "tasks");
+        select.only("customer", filter.customer.map(|customer| customer.0));
+        select.only("campaign", filter.campaign.as_ref().map(|campaign| campaign.as_str().to_owned()));
+        if filter.open {
+            select.only_where("completed_at_ms IS NULL");
+        }
+        let (sql, params) = select.page("number DESC", page);
+        self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::task))
+    }
+
+    fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError> {
+        let mut select = Select::new(columns::WEBHOOK, "webhooks");
+        select.only("customer", filter.customer.map(|customer| customer.0));
+        select.only("campaign", filter.campaign.as_ref().map(|campaign| campaign.as_str().to_owned()));
+        let (sql, params) = select.page("number DESC", page);
+        self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::webhook))
     }
 
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {

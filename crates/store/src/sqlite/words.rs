@@ -74,6 +74,16 @@ impl<'a, 'row> Columns<'a, 'row> {
         self.names.share(text).map_err(|reason| unreadable(at, reason))
     }
 
+    /// A definition's name, or none.
+    pub(super) fn name_if_any(&mut self) -> rusqlite::Result<Option<Name>> {
+        let at = self.next;
+        self.next += 1;
+        let Some(text) = self.row.get_ref(at)?.as_str_or_null()? else {
+            return Ok(None);
+        };
+        self.names.share(text).map(Some).map_err(|reason| unreadable(at, reason))
+    }
+
     /// A word.
     pub(super) fn word<T: Word>(&mut self) -> rusqlite::Result<T> {
         match self.word_if_any()? {

@@ -3,7 +3,7 @@
 use crate::journal::RowWriter;
 use crate::{
     Attempt, CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, ROW_CALLS, Refused, RowId, StoreError,
-    SuppressionChange, TallyKey, Transition, is_address_alone,
+    SuppressionChange, TallyKey, Task, Transition, Webhook, is_address_alone,
 };
 use domain::message::{Decision, Message, Written};
 use domain::{Position, Span, Timestamp};
@@ -41,6 +41,8 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     put_messages(connection, &commit.messages)?;
     put_attempts(connection, &commit.attempts)?;
     put_journeys(connection, &commit.journeys)?;
+    put_tasks(connection, commit)?;
+    add_webhooks(connection, &commit.webhooks)?;
     put_exposures(connection, &commit.exposures)?;
     put_campaigns(connection, &commit.campaigns)?;
     add_definitions(connection, &commit.definitions)?;
@@ -184,10 +186,11 @@ fn put_attempts(connection: &Connection, attempts: &[Attempt]) -> rusqlite::Resu
 fn put_journeys(connection: &Connection, journeys: &[Journey]) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
         "INSERT INTO journeys (id, campaign, customer, key, entered_at_ms, version, step, stage, until_ms, message,
-             trigger, ended_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             trigger, ended_at_ms, record_kind, record_id, occasion, waits_since_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
          ON CONFLICT (id) DO UPDATE SET campaign = ?2, customer = ?3, key = ?4, entered_at_ms = ?5, version = ?6,
-             step = ?7, stage = ?8, until_ms = ?9, message = ?10, trigger = ?11, ended_at_ms = ?12",
+             step = ?7, stage = ?8, until_ms = ?9, message = ?10, trigger = ?11, ended_at_ms = ?12, record_kind = ?13,
+             record_id = ?14, occasion = ?15, waits_since_ms = ?16",
     )?;
     for journey in journeys {
         put.execute(params![
@@ -202,8 +205,54 @@ fn put_journeys(connection: &Connection, journeys: &[Journey]) -> rusqlite::Resu
             millis(journey.until),
             journey.message.as_ref().map(|message| &*message.0),
             journey.trigger,
-            millis(journey.ended_at)
+            millis(journey.ended_at),
+            journey.record.as_ref().map(|record| &*record.kind),
+            journey.record.as_ref().map(|record| &*record.id),
+            journey.occasion,
+            millis(journey.waits_since)
         ])?;
+    }
+    Ok(())
+}
+
+fn put_tasks(connection: &Connection, commit: &Commit) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO tasks (id, customer, campaign, step, title, owner, due_ms, draft, opened_at_ms, completed_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE SET customer = ?2, campaign = ?3, step = ?4, title = ?5, owner = ?6, due_ms = ?7,
+             draft = ?8, opened_at_ms = ?9, completed_at_ms = ?10",
+    )?;
+    for task in &commit.tasks {
+        let Task { id, customer, campaign, step, title, owner, due, draft, opened_at, completed_at } = task;
+        put.execute(params![
+            &**id,
+            customer.0,
+            campaign.as_str(),
+            step,
+            title,
+            owner,
+            millis(*due),
+            draft.as_ref().map(domain::Name::as_str),
+            opened_at.0,
+            millis(*completed_at)
+        ])?;
+    }
+    let mut done =
+        connection.prepare_cached("UPDATE tasks SET completed_at_ms = coalesce(completed_at_ms, ?2) WHERE id = ?1")?;
+    for (id, at) in &commit.tasks_done {
+        done.execute(params![&**id, at.0])?;
+    }
+    Ok(())
+}
+
+fn add_webhooks(connection: &Connection, webhooks: &[Webhook]) -> rusqlite::Result<()> {
+    let mut add = connection.prepare_cached(
+        "INSERT INTO webhooks (id, customer, campaign, step, endpoint, event, body, made_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+    )?;
+    for webhook in webhooks {
+        let Webhook { id, customer, campaign, step, endpoint, event, body, made_at } = webhook;
+        add.execute(params![&**id, customer.0, campaign.as_str(), step, endpoint.as_str(), event, body, made_at.0])?;
     }
     Ok(())
 }

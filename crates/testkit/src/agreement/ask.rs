@@ -465,7 +465,8 @@ impl<'a> Life<'a> {
         let engine = self.shop.engine();
         let plan = engine.look().plan();
         let customer = engine.look().customer(id)?;
-        let asked = Asked { plan, id, customer, now: engine.clock(), floor: None };
+        let asked =
+            Asked { plan, id, customer, now: engine.clock(), floor: None, scope: engine::segment::Scope::default() };
         asked.verdict(&plan.segments[plan.segment(segment)?].rule).check
     }
 

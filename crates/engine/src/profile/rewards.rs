@@ -1,0 +1,88 @@
+//! What a customer was given: a ledger of points, and vouchers. All of it from Perennial's own events.
+
+use crate::profile::customer::Order;
+use domain::call::events;
+use domain::{Call, Timestamp, Trust};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Most vouchers that are kept of one customer: the latest ones. All of them are in the history.
+const VOUCHERS: usize = 1_000;
+
+/// A voucher that a customer was given.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Voucher {
+    /// When, and in which order.
+    pub order: Order,
+    /// From which pool.
+    pub pool: Arc<str>,
+    /// What the customer shows.
+    pub code: Arc<str>,
+    /// Good up to but without this instant; none: for ever.
+    pub expires: Option<Timestamp>,
+    /// In which journey it was given.
+    pub journey: Arc<str>,
+}
+
+/// What a customer was given.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rewards {
+    /// Points earned so far.
+    pub points: u64,
+    /// Vouchers given so far.
+    pub given: u64,
+    /// The latest vouchers, in order.
+    pub vouchers: Vec<Voucher>,
+}
+
+impl Rewards {
+    /// Takes an event into account. Only Perennial's own words count: they are written with the step that gives.
+    pub fn apply(&mut self, call: &Call, order: Order) {
+        if call.trust != Trust::Perennial {
+            return;
+        }
+        match call.event.as_deref() {
+            Some(events::POINTS_EARNED) => {
+                let points = call.body_value().get("points").and_then(Value::as_u64).unwrap_or_default();
+                self.points = self.points.saturating_add(points);
+            }
+            Some(events::VOUCHER_ISSUED) => {
+                let body = call.body_value();
+                let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+                let voucher = Voucher {
+                    order,
+                    pool: text("pool").into(),
+                    code: text("code").into(),
+                    expires: Timestamp::parse(text("expires")),
+                    journey: text("journey").into(),
+                };
+                self.given = self.given.saturating_add(1);
+                self.insert(voucher);
+            }
+            _ => {}
+        }
+    }
+
+    fn insert(&mut self, voucher: Voucher) {
+        let place = self.vouchers.partition_point(|other| other.order <= voucher.order);
+        self.vouchers.insert(place, voucher);
+        if self.vouchers.len() > VOUCHERS {
+            self.vouchers.remove(0);
+        }
+    }
+
+    /// Takes over what another of the person's names was given.
+    pub fn absorb(&mut self, other: Rewards) {
+        self.points = self.points.saturating_add(other.points);
+        self.given = self.given.saturating_add(other.given);
+        for voucher in other.vouchers {
+            self.insert(voucher);
+        }
+    }
+
+    /// The latest voucher of a journey.
+    pub fn voucher_of(&self, journey: &str) -> Option<&Voucher> {
+        self.vouchers.iter().rfind(|voucher| voucher.journey.as_ref() == journey)
+    }
+}
