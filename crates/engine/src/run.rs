@@ -8,6 +8,7 @@ use crate::profile::{By, Customer, NodeId, People};
 use crate::report::door::Quarantined;
 use crate::segment::Plan;
 use crate::segment::as_of::Past;
+use crate::segment::lanes::Lanes;
 use crate::snapshot::Unfit;
 use crate::state::{Engine, HashMap, Options, Timer, Work};
 use domain::definition::Definitions;
@@ -101,7 +102,10 @@ impl Engine {
         snapshot: Option<&mut dyn Read>,
     ) -> Result<(Engine, Opened), StoreError> {
         let recovered = store.recover()?;
-        let mut engine = Engine::empty(store.reader()?, options, recovered.secrets.clone(), recovered.clock);
+        let reader = store.reader()?;
+        let lanes = Lanes::open(store.shelf(), reader.as_ref())?;
+        let mut engine = Engine::empty(reader, options, recovered.secrets.clone(), recovered.clock);
+        engine.lanes = lanes;
         engine.seen.expect(recovered.position.0);
         engine.recover_definitions(&recovered)?;
         let opened = match snapshot.map(|from| engine.load(from, recovered.position)) {
@@ -123,6 +127,8 @@ impl Engine {
     pub(crate) fn empty(reader: Box<dyn Reader>, options: Options, secrets: Secrets, clock: Timestamp) -> Engine {
         Engine {
             reader: Box::new(crate::report::SharedReader::new(reader)),
+            // Whoever has no shelf asks history.
+            lanes: Lanes::none(Arc::new(store::shelf::MemoryShelf::default())),
             options,
             seen: Seen::new(secrets.dedupe_key),
             orders: Orders::new(secrets.dedupe_key),
@@ -365,11 +371,12 @@ impl Engine {
         self.position = Position(self.position.0 + 1);
         let position = self.position;
         if self.take_by_hand(&call) {
+            self.lanes.note(position, 0, &call);
             return position;
         }
-        let Some(resolved) = self.people.resolve(&call, position) else {
-            return position;
-        };
+        let resolved = self.people.resolve(&call, position);
+        self.lanes.note(position, resolved.as_ref().map_or(0, |resolved| resolved.node), &call);
+        let Some(resolved) = resolved else { return position };
         self.people.note_row(resolved.node, row);
         for (stays, goes) in resolved.joined {
             self.absorb(stays, goes);

@@ -94,6 +94,7 @@ pub struct Engine {
     pub(crate) next_row: u32,
     pub(crate) seen: Seen,
     pub(crate) people: People,
+    pub(crate) lanes: crate::segment::lanes::Lanes,
     pub(crate) orders: Orders,
     pub(crate) quarantined: Quarantined,
     pub(crate) customers: HashMap<CustomerId, Customer>,

@@ -2,10 +2,11 @@
 //! the short transaction at the end.
 
 use crate::runtime::{Handle, JobError};
+use engine::segment::lanes::LaneLimits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use store::{HistoryLimits, Prepared, Sealer, TakenFrom};
+use store::{HistoryLimits, JournalRow, Prepared, Sealer, TakenFrom};
 
 /// So often it is looked whether enough waits. A look is one query; at 200,000 events a second a journal grows
 /// by as many calls meanwhile.
@@ -57,7 +58,7 @@ impl Work {
                 Ok(false) => LOOK,
                 Err(error) => {
                     tracing::error!(
-                        "the journal could not be sealed: {error:#}; it is tried again, and nothing is lost"
+                        "history could not be kept in order: {error:#}; it is tried again, and nothing is lost"
                     );
                     AFTER_FAILURE
                 }
@@ -66,8 +67,33 @@ impl Work {
         }
     }
 
-    /// Seals or merges once. Returns whether there was anything to do.
+    /// Does one thing. Returns whether there was anything to do.
     fn step(&mut self) -> anyhow::Result<bool> {
+        Ok(self.seal()? || self.make_lanes()?)
+    }
+
+    /// Makes a chunk of lanes, out of which new segments are answered at once.
+    fn make_lanes(&mut self) -> anyhow::Result<bool> {
+        let start = Instant::now();
+        let Some(job) = self.handle.read().lane_job(&LaneLimits::default()) else { return Ok(false) };
+        let names = &mut |row: &JournalRow| self.handle.read().names_of(row);
+        let Some(sealed) = self.handle.with_reader(|reader| job.run(reader, names))? else { return Ok(false) };
+        let (calls, size_bytes) = sealed.size();
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match self.handle.drive(move |driver| driver.step(|engine| engine.adopt_lanes(sealed))) {
+            Ok(adopted) => {
+                adopted?;
+                tracing::info!(duration_ms, calls, size_bytes, "the columns of {calls} calls are in lanes");
+            }
+            // It lies on the shelf: the next start finds it there, or another one is made.
+            Err(JobError::Busy | JobError::Stopped) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
+    }
+
+    /// Seals or merges once. Returns whether there was anything to do.
+    fn seal(&mut self) -> anyhow::Result<bool> {
         let start = Instant::now();
         let Some(prepared) = self.sealer.prepare(&self.limits)? else { return Ok(false) };
         let (file, from) = (prepared.file.clone(), prepared.from);

@@ -6,10 +6,12 @@
 pub mod facts;
 pub mod history;
 mod journal;
+pub mod shelf;
 pub mod sqlite;
 
 pub use facts::*;
 pub use history::{HistoryFile, HistoryLimits, Prepared, TakenFrom};
+pub use shelf::{Shelf, Shelved};
 
 use domain::{Call, MessageId, Name, Span, Timestamp};
 use std::collections::hash_map::Entry;
@@ -42,6 +44,9 @@ pub trait Store: Send {
 
     /// Opens what keeps history in order, to be used from another thread, one at a time.
     fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError>;
+
+    /// Where the engine keeps what it derived from calls and can make again.
+    fn shelf(&self) -> Arc<dyn Shelf>;
 
     /// Puts a prepared file in the place of the rows or files its calls are taken from, in one short transaction.
     ///

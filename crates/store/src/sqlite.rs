@@ -17,11 +17,14 @@ mod words;
 mod write;
 
 use crate::journal::RowWriter;
-use crate::{Commit, Prepared, Reader, Recovered, Sealer, Secrets, Store, StoreError};
+use crate::shelf::DirectoryShelf;
+use crate::{Commit, Prepared, Reader, Recovered, Sealer, Secrets, Shelf, Store, StoreError};
 use directory::Directory;
+pub(crate) use directory::make as make_private;
 use error::Told;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use write::WriteError;
 
@@ -162,6 +165,10 @@ impl Store for SqliteStore {
     fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError> {
         let dir = self.directory.path();
         Ok(Box::new(sealer::SqliteSealer::new(open_reader(dir)?, dir.to_owned(), self.reserve_bytes)))
+    }
+
+    fn shelf(&self) -> Arc<dyn Shelf> {
+        Arc::new(DirectoryShelf::new(&self.directory.path().join("lanes")))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {

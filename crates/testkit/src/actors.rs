@@ -10,6 +10,7 @@ use domain::definition::read_text;
 use domain::message::Channel;
 use domain::{Name, Span, Timestamp};
 use engine::define::{Change, DefineError};
+use engine::segment::lanes::LaneLimits;
 use engine::segment::why::Why;
 use engine::snapshot::Unfit;
 use engine::{Engine, Opened, Receipt};
@@ -111,6 +112,16 @@ impl Shop {
     /// The engine, for acts that have no word here; what it leaves is committed by `settle`.
     pub fn engine_mut(&self) -> RefMut<'_, Engine> {
         RefMut::map(self.0.borrow_mut(), |inner| inner.workspace.engine_mut())
+    }
+
+    /// Makes chunks of lanes as long as any are worth making, as the product does beside the writer.
+    pub fn seal_lanes(&self, limits: &LaneLimits) {
+        loop {
+            let Some(job) = self.engine().lane_job(limits) else { return };
+            let sealed = job.run(self.reader().as_ref(), &mut |row| self.engine().names_of(row));
+            let Some(sealed) = sealed.expect("the store can be read") else { return };
+            self.engine_mut().adopt_lanes(sealed);
+        }
     }
 
     /// Puts definitions in force; panics with the reason if they cannot be.

@@ -8,6 +8,7 @@ use domain::message::{Decision, Message, Outcome};
 use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::shelf::MemoryShelf;
 use store::{
     Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, HistoryFile,
     HistoryLimits, JournalRow, Journey, Key, MessageCount, MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered,
@@ -66,6 +67,7 @@ struct Disk {
     crash_at: Option<u64>,
     crash_points: u64,
     full: bool,
+    shelf: MemoryShelf,
 }
 
 /// Things found by their id, in the order in which they were first put.
@@ -231,6 +233,10 @@ impl Store for MemoryStore {
             disk.apply(commit);
             Ok(())
         })
+    }
+
+    fn shelf(&self) -> Arc<dyn store::Shelf> {
+        Arc::new(self.disk.lock().shelf.clone())
     }
 
     fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError> {

@@ -424,6 +424,11 @@ impl People {
         self.node(node).person
     }
 
+    /// The person of each name, by the name's number; at 0, which is no number, stands 0.
+    pub fn persons(&self) -> Vec<NodeId> {
+        std::iter::once(0).chain(self.nodes.iter().map(|node| node.person)).collect()
+    }
+
     /// Notes that a journal row holds a call of a node.
     pub fn note_row(&mut self, node: NodeId, row: u32) {
         let node = &mut self.nodes[node as usize - 1];

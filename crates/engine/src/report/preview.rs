@@ -7,6 +7,8 @@ use crate::define::{Change, DefineError, Wanted};
 use crate::profile::identity::is_by_hand;
 use crate::profile::{Customer, People};
 use crate::segment::describe::describe;
+use crate::segment::lanes::bits::Bits;
+use crate::segment::lanes::{LaneView, Live, Rules};
 use crate::segment::plan::{Node, Plan};
 use crate::segment::questions::only_with;
 use crate::segment::{Asked, as_of};
@@ -30,6 +32,8 @@ pub struct Draft {
     zone: Zone,
     /// Worked out over the live state already, where that keeps all that the rules ask about.
     known: Option<Vec<Effect>>,
+    /// The rules, and the lanes that answer them.
+    lanes: Option<(Rules, LaneView)>,
     /// Whose calls are whose: for a walk over the past.
     people: Option<People>,
 }
@@ -49,7 +53,7 @@ enum What {
     /// It moves nobody, or stays as it is.
     Nothing,
     /// A segment, and its members now.
-    Segment { asked: Placed, before: People64 },
+    Segment { asked: Placed, before: Bits },
     /// A campaign that lets in by a segment.
     Campaign(Box<ByMembership>),
     /// A campaign that lets in by an event.
@@ -58,13 +62,13 @@ enum What {
 
 struct ByMembership {
     asked: Placed,
-    before: People64,
+    before: Bits,
     only_if: Option<Node>,
     way: Way,
     is_running: bool,
     is_new: bool,
     /// Those who are inside, or may not enter again.
-    barred: People64,
+    barred: Bits,
 }
 
 /// A segment and its place in the plan.
@@ -77,24 +81,6 @@ struct Placed {
 enum Way {
     Enters,
     Leaves,
-}
-
-/// A set of people, 64 to a word: a million of them are 125 KB.
-#[derive(Default)]
-struct People64(Vec<u64>);
-
-impl People64 {
-    fn insert(&mut self, id: CustomerId) {
-        let word = id.0 as usize / 64;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        self.0[word] |= 1 << (id.0 % 64);
-    }
-
-    fn contains(&self, id: CustomerId) -> bool {
-        self.0.get(id.0 as usize / 64).is_some_and(|word| word & (1 << (id.0 % 64)) != 0)
-    }
 }
 
 /// Whom a draft would touch.
@@ -174,7 +160,7 @@ impl Engine {
         }
         let plan = self.plan.redefined(&definitions, &moved);
         let zone = definitions.settings.zone.clone();
-        let mut draft = Draft { parts, plan, clock: self.clock, zone, known: None, people: None };
+        let mut draft = Draft { parts, plan, clock: self.clock, zone, known: None, lanes: None, people: None };
         draft.place(&definitions);
         if draft.plan.keeps_the_same(&self.plan) {
             draft.known = Some(draft.judge(self.customers.iter().map(|(id, customer)| (*id, customer))));
@@ -182,10 +168,22 @@ impl Engine {
             // History is walked then: for what is asked alone, not for all that the workspace keeps.
             draft.plan = Plan::new(&only_with(&definitions, draft.segments(&definitions)));
             draft.place(&definitions);
+            draft.lanes = self.lanes_of(&draft);
         }
-        let walks = draft.known.is_none() || draft.parts.iter().any(|part| matches!(part.what, What::Did(_)));
+        let walks = (draft.known.is_none() && draft.lanes.is_none())
+            || draft.parts.iter().any(|part| matches!(part.what, What::Did(_)));
         draft.people = walks.then(|| self.people.clone());
         Ok(draft)
+    }
+
+    /// What asks lanes, if they can answer.
+    fn lanes_of(&self, draft: &Draft) -> Option<(Rules, LaneView)> {
+        let view = self.lanes.view(&draft.plan, &self.people, self.position)?;
+        let customers = self.customers.iter().map(|(id, customer)| (*id, customer));
+        let room = self.people.node_count() + 1;
+        let live = Live { held: &self.plan.held, clock: self.clock };
+        let rules = Rules::of(&draft.plan, &draft.rules(), live, customers, self.clock, room)?;
+        Some((rules, view))
     }
 
     /// The segments whose members may differ: those that change, and those that name such a one. When what a
@@ -211,8 +209,8 @@ impl Engine {
         }
     }
 
-    fn members64(&self, name: &Name) -> People64 {
-        let mut members = People64::default();
+    fn members64(&self, name: &Name) -> Bits {
+        let mut members = Bits::default();
         if let Some(index) = self.plan.segment(name) {
             for (id, customer) in &self.customers {
                 if customer.is_member(index) {
@@ -233,7 +231,7 @@ impl Engine {
             // Nobody enters by its definition: time alone lets in.
             Trigger::Date(_) | Trigger::Record(_) | Trigger::Every(_) => return What::Nothing,
         };
-        let mut barred = People64::default();
+        let mut barred = Bits::default();
         let entered = self.entries.keys().filter(|(name, ..)| *name == campaign.name);
         for (_, id, key) in entered {
             let id = self.person(*id);
@@ -340,7 +338,26 @@ impl Draft {
         }
     }
 
+    /// All rules that are asked: of each part that moves people by them, in order, the segment's and then `only_if`.
+    fn rules(&self) -> Vec<&Node> {
+        let mut rules = Vec::new();
+        for part in &self.parts {
+            match &part.what {
+                What::Nothing | What::Did(_) => {}
+                What::Segment { asked, .. } => rules.push(&self.plan.segments[asked.place].rule),
+                What::Campaign(campaign) => {
+                    rules.push(&self.plan.segments[campaign.asked.place].rule);
+                    rules.extend(&campaign.only_if);
+                }
+            }
+        }
+        rules
+    }
+
     fn moves(&self, reader: &dyn Reader) -> Result<Vec<Effect>, StoreError> {
+        if let Some((rules, lanes)) = &self.lanes {
+            return Ok(self.judge_sets(&lanes.ask(&self.plan, rules)?, rules.existing()));
+        }
         match (&self.known, &self.people) {
             (Some(known), _) => Ok(known.clone()),
             (None, Some(people)) => {
@@ -349,6 +366,37 @@ impl Draft {
             }
             (None, None) => Ok(self.judge(std::iter::empty())),
         }
+    }
+
+    /// As `judge`, where the people of whom each rule holds are known.
+    fn judge_sets(&self, sets: &[Bits], existing: &Bits) -> Vec<Effect> {
+        let mut sets = sets.iter();
+        let effect = |part: &Part| {
+            let mut effect = Effect::of(part.what.touches());
+            match &part.what {
+                What::Nothing | What::Did(_) => {}
+                What::Segment { before, .. } => {
+                    let members = sets.next().unwrap_or(existing);
+                    effect.people = members.count();
+                    effect.enter = members.count_without(before);
+                    effect.leave =
+                        existing.iter().filter(|id| before.contains(*id) && !members.contains(*id)).count() as u64;
+                    effect.sample = members.iter().take(SAMPLE).collect();
+                }
+                What::Campaign(campaign) => {
+                    let members = sets.next().unwrap_or(existing);
+                    let may_enter = if campaign.only_if.is_some() { sets.next() } else { None };
+                    effect.people = members.count();
+                    effect.sample = members.iter().take(SAMPLE).collect();
+                    let enters = |id: &CustomerId| {
+                        campaign.lets_in(*id, members.contains(*id)) && may_enter.is_none_or(|may| may.contains(*id))
+                    };
+                    effect.enter = existing.iter().filter(enters).count() as u64;
+                }
+            }
+            effect
+        };
+        self.parts.iter().map(effect).collect()
     }
 
     /// Asks every rule of every customer.

@@ -110,6 +110,12 @@ impl Need {
         }
     }
 
+    /// The instant at or before which no event is asked about any more, if there is one.
+    pub fn forgets_before(self, now: Timestamp) -> Option<Timestamp> {
+        let recent = if self.recent == 0 { Some(Span(0)) } else { self.recent_horizon };
+        recent.filter(|_| !self.all && !self.first).map(|recent| now.minus(recent.max(self.young)))
+    }
+
     /// Drops what no question can ask about again. O(entries dropped + log entries).
     fn trim(self, entries: &mut Vec<Entry>, now: Timestamp) {
         if self.all {
@@ -134,6 +140,14 @@ pub struct Streams {
 }
 
 impl Streams {
+    /// Streams by their index, each with its entries in order. One that comes twice is the same.
+    pub fn of(streams: impl Iterator<Item = (u32, Vec<Entry>)>) -> Streams {
+        let mut held: Vec<(u32, Vec<Entry>)> = streams.collect();
+        held.sort_by_key(|(stream, _)| *stream);
+        held.dedup_by_key(|(stream, _)| *stream);
+        Streams { held }
+    }
+
     /// The entries of a stream, in order.
     pub fn entries(&self, stream: u32) -> &[Entry] {
         match self.held.binary_search_by_key(&stream, |(index, _)| *index) {

@@ -8,6 +8,7 @@ pub mod compile;
 pub mod describe;
 mod evidence;
 pub mod feature;
+pub mod lanes;
 pub mod live;
 pub mod plan;
 pub mod questions;

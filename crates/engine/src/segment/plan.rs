@@ -270,6 +270,17 @@ pub struct Held {
     pub attributes: KindHorizons,
 }
 
+impl Held {
+    /// Whether at least as much of the past is kept.
+    pub fn covers(&self, other: &Held) -> bool {
+        let within = |own: Option<&Horizons>, wanted: &Horizons| {
+            wanted.iter().all(|(key, span)| own.and_then(|own| own.get(key)).is_some_and(|own| own >= span))
+        };
+        within(Some(&self.traits), &other.traits)
+            && other.attributes.iter().all(|(kind, wanted)| within(self.attributes.get(kind), wanted))
+    }
+}
+
 /// All rules compiled together.
 #[derive(Clone, Default, Debug)]
 pub struct Plan {

@@ -1,6 +1,7 @@
 //! Questions about segments: how many, who, who was, and why.
 
 use crate::segment::Plan;
+use crate::segment::lanes::{Live, Rules};
 use crate::segment::plan::Node;
 use crate::segment::why::{Why, why};
 use crate::state::Engine;
@@ -32,6 +33,20 @@ impl Engine {
         let plan = Plan::new(&definitions);
         let rule = plan.segment(segment).map_or(Node::Never, |index| plan.segments[index].rule.clone());
         (plan, rule)
+    }
+
+    /// Who satisfied a segment's rule at an instant, worked out from lanes: today's definition and identities over all
+    /// events with time ≤ `at`, in the order of ids. None where lanes cannot tell; then `as_of::members` can.
+    /// O(customers + events of the names that the rule mentions).
+    pub fn members_by_lanes(&self, segment: &Name, at: Timestamp) -> Result<Option<Vec<CustomerId>>, StoreError> {
+        let (plan, rule) = self.plan_of(segment);
+        let customers = self.customers.iter().map(|(id, customer)| (*id, customer));
+        let room = self.people.node_count() + 1;
+        let live = Live { held: &self.plan.held, clock: self.clock };
+        let Some(rules) = Rules::of(&plan, &[&rule], live, customers, at, room) else { return Ok(None) };
+        let Some(view) = self.lanes.view(&plan, &self.people, self.position) else { return Ok(None) };
+        let sets = view.ask(&plan, &rules)?;
+        Ok(sets.first().map(|members| members.iter().collect()))
     }
 
     /// Why somebody is in a segment or not, at an instant. None if nobody bears the name.

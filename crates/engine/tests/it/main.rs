@@ -11,6 +11,7 @@ mod campaigns;
 mod edges;
 mod gate;
 mod identity;
+mod lanes;
 mod order;
 mod segments;
 mod sending;

@@ -7,10 +7,10 @@ use engine::ingest::{Door, DoorOptions, Endpoint, read};
 use engine::{Engine, Options, Receipt};
 use perennial::runtime::{Handle, JobError, Writer, start_on};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::{Commit, Prepared, Reader, Recovered, Sealer, Store, StoreError};
+use store::{Commit, Prepared, Reader, Recovered, Sealer, Shelf, Store, StoreError};
 use testkit::memory_store::{Fault, MemoryDisk, MemoryStore};
 
 /// How long a test waits for what must come.
@@ -38,6 +38,10 @@ impl Store for Gate {
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
+    }
+
+    fn shelf(&self) -> Arc<dyn Shelf> {
+        self.store.shelf()
     }
 
     fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError> {

@@ -97,7 +97,7 @@ fn locked(path: &Path, lock: &mut File) -> StoreError {
 }
 
 /// Makes the directory and what is missing above it, and makes sure they outlast a power cut.
-pub(super) fn make(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make(path: &Path) -> std::io::Result<()> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
     let mut builder = DirBuilder::new();

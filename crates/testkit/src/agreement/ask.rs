@@ -9,6 +9,7 @@ use domain::definition::{Defined, Definition, Definitions};
 use domain::{Call, Condition, CustomerId, Name, Span, Timestamp, Trust};
 use engine::Receipt;
 use engine::segment::Asked;
+use engine::segment::lanes::LaneLimits;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -82,6 +83,8 @@ pub struct Facts {
     pub answers: u64,
     /// Entries and exits by time alone.
     pub turns: u64,
+    /// Answers that came from lanes.
+    pub by_lanes: u64,
     /// For each kind of condition how often it did not hold and held.
     pub verdicts: BTreeMap<&'static str, (u64, u64)>,
 }
@@ -92,6 +95,7 @@ impl Facts {
     pub fn with(mut self, other: Facts) -> Facts {
         self.answers += other.answers;
         self.turns += other.turns;
+        self.by_lanes += other.by_lanes;
         for (word, (no, yes)) in other.verdicts {
             let sum = self.verdicts.entry(word).or_default();
             *sum = (sum.0 + no, sum.1 + yes);
@@ -245,6 +249,10 @@ impl<'a> Life<'a> {
             }
         }
         self.shop.settle();
+        // Chunks so small that lives have many, merged now and then, with some calls behind them.
+        if self.steps % 3 == 2 {
+            self.shop.seal_lanes(&LaneLimits { fewest_calls: 1 + self.steps as u64 % 3, most_calls: 8 });
+        }
         Ok(())
     }
 
@@ -354,8 +362,10 @@ impl<'a> Life<'a> {
         for segment in &segments {
             self.ask_members(&plain, segment)?;
         }
+        for segment in &segments {
+            self.ask_as_of(&plain, segment, now)?;
+        }
         let segment = self.chance.pick(&segments).clone();
-        self.ask_as_of(&plain, &segment, now)?;
         let at = near(&mut self.chance, now, Span::days(12), Span(0)).min(now);
         self.ask_as_of(&plain, &segment, at)?;
         let people: Vec<_> = plain.people().into_iter().collect();
@@ -418,7 +428,15 @@ impl<'a> Life<'a> {
     fn ask_as_of(&mut self, plain: &Plain<'_>, segment: &Name, at: Timestamp) -> Lived<()> {
         let found = self.shop.engine().look().members_as_of(segment, at);
         let found = found.expect("the store in memory can be read").unwrap_or_default();
-        self.same_people(plain, Question::AsOf(segment.clone(), at), &found, &plain.members(segment, at))
+        let expected = plain.members(segment, at);
+        self.same_people(plain, Question::AsOf(segment.clone(), at), &found, &expected)?;
+        let found = self.shop.engine().members_by_lanes(segment, at);
+        if let Some(found) = found.expect("the store in memory can be read") {
+            self.facts.by_lanes += 1;
+            let found = found.into_iter().collect();
+            self.same_people(plain, Question::AsOf(segment.clone(), at), &found, &expected)?;
+        }
+        Ok(())
     }
 
     fn same_people(

@@ -1,0 +1,47 @@
+//! Measures segments at the size of a shop with a million customers; `bench/segments/README.md` tells how and why.
+
+mod events;
+mod load;
+mod measure;
+mod rules;
+mod seal;
+mod timers;
+
+use std::path::PathBuf;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const USAGE: &str = "usage: segment_speed load DATA STORE SEGMENTS LIVE_EVENTS\n       segment_speed seal STORE\n       segment_speed first STORE SEGMENTS\n       segment_speed timers CUSTOMERS";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let answer = match words.as_slice() {
+        ["load", data, store, segments, live] => {
+            load::load(&PathBuf::from(data), &PathBuf::from(store), &rules::read(segments)?, live.parse()?)?
+        }
+        ["seal", store] => seal::seal(&PathBuf::from(store))?,
+        ["first", store, segments] => measure::first(&PathBuf::from(store), &rules::read(segments)?)?,
+        ["timers", customers] => timers::timers(customers.parse()?)?,
+        _ => return Err(USAGE.into()),
+    };
+    println!("{answer}");
+    Ok(())
+}
+
+/// Bytes of memory that this process holds, and has held at most. Zero beside Linux.
+fn memory_bytes() -> (u64, u64) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+    };
+    (field("VmRSS:").unwrap_or(0) * 1024, field("VmHWM:").unwrap_or(0) * 1024)
+}
+
+/// What this thread spent on a processor, in seconds: a shared machine says little by the clock. Zero beside Linux.
+fn processor_seconds() -> f64 {
+    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos: f64 = spent.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0.0);
+    nanos / 1e9
+}
