@@ -118,10 +118,12 @@ pub struct Template {
     pub body: String,
     /// Liquid; absent: made from the body.
     pub text: Option<String>,
-    /// What the body is written in.
-    pub format: Format,
+    /// What its bodies are written in; none: told by the first characters of each.
+    pub format: Option<Format>,
     /// Parts of the template that a variant replaces.
     pub variants: Vec<(String, Parts)>,
+    /// Parts that are said in another language, by language tags (BCP 47), no two of which are alike.
+    pub locales: Vec<Locale>,
 }
 
 /// What a body is written in.
@@ -131,15 +133,44 @@ pub enum Format {
     Html,
     /// Markdown.
     Markdown,
+    /// MJML: begins with `<mjml`.
+    Mjml,
 }
 
-/// Parts of a template that a variant overrides.
+impl Format {
+    /// What a body looks like.
+    pub fn of(body: &str) -> Format {
+        let begin = body.trim_start();
+        if begin.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("<mjml")) {
+            Format::Mjml
+        } else if begin.starts_with('<') {
+            Format::Html
+        } else {
+            Format::Markdown
+        }
+    }
+}
+
+/// Parts of a template that a variant or a language overrides.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Parts {
     /// Another subject.
     pub subject: Option<String>,
     /// Another body.
     pub body: Option<String>,
+    /// Another text; absent beside another body: made from it.
+    pub text: Option<String>,
+}
+
+/// What a template says in one language.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Locale {
+    /// As written: `fr`, `pt-BR`.
+    pub tag: String,
+    /// What is said otherwise than in the template.
+    pub parts: Parts,
+    /// What the template's variants say in this language.
+    pub variants: Vec<(String, Parts)>,
 }
 
 /// Consent words of the spec, as they stand in `Consent Changed`.
@@ -327,26 +358,49 @@ impl Template {
     /// Reads a template's definition.
     pub fn read(value: &Value) -> Result<Template, ShapeError> {
         let fields = Fields::of(value, "")?;
-        if fields.has("locales") {
-            return refuse("locales", "`locales` is part of the specification but not used by this version yet");
-        }
         let body = part(&fields, "body")?
             .ok_or_else(|| ShapeError { path: String::new(), message: "`body` is missing".to_owned() })?;
+        let variants = read_variants(&fields)?;
         let template = Template {
             name: fields.require_name("template")?,
             channel: read_channel(&fields)?.unwrap_or(Channel::Email),
             subject: part(&fields, "subject")?.unwrap_or_default(),
-            format: read_format(&fields, &body)?,
+            format: read_format(&fields)?,
             text: part(&fields, "text")?,
-            variants: match fields.get("variants") {
+            locales: match fields.get("locales") {
                 None => Vec::new(),
-                Some(value) => read_variants(value)?,
+                Some(value) => read_locales(value, &variants)?,
             },
+            variants,
             body,
         };
         fields.finish()?;
         Ok(template)
     }
+
+    /// What a body of it is written in.
+    pub fn format_of(&self, body: &str) -> Format {
+        self.format.unwrap_or_else(|| Format::of(body))
+    }
+
+    /// What is said to somebody whose trait `locale` is this: the parts of that locale, else of its language, shortened
+    /// from the end as RFC 4647, 3.4 looks languages up. Upper and lower case, `_` and `-`, and what follows `.` or `@`
+    /// (`pt_BR.UTF-8`) do not matter.
+    pub fn locale_for(&self, wanted: &str) -> Option<&Locale> {
+        let wanted = plain_tag(wanted.split(['.', '@']).next().unwrap_or(wanted).trim());
+        let mut wanted = wanted.as_str();
+        loop {
+            if let Some(found) = self.locales.iter().find(|locale| plain_tag(&locale.tag) == wanted) {
+                return Some(found);
+            }
+            (wanted, _) = wanted.rsplit_once('-')?;
+        }
+    }
+}
+
+/// A language tag in the one spelling in which tags are compared.
+fn plain_tag(tag: &str) -> String {
+    tag.chars().take(LOCALE_LIMIT + 1).map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
 fn part(fields: &Fields<'_>, key: &'static str) -> Result<Option<String>, ShapeError> {
@@ -358,30 +412,67 @@ fn part(fields: &Fields<'_>, key: &'static str) -> Result<Option<String>, ShapeE
     }
 }
 
-fn read_format(fields: &Fields<'_>, body: &str) -> Result<Format, ShapeError> {
+fn read_format(fields: &Fields<'_>) -> Result<Option<Format>, ShapeError> {
     match fields.text("format")? {
-        Some("html") => Ok(Format::Html),
-        Some("markdown") => Ok(Format::Markdown),
-        Some("mjml") => refuse("format", "MJML is part of the specification but not written by this version yet"),
-        Some(other) => refuse("format", unknown("format", other, ["html", "markdown"].into_iter())),
-        None if body.trim_start().to_ascii_lowercase().starts_with("<mjml") => {
-            refuse("body", "MJML is part of the specification but not written by this version yet")
-        }
-        None if body.trim_start().starts_with('<') => Ok(Format::Html),
-        None => Ok(Format::Markdown),
+        Some("html") => Ok(Some(Format::Html)),
+        Some("markdown") => Ok(Some(Format::Markdown)),
+        Some("mjml") => Ok(Some(Format::Mjml)),
+        Some(other) => refuse("format", unknown("format", other, ["html", "markdown", "mjml"].into_iter())),
+        None => Ok(None),
     }
 }
 
-fn read_variants(value: &Value) -> Result<Vec<(String, Parts)>, ShapeError> {
-    let Value::Object(map) = value else {
-        return refuse("variants", format!("expected a map of variants, found {}", kind_of(value)));
+fn read_variants(fields: &Fields<'_>) -> Result<Vec<(String, Parts)>, ShapeError> {
+    let path = fields.at("variants");
+    let map = match fields.get("variants") {
+        None => return Ok(Vec::new()),
+        Some(Value::Object(map)) => map,
+        Some(value) => return refuse(&path, format!("expected a map of variants, found {}", kind_of(value))),
     };
     map.iter()
         .map(|(variant, parts)| {
-            let fields = Fields::of(parts, &format!("variants.{variant}"))?;
-            let parts = Parts { subject: part(&fields, "subject")?, body: part(&fields, "body")? };
+            let fields = Fields::of(parts, &crate::shape::join(&path, variant))?;
+            let parts = read_parts(&fields)?;
             fields.finish()?;
             Ok((variant.clone(), parts))
         })
         .collect()
+}
+
+fn read_parts(fields: &Fields<'_>) -> Result<Parts, ShapeError> {
+    Ok(Parts { subject: part(fields, "subject")?, body: part(fields, "body")?, text: part(fields, "text")? })
+}
+
+/// Most languages of one template, and most characters of a tag.
+const LOCALES_LIMIT: usize = 200;
+const LOCALE_LIMIT: usize = 35;
+
+fn read_locales(value: &Value, variants: &[(String, Parts)]) -> Result<Vec<Locale>, ShapeError> {
+    let Value::Object(map) = value else {
+        return refuse("locales", format!("expected a map of languages, found {}", kind_of(value)));
+    };
+    if map.len() > LOCALES_LIMIT {
+        return refuse("locales", format!("{} languages, more than {LOCALES_LIMIT}", map.len()));
+    }
+    let mut locales: Vec<Locale> = Vec::new();
+    for (tag, parts) in map {
+        let path = crate::shape::join("locales", tag);
+        let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        if tag.len() > LOCALE_LIMIT || !tag.split(['-', '_']).all(is_part) {
+            return refuse(&path, "a language is written like `fr` or `pt-BR`");
+        }
+        if let Some(other) = locales.iter().find(|other| plain_tag(&other.tag) == plain_tag(tag)) {
+            return refuse(&path, format!("`{}` is the same language", other.tag));
+        }
+        let fields = Fields::of(parts, &path)?;
+        let locale = Locale { tag: tag.clone(), parts: read_parts(&fields)?, variants: read_variants(&fields)? };
+        let is_known = |name: &str| variants.iter().any(|(known, _)| known == name);
+        if let Some((name, _)) = locale.variants.iter().find(|(name, _)| !is_known(name)) {
+            let known = variants.iter().map(|(known, _)| known.as_str());
+            return refuse(&crate::shape::join(&fields.at("variants"), name), unknown("variant", name, known));
+        }
+        fields.finish()?;
+        locales.push(locale);
+    }
+    Ok(locales)
 }

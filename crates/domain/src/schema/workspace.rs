@@ -95,11 +95,20 @@ fn purpose() -> Value {
 fn template() -> Value {
     // The limit is in bytes; a text of so many characters has no fewer.
     let part = |description: &str| json!({ "type": "string", "maxLength": TEMPLATE_LIMIT, "description": description });
-    let parts = map(
-        "Parts that this variant replaces.",
-        &[],
-        [("subject", or_nothing(&part("Another subject."))), ("body", or_nothing(&part("Another body.")))],
-    );
+    let parts = || {
+        [
+            ("subject", or_nothing(&part("Another subject."))),
+            ("body", or_nothing(&part("Another body."))),
+            ("text", or_nothing(&part("Another text; made from the other body where nothing is said."))),
+        ]
+    };
+    let variants = |description: &str| {
+        let parts = map("Parts that this variant replaces.", &[], parts());
+        ("variants", json!({ "type": ["object", "null"], "additionalProperties": parts, "description": description }))
+    };
+    let [subject, body, text] = parts();
+    let own_variants = variants("What the template's variants say in this language, by name.");
+    let in_language = map("What is said otherwise in this language.", &[], [subject, body, text, own_variants]);
     map(
         "What is written.",
         &["template", "body"],
@@ -110,18 +119,25 @@ fn template() -> Value {
                 or_nothing(&described("channel", "The channel it is written for; email where nothing is said.")),
             ),
             ("subject", or_nothing(&part("Liquid."))),
-            ("body", part("Liquid in HTML or Markdown.")),
+            ("body", part("Liquid in Markdown, HTML or MJML.")),
             ("text", or_nothing(&part("Liquid, as plain text; made from the body where nothing is said."))),
             (
                 "format",
                 or_nothing(&word_of(
-                    "What the body is written in; HTML where it begins with `<`.",
-                    ["html", "markdown"],
+                    "What the bodies are written in; told by their first characters where nothing is said.",
+                    ["html", "markdown", "mjml"],
                 )),
             ),
+            variants("Variants, by name."),
             (
-                "variants",
-                json!({ "type": ["object", "null"], "additionalProperties": parts, "description": "Variants, by name." }),
+                "locales",
+                json!({
+                    "type": ["object", "null"],
+                    "additionalProperties": in_language,
+                    "maxProperties": 200,
+                    "propertyNames": { "pattern": "^[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*$", "maxLength": 35 },
+                    "description": "What is said in other languages, by language tag: to whom the trait `locale` names it.",
+                }),
             ),
         ],
     )

@@ -40,6 +40,7 @@ impl Engine {
         let letter = Letter {
             template,
             variant,
+            locale: customer.get("locale").and_then(Value::as_str),
             customer: &customer,
             event: &event,
             record: &record,

@@ -3,7 +3,8 @@
 //! Pure: no clock, no I/O, no randomness.
 //!
 //! Liquid runs first (`liquid`, `evaluate`, `filters`, `dates`) and gives the author's text and the printed values apart;
-//! then Markdown becomes HTML (`markdown`), and only then are the values escaped, each for its place (`markup`).
+//! then Markdown or MJML becomes HTML (`markdown`, `mjml`) and style sheets are written into their elements (`style`), and only
+//! then are the values escaped, each for its place (`markup`).
 
 mod dates;
 mod escape;
@@ -13,7 +14,10 @@ mod layout;
 pub mod links;
 mod liquid;
 mod markdown;
+mod marked;
 mod markup;
+mod mjml;
+mod style;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +27,7 @@ pub use links::Signer;
 
 use domain::money::Currency;
 use domain::time::{Timestamp, Zone};
-use domain::workspace::{Format, Sender, TEMPLATE_LIMIT, Template};
+use domain::workspace::{Format, Parts, Sender, TEMPLATE_LIMIT, Template};
 use evaluate::{OUTPUT_LIMIT, Piece, Scene};
 use liquid::{Chain, Expr, Node, NodeKind, Offset, Path, Program, Step};
 use markup::Linking;
@@ -40,6 +44,8 @@ pub struct Letter<'a> {
     pub template: &'a Template,
     /// Which variant of it; one that the template does not define is the template itself.
     pub variant: Option<&'a str>,
+    /// The language it is written in, as the trait `locale` says: `fr-CA`, `pt_BR`.
+    pub locale: Option<&'a str>,
     /// Traits, as `customer`.
     pub customer: &'a Value,
     /// Properties of what let the customer in, as `event`.
@@ -167,18 +173,24 @@ pub fn render(letter: &Letter<'_>) -> Result<Rendered, WriteError> {
 
     let subject = one_line(&run(parts.subject, Writing::Text).map_err(in_part("subject"))?)?;
     let body = run(parts.body, Writing::Html).map_err(in_part("body"))?;
-    let body = match letter.template.format {
-        Format::Markdown => markdown::to_html(&body)?,
-        Format::Html => body,
+    let format = letter.template.format_of(parts.body);
+    let body = match format {
+        Format::Markdown => markdown::to_html(&body),
+        Format::Html => style::inline(body),
+        Format::Mjml => mjml::to_html(&body),
     };
+    let body = body.map_err(in_part("body"))?;
     let html = markup::write(&body, linking(letter)).map_err(in_part("body"))?;
     let text = match parts.text {
         Some(source) => concat(&run(source, Writing::Text).map_err(in_part("text"))?),
         // From the body without counted links: a reader of plain text sees where they lead.
         None => markup::to_text(&markup::write(&body, Linking::default()).map_err(in_part("body"))?),
     };
-    let rendered =
-        Rendered { html: finish_html(letter, &subject, html), text: finish_text(letter, &readable(&text)), subject };
+    let rendered = Rendered {
+        html: finish_html(letter, format, &subject, html),
+        text: finish_text(letter, &readable(&text)),
+        subject,
+    };
     check_length("html", &rendered.html)?;
     check_length("text", &rendered.text)?;
     Ok(rendered)
@@ -194,7 +206,14 @@ pub fn check_template(template: &Template) -> Result<TemplateFacts, String> {
         let read = paths_of(&program);
         if is_body {
             has_unsubscribe &= read.contains("links.unsubscribe");
-            is_whole_page |= template.format == Format::Html && layout::is_whole_page(source);
+            match template.format_of(source) {
+                Format::Markdown => {}
+                Format::Html => is_whole_page |= layout::is_whole_page(source),
+                Format::Mjml => {
+                    is_whole_page = true;
+                    mjml::check(source).map_err(|message| format!("{part}: {message}"))?;
+                }
+            }
         }
         fields.extend(read);
         Ok::<_, String>(())
@@ -204,12 +223,21 @@ pub fn check_template(template: &Template) -> Result<TemplateFacts, String> {
     if let Some(text) = &template.text {
         check("text".to_owned(), text, false)?;
     }
-    for (variant, parts) in &template.variants {
-        if let Some(subject) = &parts.subject {
-            check(format!("variants.{variant}.subject"), subject, false)?;
-        }
-        if let Some(body) = &parts.body {
-            check(format!("variants.{variant}.body"), body, true)?;
+    let variants = |at: &str, variants: &'_ [(String, Parts)]| -> Vec<(String, Parts)> {
+        variants.iter().map(|(variant, parts)| (format!("{at}variants.{variant}"), parts.clone())).collect()
+    };
+    let mut others = variants("", &template.variants);
+    for locale in &template.locales {
+        others.push((format!("locales.{}", locale.tag), locale.parts.clone()));
+        others.extend(variants(&format!("locales.{}.", locale.tag), &locale.variants));
+    }
+    for (at, parts) in others {
+        for (part, source, is_body) in
+            [("subject", parts.subject, false), ("body", parts.body, true), ("text", parts.text, false)]
+        {
+            if let Some(source) = source {
+                check(format!("{at}.{part}"), &source, is_body)?;
+            }
         }
     }
     Ok(TemplateFacts { fields: fields.into_iter().collect(), has_unsubscribe, is_whole_page })
@@ -243,16 +271,33 @@ struct Sources<'a> {
     text: Option<&'a str>,
 }
 
+/// Template, locale, variant: what comes later replaces what came before. What a locale says of the variant comes last.
 fn parts_of<'a>(letter: &Letter<'a>) -> Sources<'a> {
     let template = letter.template;
-    let own = template.variants.iter().find(|(name, _)| Some(name.as_str()) == letter.variant).map(|(_, parts)| parts);
-    let body = own.and_then(|parts| parts.body.as_deref());
-    Sources {
-        subject: own.and_then(|parts| parts.subject.as_deref()).unwrap_or(&template.subject),
-        body: body.unwrap_or(&template.body),
-        // The template's text says what its own body says: a variant's body has its text made from it.
-        text: template.text.as_deref().filter(|_| body.is_none()),
+    let locale = letter.locale.and_then(|wanted| template.locale_for(wanted));
+    let of_variant = |variants: &'a [(String, Parts)]| {
+        variants.iter().find(|(name, _)| Some(name.as_str()) == letter.variant).map(|(_, parts)| parts)
+    };
+    let others = [
+        locale.map(|locale| &locale.parts),
+        of_variant(&template.variants),
+        locale.and_then(|locale| of_variant(&locale.variants)),
+    ];
+    let mut sources = Sources { subject: &template.subject, body: &template.body, text: template.text.as_deref() };
+    for parts in others.into_iter().flatten() {
+        if let Some(subject) = &parts.subject {
+            sources.subject = subject;
+        }
+        if let Some(body) = &parts.body {
+            sources.body = body;
+            // A text says what its own body says: another body has its text made from it.
+            sources.text = None;
+        }
+        if let Some(text) = &parts.text {
+            sources.text = Some(text);
+        }
     }
+    sources
 }
 
 fn in_part(part: &'static str) -> impl Fn(WriteError) -> WriteError {
@@ -332,8 +377,8 @@ fn readable(text: &str) -> String {
         .collect()
 }
 
-fn finish_html(letter: &Letter<'_>, subject: &str, html: String) -> String {
-    if letter.template.format == Format::Html && layout::is_whole_page(&html) {
+fn finish_html(letter: &Letter<'_>, format: Format, subject: &str, html: String) -> String {
+    if format != Format::Markdown && layout::is_whole_page(&html) {
         return html;
     }
     let has_link = html.contains(&escape::html(&letter.links.unsubscribe));

@@ -3,7 +3,7 @@
 use super::*;
 use domain::id::Name;
 use domain::message::Channel;
-use domain::workspace::Parts;
+use domain::workspace::{Locale, Parts};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 struct Desk {
     template: Template,
     variant: Option<&'static str>,
+    locale: Option<&'static str>,
     customer: Value,
     event: Value,
     links: Links,
@@ -29,10 +30,12 @@ impl Desk {
                 subject: "Hello".to_owned(),
                 body: body.to_owned(),
                 text: None,
-                format,
+                format: Some(format),
                 variants: Vec::new(),
+                locales: Vec::new(),
             },
             variant: None,
+            locale: None,
             customer: json!({ "first_name": "Ana", "empty": "", "null": null }),
             event: json!({ "items": [{ "name": "Earl Grey", "price": 12.5 }, { "name": "Mug", "price": 8 }] }),
             links: Links {
@@ -74,6 +77,7 @@ impl Desk {
         render(&Letter {
             template: &self.template,
             variant: self.variant,
+            locale: self.locale,
             customer: &self.customer,
             event: &self.event,
             record: &Value::Null,
@@ -308,7 +312,7 @@ fn a_mistake_in_a_template_is_named_with_its_line() {
     let mut template = Desk::markdown("{{ a").template;
     assert_eq!(check_template(&template), Err("body: line 1: `{{` without `}}`".to_owned()));
     template.body = String::new();
-    template.variants = vec![("b".to_owned(), Parts { subject: Some("{% x %}".to_owned()), body: None })];
+    template.variants = vec![("b".to_owned(), Parts { subject: Some("{% x %}".to_owned()), ..Parts::default() })];
     assert_eq!(check_template(&template), Err("variants.b.subject: line 1: unknown tag `x`".to_owned()));
 }
 
@@ -337,7 +341,7 @@ fn a_template_tells_what_it_reads() {
     assert!(!facts.has_unsubscribe && !facts.is_whole_page);
     template.body = "[out]({{ links.unsubscribe }})".to_owned();
     assert!(check_template(&template).unwrap().has_unsubscribe);
-    template.variants = vec![("b".to_owned(), Parts { subject: None, body: Some("no link".to_owned()) })];
+    template.variants = vec![("b".to_owned(), Parts { body: Some("no link".to_owned()), ..Parts::default() })];
     assert!(!check_template(&template).unwrap().has_unsubscribe);
     template.variants = Vec::new();
     template.body = "{% unsubscribe_url %}".to_owned();
@@ -639,8 +643,10 @@ fn a_variant_replaces_its_parts_and_the_templates_own_text_goes_with_its_own_bod
     let mut desk = Desk::markdown("own body");
     desk.footer = Footer::Service;
     desk.template.text = Some("own text\r\n{{ customer.first_name }}\u{7}".to_owned());
-    desk.template.variants =
-        vec![("restock".to_owned(), Parts { subject: Some("Back".to_owned()), body: Some("back *again*".to_owned()) })];
+    desk.template.variants = vec![(
+        "restock".to_owned(),
+        Parts { subject: Some("Back".to_owned()), body: Some("back *again*".to_owned()), text: None },
+    )];
     let own = desk.write().unwrap();
     assert_eq!((own.subject.as_str(), own.text.as_str()), ("Hello", "own text\nAna"));
     desk.variant = Some("restock");
@@ -649,6 +655,55 @@ fn a_variant_replaces_its_parts_and_the_templates_own_text_goes_with_its_own_bod
     assert!(restock.html.contains("<p>back <em>again</em></p>"));
     desk.variant = Some("plain");
     assert_eq!(desk.write().unwrap(), own);
+}
+
+/// A template with a French voice, a Brazilian one, and a variant.
+fn in_languages() -> Desk {
+    let mut desk = Desk::markdown("own body");
+    desk.footer = Footer::Service;
+    let parts = |subject: &str, body: Option<&str>| Parts {
+        subject: Some(subject.to_owned()),
+        body: body.map(str::to_owned),
+        text: None,
+    };
+    desk.template.variants = vec![("restock".to_owned(), parts("Back", None))];
+    let locale = |tag: &str, own: Parts, variants| Locale { tag: tag.to_owned(), parts: own, variants };
+    desk.template.locales = vec![
+        locale("fr", parts("Bonjour", Some("le corps")), vec![("restock".to_owned(), parts("De retour", None))]),
+        locale("pt-BR", parts("Olá", None), Vec::new()),
+        locale("zh-Hant", parts("你好", None), Vec::new()),
+    ];
+    desk
+}
+
+#[test]
+fn everybody_reads_their_own_language_where_the_template_speaks_it() {
+    let mut desk = in_languages();
+    let mut subject = |locale: Option<&'static str>| {
+        desk.locale = locale;
+        desk.write().unwrap().subject
+    };
+    for french in ["fr", "FR", "fr-CA", "fr_CA", "fr_FR.UTF-8", " fr "] {
+        assert_eq!(subject(Some(french)), "Bonjour", "{french}");
+    }
+    assert_eq!(subject(Some("pt_br")), "Olá");
+    assert_eq!(subject(Some("zh-Hant-TW")), "你好");
+    // Brazil's words are not Portugal's; nor is a language one that begins with the same letters.
+    for other in ["pt", "pt-PT", "zh", "frr", "de", "", "-", "fr\u{0}"] {
+        assert_eq!(subject(Some(other)), "Hello", "{other:?}");
+    }
+    assert_eq!(subject(None), "Hello");
+}
+
+#[test]
+fn a_variant_speaks_after_the_language_and_may_have_words_of_its_own_in_it() {
+    let mut desk = in_languages();
+    desk.variant = Some("restock");
+    desk.locale = Some("pt-BR");
+    assert_eq!(desk.write().unwrap().subject, "Back");
+    desk.locale = Some("fr");
+    let written = desk.write().unwrap();
+    assert_eq!((written.subject.as_str(), written.text.trim()), ("De retour", "le corps"));
 }
 
 #[test]
@@ -662,6 +717,34 @@ fn dates_are_the_customers() {
     };
     assert_eq!(on("Europe/London"), "1 July, 23:30");
     assert_eq!(on("Asia/Tokyo"), "2 July, 07:30");
+}
+
+#[test]
+fn a_newsletter_in_mjml_is_a_page_with_counted_links_and_a_text_part() {
+    let mut desk = Desk::html("");
+    desk.template.format = None;
+    desk.template.body = "{% assign shop = 'https://tea.example/back' %}<mjml><mj-head><mj-style>a { color: red }</mj-style></mj-head>\
+        <mj-body><mj-section><mj-column><mj-text>Hello {{ customer.first_name }}, <a href=\"{{ links.unsubscribe }}\">no more</a></mj-text>\
+        <mj-button href=\"{{ shop }}\">To the shop</mj-button></mj-column></mj-section></mj-body></mjml>"
+        .to_owned();
+    desk.template.format = Some(Format::Mjml);
+    desk.counts_clicks = true;
+    desk.customer = json!({ "first_name": "<Ana>" });
+    let written = desk.write().unwrap();
+    assert!(written.html.contains("Hello &lt;Ana&gt;"), "{}", written.html);
+    assert!(
+        written.html.contains("href=\"https://tea.example/c/https%3A%2F%2Ftea.example%2Fback\""),
+        "{}",
+        written.html
+    );
+    assert!(written.html.contains("href=\"https://tea.example/u/abc?x=1&amp;y=2\""), "{}", written.html);
+    assert!(written.text.contains("Hello <Ana>,"), "{}", written.text);
+    assert!(written.text.contains("To the shop (https://tea.example/back)"), "{}", written.text);
+    let mut template = desk.template.clone();
+    assert!(check_template(&template).unwrap().has_unsubscribe);
+    template.body = "<mjml>\n<mj-body>\n<mj-sektion></mj-sektion></mj-body></mjml>".to_owned();
+    let error = check_template(&template).unwrap_err();
+    assert!(error.starts_with("body: line 3: unknown MJML element `mj-sektion`; did you mean `mj-section`"), "{error}");
 }
 
 #[test]
@@ -783,6 +866,7 @@ fn render_with(desk: &Desk, name: &str) -> String {
     let letter = Letter {
         template: &desk.template,
         variant: None,
+        locale: None,
         customer: &customer,
         event: &Value::Null,
         record: &Value::Null,
