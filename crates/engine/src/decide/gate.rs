@@ -273,8 +273,10 @@ impl Engine {
         }
         if let Some((until, by_others_now)) = full {
             let by_cap = |because: &Because| matches!(because, Because::LowerPriority | Because::FrequencyCap);
-            // Which of the two it was, it stays: a cap that goes on holding a message is no new reason.
-            let before = message.because.filter(|because| message.outcome == Some(Outcome::Held) && by_cap(because));
+            // Asked again before there was to be room, it is the same hold; when there was to be room and others took it, a
+            // new one.
+            let still_full = message.outcome == Some(Outcome::Held) && message.due.is_none_or(|due| due > self.clock);
+            let before = message.because.filter(|because| still_full && by_cap(because));
             let because = before.unwrap_or(if by_others_now { Because::LowerPriority } else { Because::FrequencyCap });
             return Some(hold(because, Some(until)));
         }

@@ -50,8 +50,10 @@ pub struct Part {
 }
 
 enum What {
-    /// It moves nobody, or stays as it is.
+    /// It moves nobody.
     Nothing,
+    /// A segment that stays as it is, and its members.
+    Stays(Bits),
     /// A segment, and its members now.
     Segment { asked: Placed, before: Bits },
     /// A campaign that lets in by a segment.
@@ -149,6 +151,7 @@ impl Engine {
                     let asked = Placed { segment: change.name.clone(), place: 0 };
                     What::Segment { asked, before: self.members64(&change.name) }
                 }
+                DefinitionKind::Segment => What::Stays(self.members64(&change.name)),
                 DefinitionKind::Campaign => match definitions.campaigns.get(&change.name) {
                     Some(campaign) => self.campaign_part(campaign, &definitions, &change),
                     None => What::Nothing,
@@ -312,7 +315,7 @@ impl Draft {
                     let only_if = defined.and_then(|campaign| campaign.enter.only_if.as_ref());
                     asked.extend(only_if.into_iter().flat_map(|rule| rule.segments()).cloned());
                 }
-                What::Nothing | What::Did(_) => {}
+                What::Nothing | What::Stays(_) | What::Did(_) => {}
             }
         }
         asked
@@ -332,7 +335,7 @@ impl Draft {
                     });
                     &mut campaign.asked
                 }
-                What::Nothing | What::Did(_) => continue,
+                What::Nothing | What::Stays(_) | What::Did(_) => continue,
             };
             asked.place = plan.segment(&asked.segment).expect("the definitions were checked: the segment is there");
         }
@@ -401,7 +404,7 @@ impl Draft {
 
     /// Asks every rule of every customer.
     fn judge<'a>(&self, customers: impl Iterator<Item = (CustomerId, &'a Customer)>) -> Vec<Effect> {
-        let mut effects: Vec<Effect> = self.parts.iter().map(|part| Effect::of(part.what.touches())).collect();
+        let mut effects: Vec<Effect> = self.parts.iter().map(|part| part.what.at_rest()).collect();
         for (id, customer) in customers {
             let asked = Asked {
                 plan: &self.plan,
@@ -413,7 +416,7 @@ impl Draft {
             };
             for (part, effect) in self.parts.iter().zip(&mut effects) {
                 match &part.what {
-                    What::Nothing | What::Did(_) => {}
+                    What::Nothing | What::Stays(_) | What::Did(_) => {}
                     What::Segment { asked: Placed { place, .. }, before } => {
                         if asked.verdict(&self.plan.segments[*place].rule).holds {
                             effect.add(id);
@@ -459,10 +462,20 @@ impl Draft {
 }
 
 impl What {
+    /// Its effect as far as no rule need be asked.
+    fn at_rest(&self) -> Effect {
+        let mut effect = Effect::of(self.touches());
+        if let What::Stays(members) = self {
+            effect.people = members.count();
+            effect.sample = members.iter().take(SAMPLE).collect();
+        }
+        effect
+    }
+
     fn touches(&self) -> Touches {
         match self {
             What::Nothing => Touches::Nobody,
-            What::Segment { .. } => Touches::Members,
+            What::Stays(_) | What::Segment { .. } => Touches::Members,
             What::Campaign(campaign) if campaign.way == Way::Enters => Touches::MayEnter,
             What::Campaign(_) => Touches::MayLeave,
             What::Did(_) => Touches::Did { times: 0 },

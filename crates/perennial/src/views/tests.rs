@@ -466,6 +466,9 @@ fn a_rule_is_tried_over_the_real_past_saved_and_guarded_against_two_writers() {
 
     let mine = story.views.draft(Definition::Segment, Some("spenders")).unwrap();
     assert_eq!((mine.version, mine.yaml.as_str()), (Some(1), yaml));
+    let preview = story.views.check(Definition::Segment, &mine).unwrap().unwrap();
+    assert_eq!(preview.effect.to_string().replace('\u{a0}', " "), "<b>8 customers</b> now: 0 enter and 0 leave.");
+    assert_eq!(preview.sample.len(), 5, "opened and not changed yet, it shows whom it means already");
     let mut theirs = mine.clone();
     theirs.yaml = yaml.replace("above: 30", "above: 40");
     let preview = story.views.check(Definition::Segment, &theirs).unwrap().unwrap();
