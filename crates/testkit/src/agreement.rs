@@ -7,7 +7,7 @@ mod ask;
 mod shrink;
 mod written;
 
-pub use ask::{Disagreement, Facts, Look, Outcome, Question, members_at_end, run, without_refused};
+pub use ask::{Disagreement, Facts, Look, Outcome, Question, live, members_at_end, run, without_refused};
 pub use shrink::shrink;
 pub use written::scenario;
 

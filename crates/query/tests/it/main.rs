@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed, and the line says where"
 )]
 
+mod agreement;
 mod bounds;
 mod segments;
 mod tables;

@@ -137,6 +137,16 @@ pub fn run(case: &Case, look: &Look) -> Outcome {
     }
 }
 
+/// The shop at the end of a case. The error is the reason why the case cannot be lived.
+pub fn live(case: &Case) -> Result<Shop, String> {
+    let look = Look::AtEnd(Question::People);
+    let lived = Life::begin(case, &look).and_then(|mut life| life.live(case).map(|()| life.shop.clone()));
+    lived.map_err(|stop| match stop {
+        Stop::Invalid(reason) => reason,
+        Stop::Disagreed(found) => found.what,
+    })
+}
+
 /// What the plain evaluator expects at the end of a case, as a disagreement to write down.
 pub fn members_at_end(case: &Case, segment: &str) -> Disagreement {
     let question = Question::Members(name(segment));
