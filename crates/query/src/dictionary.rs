@@ -88,7 +88,7 @@ table!(EVENTS, EventColumn, "events", "Everything that happened, one row each: w
     Time "time" Instant "When it happened. A few lie ahead of now: then it was said in advance, and counts from that instant on.",
     ReceivedAt "received_at" Instant "When it reached Perennial.",
     Type "type" Text "track, page, screen, identify, group, alias or record.",
-    Name "name" Text "What happened, such as `Order Completed`; page and screen calls are `Page Viewed` and `Screen Viewed`. Null for identify, group, alias and record: they say what is, not what was done.",
+    Name "name" Text "What happened, such as Order Completed; page and screen calls are Page Viewed and Screen Viewed. Null for identify, group, alias and record: they say what is, not what was done.",
     Properties "properties" Json "What belongs to it: properties of an event, traits of identify and group, attributes of a record. json_get_str(properties, 'currency') reads one; further names lead inside: json_get_str(properties, 'address', 'city').",
     MessageId "message_id" Text "The sender's id of the call; a call counts once however often it was sent.",
     Source "source" Text "Who sent it: the name of the key's source, of an imported file's mapping, or perennial.",
@@ -107,7 +107,7 @@ table!(CUSTOMERS, CustomerColumn, "customers", "Every person, visitors without a
 
 table!(TRAITS, TraitColumn, "traits", "What is known about people now, one row for each person and trait.", {
     Customer "customer" Text "The person.",
-    Name "name" Text "The trait, such as `email`.",
+    Name "name" Text "The trait, such as email.",
     Value "value" Json "Its value as JSON: text stands in quotes. json_as_text(value) takes them off.",
     Since "since" Instant "Since when it has this value.",
 });

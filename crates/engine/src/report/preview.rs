@@ -375,9 +375,9 @@ impl Draft {
     fn judge_sets(&self, sets: &[Bits], existing: &Bits) -> Vec<Effect> {
         let mut sets = sets.iter();
         let effect = |part: &Part| {
-            let mut effect = Effect::of(part.what.touches());
+            let mut effect = part.what.at_rest();
             match &part.what {
-                What::Nothing | What::Did(_) => {}
+                What::Nothing | What::Stays(_) | What::Did(_) => {}
                 What::Segment { before, .. } => {
                     let members = sets.next().unwrap_or(existing);
                     effect.people = members.count();
