@@ -300,7 +300,8 @@ pub fn run() -> ExitCode {
             return ExitCode::from(status);
         }
     };
-    start_log();
+    // What goes wrong in a scenario's pretended shop is what it is about; its failures say so.
+    start_log(if matches!(cli.command, Command::Test { .. }) { "error" } else { "warn,perennial=info,engine=info" });
     let as_json = cli.json;
     match carry_out(cli) {
         Ok(Ended::Yes) => ExitCode::SUCCESS,
@@ -316,9 +317,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PERENNIAL_LOG")
-        .unwrap_or_else(|_| "warn,perennial=info,engine=info".into());
+/// `usual`: what is written where `PERENNIAL_LOG` says nothing.
+fn start_log(usual: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PERENNIAL_LOG").unwrap_or_else(|_| usual.into());
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
