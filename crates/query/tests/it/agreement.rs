@@ -160,6 +160,7 @@ fn count(chance: &mut Chance, now: i64) -> Rule {
         ("more_than", ">"),
         ("fewer_than", "<"),
     ]);
+    let limit = if word == "fewer_than" { limit.max(1) } else { limit };
     events.words.insert(word.to_owned(), limit.into());
     let sql = grouped(&events, "count(*)", &format!("coalesce(a, 0) {sign} {limit}"));
     Rule { words: events.words.into(), sql }
