@@ -346,7 +346,7 @@ impl Draft {
         let mut rules = Vec::new();
         for part in &self.parts {
             match &part.what {
-                What::Nothing | What::Did(_) => {}
+                What::Nothing | What::Stays(_) | What::Did(_) => {}
                 What::Segment { asked, .. } => rules.push(&self.plan.segments[asked.place].rule),
                 What::Campaign(campaign) => {
                     rules.push(&self.plan.segments[campaign.asked.place].rule);
