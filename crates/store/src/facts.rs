@@ -119,6 +119,8 @@ pub struct Journey {
     pub occasion: Option<String>,
     /// For `waiting`: since when.
     pub waits_since: Option<Timestamp>,
+    /// Ids of the steps that reached somebody or gave something: an edit that moves back repeats none of them.
+    pub done: Vec<String>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
 }

@@ -1,6 +1,7 @@
 //! What must hold after every crash and at the end, computed here and not by the engine.
 
 use crate::plain::{Person, Plain};
+use domain::call::events;
 use domain::campaign::{Action, Wait};
 use domain::definition::Definitions;
 use domain::message::{Because, Message, Outcome, Phase};
@@ -15,7 +16,7 @@ use scenario::workspace::differences;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use store::{Commit, DecisionFilter, MessageFilter, Page, RowId, Store, Transition};
+use store::{Commit, DecisionFilter, MessageFilter, Page, RowId, Store, TaskFilter, Transition};
 
 type Check = Result<(), String>;
 
@@ -49,7 +50,7 @@ pub struct Evidence {
     delivered: BTreeMap<MessageId, Vec<Delivered>>,
     /// Entries into campaigns, of commits that may have been lost too.
     entries: BTreeSet<(Name, CustomerId, Timestamp)>,
-    /// Campaigns that were paused at some time.
+    /// Campaigns that were paused or edited at some time.
     paused: BTreeSet<Name>,
     /// People that were ever more than one name joined by hand or by their calls.
     joined: BTreeSet<CustomerId>,
@@ -109,8 +110,12 @@ impl Evidence {
         for journey in &commit.journeys {
             self.entries.insert((journey.campaign.clone(), journey.customer, journey.entered_at));
         }
-        self.paused
-            .extend(commit.campaigns.iter().filter(|facts| facts.paused_at.is_some()).map(|facts| facts.name.clone()));
+        self.paused.extend(commit.campaigns.iter().filter(|facts| facts.version > 1).map(|facts| facts.name.clone()));
+    }
+
+    /// People who were joined or parted: what they did was another's for a while.
+    pub fn joined(&mut self, people: &[CustomerId]) {
+        self.joined.extend(people);
     }
 
     /// Messages that reached a server.
@@ -253,6 +258,16 @@ impl Evidence {
                 return fail(format!("{} counts twice", call.message_id));
             }
         }
+        // What is given is given once: by each step of each journey.
+        let mut given = BTreeSet::new();
+        for call in calls.iter().filter(|call| call.trust == domain::Trust::Perennial) {
+            if matches!(call.event.as_deref(), Some(events::POINTS_EARNED | events::VOUCHER_ISSUED)) {
+                let body = call.body_value();
+                if !given.insert((body["journey"].to_string(), body["step"].to_string())) {
+                    return fail(format!("{body} was given twice"));
+                }
+            }
+        }
         match self.acknowledged.iter().find(|id| !seen.contains(*id)) {
             Some(lost) => fail(format!("{lost} was acknowledged and is lost")),
             None => Ok(()),
@@ -281,10 +296,57 @@ impl Evidence {
             let outcomes = by_message.remove(&message.id).unwrap_or_default();
             check_outcomes(&message, &outcomes)?;
         }
+        self.check_tasks(store)?;
         match by_message.keys().next() {
             Some(id) => fail(format!("{id} was decided about, and there is no such message")),
             None => Ok(()),
         }
+    }
+
+    /// Each task is a row in the inbox and an event in the history of the same name.
+    fn check_tasks(&self, store: &dyn Store) -> Check {
+        let opened: BTreeSet<String> = journal(store)?
+            .iter()
+            .filter(|call| call.event.as_deref() == Some(events::TASK_OPENED))
+            .filter_map(|call| call.body_value()["task"].as_str().map(str::to_owned))
+            .collect();
+        let reader = store.reader().map_err(|error| error.to_string())?;
+        let page = Page { skip: 0, limit: u32::MAX };
+        let tasks = reader.tasks(&TaskFilter::default(), page).map_err(|error| error.to_string())?;
+        let listed: BTreeSet<String> = tasks.into_iter().map(|task| task.id.to_string()).collect();
+        match opened.symmetric_difference(&listed).next() {
+            Some(task) => fail(format!("{task} is in the history or in the inbox, and not in both")),
+            None => Ok(()),
+        }
+    }
+
+    /// Who is held out of a campaign is given nothing by it. Of people who were joined the draw was another's.
+    fn check_given(&self, plain: &Plain<'_>, definitions: &Definitions, calls: &[Arc<Call>]) -> Check {
+        for (index, call) in calls.iter().enumerate() {
+            let is_given = matches!(
+                call.event.as_deref(),
+                Some(events::POINTS_EARNED | events::VOUCHER_ISSUED | events::TASK_OPENED)
+            );
+            let Some(owner) = plain.owner(index).filter(|_| is_given && call.trust == domain::Trust::Perennial) else {
+                continue;
+            };
+            let body = call.body_value();
+            let campaign = body["campaign"].as_str().and_then(|name| Name::parse(name).ok());
+            let Some(campaign) = campaign.and_then(|name| definitions.campaigns.get(&name)) else { continue };
+            if campaign.purpose == service() || self.joined.contains(&owner) {
+                continue;
+            }
+            let held_out = bucket(&format!("{}:1", campaign.name), &owner.to_string()) < campaign.holdout.buckets();
+            let global = definitions
+                .settings
+                .global_holdout
+                .as_ref()
+                .is_some_and(|holdout| bucket(&holdout.seed, &owner.to_string()) < holdout.percent.buckets());
+            if held_out || global {
+                return fail(format!("{owner} is held out of {} and was given {body}", campaign.name));
+            }
+        }
+        Ok(())
     }
 
     /// After the faults have stopped and everything came to rest.
@@ -295,6 +357,7 @@ impl Evidence {
             self.check_final(&message, engine.clock())?;
             self.check_wait(&message, definitions)?;
         }
+        self.check_given(&plain, definitions, &calls)?;
         for campaign in campaigns {
             self.check_exposures(campaign, store, &plain, definitions, &calls)?;
             self.check_triggers(campaign, store, &plain, definitions, &calls)?;

@@ -159,7 +159,11 @@ impl Simulation {
         let mut chance = Chance::new(seed);
         let now = Timestamp(1_774_000_000_000 + chance.between(0, 20_000) * 1_000);
         let (definitions, campaigns) = workspace(&mut chance, now);
-        let options = Options { real_channels: BTreeSet::from([Channel::Email]), planted: bug, ..Options::default() };
+        let options = Options {
+            real_channels: BTreeSet::from([Channel::Email, Channel::Webhook]),
+            planted: bug,
+            ..Options::default()
+        };
         Simulation {
             seed,
             step: 0,
@@ -353,6 +357,9 @@ impl Simulation {
             _ => {
                 let mut campaign = self.chance.pick(&self.campaigns).clone();
                 campaign["state"] = (*self.chance.pick(&["paused", "running", "running"])).into();
+                if self.chance.happens(30) {
+                    edit(&mut self.chance, &mut campaign);
+                }
                 Job::Define(vec![campaign])
             }
         };
@@ -571,11 +578,18 @@ impl Simulation {
             Job::Merge(a, b) => {
                 // Refused where they are one already, or one of them is gone.
                 let merged = process.engine.merge_people(a, b, now).is_ok();
+                self.evidence.joined(&[a, b]);
                 merged.then(|| self.note(format!("{a} and {b} are merged")));
                 Some(Done::Other)
             }
             Job::Unmerge(a, b) => {
+                let people = process.engine.look().customers();
                 let parted = process.engine.unmerge_names(a.0, b.0, now).is_ok();
+                if parted {
+                    // Who they were as one, and who they are now.
+                    let after = process.engine.look().customers();
+                    self.evidence.joined(&after.difference(&people).copied().chain([a, b]).collect::<Vec<_>>());
+                }
                 parted.then(|| self.note(format!("{a} and {b} are parted")));
                 Some(Done::Other)
             }
@@ -771,10 +785,11 @@ fn workspace(chance: &mut Chance, now: Timestamp) -> (Vec<Value>, Vec<Value>) {
 fn campaign(chance: &mut Chance, number: u64, segments: u64) -> Value {
     let is_service = chance.happens(30);
     let segment = format!("s{}", chance.below(segments));
-    let on = match chance.below(10) {
-        0..5 => json!({ "did": "visit" }),
-        5..8 => json!({ "enters": segment }),
-        _ => json!({ "leaves": segment }),
+    let on = match chance.below(20) {
+        0..8 => json!({ "did": "visit" }),
+        8..12 => json!({ "enters": segment }),
+        12..14 => json!({ "leaves": segment }),
+        _ => trigger_by_time(chance),
     };
     let mut enter = json!({ "on": on, "again": chance.pick(&[json!("always"), json!("always"), json!("never"), json!({ "after": "2d" })]) });
     if chance.happens(15) {
@@ -788,6 +803,9 @@ fn campaign(chance: &mut Chance, number: u64, segments: u64) -> Value {
     if chance.happens(30) {
         steps.push(json!({ "wait": chance.pick(&["1h", "1d"]) }));
         steps.push(json!({ "id": "second", "message": "hello" }));
+    }
+    if chance.happens(50) {
+        steps.extend(random_steps(chance, 1));
     }
     let mut campaign = json!({
         "campaign": format!("c{number}"),
@@ -810,4 +828,70 @@ fn campaign(chance: &mut Chance, number: u64, segments: u64) -> Value {
         campaign["exit_if"] = json!({ "did": "visit again" });
     }
     campaign
+}
+
+/// Dates of traits and records, what is missing by then, and schedules.
+fn trigger_by_time(chance: &mut Chance) -> Value {
+    let kind = *chance.pick(&["pass", "parcel"]);
+    match chance.below(6) {
+        0 | 1 => {
+            let mut date = json!({
+                "trait": chance.pick(&["born", "ends", "address.since"]), "at": chance.pick(&["09:00", "00:00", "01:30"]),
+                "yearly": chance.happens(80),
+            });
+            if chance.happens(70) {
+                date[*chance.pick(&["before", "after"])] = (*chance.pick(&["1d", "3d"])).into();
+            }
+            json!({ "date": date })
+        }
+        2 => json!({ "record": { "kind": kind, "date": "ends", "before": chance.pick(&["24h", "6h", "3d"]) } }),
+        3 => {
+            json!({ "missing": { "record": kind, "date": "ends", "after": "6h", "unless": { "status": { "is": "active" } } } })
+        }
+        4 => {
+            json!({ "missing": { "did": "order", "where": { "kind": { "is": "record.id" } }, "record": kind, "date": "ends" } })
+        }
+        _ => json!({
+            "every": chance.pick(&["30 1 * * *", "0 18 * * MON,THU", "FREQ=DAILY;INTERVAL=2;BYHOUR=8"]),
+            "zone": chance.pick(&[json!("customer"), json!(null)]),
+        }),
+    }
+}
+
+/// Steps of every kind but messages that an oracle waits for.
+fn random_steps(chance: &mut Chance, depth: usize) -> Vec<Value> {
+    (0..1 + chance.below(3)).map(|_| random_step(chance, depth)).collect()
+}
+
+fn random_step(chance: &mut Chance, depth: usize) -> Value {
+    match chance.below(if depth < 3 { 12 } else { 10 }) {
+        0 => json!({ "wait": { "until": { "did": "order" }, "at_most": chance.pick(&["6h", "2d"]) } }),
+        1 => json!({ "wait": { "until": { "trait": "plan", "is": "gold" }, "at_most": "3d" } }),
+        2 => json!({ "wait": { "local": chance.pick(&["Mon-Fri 10:00", "01:30", "Sat,Sun 22:00-02:00"]) } }),
+        3 => json!({ "wait": { "best_time": "24h" } }),
+        4 => json!({ "reward": { "points": chance.between(1, 50) } }),
+        5 => json!({ "reward": { "voucher": "spring", "expires": "14d" } }),
+        6 => json!({ "task": { "title": "Call {{ customer.first_name }}", "due": "2d" } }),
+        7 => json!({ "set": { "trait": "plan", "to": chance.pick(&[json!("gold"), json!("tried"), json!(null)]) } }),
+        8 => json!({ "webhook": { "url_of": "erp", "event": "promo.granted" } }),
+        9 => json!({ "message": "hello" }),
+        _ => json!({ "branch": [
+            { "if": { "did": "order", "within": "3d" }, "then": random_steps(chance, depth + 1) },
+            { "if": { "trait": "plan", "is": "gold" }, "then": [] },
+            { "else": random_steps(chance, depth + 1) },
+        ] }),
+    }
+}
+
+/// An edit that moves people inside, or lets them finish: another wait before everything, or the first step gone.
+fn edit(chance: &mut Chance, campaign: &mut Value) {
+    campaign["people_inside"] = (*chance.pick(&["move", "move", "finish"])).into();
+    let Some(steps) = campaign["steps"].as_array_mut() else { return };
+    match chance.below(3) {
+        0 => steps.insert(0, json!({ "wait": "2h" })),
+        1 if steps.len() > 1 => {
+            steps.remove(0);
+        }
+        _ => steps.push(json!({ "id": "last", "reward": { "points": 1 } })),
+    }
 }

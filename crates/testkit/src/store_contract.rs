@@ -1057,6 +1057,7 @@ pub fn journey(number: u64) -> Journey {
         record: (number % 2 == 1).then(|| RecordKey { kind: "pass".into(), id: format!("p-{number}").into() }),
         occasion: Some("2026-12-01".to_owned()),
         waits_since: Some(NOW),
+        done: if number % 2 == 1 { vec!["first".to_owned(), "3.1.2".to_owned()] } else { Vec::new() },
         ended_at: None,
     }
 }

@@ -208,6 +208,7 @@ impl Engine {
             record: triggered.record.clone(),
             occasion: triggered.occasion.clone(),
             waits_since: None,
+            done: Vec::new(),
             ended_at: None,
         };
         let entered = Entered { at: now, occasion: triggered.occasion.clone() };

@@ -165,6 +165,17 @@ impl Engine {
 
     fn take_step(&mut self, id: &Arc<str>, campaign: &Campaign, place: &Place, habits: &[u32]) -> Then {
         let next = u32::try_from(place.next).unwrap_or(u32::MAX);
+        let acts = matches!(
+            place.action,
+            Action::Message { .. } | Action::Reward(_) | Action::Task(_) | Action::Webhook { .. }
+        );
+        if let Some(journey) = self.journeys.get_mut(id).filter(|_| acts) {
+            // An edit may have moved somebody back to where they have been.
+            if journey.done.contains(&place.id) {
+                return Then::Go(next);
+            }
+            journey.done.push(place.id.clone());
+        }
         match &place.action {
             Action::Wait(wait) => self.begin_wait(id, wait, place, habits, next),
             Action::Message { template, channel, .. } => {

@@ -64,7 +64,7 @@ pub(super) fn campaign(columns: &mut Columns<'_, '_>) -> Result<CampaignFacts> {
 }
 
 pub(super) const JOURNEY: &str = "id, campaign, customer, key, entered_at_ms, version, step, stage, until_ms, message, \
-    trigger, ended_at_ms, record_kind, record_id, occasion, waits_since_ms";
+    trigger, ended_at_ms, record_kind, record_id, occasion, waits_since_ms, done";
 pub(super) fn journey(columns: &mut Columns<'_, '_>) -> Result<Journey> {
     let journey = Journey {
         id: columns.take()?,
@@ -82,12 +82,14 @@ pub(super) fn journey(columns: &mut Columns<'_, '_>) -> Result<Journey> {
         record: None,
         occasion: None,
         waits_since: None,
+        done: Vec::new(),
     };
     let (kind, id): (Option<Arc<str>>, Option<Arc<str>>) = (columns.take()?, columns.take()?);
     Ok(Journey {
         record: kind.zip(id).map(|(kind, id)| RecordKey { kind, id }),
         occasion: columns.take()?,
         waits_since: columns.instant_if_any()?,
+        done: columns.json_if_any()?.unwrap_or_default(),
         ..journey
     })
 }

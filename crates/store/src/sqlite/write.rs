@@ -183,16 +183,17 @@ fn put_attempts(connection: &Connection, attempts: &[Attempt]) -> rusqlite::Resu
     Ok(())
 }
 
-fn put_journeys(connection: &Connection, journeys: &[Journey]) -> rusqlite::Result<()> {
+fn put_journeys(connection: &Connection, journeys: &[Journey]) -> Result<(), WriteError> {
     let mut put = connection.prepare_cached(
         "INSERT INTO journeys (id, campaign, customer, key, entered_at_ms, version, step, stage, until_ms, message,
-             trigger, ended_at_ms, record_kind, record_id, occasion, waits_since_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+             trigger, ended_at_ms, record_kind, record_id, occasion, waits_since_ms, done)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
          ON CONFLICT (id) DO UPDATE SET campaign = ?2, customer = ?3, key = ?4, entered_at_ms = ?5, version = ?6,
              step = ?7, stage = ?8, until_ms = ?9, message = ?10, trigger = ?11, ended_at_ms = ?12, record_kind = ?13,
-             record_id = ?14, occasion = ?15, waits_since_ms = ?16",
+             record_id = ?14, occasion = ?15, waits_since_ms = ?16, done = ?17",
     )?;
     for journey in journeys {
+        let done = if journey.done.is_empty() { None } else { Some(json(&journey.done)?) };
         put.execute(params![
             &*journey.id,
             journey.campaign.as_str(),
@@ -209,7 +210,8 @@ fn put_journeys(connection: &Connection, journeys: &[Journey]) -> rusqlite::Resu
             journey.record.as_ref().map(|record| &*record.kind),
             journey.record.as_ref().map(|record| &*record.id),
             journey.occasion,
-            millis(journey.waits_since)
+            millis(journey.waits_since),
+            done
         ])?;
     }
     Ok(())
