@@ -2,6 +2,7 @@
 //! Plain counts and means: whether a difference is more than chance is not said here.
 
 use super::ledger::sums;
+use super::steps::StepLine;
 use super::words::{campaign_words, goal_words};
 use super::{ReportError, Who, all_pages, json};
 use crate::state::Engine;
@@ -63,6 +64,8 @@ pub struct CampaignReport {
     /// When that version was made.
     #[serde(serialize_with = "json::at")]
     pub changed_at: Timestamp,
+    /// Its steps in order, with those who stand there now.
+    pub steps: Vec<StepLine>,
     /// How far people got.
     pub funnel: Funnel,
     /// What counts as coming back, in words; none: there is no goal.
@@ -251,6 +254,7 @@ impl Engine {
             purpose: campaign.purpose.clone(),
             version: version.version,
             changed_at: version.at,
+            steps: self.step_lines(campaign),
             funnel: funnel(&row, &counts),
             goal: campaign.goal.as_ref().map(goal_words),
             holdout: campaign.holdout.to_string(),

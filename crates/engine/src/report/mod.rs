@@ -20,6 +20,7 @@ pub mod samples;
 pub mod segments;
 mod shared_reader;
 pub mod snapshot;
+pub mod steps;
 pub mod tables;
 pub mod timeline;
 mod warnings;

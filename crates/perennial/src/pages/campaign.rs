@@ -34,6 +34,8 @@ pub struct CampaignView {
     pub inside: Count,
     /// Messages that resuming would let fall due at once.
     pub due_on_resume: Count,
+    /// Its steps, in order.
+    pub steps: Vec<StepLine>,
     /// How far customers got.
     pub funnel: Funnel,
     /// What the goal is, in words: "an order within 14 days of entering". None: no goal.
@@ -52,6 +54,26 @@ pub struct CampaignView {
     pub decisions_found: Count,
     /// The cursor of the next page of decisions.
     pub next: Option<String>,
+}
+
+/// A step, or a way of the branch above it.
+#[derive(Debug, Clone)]
+pub struct StepLine {
+    /// How deep it stands, from 0.
+    pub depth: u32,
+    /// Its id; empty: it is a way of a branch.
+    pub step: String,
+    /// What happens, in plain words.
+    pub words: String,
+    /// Customers who stand there now.
+    pub here: Count,
+}
+
+impl StepLine {
+    /// How deep it is set in: beyond this a narrow page has no room for words.
+    fn depth(&self) -> u32 {
+        self.depth.min(6)
+    }
 }
 
 /// How far customers got; each number counts messages by their latest outcome, but for the first and the last.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::builder::{Seen, SeenName, SeenThing};
 use crate::pages::build::Glance;
-use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel};
+use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, StepLine};
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::chart::SizePoint;
 use crate::pages::customer::{
@@ -107,6 +107,25 @@ steps:
 ";
 
 impl Shop {
+    fn steps(&self, fresh: bool) -> Vec<StepLine> {
+        let lines = [
+            (0, "pause", "wait 3 days", 118),
+            (0, "2", "take the first way that fits", 0),
+            (1, "", "if opened a mail within 3 days", 0),
+            (2, "first", "write “hello-again”", 51),
+            (1, "", "otherwise", 0),
+            (2, "2.2.1", "wait for Tue-Thu 10:00 where the customer lives", 43),
+            (2, "gift", "give a voucher of “spring”, good for 14 days", 0),
+        ];
+        let line = |(depth, step, words, here): (u32, &str, &str, u64)| StepLine {
+            depth,
+            step: step.to_owned(),
+            words: self.words(0, words),
+            here: if fresh { Count(0) } else { self.count(here) },
+        };
+        lines.into_iter().map(line).collect()
+    }
+
     /// Opens an invented shop.
     pub fn open(what: Invented) -> Shop {
         Shop { what, orders: Mutex::new(Vec::new()) }
@@ -571,6 +590,7 @@ impl Views for Shop {
             version: 4,
             inside: if fresh { Count(0) } else { self.count(212) },
             due_on_resume: self.count(23),
+            steps: self.steps(fresh),
             funnel: if fresh { Funnel::default() } else { funnel },
             goal: Some(self.words(3, "an order within 14 days of entering")),
             still_open: if fresh { Count(0) } else { self.count(212) },

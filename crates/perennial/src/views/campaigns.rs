@@ -2,7 +2,7 @@
 
 use super::{EngineViews, House, broken, told, words, yaml};
 use crate::pages::PageError;
-use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel};
+use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, StepLine};
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::filter::Filter;
 use crate::pages::links::Link;
@@ -55,6 +55,7 @@ impl<H: House> EngineViews<H> {
                 version: report.version.into(),
                 inside: Count(report.row.inside),
                 due_on_resume: Count(report.due_on_resume),
+                steps: report.steps.iter().map(step).collect(),
                 funnel: funnel(&report),
                 goal: report.goal.clone(),
                 still_open: Count(report.arms.still_open),
@@ -66,6 +67,15 @@ impl<H: House> EngineViews<H> {
                 decisions_found: Count(decisions.found),
             })
         })
+    }
+}
+
+fn step(line: &engine::report::steps::StepLine) -> StepLine {
+    StepLine {
+        depth: line.depth,
+        step: line.step.clone().unwrap_or_default(),
+        words: line.does.clone(),
+        here: Count(line.here),
     }
 }
 

@@ -578,6 +578,14 @@ fn about_the_rest() -> Vec<Shape> {
                     ("version", count()),
                     ("changed_at", instant()),
                     (
+                        "steps",
+                        list(object(
+                            "A step, or a way of the branch above it.",
+                            [("depth", count()), ("step", maybe_text()), ("does", text()), ("here", count())],
+                            [],
+                        )),
+                    ),
+                    (
                         "funnel",
                         object(
                             "From entry to message.",
