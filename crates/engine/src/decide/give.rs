@@ -120,6 +120,22 @@ impl Engine {
         journey.trigger.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}))
     }
 
+    /// The latest voucher of a journey, as `voucher` in templates; empty where there is none.
+    pub(crate) fn voucher_of(&self, journey: &Journey) -> Value {
+        let person = self.person(journey.customer);
+        let given = self.customers.get(&person).and_then(|customer| customer.rewards.voucher_of(&journey.id));
+        given.map_or_else(
+            || json!({}),
+            |voucher| {
+                let mut value = json!({ "code": *voucher.code, "pool": *voucher.pool });
+                if let Some(expires) = voucher.expires {
+                    value["expires"] = expires.to_string().into();
+                }
+                value
+            },
+        )
+    }
+
     /// Attributes of the record that let in as they are now, and its id, as `record` in templates.
     pub(crate) fn record_of(&self, journey: &Journey) -> Value {
         let person = self.person(journey.customer);

@@ -20,6 +20,7 @@ impl Engine {
         let to_name = full_name(&traits);
         let customer = Value::Object(traits);
         let (event, record) = (self.event_of(journey), self.record_of(journey));
+        let voucher = self.voucher_of(journey);
         let signer = self.signer();
         let unsubscribe_path = format!("/u/{}", signer.unsubscribe_token(&message.id));
         let url = &self.options.public_url;
@@ -44,6 +45,7 @@ impl Engine {
             event: &event,
             record: &record,
             campaign: &campaign,
+            voucher: &voucher,
             links: &links,
             sender: self.definitions.settings.sender.as_ref(),
             now: self.clock,

@@ -48,6 +48,8 @@ pub struct Letter<'a> {
     pub record: &'a Value,
     /// About the campaign, as `campaign`.
     pub campaign: &'a Value,
+    /// What the customer was given on the way, as `voucher`: its `code`, `pool` and `expires`.
+    pub voucher: &'a Value,
     /// The message's own links, as `links`.
     pub links: &'a Links,
     /// Who writes; named at the foot.
@@ -284,6 +286,7 @@ fn scene<'a>(letter: &Letter<'a>, links: &'a Value, writing: Writing) -> Scene<'
             ("event", letter.event),
             ("record", letter.record),
             ("campaign", letter.campaign),
+            ("voucher", letter.voucher),
             ("links", links),
         ],
         now: letter.now,
