@@ -6,8 +6,12 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use std::path::Path;
 
 /// The steps, in order: the first makes an empty database format 1. Steps that were released never change.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("format_1.sql"), include_str!("format_2.sql"), include_str!("format_3.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("format_1.sql"),
+    include_str!("format_2.sql"),
+    include_str!("format_3.sql"),
+    include_str!("format_4.sql"),
+];
 
 /// Errors with `Newer` if the database has a format beyond `known`, without changing a byte of it.
 pub(super) fn refuse_newer(dir: &Path, database: &Path, known: usize) -> Result<(), StoreError> {
