@@ -131,6 +131,9 @@ pub struct Quarantine {
     pub sent: serde_json::Map<String, serde_json::Value>,
 }
 
+/// How the messageId of a call begins that was emptied. Nobody can send it: ids with control characters are refused.
+const EMPTIED: &str = "\u{1}erased ";
+
 /// One accepted call. Serialises to one line of the journal; keys are short because there are millions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
@@ -208,6 +211,25 @@ impl Call {
         }
         let context: Context = serde_json::from_str(self.context.as_ref()?.get()).ok()?;
         Some(context.perennial_quarantined)
+    }
+
+    /// What stands in its place once its customer is erased: that something came then under these names, which the caller
+    /// replaces, and `mark`, which tells it from others without telling of anybody. It is nobody's, and no event.
+    pub fn emptied(&self, mark: &str) -> Call {
+        Call {
+            message_id: format!("{EMPTIED}{mark}").into(),
+            event: None,
+            timestamp: self.received_at,
+            record: None,
+            body: Arc::from(RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")),
+            context: None,
+            ..self.clone()
+        }
+    }
+
+    /// The mark of a call that was emptied.
+    pub fn emptied_mark(&self) -> Option<&str> {
+        self.message_id.strip_prefix(EMPTIED)
     }
 
     /// Whether a segment can ask for it by name.

@@ -5,6 +5,7 @@ pub mod decide;
 pub mod dedupe;
 pub mod define;
 pub mod deliver;
+mod erase;
 pub mod ingest;
 pub mod keys;
 pub mod look;

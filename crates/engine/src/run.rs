@@ -103,10 +103,12 @@ impl Engine {
     ) -> Result<(Engine, Opened), StoreError> {
         let recovered = store.recover()?;
         let reader = store.reader()?;
-        let lanes = Lanes::open(store.shelf(), reader.as_ref())?;
+        let lanes = Lanes::open(store.shelf(), reader.as_ref(), recovered.erasures)?;
         let mut engine = Engine::empty(reader, options, recovered.secrets.clone(), recovered.clock);
         engine.lanes = lanes;
         engine.seen.expect(recovered.position.0);
+        engine.people = People::with_erased(recovered.erased.clone());
+        engine.erasures = recovered.erasures;
         engine.recover_definitions(&recovered)?;
         let opened = match snapshot.map(|from| engine.load(from, recovered.position)) {
             None => Opened::FromHistory,
@@ -137,6 +139,7 @@ impl Engine {
             position: Position(0),
             next_row: 1,
             people: People::default(),
+            erasures: 0,
             quarantined: Quarantined::default(),
             customers: HashMap::default(),
             definitions: Definitions::new(),
@@ -347,6 +350,9 @@ impl Engine {
     /// Notes what is known of a call whoever it belongs to.
     fn note(&mut self, arrival: &Arrival) {
         self.seen.add(arrival.fingerprint);
+        if arrival.call.emptied_mark().is_some() {
+            return;
+        }
         self.catalogue.note(&arrival.call, &arrival.keys);
         self.samples.note(&arrival.call);
         self.orders.take(&arrival.call);
@@ -375,12 +381,17 @@ impl Engine {
             return position;
         }
         let resolved = self.people.resolve(&call, position);
-        self.lanes.note(position, resolved.as_ref().map_or(0, |resolved| resolved.node), &call);
+        let is_emptied = call.emptied_mark().is_some();
+        let filed_under = resolved.as_ref().filter(|_| !is_emptied).map_or(0, |resolved| resolved.node);
+        self.lanes.note(position, filed_under, &call);
         let Some(resolved) = resolved else { return position };
-        self.people.note_row(resolved.node, row);
         for (stays, goes) in resolved.joined {
             self.absorb(stays, goes);
         }
+        if is_emptied {
+            return position;
+        }
+        self.people.note_row(resolved.node, row);
         let id = CustomerId(self.people.person(resolved.node));
         let now = self.clock;
         let is_new = match self.customers.entry(id) {

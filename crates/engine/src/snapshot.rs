@@ -81,6 +81,8 @@ struct Header {
     position: Position,
     /// The journal row that ends with it.
     row: u32,
+    /// How often somebody had been erased: one from before must not bring them back.
+    erasures: u64,
     /// A hash of that call: a store that was put back and went on another way has another one there.
     last: u128,
 }
@@ -163,7 +165,16 @@ impl Engine {
         let Some(last) = last else { return Ok(false) };
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let plan = fingerprint(&self.plan);
-        let header = Header { format: FORMAT, version, plan, clock: self.clock, position: self.position, row, last };
+        let header = Header {
+            format: FORMAT,
+            version,
+            plan,
+            clock: self.clock,
+            position: self.position,
+            row,
+            erasures: self.erasures,
+            last,
+        };
         let written = self.write_frames(&header, &mut Frames { out });
         written.map(|()| true).map_err(|error| StoreError::Io { doing: "written", reason: error.to_string() })
     }
@@ -189,6 +200,8 @@ impl Engine {
     pub fn replica(&self, reader: Box<dyn Reader>) -> Replica {
         let mut engine = Engine::empty(reader, self.options.clone(), self.secrets.clone(), self.clock);
         engine.plan = self.plan.clone();
+        engine.people = People::with_erased(self.people.erased());
+        engine.erasures = self.erasures;
         Replica { engine, until: self.position }
     }
 
@@ -253,7 +266,7 @@ impl Engine {
             return Err(Unfit::OtherPlan);
         }
         let last = last_call(self.reader.as_ref(), header.row, header.position, self.seen.fingerprinter())?;
-        if header.position > until || last != Some(header.last) {
+        if header.erasures != self.erasures || header.position > until || last != Some(header.last) {
             return Err(Unfit::OtherHistory);
         }
         if header.clock > self.clock {

@@ -95,6 +95,8 @@ pub struct Engine {
     pub(crate) seen: Seen,
     pub(crate) people: People,
     pub(crate) lanes: crate::segment::lanes::Lanes,
+    /// How often somebody was erased.
+    pub(crate) erasures: u64,
     pub(crate) orders: Orders,
     pub(crate) quarantined: Quarantined,
     pub(crate) customers: HashMap<CustomerId, Customer>,

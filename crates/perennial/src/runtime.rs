@@ -97,6 +97,8 @@ pub struct Driver<'a> {
     pub store: &'a mut dyn Store,
     /// The time.
     pub clock: &'a Clock,
+    /// Set where the data was changed behind the live state's back: it is read again before anybody hears of it.
+    pub must_reopen: bool,
 }
 
 impl Driver<'_> {

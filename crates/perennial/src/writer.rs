@@ -257,9 +257,12 @@ impl Loop {
             self.reopen();
         }
         let Some(store) = self.committer.store() else { return };
-        let mut driver = Driver { engine: &self.engine, store, clock: &self.clock };
+        let mut driver = Driver { engine: &self.engine, store, clock: &self.clock, must_reopen: false };
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drive(&mut driver))) {
             Ok(done) => {
+                if driver.must_reopen {
+                    self.reopen();
+                }
                 let commit = write(&self.engine).take_commit();
                 let group = Group { commit, dones: vec![done], orders: Vec::new() };
                 if self.committer.hand_over(group).is_err() {

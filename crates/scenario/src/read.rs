@@ -36,6 +36,7 @@ pub(crate) struct Step {
     pub(crate) delete: Vec<(DefinitionKind, Name)>,
     pub(crate) merge: Option<[String; 2]>,
     pub(crate) unmerge: Option<[String; 2]>,
+    pub(crate) erase: Option<String>,
     pub(crate) outbox: Vec<(Channel, Answers)>,
     pub(crate) send: Vec<Value>,
     pub(crate) expect: Option<Expect>,
@@ -219,9 +220,7 @@ fn step(value: &Value, place: &str, before: Timestamp, zone: Option<&str>, folde
     };
     let pair_of = |key| fields.get(key).map(|value| pair(value, &fields.at(key))).transpose();
     let (merge, unmerge) = (pair_of("merge")?, pair_of("unmerge")?);
-    if fields.get("erase").is_some() {
-        return refuse(&fields.at("erase"), "`erase` is part of the specification but not done by this version yet");
-    }
+    let erase = fields.get("erase").map(|value| text(value, &fields.at("erase")).map(str::to_owned)).transpose()?;
     let outbox = match fields.get("outbox") {
         Some(value) => outbox(value, &fields.at("outbox"))?,
         None => Vec::new(),
@@ -233,7 +232,7 @@ fn step(value: &Value, place: &str, before: Timestamp, zone: Option<&str>, folde
     let expect = fields.get("expect").map(|value| Expect::read(value, &fields.at("expect"), at)).transpose()?;
     let restart = fields.flag("restart")?.unwrap_or(false);
     fields.finish()?;
-    Ok(Step { at, restart, define, delete, merge, unmerge, outbox, send, expect })
+    Ok(Step { at, restart, define, delete, merge, unmerge, erase, outbox, send, expect })
 }
 
 /// An instant, or a span after the step before.

@@ -199,6 +199,12 @@ impl Run {
             let parted = self.workspace.engine_mut().unmerge(a, b, now);
             self.joined(parted, format!("`{a}` and `{b}` become two people"), place)?;
         }
+        if let Some(name) = &step.erase {
+            let erased = self.workspace.erase(name);
+            if self.go_on(erased, place)?.is_none() {
+                self.fail(format!("`{name}` is erased"), format!("nobody is called `{name}`"), Vec::new());
+            }
+        }
         Ok(())
     }
 

@@ -245,6 +245,25 @@ fn people_are_merged_and_parted_by_hand_and_answer_to_each_name() {
 }
 
 #[test]
+fn who_is_erased_is_a_member_of_nothing_and_may_come_again_as_somebody_new() {
+    holds(
+        "
+  - at: +30d
+    erase: u1
+    expect: { members: { lapsed: { u1: false } }, count: { lapsed: 0 }, inside: { win-back: { u1: false } } }
+  - at: +1d
+    restart: true
+    send:
+      - { type: track, userId: u1, event: Order Completed }
+    expect: { members: { lapsed: { u1: false } } }
+  - at: +30d
+    expect: { members: { lapsed: { u1: true } } }
+",
+    );
+    fails("\n  - at: +1d\n    erase: nobody\n    expect: { count: { lapsed: 0 } }\n", &[(2, "`nobody` is erased")]);
+}
+
+#[test]
 fn definitions_change_and_go_during_the_story() {
     holds(
         "
@@ -363,7 +382,7 @@ fn whatever_is_wrong_with_a_file_is_named_with_its_place() {
         ),
         (step("  - { at: +1d, define: [ { alert: a } ] }"), "steps[1].define[0].alert", "not done by this version yet"),
         (step("  - { at: +1d, define: [ { from: nowhere } ] }"), "steps[1].define[0].from", "nowhere"),
-        (step("  - { at: +1d, erase: u1 }"), "steps[1].erase", "not done by this version yet"),
+        (step("  - { at: +1d, erase: [ u1, u2 ] }"), "steps[1].erase", "expected text"),
         (
             step("  - { at: +1d, expect: { members: { laps: { u1: true } } } }"),
             "steps[1].expect.members.laps",

@@ -12,7 +12,7 @@ use engine::{Engine, Opened, Options, Receipt};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Reader, Store, StoreError, Transition};
+use store::{Erased, Reader, Store, StoreError, Transition};
 
 /// Most messages on their way at a time, as in the product.
 const IN_FLIGHT: usize = 20;
@@ -189,6 +189,23 @@ impl Workspace {
     /// Another engine on the same data, opened from a snapshot.
     pub fn open_from(&self, mut snapshot: &[u8]) -> Result<(Engine, Opened), Stuck> {
         Ok(Engine::open_with(self.running().store.as_ref(), self.options.clone(), Some(&mut snapshot))?)
+    }
+
+    /// Erases somebody by their name, and goes on from what is left. None: nobody bears the name.
+    pub fn erase(&mut self, name: &str) -> Result<Option<Erased>, Stuck> {
+        self.settle()?;
+        let now = self.now;
+        let Some(person) = self.engine().look().find(name) else { return Ok(None) };
+        let running = self.running_mut();
+        running.reader = OnceCell::new();
+        let engine = &running.engine;
+        let erasure = engine.erasure(person)?;
+        let erased = running.store.erase(&erasure, &|position, call| engine.without(&erasure, position, call))?;
+        self.running_mut().engine = Engine::open(self.running().store.as_ref(), self.options.clone())?;
+        self.engine_mut().resume_deliveries();
+        self.engine_mut().tick(now);
+        self.settle()?;
+        Ok(Some(erased))
     }
 
     /// Makes what the engine did durable.

@@ -3,12 +3,14 @@
 //! `Store` has one writer; `Reader`s look at what was committed, beside it. `sqlite` is the
 //! implementation of one machine. Nothing outside this crate knows SQL.
 
+mod erasure;
 pub mod facts;
 pub mod history;
 mod journal;
 pub mod shelf;
 pub mod sqlite;
 
+pub use erasure::{Erased, ErasedName, Erasure, Rewrite};
 pub use facts::*;
 pub use history::{HistoryFile, HistoryLimits, Prepared, TakenFrom};
 pub use shelf::{Shelf, Shelved};
@@ -54,6 +56,16 @@ pub trait Store: Send {
     /// Errors leave everything as it was, except that after `Io` nobody knows; both are right, and the next `prepare`
     /// finds out. A file that no longer fits is refused.
     fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError>;
+
+    /// Takes a person out of journal, history and facts, all of it or nothing, and with it makes `erasure.commit` durable.
+    ///
+    /// `rewrite` says what becomes of a call that names somebody of `erasure.names`. Places, numbers and counts stay. What
+    /// was prepared for history before is refused from now on. No byte of it is left afterwards, in files either, except
+    /// where `Erased::is_scrubbed` says that this is still to be done, which the store sees to.
+    ///
+    /// After an error it was done or it was not; either way the caller must drop its live state and `recover`, as after a
+    /// success. O(journal + files that name the person).
+    fn erase(&mut self, erasure: &Erasure, rewrite: Rewrite<'_>) -> Result<Erased, StoreError>;
 }
 
 /// Seals the older part of the journal into files, and merges small files into larger ones.
@@ -274,6 +286,10 @@ pub struct Recovered {
     pub suppressions: Vec<Suppression>,
     /// Keys, revoked ones too.
     pub keys: Vec<Key>,
+    /// Names that were erased, by number.
+    pub erased: Vec<ErasedName>,
+    /// How often somebody was erased: a snapshot from before is none of this data.
+    pub erasures: u64,
 }
 
 /// What one commit makes durable, all of it or nothing.

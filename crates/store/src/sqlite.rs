@@ -5,6 +5,7 @@
 
 mod columns;
 mod directory;
+mod erase;
 mod error;
 mod format;
 mod history;
@@ -18,7 +19,7 @@ mod write;
 
 use crate::journal::RowWriter;
 use crate::shelf::DirectoryShelf;
-use crate::{Commit, Prepared, Reader, Recovered, Sealer, Secrets, Shelf, Store, StoreError};
+use crate::{Commit, Erased, Erasure, Prepared, Reader, Recovered, Rewrite, Sealer, Secrets, Shelf, Store, StoreError};
 use directory::Directory;
 pub(crate) use directory::make as make_private;
 use error::Told;
@@ -87,6 +88,8 @@ impl SqliteStore {
             })
             .map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
         history::check_directory(&connection, dir).map_err(|error| told_write(dir, "opened", error))?;
+        // What a crash, or somebody who was reading, left of a person who was erased.
+        erase::scrub(&connection).map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
         Ok(SqliteStore { connection, rows: RowWriter::new()?, reserve_bytes, directory })
     }
 
@@ -157,9 +160,20 @@ impl Store for SqliteStore {
 
     fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError> {
         self.directory.check_presence()?;
+        let told = |error| Told { dir: self.directory.path(), doing: "written" }.sqlite(&error);
+        if erase::erasures(&self.connection).map_err(told)? != prepared.erasures {
+            sealer::remove(self.directory.path(), std::slice::from_ref(&prepared.file.name));
+            let reason = "somebody was erased while a file of history was written; it is written again".to_owned();
+            return Err(StoreError::Io { doing: "written", reason });
+        }
+        erase::scrub(&self.connection).map_err(told)?;
         let replaced = self.take_in(&prepared).map_err(|error| told_write(self.directory.path(), "written", error))?;
         sealer::remove(self.directory.path(), &replaced);
         Ok(())
+    }
+
+    fn erase(&mut self, erasure: &Erasure, rewrite: Rewrite<'_>) -> Result<Erased, StoreError> {
+        self.erase_person(erasure, rewrite)
     }
 
     fn sealer(&self) -> Result<Box<dyn Sealer>, StoreError> {
@@ -203,6 +217,7 @@ fn open_for_writing(database: &Path, outlasts_power_cut: bool) -> rusqlite::Resu
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA foreign_keys = ON;
          PRAGMA temp_store = MEMORY;
+         PRAGMA secure_delete = ON;
          PRAGMA cache_size = -65536;
          PRAGMA wal_autocheckpoint = 4000;
          PRAGMA journal_size_limit = 67108864;",

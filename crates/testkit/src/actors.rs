@@ -21,7 +21,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use store::sqlite::SqliteStore;
-use store::{Page, Secrets, Store, TransitionFilter};
+use store::{Erased, Page, Secrets, Store, TransitionFilter};
 use tempfile::TempDir;
 
 /// Where a shop keeps its data.
@@ -171,6 +171,12 @@ impl Shop {
         let now = inner.workspace.now();
         inner.workspace.engine_mut().unmerge(a, b, now).unwrap_or_else(|error| panic!("{error}"));
         inner.settle();
+    }
+
+    /// Erases somebody, with all that is known of them.
+    pub fn erase(&self, who: &str) -> Erased {
+        let erased = self.0.borrow_mut().workspace.erase(who).unwrap_or_else(|stuck| panic!("{stuck}"));
+        erased.unwrap_or_else(|| panic!("nobody is called `{who}`"))
     }
 
     /// A channel answers so from now on: `accept`, `4xx`, `5xx` or `no_reply`.

@@ -3,7 +3,7 @@
 use domain::{Position, Timestamp};
 use std::collections::BTreeMap;
 use store::history::{JournalSpan, files_to_merge, rows_to_seal};
-use store::{HistoryFile, HistoryLimits, JournalRow, Prepared, RowId, StoreError, TakenFrom};
+use store::{Erasure, HistoryFile, HistoryLimits, JournalRow, Prepared, Rewrite, RowId, StoreError, TakenFrom};
 
 /// Files and the list of those that count.
 #[derive(Clone, Default)]
@@ -11,6 +11,7 @@ pub(crate) struct MemoryHistory {
     listed: Vec<HistoryFile>,
     /// What lies on the disk by name, whether it is in the list or not.
     written: BTreeMap<String, Vec<JournalRow>>,
+    erasures: u64,
 }
 
 impl MemoryHistory {
@@ -35,6 +36,40 @@ impl MemoryHistory {
     pub(crate) fn sweep(&mut self) {
         let listed = &self.listed;
         self.written.retain(|name, _| listed.iter().any(|file| file.name == *name));
+    }
+
+    /// Rewrites the calls of all files, each under a new name, and forgets files that no transaction adopted. Returns how
+    /// many calls changed.
+    pub(crate) fn erase(&mut self, erasure: &Erasure, rewrite: Rewrite<'_>) -> u64 {
+        self.erasures += 1;
+        self.sweep();
+        let mut changed = 0;
+        for file in &mut self.listed {
+            let Some(rows) = self.written.get(&file.name) else { continue };
+            let rewritten: Vec<Option<(Vec<_>, u64)>> =
+                rows.iter().map(|row| erasure.rewrite_row(row, rewrite)).collect();
+            if rewritten.iter().all(Option::is_none) {
+                continue;
+            }
+            let mut rows = self.written.remove(&file.name).unwrap_or_default();
+            for (row, rewritten) in rows.iter_mut().zip(rewritten) {
+                if let Some((calls, count)) = rewritten {
+                    row.calls = calls;
+                    changed += count;
+                }
+            }
+            if let Some(new) = describe(&rows) {
+                let name = format!("{}-e{}.parquet", new.name.trim_end_matches(".parquet"), self.erasures);
+                *file = HistoryFile { name: name.clone(), ..new };
+                self.written.insert(name, rows);
+            }
+        }
+        changed
+    }
+
+    /// Everything that lies on the disk.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &JournalRow> {
+        self.written.values().flatten()
     }
 
     /// Files on the disk that are not in the list.
@@ -62,12 +97,17 @@ impl MemoryHistory {
         };
         let file = describe(&rows)?;
         self.written.insert(file.name.clone(), rows);
-        Some(Prepared { file, from })
+        Some(Prepared { file, from, erasures: self.erasures })
     }
 
     /// Puts a prepared file in the place of rows of the journal or of smaller files.
     pub(crate) fn adopt(&mut self, journal: &mut Vec<JournalRow>, prepared: Prepared) -> Result<(), StoreError> {
-        let Prepared { file, from } = prepared;
+        let Prepared { file, from, erasures } = prepared;
+        if erasures != self.erasures {
+            self.sweep();
+            let reason = "somebody was erased while a file of history was written; it is written again".to_owned();
+            return Err(StoreError::Io { doing: "written", reason });
+        }
         let replaced = self.listed.iter().filter(|it| file.holds(it.first_row) && file.holds(it.last_row));
         let merged: u64 = replaced.map(|it| it.count).sum();
         let sealed = journal.iter().filter(|row| file.holds(row.id)).map(|row| row.calls.len() as u64).sum();

@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::shelf::MemoryShelf;
 use store::{
-    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, HistoryFile,
-    HistoryLimits, JournalRow, Journey, Key, MessageCount, MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered,
-    Refused, RowId, Sealer, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task,
-    TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter, address_alone, is_address_alone,
+    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Erased, ErasedName, Erasure,
+    Exposure, HistoryFile, HistoryLimits, JournalRow, Journey, Key, MessageCount, MessageFilter, Page, Prepared,
+    ROW_CALLS, Reader, Recovered, Refused, Rewrite, RowId, Sealer, Secrets, Store, StoreError, Suppression,
+    SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter,
+    address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -63,6 +64,8 @@ struct Disk {
     refused_ever: u64,
     keys: BTreeMap<String, Key>,
     tallies: BTreeMap<TallyKey, u64>,
+    erased: Vec<ErasedName>,
+    erasures: u64,
     fault: Option<Fault>,
     crash_at: Option<u64>,
     crash_points: u64,
@@ -84,6 +87,12 @@ impl<I, T> Default for Listed<I, T> {
 }
 
 impl<I: std::hash::Hash + Eq, T> Listed<I, T> {
+    /// Takes out those that are not wanted. `id_of` gives the id under which an item was put.
+    fn retain(&mut self, id_of: impl Fn(&T) -> I, is_wanted: impl Fn(&T) -> bool) {
+        self.items.retain(is_wanted);
+        self.places = self.items.iter().enumerate().map(|(place, item)| (id_of(item), place)).collect();
+    }
+
     fn get(&self, id: &I) -> Option<&T> {
         self.places.get(id).map(|place| &self.items[*place])
     }
@@ -127,6 +136,27 @@ impl MemoryDisk {
     /// Files of history that no transaction has adopted.
     pub fn orphans(&self) -> usize {
         self.lock().history.orphans()
+    }
+
+    /// Everything on the disk in words, to look for what must not be there.
+    pub fn dump(&self) -> String {
+        let disk = self.lock();
+        let mut calls: Vec<String> = disk.history.rows().chain(&disk.rows).map(|row| format!("{row:?}")).collect();
+        calls.push(format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            disk.journeys.items,
+            disk.tasks.items,
+            disk.webhooks.items,
+            disk.messages.items,
+            disk.attempts,
+            disk.decisions,
+            disk.transitions,
+            disk.exposures.items,
+            disk.suppressions,
+            disk.refused,
+            disk.erased
+        ));
+        calls.join("\n")
     }
 
     /// Crash points passed so far.
@@ -247,6 +277,17 @@ impl Store for MemoryStore {
     fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError> {
         self.check_alive()?;
         self.make_durable(false, |disk| disk.history.adopt(&mut disk.rows, prepared))
+    }
+
+    fn erase(&mut self, erasure: &Erasure, rewrite: Rewrite<'_>) -> Result<Erased, StoreError> {
+        self.check_alive()?;
+        let mut erased = Erased { is_scrubbed: true, ..Erased::default() };
+        self.make_durable(false, |disk| {
+            disk.check(&erasure.commit)?;
+            erased = Erased { is_scrubbed: true, ..disk.erase(erasure, rewrite) };
+            Ok(())
+        })?;
+        Ok(erased)
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
@@ -413,7 +454,42 @@ impl Disk {
             exposures,
             suppressions: self.suppressions.values().cloned().collect(),
             keys: self.keys.values().cloned().collect(),
+            erased: self.erased.clone(),
+            erasures: self.erasures,
         }
+    }
+
+    fn erase(&mut self, erasure: &Erasure, rewrite: Rewrite<'_>) -> Erased {
+        let mut erased = Erased { calls: self.history.erase(erasure, rewrite), ..Erased::default() };
+        for row in &mut self.rows {
+            if let Some((calls, count)) = erasure.rewrite_row(row, rewrite) {
+                row.calls = calls;
+                erased.calls += count;
+            }
+        }
+        self.apply(&erasure.commit);
+        for message in self.messages.items.iter_mut().filter(|it| erasure.speaks_of(it.customer, it.decided_at)) {
+            erased.letters += u64::from(message.written.take().is_some());
+            message.detail = None;
+            for attempt in self.attempts.get_mut(&message.id).into_iter().flat_map(BTreeMap::values_mut) {
+                attempt.reply = None;
+            }
+        }
+        for decision in self.decisions.iter_mut().filter(|it| erasure.speaks_of(it.customer, it.at)) {
+            decision.detail = None;
+        }
+        for journey in self.journeys.items.iter_mut().filter(|it| erasure.speaks_of(it.customer, it.entered_at)) {
+            (journey.key, journey.trigger) = (None, None);
+            (journey.record, journey.occasion) = (None, None);
+        }
+        self.tasks.retain(|it| it.id.clone(), |it| !erasure.speaks_of(it.customer, it.opened_at));
+        self.webhooks.retain(|it| it.id.clone(), |it| !erasure.speaks_of(it.customer, it.made_at));
+        let before = self.refused.len();
+        self.refused.retain(|_, refused| !erasure.is_about(refused));
+        erased.refused = (before - self.refused.len()) as u64;
+        self.erased.clone_from(&erasure.erased);
+        self.erasures += 1;
+        erased
     }
 
     fn recover_journeys(&self, exposures: &[Exposure]) -> Vec<Journey> {

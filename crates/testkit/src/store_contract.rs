@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use store::{
-    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Exposure, HistoryLimits, JournalRow,
-    Journey, Key, MessageFilter, Page, Prepared, ROW_CALLS, Reception, RecordKey, Refused, RowId, Stage, Store,
-    StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task, TaskFilter, Transition, TransitionFilter,
-    Webhook, WebhookFilter, address_alone,
+    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, ErasedName, Erasure, Exposure,
+    HistoryLimits, JournalRow, Journey, Key, MessageFilter, Page, Prepared, ROW_CALLS, Reception, RecordKey, Refused,
+    RowId, Stage, Store, StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task, TaskFilter, Transition,
+    TransitionFilter, Webhook, WebhookFilter, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -56,6 +56,8 @@ macro_rules! store_contract {
             a_replay_sees_each_call_once_while_rows_are_sealed_and_merged
             a_file_that_was_never_adopted_is_forgotten
             a_file_is_adopted_once
+            an_erased_person_leaves_no_trace_and_everybody_else_all_of_theirs
+            what_was_prepared_before_somebody_was_erased_is_refused
         );
     };
     ($make:path: $($story:ident)+) => {
@@ -841,6 +843,180 @@ pub fn a_file_is_adopted_once(place: &dyn Place) {
 /// A page long enough for any of these stories.
 pub const ALL: Page = Page { skip: 0, limit: 1_000 };
 
+/// What tells of user-4 in these stories: their name, device, address, words and key.
+const TRACES: [&str; 7] = ["user-4", "\"visitor-9\"", "c4@x.test", "Hello Ana", "450 later", "trigger-4", "key-4"];
+
+/// How user-4 is erased; the last call of another names a device of theirs.
+fn erasure(store: &dyn Store) -> Erasure {
+    let recovered = store.recover().unwrap();
+    let ended =
+        Message { outcome: Some(Outcome::Skipped), because: Some(Because::Exited), written: None, ..message(4) };
+    Erasure {
+        customers: [customer(4)].into(),
+        parted: [(customer(6), NOW)].into(),
+        names: ["user-4".into(), "visitor-9".into()].into(),
+        addresses: ["c4@x.test".to_owned()].into(),
+        erased: vec![ErasedName { number: 4, at: NOW, shared: Some(("till".into(), Position(3))) }],
+        commit: Commit {
+            position: recovered.position,
+            clock: NOW,
+            transitions: vec![Transition { entered: false, ..transition("regulars", 4) }],
+            messages: vec![ended],
+            suppressions: vec![
+                SuppressionChange::Lift("c4@x.test".to_owned()),
+                SuppressionChange::Add(suppression("hash:x")),
+            ],
+            ..Commit::default()
+        },
+    }
+}
+
+fn rewritten(_: Position, call: &Call) -> Option<Call> {
+    match call.name() {
+        "user-4" | "visitor-9" => {
+            let token = Some("\u{1}4".into());
+            let emptied = call.emptied(&format!("mark of {}", call.message_id));
+            Some(Call { user_id: token, anonymous_id: None, ..emptied })
+        }
+        _ => Some(Call { anonymous_id: None, ..call.clone() }),
+    }
+}
+
+/// A store in which user-4 did this and that, partly sealed, and was written to.
+fn with_user_4(place: &dyn Place) -> Box<dyn Store> {
+    let mut store = appended(place, 30);
+    put_in_order(&mut *store, &SMALL_FILES);
+    let mut shared = call(1).as_ref().clone();
+    shared.anonymous_id = Some("visitor-9".into());
+    append(&mut *store, &[Arc::new(shared), call(4), call(9), call(8)]);
+    let position = store.recover().unwrap().position;
+    let journey = |number, key: &str| Journey {
+        key: Some(key.to_owned()),
+        trigger: Some(format!("{{\"order\":\"trigger-{number}\"}}")),
+        ..journey(number)
+    };
+    let to_both = message(4).written.unwrap();
+    let to_6 = Written { to: "c6@x.test".to_owned(), text: "Hello Ben".to_owned(), html: None, ..to_both.clone() };
+    let refused_4 = Refused { raw: "{\"userId\":\"user-4\"}".to_owned(), ..refused(0, NOW) };
+    let facts = Commit {
+        position,
+        clock: NOW,
+        // user-6 was one person with them for a while, and is written to still.
+        messages: vec![
+            message(4),
+            Message { written: None, detail: None, ..message(5) },
+            Message { written: Some(to_both), ..message(6) },
+            Message {
+                customer: customer(6),
+                decided_at: NOW.plus(Span(1)),
+                written: Some(to_6),
+                detail: None,
+                ..message(7)
+            },
+        ],
+        attempts: vec![attempt(4, 1)],
+        decisions: vec![
+            Decision { detail: Some("450 later".to_owned()), ..decision(4, Outcome::Sent) },
+            Decision { detail: Some("the price".to_owned()), ..decision(5, Outcome::Held) },
+        ],
+        journeys: vec![journey(4, "key-4"), journey(5, "key-5")],
+        tasks: vec![task(4), task(5)],
+        webhooks: vec![webhook(4), webhook(5)],
+        transitions: vec![transition("regulars", 4), transition("regulars", 5)],
+        suppressions: vec![SuppressionChange::Add(suppression("c4@x.test"))],
+        refused: vec![refused_4, refused(0, NOW)],
+        ..Commit::default()
+    };
+    store.commit(&facts).unwrap();
+    store
+}
+
+/// Calls of the person are emptied where they stand, in history too; facts say nothing of them; the rest is as it was.
+pub fn an_erased_person_leaves_no_trace_and_everybody_else_all_of_theirs(place: &dyn Place) {
+    let mut store = with_user_4(place);
+    let before = rows_of(&*store);
+    let seen = describe(&*store);
+    for trace in TRACES {
+        assert!(seen.contains(trace), "{trace} is there before");
+    }
+    let erasure = erasure(&*store);
+    let erased = store.erase(&erasure, &rewritten).unwrap();
+    let theirs = |call: &Call| matches!(call.name(), "user-4" | "visitor-9");
+    let own = before.iter().flat_map(|row| &row.calls).filter(|call| theirs(call)).count() as u64;
+    assert_eq!((erased.calls, erased.letters, erased.refused), (own + 1, 2, 1));
+    assert!(erased.is_scrubbed, "nobody reads meanwhile");
+    for round in ["at once", "after a start"] {
+        let seen = describe(&*store);
+        for trace in TRACES {
+            assert!(!seen.contains(trace), "{trace} is left {round}:\n{seen}");
+        }
+        let after = rows_of(&*store);
+        assert_eq!(after.len(), before.len());
+        for (old, new) in before.iter().zip(&after) {
+            assert_eq!((old.id, old.first, old.calls.len()), (new.id, new.first, new.calls.len()));
+            for (old, new) in old.calls.iter().zip(&new.calls) {
+                if theirs(old) {
+                    assert_eq!(new.emptied_mark(), Some(format!("mark of {}", old.message_id).as_str()));
+                } else if old.anonymous_id.as_deref() == Some("visitor-9") {
+                    assert_eq!(
+                        format!("{new:?}"),
+                        format!("{:?}", Call { anonymous_id: None, ..old.as_ref().clone() })
+                    );
+                } else {
+                    assert_eq!(format!("{old:?}"), format!("{new:?}"));
+                }
+            }
+        }
+        let recovered = store.recover().unwrap();
+        assert_eq!((&recovered.erased, recovered.erasures), (&erasure.erased, 1));
+        let reader = store.reader().unwrap();
+        let addresses: Vec<_> = recovered.suppressions.into_iter().map(|it| it.address).collect();
+        assert_eq!(addresses, ["hash:x"]);
+        let (later, _) = reader.message(&message_id(7)).unwrap().unwrap();
+        assert_eq!(later.written.unwrap().text, "Hello Ben", "another's stays");
+        let decisions = reader.decisions(&DecisionFilter::default(), ALL).unwrap();
+        let details: Vec<_> = decisions.into_iter().map(|(_, it)| (it.outcome, it.detail)).collect();
+        assert_eq!(
+            details,
+            [(Outcome::Held, Some("the price".to_owned())), (Outcome::Sent, None)],
+            "what counts stays"
+        );
+        let (message, attempts) = reader.message(&message_id(4)).unwrap().unwrap();
+        assert_eq!((message.written, message.detail, message.outcome), (None, None, Some(Outcome::Skipped)));
+        assert_eq!((attempts[0].reply.as_ref(), attempts[0].result.as_deref()), (None, Some("put_off")));
+        assert_eq!(reader.refused(ALL).unwrap().len(), 1);
+        assert_eq!(reader.tasks(&TaskFilter::default(), ALL).unwrap(), [task(5)]);
+        assert_eq!(reader.webhooks(&WebhookFilter::default(), ALL).unwrap(), [webhook(5)]);
+        drop(reader);
+        if round == "at once" {
+            drop(store);
+            store = place.open();
+        }
+    }
+    // It goes on, and is sealed as ever.
+    append(&mut *store, &[call(2)]);
+    put_in_order(&mut *store, &SMALL_FILES);
+    assert_eq!(rows_of(&*store).len(), before.len() + 1);
+    // Erasing somebody of whom nothing is left changes nothing.
+    let erasure = self::erasure(&*store);
+    let nothing = store.erase(&erasure, &rewritten).unwrap();
+    assert_eq!((nothing.calls, nothing.letters, nothing.refused), (0, 0, 0));
+}
+
+/// A file that was read before somebody was erased would bring them back.
+pub fn what_was_prepared_before_somebody_was_erased_is_refused(place: &dyn Place) {
+    let mut store = with_user_4(place);
+    let most = HistoryLimits { journal_calls: 0, ..SMALL_FILES };
+    let prepared = store.sealer().unwrap().prepare(&most).unwrap().unwrap();
+    let erasure = erasure(&*store);
+    store.erase(&erasure, &rewritten).unwrap();
+    assert!(store.adopt(prepared).is_err());
+    let after = describe(&*store);
+    put_in_order(&mut *store, &most);
+    assert_eq!(describe(&*store), after, "written again, it is fine");
+    assert!(!after.contains("user-4"));
+}
+
 /// The present of these stories: 2026-01-01T00:00:00Z.
 pub const NOW: Timestamp = Timestamp(1_767_225_600_000);
 
@@ -1184,6 +1360,26 @@ mod tests {
         disk.fail_next(Fault::CommitUnacknowledged);
         assert!(store.commit(&commit).is_err());
         assert_eq!(store.recover().unwrap().position.0, 3);
+    }
+
+    #[test]
+    fn a_crash_in_the_middle_of_an_erasure_leaves_all_or_nothing_of_the_person() {
+        let mut found = Vec::new();
+        for point in 1.. {
+            let disk = MemoryDisk::new();
+            let mut store = super::with_user_4(&disk);
+            let erasure = super::erasure(&*store);
+            disk.crash_at(disk.crash_points() + point);
+            let run = store.erase(&erasure, &super::rewritten);
+            let after = super::describe(&*disk.open());
+            let traces = super::TRACES.iter().filter(|trace| after.contains(**trace)).count();
+            if run.is_ok() {
+                assert_eq!(traces, 0);
+                break;
+            }
+            found.push(traces);
+        }
+        assert_eq!(found, [super::TRACES.len(), 0], "before it was durable, and after");
     }
 
     #[test]

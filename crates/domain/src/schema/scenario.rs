@@ -75,6 +75,7 @@ fn step() -> Value {
             ),
             ("merge", pair("Two people become one, by hand.")),
             ("unmerge", pair("Two people are two again.")),
+            ("erase", or_nothing(&text("Somebody is erased, with all that is known of them."))),
             (
                 "outbox",
                 json!({ "type": ["object", "null"], "properties": outbox, "additionalProperties": false, "description": "How pretended channels behave from here on." }),

@@ -185,8 +185,8 @@ impl Engine {
         };
         // What was written already goes to the address of then.
         let written = message.written.as_ref().and_then(|written| normal_email(&written.to));
-        if self.suppressions.contains_key(&address)
-            || written.is_some_and(|address| self.suppressions.contains_key(&address))
+        if self.suppression_of(&address).is_some()
+            || written.is_some_and(|address| self.suppression_of(&address).is_some())
         {
             return Err(Because::Suppressed);
         }

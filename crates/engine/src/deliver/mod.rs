@@ -311,9 +311,12 @@ impl Engine {
     pub fn lift_suppression(&mut self, address: &str, now: Timestamp) -> bool {
         self.reach(now);
         let Some(address) = crate::decide::gate::normal_email(address) else { return false };
-        let was = self.suppressions.remove(&address).is_some();
-        if was {
-            self.pending.suppressions.push(SuppressionChange::Lift(address));
+        let mut was = false;
+        for address in [self.blind(&address), address] {
+            if self.suppressions.remove(&address).is_some() {
+                was = true;
+                self.pending.suppressions.push(SuppressionChange::Lift(address));
+            }
         }
         was
     }

@@ -7,10 +7,11 @@
 use crate::profile::records::By;
 use crate::profile::sharing::Sharing;
 use crate::state::HashMap;
-use domain::{Call, CallKind, CustomerId, Position, Trust};
+use domain::{Call, CallKind, CustomerId, Position, Timestamp, Trust};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use store::ErasedName;
 
 /// The number of a name, from 1, in the order in which names were first seen.
 pub type NodeId = u32;
@@ -115,9 +116,77 @@ pub struct People {
     pub(crate) sharing: Sharing,
     /// How often people were parted since the start.
     partings: u64,
+    /// Names that were one person until they were parted, and when.
+    parted: Vec<(BTreeSet<NodeId>, Timestamp)>,
+    /// Names that were erased, by number. Calls bear a token in their place, so that everybody else's numbers and joins
+    /// come about as they did.
+    erased: BTreeMap<NodeId, ErasedName>,
+}
+
+/// What people are shown in the place of a name that was erased.
+const ERASED: &str = "(erased)";
+/// How the token of an erased name begins. Nobody can send it: names with control characters are refused.
+const TOKEN: char = '\u{1}';
+
+/// What stands in calls in the place of a name that was erased.
+pub(crate) fn token(node: NodeId) -> Arc<str> {
+    format!("{TOKEN}{node}").into()
 }
 
 impl People {
+    /// Nobody yet, but for those who were erased.
+    pub fn with_erased(erased: Vec<ErasedName>) -> People {
+        let erased = erased.into_iter().map(|name| (name.number, name)).collect();
+        People { erased, ..People::default() }
+    }
+
+    /// Names that were erased, by number.
+    pub fn erased(&self) -> Vec<ErasedName> {
+        self.erased.values().cloned().collect()
+    }
+
+    /// Those that are erased once these names are too. A name that somebody else bears as well stays known as theirs.
+    pub fn erased_with(&self, nodes: &BTreeSet<NodeId>, at: Timestamp) -> Vec<ErasedName> {
+        let is_gone = |node: NodeId| nodes.contains(&node) || self.erased.contains_key(&node);
+        let mut erased = self.erased.clone();
+        for node in nodes {
+            erased.insert(*node, ErasedName { number: *node, at, shared: None });
+        }
+        for (name, named) in self.visitors.iter().filter(|(name, _)| !name.starts_with(TOKEN)) {
+            let all = || std::iter::once(&named.first).chain(&named.later);
+            let is_shared = all().any(|(_, node)| !is_gone(*node));
+            for (from, node) in all() {
+                if let Some(erased) = erased.get_mut(node) {
+                    erased.shared = is_shared.then(|| (name.clone(), *from));
+                }
+            }
+        }
+        erased.into_values().collect()
+    }
+
+    /// Names of others that were one with some of these until they were parted, each with the last instant of that: what
+    /// was written down of them before may speak of both.
+    pub fn parted_from(&self, nodes: &BTreeSet<NodeId>) -> BTreeMap<NodeId, Timestamp> {
+        let mut others: BTreeMap<NodeId, Timestamp> = BTreeMap::new();
+        for (whole, at) in self.parted.iter().filter(|(whole, _)| !whole.is_disjoint(nodes)) {
+            for node in whole.difference(nodes) {
+                let until = others.entry(*node).or_insert(*at);
+                *until = (*until).max(*at);
+            }
+        }
+        others
+    }
+
+    /// The number of the next new name.
+    fn next_node(&self) -> NodeId {
+        NodeId::try_from(self.nodes.len() + 1).expect("fewer than 4 billion names: a position counts them")
+    }
+
+    /// Whether an id is that of a person, or of a name of theirs: known, and not erased.
+    pub fn is_somebody(&self, id: CustomerId) -> bool {
+        (1..=self.nodes.len()).contains(&(id.0 as usize)) && !self.erased.contains_key(&id.0)
+    }
+
     /// Checks whether a call may join what it asks to join. Asked before the call is accepted.
     pub fn may_join(&self, call: &Call) -> Result<(), JoinRefused> {
         if call.kind != CallKind::Alias || call.trust != Trust::Browser {
@@ -164,12 +233,16 @@ impl People {
         at: Position,
         joined: &mut Vec<(CustomerId, CustomerId)>,
     ) -> NodeId {
-        if let Some(node) = self.find(kind, name) {
+        // Who uses the name of somebody who was erased is somebody new.
+        if let Some(node) = self.find(kind, name)
+            && (!self.erased.contains_key(&node) || name.starts_with(TOKEN))
+        {
             return node;
         }
         let node = self.add(kind, name, at);
         if kind == NameKind::User
             && let Some(promised) = self.promised.remove(name)
+            && !self.erased.contains_key(&promised)
         {
             self.join(promised, node, JoinedBy::Alias, joined);
         }
@@ -177,8 +250,17 @@ impl People {
     }
 
     fn add(&mut self, kind: NameKind, name: &Arc<str>, at: Position) -> NodeId {
-        let node = NodeId::try_from(self.nodes.len() + 1).expect("fewer than 4 billion names: a position counts them");
+        let node = self.next_node();
         self.nodes.push(Node { kind, name: name.clone(), person: node, rows: Vec::new(), last_row: 0 });
+        self.bear(kind, name, at, node);
+        if let Some((name, _)) = self.erased.get(&node).and_then(|erased| erased.shared.clone()) {
+            self.bear(NameKind::Visitor, &name, at, node);
+        }
+        node
+    }
+
+    /// From a position on a name stands for a node.
+    fn bear(&mut self, kind: NameKind, name: &Arc<str>, at: Position, node: NodeId) {
         let names = match kind {
             NameKind::User => &mut self.users,
             NameKind::Visitor => &mut self.visitors,
@@ -189,7 +271,6 @@ impl People {
                 free.insert(Named { first: (at, node), later: Vec::new() });
             }
         }
-        node
     }
 
     /// Joins a visitor's name to a known customer, unless it already stands for another one:
@@ -258,12 +339,13 @@ impl People {
 
     /// Parts two names again by taking back the joins between them, the latest first, joins by hand
     /// before others. Returns the people that the one person became, or none if they were not one.
-    pub fn unmerge(&mut self, a: NodeId, b: NodeId) -> Option<Vec<CustomerId>> {
+    pub fn unmerge(&mut self, a: NodeId, b: NodeId, at: Timestamp) -> Option<Vec<CustomerId>> {
         let person = self.node(a).person;
         if self.node(b).person != person || a == b {
             return None;
         }
         self.partings += 1;
+        self.parted.push((self.nodes_of(person).into_iter().collect(), at));
         while let Some(way) = self.way_between(a, b) {
             // Edges are numbered in the order in which they were made; the way is in the order walked.
             let by_hand = way.iter().filter(|edge| self.edges[**edge].by == JoinedBy::Hand).max();
@@ -359,13 +441,13 @@ impl People {
     }
 
     /// The node that a name stood for at a position of the journal.
-    fn find_at(&self, kind: NameKind, name: &Arc<str>, at: Position) -> Option<NodeId> {
+    pub(crate) fn find_at(&self, kind: NameKind, name: &Arc<str>, at: Position) -> Option<NodeId> {
         self.named(kind, name).map(|named| named.at(at))
     }
 
     /// The person to whom a call at a position belongs, by today's identities.
     pub fn owner(&self, call: &Call, at: Position) -> Option<CustomerId> {
-        if is_by_hand(call) {
+        if is_by_hand(call) || call.emptied_mark().is_some() {
             return None;
         }
         let node = match (&call.user_id, &call.anonymous_id) {
@@ -398,6 +480,12 @@ impl People {
         }
     }
 
+    /// The node that an alias at a position joined to its userId: a known customer's, else a visitor's.
+    pub(crate) fn previous_at(&self, name: &Arc<str>, at: Position) -> Option<NodeId> {
+        let user = self.users.get(name).filter(|named| named.first.0 <= at).map(|named| named.at(at));
+        user.or_else(|| self.find_at(NameKind::Visitor, name, at))
+    }
+
     /// Finds a person by internal id, userId or anonymousId, in the order userId, anonymousId, id.
     pub fn look_up(&self, name: &str) -> Option<CustomerId> {
         let by_name = self.find(NameKind::User, name).or_else(|| self.find(NameKind::Visitor, name));
@@ -405,8 +493,7 @@ impl People {
             return Some(CustomerId(self.person(node)));
         }
         let id: CustomerId = name.parse().ok()?;
-        let node = self.nodes.get((id.0 as usize).checked_sub(1)?)?;
-        Some(CustomerId(node.person))
+        self.is_somebody(id).then(|| CustomerId(self.person(id.0)))
     }
 
     /// The node by name alone, in the order userId, anonymousId.
@@ -459,7 +546,7 @@ impl People {
         let nodes = self.nodes_of(customer.0);
         let user = nodes.iter().find(|node| self.node(**node).kind == NameKind::User);
         let node = user.or(nodes.first()).copied().unwrap_or(customer.0);
-        self.node(node).name.clone()
+        if self.erased.contains_key(&node) { ERASED.into() } else { self.node(node).name.clone() }
     }
 
     /// Whether a person has a userId.
@@ -477,7 +564,7 @@ impl People {
         self.nodes
             .iter()
             .enumerate()
-            .filter(|(index, node)| node.person as usize == index + 1)
+            .filter(|(index, node)| node.person as usize == index + 1 && !self.erased.contains_key(&node.person))
             .map(|(_, node)| CustomerId(node.person))
     }
 

@@ -36,9 +36,8 @@ impl Engine {
 
     /// Joins two people by their ids: a name may be another one's id, so pages never go by names.
     pub fn merge_people(&mut self, a: CustomerId, b: CustomerId, now: Timestamp) -> Result<CustomerId, JoinError> {
-        let known = 1..=self.people.node_count();
         for id in [a, b] {
-            if !known.contains(&(id.0 as usize)) {
+            if !self.people.is_somebody(id) {
                 return Err(JoinError::Unknown(id.to_string()));
             }
         }
@@ -58,12 +57,7 @@ impl Engine {
     /// Parts two names that were joined: every call goes back to the id that it named.
     pub fn unmerge(&mut self, a: &str, b: &str, now: Timestamp) -> Result<(), JoinError> {
         let node = |name: &str| {
-            let by_id = || {
-                name.parse::<CustomerId>()
-                    .ok()
-                    .filter(|id| (1..=self.people.node_count()).contains(&(id.0 as usize)))
-                    .map(|id| id.0)
-            };
+            let by_id = || name.parse::<CustomerId>().ok().filter(|id| self.people.is_somebody(*id)).map(|id| id.0);
             self.people.look_up_node(name).or_else(by_id).ok_or_else(|| JoinError::Unknown(name.to_owned()))
         };
         let (x, y) = (node(a)?, node(b)?);
@@ -72,9 +66,8 @@ impl Engine {
 
     /// Parts two names by their numbers.
     pub fn unmerge_names(&mut self, x: NodeId, y: NodeId, now: Timestamp) -> Result<(), JoinError> {
-        let known = 1..=self.people.node_count();
         for node in [x, y] {
-            if !known.contains(&(node as usize)) {
+            if !self.people.is_somebody(CustomerId(node)) {
                 return Err(JoinError::Unknown(CustomerId(node).to_string()));
             }
         }
@@ -136,7 +129,7 @@ impl Engine {
             if let Some((stays, goes)) = self.people.merge(CustomerId(x), CustomerId(y)) {
                 self.absorb(stays, goes);
             }
-        } else if let Some(parts) = self.people.unmerge(a, b) {
+        } else if let Some(parts) = self.people.unmerge(a, b, call.timestamp) {
             // Their history is read once the calls that follow are in: the journal may be replaying.
             let whole = parts.iter().min().copied().unwrap_or(CustomerId(a));
             self.parted.extend(parts.into_iter().map(|part| (part, whole)));

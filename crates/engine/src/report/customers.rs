@@ -374,8 +374,8 @@ impl Engine {
             complaint_open: customer.standing.has_open_complaint(now),
             suppression: self
                 .address_of(person, Channel::Email)
-                .and_then(|address| self.suppressions.get(&address))
-                .map(Suppressed::from),
+                .and_then(|address| self.suppression_of(&address).map(|it| (address, it)))
+                .map(|(address, suppression)| Suppressed { address, ..Suppressed::from(suppression) }),
             caps: if is_present { self.cap_uses(person, &zone) } else { Vec::new() },
             quiet_hours: self.quiet_hours(&zone, now),
             journeys: if is_present { self.insides(person) } else { Vec::new() },

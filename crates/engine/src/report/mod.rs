@@ -132,7 +132,7 @@ impl Engine {
 
     /// Finds a customer as links name them: by internal id, and only then by name. Somebody may be called `c17`.
     pub fn look_up_id(&self, id: &str) -> Result<CustomerId, ReportError> {
-        let node = id.parse::<CustomerId>().ok().filter(|id| (1..=self.people.node_count()).contains(&(id.0 as usize)));
+        let node = id.parse::<CustomerId>().ok().filter(|id| self.people.is_somebody(*id));
         match node {
             Some(node) => Ok(self.person(node)),
             None => self.look_up(id),

@@ -9,6 +9,7 @@
 mod backfill;
 mod campaigns;
 mod edges;
+mod erasing;
 mod gate;
 mod identity;
 mod lanes;

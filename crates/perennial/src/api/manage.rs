@@ -5,6 +5,7 @@ use crate::api::operations::{self, Operation};
 use crate::api::problems::{Answer, Fault, Problem, ask, say_as_problem};
 use crate::api::segments::AsOf;
 use crate::api::{App, Shared};
+use crate::erase::EraseError;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{Method, header};
@@ -57,6 +58,10 @@ pub fn operations() -> Vec<Operation> {
             .takes_json(shape("Pair"))
             .answers(shape("Unmerged"))
             .may_say(&["not_found", "refused"]),
+        Operation::new(Method::POST, "/api/customers/{id}/erase", "eraseCustomer", "Takes a customer out of everything that is kept, for good.", erase)
+            .says("Their calls are emptied where they stand, in history too; letters, replies and refused calls of theirs are deleted; nothing is sent to them. What counts stays: outcomes of campaigns, without the person. Calls that are sent again with their old messageIds are duplicates; a new call makes a new customer. Backups and receivers outside keep their own copies. New calls wait meanwhile.")
+            .answers(shape("Erased"))
+            .may_say(&["not_found"]),
         Operation::new(Method::GET, "/api/campaigns", "listCampaigns", "All campaigns and what came of them.", campaigns)
             .answers(list_of("Campaign")),
         Operation::new(Method::GET, "/api/campaigns/{name}", "getCampaign", "One campaign and what came of it.", campaign)
@@ -376,6 +381,26 @@ async fn demo_answers(State(app): State<Shared>) -> Answer {
         let answers = crate::demo::answers(app.handle.dir(), reader.as_ref(), &app.handle.read())
             .map_err(|error| Fault::Conflict(format!("{error:#}")))?;
         Ok(json!(answers))
+    })
+    .await
+}
+
+async fn erase(State(app): State<Shared>, Path(id): Path<String>) -> Answer {
+    ask(&app, move |app| {
+        let customer = app.handle.read().look_up(&id).map_err(|error| Fault::NotFound(error.to_string()))?;
+        let erased = crate::erase::erase(&app.handle, customer).map_err(|error| match error {
+            EraseError::Unknown(_) => Fault::NotFound(error.to_string()),
+            EraseError::Job(error) => error.into(),
+            EraseError::Store(error) => error.into(),
+        })?;
+        app.past_members.forget();
+        Ok(json!({
+            "id": customer.to_string(),
+            "calls": erased.calls,
+            "messages": erased.letters,
+            "refused": erased.refused,
+            "scrubbed": erased.is_scrubbed,
+        }))
     })
     .await
 }

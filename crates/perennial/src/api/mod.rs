@@ -1,6 +1,7 @@
 //! HTTP beside the pages: `/v1` for SDKs, `/api` for commands and other programs, links in messages, health.
 
 pub mod definitions;
+mod export;
 pub mod letters;
 pub mod manage;
 pub mod openapi;
@@ -55,6 +56,7 @@ pub fn operations() -> Vec<operations::Operation> {
     segments
         .chain(manage::operations())
         .chain(query::operations())
+        .chain(export::operations())
         .chain(schemas::operations())
         .chain(openapi::operations())
         .collect()

@@ -466,6 +466,11 @@ impl PastMembers {
         lists.1.iter().find(is_it).map(|kept| (kept.segment.clone(), kept.everybody.clone()))
     }
 
+    /// Forgets the lists: somebody in them was erased.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
+    }
+
     fn keep(&self, segment: &Name, at: Timestamp, everybody: Arc<Vec<Place>>) -> u64 {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists.0 += 1;

@@ -189,6 +189,23 @@ type Key = String;
 /// Writes the definitions in force into a folder: over those that differ, where they stand; new ones into files of
 /// their own, such as `segments/lapsed-regulars.yaml`. What is as it was keeps its text, comments and all.
 pub(super) fn pull(client: &Client, folder: &Path, out: &Out) -> anyhow::Result<()> {
+    let answer = fetch(client, folder)?;
+    let list = |key: &str| answer[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+    out.answer(&answer, |print| {
+        let (count, files) = (&answer["definitions"], list("files").count());
+        writeln!(print, "{count} definitions, {files} files written to {}", folder.display())?;
+        for file in list("files") {
+            writeln!(print, "  {}", show::one_line(file))?;
+        }
+        for key in list("only_here") {
+            writeln!(print, "only here, left as it is: {key}")?;
+        }
+        Ok(())
+    })
+}
+
+/// Writes the server's definitions into a folder; says which files it wrote.
+pub(super) fn fetch(client: &Client, folder: &Path) -> anyhow::Result<Value> {
     let pulled = client.get("/api/definitions")?;
     let mut there: BTreeMap<Key, &Value> = BTreeMap::new();
     for one in pulled["definitions"].as_array().into_iter().flatten() {
@@ -236,17 +253,7 @@ pub(super) fn pull(client: &Client, folder: &Path, out: &Out) -> anyhow::Result<
     notes.write(folder)?;
     let only_here: Vec<&Key> = here.iter().filter(|key| !there.contains_key(*key)).collect();
     let written: Vec<String> = writes.iter().map(|(file, _)| file.display().to_string()).collect();
-    let answer = json!({ "files": written, "definitions": there.len(), "only_here": only_here });
-    out.answer(&answer, |print| {
-        writeln!(print, "{} definitions, {} files written to {}", there.len(), written.len(), folder.display())?;
-        for file in &written {
-            writeln!(print, "  {}", show::one_line(file))?;
-        }
-        for key in &only_here {
-            writeln!(print, "only here, left as it is: {key}")?;
-        }
-        Ok(())
-    })
+    Ok(json!({ "files": written, "definitions": there.len(), "only_here": only_here }))
 }
 
 /// What a file defines, and its text with what changed on the server put in, if anything did.

@@ -1,5 +1,6 @@
 //! The command line, as `spec/cli.md` of the product says: what scripts rely on.
 
+mod export;
 mod files;
 mod folder;
 mod query;
@@ -133,6 +134,8 @@ enum Command {
         /// segment, campaign, scenario, mapping, purpose, template, workspace, or definition for any of them
         kind: String,
     },
+    /// Write the data as files that any tool reads
+    Export(export::Export),
     /// Rebuild the live state from history and compare it with the one that was; exit status 1 if they differ
     Rebuild,
     /// Print completions for a shell
@@ -258,6 +261,11 @@ enum CustomersCommand {
         a: String,
         /// The other
         b: String,
+    },
+    /// Take a person out of everything that is kept, for good
+    Erase {
+        /// userId, anonymousId or internal id
+        id: String,
     },
     /// These two are two people after all
     Unmerge {
@@ -430,6 +438,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
                 return Err(WrongUsage(format!("there is no schema `{kind}`; there are {}", known.join(", "))).into());
             }
         },
+        Command::Export(asked) => export::export(&asked, || client(Create::No), &out)?,
         Command::Rebuild => {
             let answer = with(client(Create::No)?, |client| client.post("/api/rebuild", &json!({})))?;
             let is_same = answer["same"] == true;
@@ -534,6 +543,9 @@ fn customers(client: Client, command: &CustomersCommand, out: &Out) -> anyhow::R
         }
         CustomersCommand::Find { text } => client.get(&format!("/api/customers?find={}", crate::client::in_url(text))),
         CustomersCommand::Merge { a, b } => client.post("/api/customers/merge", &json!({ "a": a, "b": b })),
+        CustomersCommand::Erase { id } => {
+            client.post(&format!("/api/customers/{}/erase", crate::client::in_url(id)), &json!({}))
+        }
         CustomersCommand::Unmerge { a, b } => client.post("/api/customers/unmerge", &json!({ "a": a, "b": b })),
     })?;
     out.answer(&answer, |print| match command {
@@ -542,6 +554,17 @@ fn customers(client: Client, command: &CustomersCommand, out: &Out) -> anyhow::R
         CustomersCommand::Find { .. } => show::found(print, &answer),
         CustomersCommand::Merge { .. } => {
             writeln!(print, "one person now: {} ({})", show::text(&answer, "customer"), show::text(&answer, "id"))
+        }
+        CustomersCommand::Erase { .. } => {
+            let (calls, messages) = (&answer["calls"], &answer["messages"]);
+            writeln!(print, "erased for good: {calls} calls and {messages} messages hold nothing of them any more")?;
+            match answer["scrubbed"] == true {
+                true => Ok(()),
+                false => writeln!(
+                    print,
+                    "somebody is reading the old data; its last bytes go when they are done, or at the next start"
+                ),
+            }
         }
         CustomersCommand::Unmerge { a, b } => writeln!(print, "{a} and {b} are two people again"),
     })

@@ -43,6 +43,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/customers/{id}/merge", post(merge))
         .route("/customers/{id}/dismiss", post(dismiss))
         .route("/customers/{id}/unmerge", post(unmerge))
+        .route("/customers/{id}/erase", post(erase))
         .route("/customers/{id}/lift", post(lift))
         .route("/segments", get(segments))
         .route("/segments/{name}", get(segment))
@@ -417,6 +418,13 @@ struct IdentityForm {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct WordForm {
+    csrf: String,
+    word: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct AddressForm {
     csrf: String,
     address: String,
@@ -448,7 +456,7 @@ macro_rules! signed {
     };
 }
 
-signed!(QuestionForm, DraftForm, Button, OtherForm, IdentityForm, AddressForm, ReasonForm, LogoutForm);
+signed!(QuestionForm, DraftForm, Button, OtherForm, IdentityForm, WordForm, AddressForm, ReasonForm, LogoutForm);
 
 async fn merge(
     State(pages): State<Pages>,
@@ -475,6 +483,17 @@ async fn unmerge(
 ) -> Response {
     let back = Place::Customer(customer.clone());
     pages.carry_out(visit, Order::Unmerge { customer, identity: form.identity }, back).await
+}
+
+async fn erase(
+    State(pages): State<Pages>,
+    Path(customer): Path<String>,
+    Posted(visit, form): Posted<WordForm>,
+) -> Response {
+    let is_confirmed = form.word.trim().eq_ignore_ascii_case("erase");
+    // Their page is gone then.
+    let back = if is_confirmed { Place::Customers(String::new()) } else { Place::Customer(customer.clone()) };
+    pages.carry_out(visit, Order::Erase { customer, is_confirmed }, back).await
 }
 
 async fn lift(

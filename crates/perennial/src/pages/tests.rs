@@ -330,6 +330,8 @@ fn buttons() -> Vec<(&'static str, &'static str, Order)> {
         ("/customers/c1/merge", "other=c41", Order::Merge { customer: c1(), other: c41() }),
         ("/customers/c1/dismiss", "other=c41", Order::DismissMerge { customer: c1(), other: c41() }),
         ("/customers/c1/unmerge", "identity=7f3a", Order::Unmerge { customer: c1(), identity: "7f3a".into() }),
+        ("/customers/c1/erase", "word=Erase", Order::Erase { customer: c1(), is_confirmed: true }),
+        ("/customers/c1/erase", "word=yes", Order::Erase { customer: c1(), is_confirmed: false }),
         ("/customers/c1/lift", "address=a%40b.c", Order::LiftSuppression { customer: c1(), address: "a@b.c".into() }),
         ("/campaigns/win-back/pause", "", Order::PauseCampaign("win-back".into())),
         ("/campaigns/win-back/resume", "", Order::ResumeCampaign("win-back".into())),

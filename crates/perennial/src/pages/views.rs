@@ -101,6 +101,13 @@ pub enum Order {
         /// The id to part, as it was sent.
         identity: String,
     },
+    /// Take a customer out of everything.
+    Erase {
+        /// The internal id.
+        customer: String,
+        /// Whether the word was written that confirms it.
+        is_confirmed: bool,
+    },
     /// Write to this address again.
     LiftSuppression {
         /// The internal id.

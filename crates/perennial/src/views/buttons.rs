@@ -1,6 +1,7 @@
 //! What a person does with a button: each is one change, told back in a sentence.
 
 use super::{EngineViews, House, broken, told};
+use crate::erase::EraseError;
 use crate::pages::session::Notice;
 use crate::pages::text::Count;
 use crate::pages::{Order, PageError};
@@ -24,6 +25,7 @@ impl<H: House> EngineViews<H> {
             Order::Merge { customer, other } => self.merge(customer, other),
             Order::DismissMerge { customer, other } => self.dismiss(customer, other),
             Order::Unmerge { customer, identity } => self.unmerge(customer, identity),
+            Order::Erase { customer, is_confirmed } => self.erase(customer, *is_confirmed),
             Order::LiftSuppression { customer, address } => self.lift(customer, address),
             Order::PauseCampaign(name) => self.set_state(name, State::Paused),
             Order::ResumeCampaign(name) => self.set_state(name, State::Running),
@@ -71,6 +73,26 @@ impl<H: House> EngineViews<H> {
         };
         self.change(move |engine, now| engine.unmerge_names(own, name, now))?.map_err(not_joined)?;
         Ok(Notice::done("Parted. Every call went back to the id that it named."))
+    }
+
+    fn erase(&self, customer: &str, is_confirmed: bool) -> Result<Notice, PageError> {
+        if !is_confirmed {
+            return Err(PageError::Refused(
+                "write the word erase into the field to confirm; nothing was changed".to_owned(),
+            ));
+        }
+        let person = self.person(customer)?;
+        match self.house.erase(person) {
+            Ok(erased) => {
+                let calls = Count::from(erased.calls).of("call", "calls");
+                Ok(Notice::done(format!(
+                    "Erased. {calls} of theirs hold nothing any more, and nothing is sent to them."
+                )))
+            }
+            Err(EraseError::Unknown(_)) => Err(PageError::Refused("they were erased already".to_owned())),
+            Err(EraseError::Job(error)) => Err(PageError::Refused(error.to_string())),
+            Err(EraseError::Store(error)) => Err(broken(error)),
+        }
     }
 
     fn lift(&self, customer: &str, address: &str) -> Result<Notice, PageError> {

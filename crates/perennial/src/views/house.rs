@@ -1,10 +1,11 @@
 //! What the pages need of the process around the engine: a look, and a way to change something durably.
 
+use crate::erase::EraseError;
 use crate::runtime::{Handle, JobError};
-use domain::Timestamp;
+use domain::{CustomerId, Timestamp};
 use engine::Engine;
 use std::sync::RwLockReadGuard;
-use store::{Reader, StoreError};
+use store::{Erased, Reader, StoreError};
 
 /// Senders that were not heard since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -28,6 +29,10 @@ pub trait House: Send + Sync + 'static {
         &self,
         change: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
     ) -> Result<T, JobError>;
+    /// Erases a customer. A house without a data directory cannot.
+    fn erase(&self, _customer: CustomerId) -> Result<Erased, EraseError> {
+        Err(JobError::Stopped.into())
+    }
     /// Senders that were not heard. A house without a server turns nobody away.
     fn unheard(&self) -> Unheard {
         Unheard::default()
@@ -45,6 +50,10 @@ impl House for Handle {
 
     fn now(&self) -> Timestamp {
         Handle::now(self)
+    }
+
+    fn erase(&self, customer: CustomerId) -> Result<Erased, EraseError> {
+        crate::erase::erase(self, customer)
     }
 
     fn change<T: Send + 'static>(

@@ -321,3 +321,124 @@ fn a_rebuild_finds_the_state_as_it_was_with_and_without_a_server_and_whatever_be
         assert_eq!(desk.json(&["rebuild"])["after"], rebuilt["after"]);
     }
 }
+
+/// Every file of a directory with its bytes.
+fn files_of(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_of(&path));
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_customer_who_is_erased_is_nowhere_to_be_found_with_and_without_a_server() {
+    let desk = Desk::new();
+    let calls = desk.data().with_file_name("calls.jsonl");
+    let line = |id: u32, who: &str| {
+        json!({ "type": "track", "userId": who, "event": "Order Completed", "messageId": format!("m-{id}"),
+            "timestamp": "2026-03-01T10:00:00Z", "properties": { "note": format!("canary of {who}") } })
+        .to_string()
+    };
+    let people = ["ana-canary", "ben", "cleo-canary"];
+    let lines: Vec<String> = (0..30_u32).map(|id| line(id, people[id as usize % 3])).collect();
+    std::fs::write(&calls, lines.join("\n")).unwrap();
+    let import = |desk: &Desk| desk.json(&["import", calls.to_str().unwrap(), "--map", "segment-calls"]);
+    assert_eq!(import(&desk)["accepted"], 30);
+    let erased = desk.json(&["customers", "erase", "ana-canary"]);
+    assert_eq!(keys(&erased), ["id", "calls", "messages", "refused", "scrubbed"]);
+    assert_eq!((&erased["calls"], &erased["scrubbed"]), (&json!(10), &json!(true)), "{erased}");
+    assert_eq!(desk.run(&["customers", "show", "ana-canary"]).status, 2, "nobody is called so");
+    assert_eq!(desk.run(&["customers", "erase", "ana-canary"]).status, 2);
+    let server = Server::start(&desk);
+    assert_eq!(desk.json(&["customers", "erase", "cleo-canary"])["calls"], 10);
+    assert_eq!(asked(&desk, "SELECT customer FROM customers"), json!([{ "customer": "ben" }]));
+    assert_eq!(asked(&desk, "SELECT count(*) AS events FROM events"), json!([{ "events": 10 }]));
+    assert_eq!(desk.json(&["rebuild"])["same"], true);
+    // The same file once more brings nobody back.
+    let again = import(&desk);
+    assert_eq!((&again["accepted"], &again["duplicates"]), (&json!(0), &json!(30)), "{again}");
+    assert_eq!(server.stop(), 0);
+    for (name, bytes) in files_of(&desk.data()) {
+        for canary in ["ana-canary", "cleo-canary", "canary of ana", "canary of cleo"] {
+            let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+            assert!(!found, "{canary} is left in {name}");
+        }
+    }
+}
+
+#[test]
+fn an_export_holds_everything_and_comes_back_in_an_empty_directory_with_the_same_members() {
+    let desk = Desk::new();
+    desk.json(&["demo", "--no-serve", "--customers", "20", "--seed", "7"]);
+    let somebody = asked(&desk, "SELECT customer FROM customers ORDER BY customer LIMIT 1")[0]["customer"].clone();
+    desk.json(&["customers", "erase", somebody.as_str().unwrap()]);
+    let dir = desk.path("out");
+    let to = dir.to_str().unwrap();
+    let all = desk.json(&["export", "--all", "--to", to]);
+    let names: Vec<&str> = all["files"].as_array().unwrap().iter().map(|file| file["file"].as_str().unwrap()).collect();
+    let tables = ["customers", "traits", "records", "memberships", "events", "messages", "calls"]
+        .map(|it| format!("{it}.jsonl"));
+    assert_eq!(names[..7], tables, "{all}");
+    assert_eq!(names[7..], ["definitions"]);
+    let lines =
+        |dir: &std::path::Path, file: &str| std::fs::read_to_string(dir.join(file)).unwrap().lines().count() as u64;
+    let count = |sql: &str| asked(&desk, sql)[0]["n"].as_u64().unwrap();
+    assert_eq!(lines(&dir, "events.jsonl"), count("SELECT count(*) AS n FROM events"));
+    assert_eq!(lines(&dir, "customers.jsonl"), count("SELECT count(*) AS n FROM customers"));
+    assert_eq!(desk.run(&["export", "--to", to]).status, 2, "nothing is overwritten");
+
+    // The same calls and definitions elsewhere give the same members.
+    let other = Desk::new();
+    assert_eq!(other.run(&["apply", dir.join("definitions").to_str().unwrap()]).status, 0);
+    let calls = dir.join("calls.jsonl");
+    let imported = other.run(&["import", calls.to_str().unwrap(), "--map", "segment-calls", "--json"]).json();
+    assert_eq!(
+        imported["accepted"].as_u64().unwrap() + imported["refused"].as_u64().unwrap(),
+        lines(&dir, "calls.jsonl")
+    );
+    // Consent is not granted by an import, whoever asks.
+    for segment in ["regulars", "lapsed-regulars", "one-time-buyers", "big-spenders"] {
+        let members = |desk: &Desk| {
+            let ran = desk.run(&["segments", "members", segment, "--as-of", "2026-01-01T00:00:00Z", "--json"]);
+            (ran.status == 0).then(|| ran.json()["members"].clone())
+        };
+        assert_eq!(members(&desk), members(&other), "{segment}");
+    }
+    for sql in [
+        "SELECT customer, count(*) AS orders FROM events WHERE name = 'Order Completed' GROUP BY customer ORDER BY customer",
+        "SELECT customer, name, value FROM traits ORDER BY customer, name",
+        "SELECT customer, kind, record, attributes FROM records ORDER BY customer, kind, record",
+    ] {
+        let found = asked(&desk, sql);
+        assert!(found.as_array().unwrap().len() > 5, "{found}");
+        assert_eq!(found, asked(&other, sql));
+    }
+
+    // With a server, and in other forms.
+    let server = Server::start(&desk);
+    for form in ["csv", "parquet"] {
+        let dir = desk.path(form);
+        let files = desk.json(&["export", "--format", form, "--to", dir.to_str().unwrap()]);
+        assert_eq!(files["files"].as_array().unwrap().len(), 4, "{files}");
+    }
+    let csv = std::fs::read_to_string(desk.path("csv").join("customers.csv")).unwrap();
+    assert_eq!(csv.lines().count() as u64, 1 + lines(&dir, "customers.jsonl"));
+    let again = desk.path("again");
+    desk.json(&["export", "--all", "--to", again.to_str().unwrap()]);
+    let read = |dir: &std::path::Path| std::fs::read_to_string(dir.join("calls.jsonl")).unwrap();
+    assert_eq!(read(&again), read(&dir));
+    assert_eq!(server.stop(), 0);
+}
+
+/// The rows that answer a question.
+fn asked(desk: &Desk, sql: &str) -> Value {
+    let ran = desk.run(&["query", sql, "--format", "json"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    serde_json::from_str(&ran.out).unwrap()
+}

@@ -6,11 +6,10 @@ use domain::{Name, Source, Timestamp, Trust};
 use engine::ingest::{Door, DoorOptions, Endpoint, read};
 use engine::{Engine, Options, Receipt};
 use perennial::runtime::{Handle, JobError, Writer, start_on};
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::{Commit, Prepared, Reader, Recovered, Sealer, Shelf, Store, StoreError};
+use store::{Commit, Erased, Erasure, Prepared, Reader, Recovered, Rewrite, Sealer, Shelf, Store, StoreError};
 use testkit::memory_store::{Fault, MemoryDisk, MemoryStore};
 
 /// How long a test waits for what must come.
@@ -51,12 +50,18 @@ impl Store for Gate {
     fn adopt(&mut self, prepared: Prepared) -> Result<(), StoreError> {
         self.store.adopt(prepared)
     }
+
+    fn erase(&mut self, erasure: &Erasure, rewrite: Rewrite<'_>) -> Result<Erased, StoreError> {
+        self.store.erase(erasure, rewrite)
+    }
 }
 
 /// A workspace behind the gate.
 struct House {
     handle: Handle,
     writer: Option<Writer>,
+    /// Where its snapshot is left.
+    _dir: tempfile::TempDir,
     disk: MemoryDisk,
     at_the_gate: Receiver<usize>,
     may_pass: Option<Sender<()>>,
@@ -68,17 +73,17 @@ type Answer = (String, Result<Vec<Receipt>, JobError>);
 impl House {
     fn open() -> House {
         let disk = MemoryDisk::new();
+        let dir = tempfile::tempdir().unwrap();
         let (tell, at_the_gate) = channel();
         let (let_in, may_pass) = channel();
         let store = MemoryStore::open(disk.clone());
         let reading = store.clone();
         let gate = Gate { store, at_the_gate: tell, may_pass };
         let (handle, writer) =
-            start_on(Box::new(gate), Box::new(move || reading.reader()), Path::new("."), Options::default(), None)
-                .unwrap();
+            start_on(Box::new(gate), Box::new(move || reading.reader()), dir.path(), Options::default(), None).unwrap();
         let (tell, hear) = channel();
         let answers = (tell, Mutex::new(hear));
-        House { handle, writer: Some(writer), disk, at_the_gate, may_pass: Some(let_in), answers }
+        House { handle, writer: Some(writer), _dir: dir, disk, at_the_gate, may_pass: Some(let_in), answers }
     }
 
     /// Sends an event from a thread of its own; the answer comes when it comes.

@@ -175,6 +175,18 @@ impl GroupReader<'_> {
         self.required::<ByteArrayType>(NAME)
     }
 
+    /// Whether one of the calls names one of these, in whatever way.
+    pub(super) fn mentions(&self, names: &HashSet<Arc<str>>) -> Result<bool> {
+        for column in [USER_ID, ANONYMOUS_ID, OTHER_ID] {
+            for id in self.optional(column)?.flatten() {
+                if names.contains(text(&id)?) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// The rows alone.
     pub(super) fn rows(&self) -> Result<Vec<RowId>> {
         Ok(self.required::<Int64Type>(ROW)?.into_iter().map(|row| RowId(row.cast_unsigned())).collect())

@@ -196,6 +196,21 @@ impl OpenFile {
         read().map_err(|error: ParquetError| damaged_file(&self.name, &error.to_string()))
     }
 
+    /// Whether a call names one of these, whether or not it is filed under it. Reads the columns of names alone.
+    pub(crate) fn mentions(&self, names: &HashSet<Arc<str>>) -> std::result::Result<bool, StoreError> {
+        let read = || {
+            for index in 0..self.file.num_row_groups() {
+                let group = self.file.get_row_group(index)?;
+                let all = 0..usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+                if (GroupReader { group: &*group, ranges: std::slice::from_ref(&all) }).mentions(names)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        read().map_err(|error: ParquetError| damaged_file(&self.name, &error.to_string()))
+    }
+
     /// The calls of the rows that are wanted, filed under one of `names`, by position. `reads` counts what it took.
     pub(crate) fn calls_naming(
         &self,

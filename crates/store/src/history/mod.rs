@@ -112,6 +112,9 @@ pub struct Prepared {
     pub file: HistoryFile,
     /// Where its calls are taken from.
     pub from: TakenFrom,
+    /// How often somebody had been erased when its calls were read. Once more since, and it is refused: it may hold calls
+    /// that are to be gone.
+    pub erasures: u64,
 }
 
 /// Where the calls of a prepared file are until it is adopted.

@@ -56,7 +56,7 @@ pub(super) fn find(connection: &Connection, row: RowId) -> Result<Option<History
 /// Puts a prepared file in the place of what its calls are taken from. The caller's transaction makes it one step.
 /// Returns the names of the files that are no longer in the list.
 pub(super) fn adopt(connection: &Connection, prepared: &Prepared) -> std::result::Result<Vec<String>, WriteError> {
-    let Prepared { file, from } = prepared;
+    let Prepared { file, from, erasures: _ } = prepared;
     let rows = params![file.first_row.0, file.last_row.0];
     let replaced = list(connection)?;
     let replaced = replaced.into_iter().filter(|it| it.first_row <= file.last_row && it.last_row >= file.first_row);
@@ -87,7 +87,7 @@ pub(super) fn adopt(connection: &Connection, prepared: &Prepared) -> std::result
     Ok(gone)
 }
 
-fn insert(connection: &Connection, file: &HistoryFile) -> Result<()> {
+pub(super) fn insert(connection: &Connection, file: &HistoryFile) -> Result<()> {
     let sums: Vec<u8> = file.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
     connection.execute(
         &format!("INSERT INTO history ({FILE}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"),

@@ -35,6 +35,8 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
     )?;
     recovered.keys =
         read_all(&transaction, &format!("SELECT {} FROM keys ORDER BY id", columns::KEY), [], columns::key)?;
+    recovered.erased = super::erase::names(&transaction)?;
+    recovered.erasures = super::erase::erasures(&transaction)?;
     Ok(recovered)
 }
 

@@ -1,6 +1,7 @@
 //! Does the long part of sealing and merging, on a connection that cannot write to the database.
 
 use super::directory::{check_room, make, sync_directory};
+use super::erase::erasures;
 use super::error::Told;
 use super::history::{file_name, history_in, list, part_name};
 use super::read::SqliteReader;
@@ -27,7 +28,7 @@ impl SqliteSealer {
         read(self.reader.connection()).map_err(|error| Told { dir: &self.dir, doing: "read" }.sqlite(&error))
     }
 
-    fn seal(&self, limits: &HistoryLimits) -> Result<Option<Prepared>, StoreError> {
+    fn seal(&self, limits: &HistoryLimits, erasures: u64) -> Result<Option<Prepared>, StoreError> {
         let Some((first, last)) = self.read(|connection| find_rows(connection, limits))? else { return Ok(None) };
         let mut calls = Vec::new();
         for id in (first.0..=last.0).map(RowId) {
@@ -36,10 +37,10 @@ impl SqliteSealer {
             let placed = (row.first.0..).map(Position).zip(row.calls);
             calls.extend(placed.map(|(position, call)| Placed { position, row: id, call }));
         }
-        self.write(calls, TakenFrom::Journal).map(Some)
+        self.write(calls, TakenFrom::Journal, erasures).map(Some)
     }
 
-    fn merge(&self, limits: &HistoryLimits) -> Result<Option<Prepared>, StoreError> {
+    fn merge(&self, limits: &HistoryLimits, erasures: u64) -> Result<Option<Prepared>, StoreError> {
         let files = self.read(list)?;
         let Some(run) = files_to_merge(&files, limits) else { return Ok(None) };
         let mut calls = Vec::new();
@@ -48,11 +49,11 @@ impl SqliteSealer {
             let file = self.reader.open_file(listed)?;
             calls.extend(file.ok_or_else(|| missing(listed))?.calls(&|_| true)?);
         }
-        self.write(calls, TakenFrom::Files).map(Some)
+        self.write(calls, TakenFrom::Files, erasures).map(Some)
     }
 
     /// Writes calls into a file that is durable when this returns.
-    fn write(&self, calls: Vec<Placed>, from: TakenFrom) -> Result<Prepared, StoreError> {
+    fn write(&self, calls: Vec<Placed>, from: TakenFrom, erasures: u64) -> Result<Prepared, StoreError> {
         let place = history_in(&self.dir);
         let positions = || calls.iter().map(|it| it.position);
         let first = positions().min().unwrap_or_default();
@@ -67,7 +68,7 @@ impl SqliteSealer {
             sync_directory(&place)?;
             Ok(file)
         });
-        written.map(|file| Prepared { file, from }).map_err(|error| {
+        written.map(|file| Prepared { file, from, erasures }).map_err(|error| {
             // Half a file is of no use; if it cannot be removed now, the next start does it.
             let _ = std::fs::remove_file(&part);
             match error {
@@ -82,9 +83,11 @@ impl SqliteSealer {
 
 impl Sealer for SqliteSealer {
     fn prepare(&mut self, limits: &HistoryLimits) -> Result<Option<Prepared>, StoreError> {
-        match self.seal(limits)? {
+        // Asked before anything is read.
+        let erasures = self.read(erasures)?;
+        match self.seal(limits, erasures)? {
             Some(prepared) => Ok(Some(prepared)),
-            None => self.merge(limits),
+            None => self.merge(limits, erasures),
         }
     }
 }

@@ -150,7 +150,7 @@ fn every_column_is_explained_in_the_database_itself() {
         .unwrap();
     let tables: Vec<(String, String)> =
         tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
-    assert_eq!(tables.len(), 18);
+    assert_eq!(tables.len(), 20);
     for (table, sql) in tables {
         let lines: Vec<&str> = sql.lines().map(str::trim).collect();
         for pair in lines.windows(2) {
@@ -158,6 +158,94 @@ fn every_column_is_explained_in_the_database_itself() {
             assert!(!is_column || pair[0].starts_with("-- "), "{table}: `{}` says nothing about itself", pair[1]);
         }
     }
+}
+
+/// Every file of the directory with its bytes.
+fn files_of(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_of(&path));
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn no_byte_of_an_erased_person_is_left_in_any_file_whatever_was_deleted_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(dir.path(), options()).unwrap();
+    let named = |mut commit: Commit| {
+        for (index, call) in commit.calls.iter_mut().enumerate() {
+            let mut named = call.as_ref().clone();
+            named.user_id = Some(if index % 10 == 0 { "canary-ana" } else { "ben" }.into());
+            *call = Arc::new(named);
+        }
+        commit
+    };
+    for commit in 0..6 {
+        store.commit(&named(calls(commit * 200, 200))).unwrap();
+    }
+    let refused = |raw: &str| crate::Refused {
+        id: 0,
+        at: Timestamp(0),
+        source: "shop".to_owned(),
+        trust: Trust::Browser,
+        reason: "bad_json".to_owned(),
+        message: "cut off".to_owned(),
+        raw: raw.to_owned(),
+    };
+    let position = Position(1_200);
+    let refused =
+        vec![refused("{\"userId\":\"canary-ana\",\"note\":\"canary-note\"}"), refused("{\"userId\":\"ben\"}")];
+    store.commit(&Commit { position, refused, ..Commit::default() }).unwrap();
+    // Part of it is sealed: what the journal held of it lies in free pages, were they not overwritten.
+    let limits = HistoryLimits { journal_calls: 500, file_calls: 400, file_bytes: u64::MAX };
+    let body = |row: u64| -> Vec<u8> {
+        store.connection.query_row("SELECT body FROM journal WHERE row = ?1", [row], |row| row.get(0)).unwrap()
+    };
+    let rows: Vec<Vec<u8>> = (1..=6).map(body).collect();
+    let mut sealer = store.sealer().unwrap();
+    while let Some(prepared) = sealer.prepare(&limits).unwrap() {
+        store.adopt(prepared).unwrap();
+    }
+    let files = files_of(&dir.path().join("history"));
+    assert!(!files.is_empty() && contains(&files[0].1, b"canary-ana"));
+    let erasure = Erasure {
+        names: ["canary-ana".into()].into(),
+        commit: Commit { position, ..Commit::default() },
+        ..Erasure::default()
+    };
+    // Somebody reads meanwhile: the log cannot be emptied until they are done.
+    let slow = store.reader().unwrap().at_rest().unwrap();
+    store.connection.busy_timeout(Duration::from_millis(10)).unwrap();
+    let erased = store.erase(&erasure, &|_, call| Some(Call { user_id: None, ..call.emptied("x") })).unwrap();
+    assert_eq!((erased.calls, erased.refused, erased.is_scrubbed), (120, 1, false));
+    drop(slow);
+    assert!(erase::scrub(&store.connection).unwrap());
+    let look = |what: &str| {
+        for (name, bytes) in files_of(dir.path()) {
+            for canary in ["canary-ana", "canary-note"] {
+                assert!(!contains(&bytes, canary.as_bytes()), "{canary} is left in {name} {what}");
+            }
+            for row in &rows {
+                assert!(!contains(&bytes, &row[..48]), "a row of the journal is left in {name} {what}");
+            }
+        }
+    };
+    look("while it is open");
+    assert_eq!(count_calls(&store), 1_200);
+    drop(store);
+    look("after a stop");
+    let store = SqliteStore::open(dir.path(), options()).unwrap();
+    assert_eq!(count_calls(&store), 1_200);
 }
 
 #[test]

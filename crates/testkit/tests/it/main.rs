@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod erasing;
 mod nonsense;
 mod plain;
 mod scenarios;

@@ -57,11 +57,16 @@ impl Lanes {
         Lanes { shelf, chunks: Vec::new(), latest: VecDeque::new(), latest_first: 1, is_useless: Arc::default() }
     }
 
-    /// Opens what lies on the shelf. Whatever does not belong to this journal is taken away.
-    pub(crate) fn open(shelf: Arc<dyn Shelf>, reader: &dyn Reader) -> Result<Lanes, StoreError> {
+    /// Opens what lies on the shelf. Whatever does not belong to this journal is taken away, as is what was made before
+    /// somebody was last erased: it holds them. `erasures`: how often somebody was.
+    pub(crate) fn open(shelf: Arc<dyn Shelf>, reader: &dyn Reader, erasures: u64) -> Result<Lanes, StoreError> {
         let mut lanes = Lanes::none(shelf);
         let mut found: Vec<Arc<Chunk>> = Vec::new();
         for name in lanes.shelf.names()? {
+            if seal::erasures_of(&name) != erasures {
+                lanes.shelf.remove(&name);
+                continue;
+            }
             match lanes.shelf.open(&name).and_then(|shelved| Chunk::open(&name, shelved)) {
                 Ok(chunk) => found.push(Arc::new(chunk)),
                 Err(error) => {

@@ -40,6 +40,8 @@ pub struct LaneJob {
     last: Option<RowId>,
     limits: LaneLimits,
     replaces: Vec<String>,
+    /// How often somebody had been erased when it was found worth doing.
+    erasures: u64,
 }
 
 /// A chunk on the shelf that nobody reads yet.
@@ -47,6 +49,12 @@ pub struct SealedLanes {
     /// None: the rows do not fit into a chunk.
     chunk: Option<Chunk>,
     replaces: Vec<String>,
+    erasures: u64,
+}
+
+/// How often somebody had been erased when a chunk of this name was made.
+pub(super) fn erasures_of(name: &str) -> u64 {
+    name.rsplit_once("-e").and_then(|(_, erasures)| erasures.parse().ok()).unwrap_or_default()
 }
 
 impl SealedLanes {
@@ -59,12 +67,12 @@ impl SealedLanes {
 impl Engine {
     /// What is worth doing for the lanes, if anything. O(chunks).
     pub fn lane_job(&self, limits: &LaneLimits) -> Option<LaneJob> {
-        let lanes = &self.lanes;
+        let (lanes, erasures) = (&self.lanes, self.erasures);
         if lanes.is_useless.load(Ordering::Relaxed) {
             return None;
         }
         let job = |after, first, last, replaces| {
-            Some(LaneJob { shelf: lanes.shelf.clone(), after, first, last, limits: *limits, replaces })
+            Some(LaneJob { shelf: lanes.shelf.clone(), after, first, last, limits: *limits, replaces, erasures })
         };
         let committed = self.position.0 - self.pending.calls.len() as u64;
         if committed - lanes.covered().min(committed) >= limits.fewest_calls.max(1) {
@@ -80,7 +88,7 @@ impl Engine {
     /// The numbers of the names under which the calls of a committed row are filed; 0: nobody's.
     pub fn names_of(&self, row: &JournalRow) -> Vec<NodeId> {
         let of = |(offset, call): (u64, &Arc<domain::Call>)| {
-            if crate::profile::identity::is_by_hand(call) {
+            if crate::profile::identity::is_by_hand(call) || call.emptied_mark().is_some() {
                 return 0;
             }
             self.people.node_at(call, Position(row.first.0 + offset)).unwrap_or(0)
@@ -91,6 +99,13 @@ impl Engine {
     /// Takes a chunk into the lanes, if it still fits.
     pub fn adopt_lanes(&mut self, sealed: SealedLanes) {
         let lanes = &mut self.lanes;
+        if sealed.erasures != self.erasures {
+            // It may hold somebody who was erased meanwhile.
+            if let Some(chunk) = sealed.chunk {
+                lanes.shelf.remove(&chunk.name);
+            }
+            return;
+        }
         let Some(chunk) = sealed.chunk else {
             lanes.is_useless.store(true, Ordering::Relaxed);
             return;
@@ -177,13 +192,16 @@ impl LaneJob {
         if builder.count() == 0 {
             return Ok(None);
         }
-        let name = builder.name();
+        let name = match self.erasures {
+            0 => builder.name(),
+            erasures => format!("{}-e{erasures}", builder.name()),
+        };
         let Some(bytes) = builder.finish() else {
-            return Ok(Some(SealedLanes { chunk: None, replaces: Vec::new() }));
+            return Ok(Some(SealedLanes { chunk: None, replaces: Vec::new(), erasures: self.erasures }));
         };
         self.shelf.put(&name, &bytes)?;
         let chunk = Chunk::open(&name, self.shelf.open(&name)?)?;
-        Ok(Some(SealedLanes { chunk: Some(chunk), replaces: self.replaces }))
+        Ok(Some(SealedLanes { chunk: Some(chunk), replaces: self.replaces, erasures: self.erasures }))
     }
 }
 

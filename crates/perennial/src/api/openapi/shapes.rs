@@ -512,6 +512,14 @@ fn about_customers() -> Vec<Shape> {
         ),
         ("Pair", object("Two people by their names.", [("a", text()), ("b", text())], [])),
         ("Merged", object("The one person they are.", [("id", text()), ("customer", text())], [])),
+        (
+            "Erased",
+            object(
+                "A customer was erased.",
+                [("id", text()), ("calls", count()), ("messages", count()), ("refused", count()), ("scrubbed", flag())],
+                [],
+            ),
+        ),
         ("Unmerged", object("The two people they are again.", [("unmerged", list(text()))], [])),
     ]
 }
