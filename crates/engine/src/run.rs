@@ -469,7 +469,7 @@ impl Engine {
                 Timer::Customer(id) => {
                     if let Some(customer) = self.customers.get_mut(&id) {
                         customer.due = None;
-                        self.work.touched.entry(id).or_default().everything = true;
+                        self.work.touched.entry(id).or_default().pass_time();
                     }
                 }
                 Timer::Schedule(campaign, zone) => self.schedule_comes(&campaign, zone.as_deref(), due),

@@ -36,6 +36,10 @@ pub struct Customer {
     /// Segments the customer is in, a bit per segment of the plan.
     #[serde(skip)]
     pub members: Vec<u64>,
+    /// When segments must be asked again by time alone, by their index in the plan and in its order: those of which
+    /// no instant is known never change so.
+    #[serde(skip)]
+    pub checks: Vec<(u32, Timestamp)>,
     /// The next instant at which something may change by time alone.
     #[serde(skip)]
     pub due: Option<Timestamp>,
@@ -54,6 +58,7 @@ impl Customer {
             rewards: Rewards::default(),
             streams: Streams::default(),
             members: Vec::new(),
+            checks: Vec::new(),
             due: None,
         }
     }
@@ -93,6 +98,16 @@ impl Customer {
         }
         self.members[index / 64] ^= 1 << (index % 64);
         true
+    }
+
+    /// Sets when a segment must be asked again.
+    pub fn set_check(&mut self, index: u32, check: Option<Timestamp>) {
+        match (self.checks.binary_search_by_key(&index, |(index, _)| *index), check) {
+            (Ok(at), Some(check)) => self.checks[at].1 = check,
+            (Ok(at), None) => drop(self.checks.remove(at)),
+            (Err(at), Some(check)) => self.checks.insert(at, (index, check)),
+            (Err(_), None) => {}
+        }
     }
 
     /// The customer's zone: the trait `timezone` if it is an IANA name, else the workspace's.

@@ -2,7 +2,7 @@
 
 use crate::segment::Touch;
 use crate::segment::test::earlier;
-use crate::segment::verdict::Asked;
+use crate::segment::verdict::{Asked, Verdict};
 use crate::state::{Engine, Timer, Triggered};
 use domain::campaign::{State, Trigger};
 use domain::{CustomerId, Timestamp};
@@ -38,24 +38,36 @@ impl Engine {
             return Vec::new();
         };
         let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope: crate::segment::Scope::default() };
-        // Only everything asked anew tells the next instant; otherwise the old one may still be ahead.
-        let mut due = if touch.everything { None } else { customer.due };
-        let mut verdicts = Vec::new();
-        for index in self.plan.concerned(touch) {
-            let verdict = asked.verdict(&self.plan.segments[index].rule);
-            due = earlier(due, verdict.check);
-            if verdict.holds != customer.is_member(index) {
-                verdicts.push((index, verdict.holds));
-            }
+        let mut concerned = self.plan.concerned(touch);
+        if !touch.is_all() {
+            // A timer asks only what may differ by now, of a hundred segments mostly one.
+            let due = customer.checks.iter().filter(|(_, check)| *check <= now).map(|(index, _)| *index as usize);
+            concerned.extend(due);
+            concerned.sort_unstable();
+            concerned.dedup();
         }
+        let verdicts: Vec<(usize, Verdict)> =
+            concerned.into_iter().map(|index| (index, asked.verdict(&self.plan.segments[index].rule))).collect();
+        let mut due = None;
         due = earlier(due, self.journeys_due(id, &asked));
         due = earlier(due, self.entries_due(&asked));
-        self.set_due(id, due);
         let Some(customer) = self.customers.get_mut(&id) else {
             return Vec::new();
         };
-        verdicts.retain(|(index, holds)| customer.set_member(*index, *holds));
-        verdicts
+        if touch.is_all() {
+            customer.checks.clear();
+        }
+        let mut changed = Vec::new();
+        for (index, verdict) in verdicts {
+            let number = u32::try_from(index).expect("definitions are bounded far below");
+            customer.set_check(number, verdict.check);
+            if customer.set_member(index, verdict.holds) {
+                changed.push((index, verdict.holds));
+            }
+        }
+        due = earlier(due, customer.checks.iter().map(|(_, check)| *check).min());
+        self.set_due(id, due);
+        changed
     }
 
     /// Sets memberships and timer from scratch, without transitions: at start.
@@ -66,6 +78,9 @@ impl Engine {
         let forgets = false;
         self.judge(id, &Touch::all());
         if forgets {
+            if let Some(customer) = self.customers.get_mut(&id) {
+                customer.checks.clear();
+            }
             self.set_due(id, None);
         }
     }

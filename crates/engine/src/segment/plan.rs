@@ -200,7 +200,7 @@ impl Uses {
 
     /// Whether something that was touched matters here.
     pub fn is_touched(&self, touch: &Touch) -> bool {
-        touch.everything
+        touch.is_all()
             || touch.consent && self.consent
             || touch.lists && self.lists
             || touch.existence && self.existence
@@ -230,6 +230,8 @@ pub struct Touch {
     pub existence: bool,
     /// Ask everything again: a new customer, a merge, a new plan.
     pub everything: bool,
+    /// Of everything only what was to be asked again by now: nothing but time has passed.
+    pub by_time: bool,
 }
 
 impl Touch {
@@ -238,8 +240,21 @@ impl Touch {
         Touch { everything: true, ..Touch::default() }
     }
 
+    /// What has to be asked again because time has passed.
+    pub fn pass_time(&mut self) {
+        if !self.everything {
+            (self.everything, self.by_time) = (true, true);
+        }
+    }
+
+    /// Whether every rule must be asked.
+    pub fn is_all(&self) -> bool {
+        self.everything && !self.by_time
+    }
+
     /// Adds what another call changed.
     pub fn add(&mut self, other: Touch) {
+        self.by_time = (self.by_time || other.by_time) && !self.is_all() && !other.is_all();
         self.streams.extend(other.streams);
         self.traits.extend(other.traits);
         self.consent |= other.consent;
@@ -363,15 +378,10 @@ impl Plan {
     }
 
     /// Streams that mean an event's name.
-    pub fn streams_of(&self, event: &str) -> impl Iterator<Item = u32> + '_ {
+    pub fn streams_of<'a>(&'a self, event: &'a str) -> impl Iterator<Item = u32> + 'a {
         let exact = self.by_event.get(event).map_or(&[][..], Vec::as_slice);
-        let prefixes: Vec<u32> = self
-            .prefixes
-            .iter()
-            .filter(|(prefix, _)| event.starts_with(prefix.as_str()))
-            .map(|(_, stream)| *stream)
-            .collect();
-        exact.iter().copied().chain(prefixes)
+        let prefixes = self.prefixes.iter().filter(move |(prefix, _)| event.starts_with(prefix.as_str()));
+        exact.iter().copied().chain(prefixes.map(|(_, stream)| *stream))
     }
 
     /// Finds or makes a stream; one that exists keeps what either needs.
@@ -396,9 +406,10 @@ impl Plan {
         index
     }
 
-    /// Segments whose verdict may differ after `touch`. An event concerns only those that mention it.
+    /// Segments whose verdict may differ after `touch`, in order; what time alone changes is not among them. An event
+    /// concerns only those that mention it.
     pub fn concerned(&self, touch: &Touch) -> Vec<usize> {
-        let only_streams = !touch.everything
+        let only_streams = !touch.is_all()
             && !touch.consent
             && !touch.lists
             && !touch.existence

@@ -404,6 +404,16 @@ impl TileEntries {
         }
     }
 
+    /// Visits everybody who has any: their place, and when and with which values their events happened.
+    #[inline]
+    pub(super) fn each(&self, mut visit: impl FnMut(usize, &[Timestamp], &[u32])) {
+        for person in &self.present {
+            let range = self.range(usize::from(*person));
+            let values = self.values.get(range.clone()).unwrap_or(&[]);
+            visit(usize::from(*person), self.times.get(range).unwrap_or(&[]), values);
+        }
+    }
+
     /// When somebody's events happened.
     #[inline]
     pub(super) fn times(&self, person: usize) -> &[Timestamp] {
@@ -477,20 +487,21 @@ impl<'a> Asking<'a> {
         let streams: Option<Vec<&TileEntries>> = self.streams.iter().map(|(stream, _)| entries.get(stream)).collect();
         let Some(streams) = streams.filter(|streams| !streams.is_empty()) else { return words };
         let mut customer = nobody();
+        let mut mark = |person: usize, holds: bool| {
+            let bit = 1 << (person % 64);
+            if holds { words[person / 64] |= bit } else { words[person / 64] &= !bit }
+        };
+        if let Some(kernel) = &self.kernel {
+            kernel.ask(&streams, self.now, mark);
+            return words;
+        }
         // Whoever is in both streams is asked twice, and answers the same.
         for person in streams.iter().flat_map(|entries| &entries.present) {
             let person = usize::from(*person);
-            let holds = match &self.kernel {
-                Some(kernel) => kernel.holds(&streams, person, self.now),
-                None => {
-                    let held = self.streams.iter().zip(&streams);
-                    customer.streams =
-                        Streams::of(held.map(|((stream, kept), entries)| (*stream, entries.entries(person, kept))));
-                    self.general(node, &customer)
-                }
-            };
-            let bit = 1 << (person % 64);
-            if holds { words[person / 64] |= bit } else { words[person / 64] &= !bit }
+            let held = self.streams.iter().zip(&streams);
+            customer.streams =
+                Streams::of(held.map(|((stream, kept), entries)| (*stream, entries.entries(person, kept))));
+            mark(person, self.general(node, &customer));
         }
         words
     }

@@ -76,40 +76,75 @@ fn scaled(kept: &Kept) -> Option<i64> {
 }
 
 impl Kernel {
-    /// Whether the condition holds of somebody. `streams`: those that it looks at.
-    #[inline]
-    pub(super) fn holds(&self, streams: &[&TileEntries], person: usize, now: Timestamp) -> bool {
-        let Some(entries) = streams.first() else { return false };
-        let times = entries.times(person);
+    /// Marks the people of a tile of whom the condition holds among those who have any of its events. `streams`: those
+    /// that it looks at; `mark`: hears of each whether it holds.
+    pub(super) fn ask(&self, streams: &[&TileEntries], now: Timestamp, mut mark: impl FnMut(usize, bool)) {
+        let Some(entries) = streams.first() else { return };
         match self {
             Kernel::Count { within, least, most } => {
-                let count = u32::try_from(counted(times, *within, now).len()).unwrap_or(u32::MAX);
-                count >= *least && most.is_none_or(|most| count <= most)
+                let edge = Edge::of(*within, now);
+                let least = *least as usize;
+                let more = most.map(|most| most as usize + 1);
+                entries.each(|person, times, _| {
+                    let has = |count| edge.has(times, now, count);
+                    mark(person, has(least) && !more.is_some_and(has));
+                });
             }
             Kernel::Sum { within, numbers, comparison } => {
-                let values = entries.values(person).get(counted(times, *within, now)).unwrap_or(&[]);
-                let number = |value: &u32| numbers.get(*value as usize).copied().unwrap_or(0);
-                let sum: i128 = values.iter().map(|value| i128::from(number(value))).sum();
-                comparison.holds(Decimal::from_i128_with_scale(sum, SCALE))
+                let edge = Edge::of(*within, now);
+                entries.each(|person, times, values| {
+                    let mut sum = 0_i128;
+                    for (time, value) in times.iter().zip(values).rev() {
+                        if time.0 <= edge.0 {
+                            break;
+                        }
+                        if *time <= now {
+                            sum += i128::from(numbers.get(*value as usize).copied().unwrap_or(0));
+                        }
+                    }
+                    mark(person, comparison.holds(Decimal::from_i128_with_scale(sum, SCALE)));
+                });
             }
-            Kernel::FirstTime(within) => times.first().is_some_and(|first| *first <= now && first.plus(*within) > now),
+            Kernel::FirstTime(within) => {
+                let edge = Edge::of(Some(*within), now);
+                entries.each(|person, times, _| {
+                    mark(person, times.first().is_some_and(|first| *first <= now && first.0 > edge.0));
+                });
+            }
             Kernel::Sequence { absent, within, recent } => {
-                let Some(then) = streams.get(1) else { return false };
-                followed(times, then.times(person), (*absent, *within, *recent), now)
+                let Some(then) = streams.get(1) else { return };
+                // Without the first event nothing holds, whatever followed.
+                entries.each(|person, times, _| {
+                    mark(person, followed(times, then.times(person), (*absent, *within, *recent), now));
+                });
             }
         }
     }
 }
 
-/// Which of some sorted instants lie in (now - within, now]. They are few, so the ends are found by walking.
-#[inline]
-fn counted(times: &[Timestamp], within: Option<Span>, now: Timestamp) -> std::ops::Range<usize> {
-    let end = times.iter().rposition(|time| *time <= now).map_or(0, |last| last + 1);
-    let start = match within {
-        None => 0,
-        Some(within) => times[..end].iter().rposition(|time| time.plus(within) <= now).map_or(0, |last| last + 1),
-    };
-    start..end
+/// The latest instant that does not count any more; the least of all numbers where all count.
+#[derive(Clone, Copy)]
+struct Edge(i64);
+
+impl Edge {
+    fn of(within: Option<Span>, now: Timestamp) -> Edge {
+        Edge(within.map_or(i64::MIN, |within| now.0.saturating_sub(within.0)))
+    }
+
+    /// Whether at least `count` of some sorted instants lie behind the edge and not after now. Those dated ahead are
+    /// few, the others are found at once.
+    #[inline]
+    fn has(self, times: &[Timestamp], now: Timestamp, count: usize) -> bool {
+        let mut end = times.len();
+        while end > 0 && times[end - 1] > now {
+            end -= 1;
+        }
+        match end.checked_sub(count) {
+            None => false,
+            Some(_) if count == 0 => true,
+            Some(at) => times[at].0 > self.0,
+        }
+    }
 }
 
 /// Whether one of `first` has begun to make the rule true by now, and still does.
