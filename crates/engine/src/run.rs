@@ -239,7 +239,7 @@ impl Engine {
         while self.tick_some(now, usize::MAX) {}
     }
 
-    /// As `tick`, but stops after about `limit` instants, so that a commit stays small.
+    /// As `tick`, but stops between two instants once about `limit` things were due, so that a commit stays small.
     /// Returns whether something due is left.
     pub fn tick_some(&mut self, now: Timestamp, limit: usize) -> bool {
         self.run_until(now, limit);
@@ -251,16 +251,15 @@ impl Engine {
     }
 
     fn run_until(&mut self, now: Timestamp, limit: usize) {
-        let mut instants = 0;
+        let mut done = 0;
         while let Some((due, _)) = self.timers.first()
             && *due <= now
-            && instants < limit
+            && done < limit
         {
             let at = (*due).max(self.clock);
             self.clock = at;
-            self.take_due(at);
+            done += self.take_due(at);
             self.settle();
-            instants += 1;
         }
     }
 
@@ -452,11 +451,14 @@ impl Engine {
     }
 
     /// Moves what is due at `at` from the timers to the work.
-    fn take_due(&mut self, at: Timestamp) {
+    /// Returns how many things that were.
+    fn take_due(&mut self, at: Timestamp) -> usize {
+        let mut taken = 0;
         while let Some((due, _)) = self.timers.first()
             && *due <= at
         {
-            let Some((due, timer)) = self.timers.pop_first() else { return };
+            let Some((due, timer)) = self.timers.pop_first() else { return taken };
+            taken += 1;
             match timer {
                 Timer::Event(position) => {
                     if let Some(call) = self.ahead.remove(&(due, position))
@@ -481,6 +483,7 @@ impl Engine {
                 }
             }
         }
+        taken
     }
 
     /// Does everything that is left to do at the present instant, in the order of the spec:

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Most calls in one commit: about 20 MB of the senders' JSON.
 const GROUP_CALLS: usize = 20_000;
-/// Most instants handled between two commits, so that a storm of timers does not hold up the door.
-const GROUP_INSTANTS: usize = 2_000;
+/// Most things that are due handled between two commits, so that a storm of timers does not hold up the door.
+const GROUP_DUE: usize = 2_000;
 /// The writer looks at the clock at least so often.
 const IDLE: Duration = Duration::from_millis(500);
 /// After a failed commit the store is tried again so often.
@@ -192,7 +192,7 @@ impl Loop {
         }
         let mut engine = write(&self.engine);
         let now = self.clock.now();
-        let more = engine.tick_some(now, GROUP_INSTANTS);
+        let more = engine.tick_some(now, GROUP_DUE);
         let free = if self.sends && !more { self.places() } else { 0 };
         let orders = if free > 0 { engine.order_attempts(Channel::Email, now, free) } else { Vec::new() };
         let commit = engine.take_commit();

@@ -24,8 +24,8 @@ use store::{Commit, HistoryLimits, Secrets, Store};
 
 /// Most messages on their way at a time: what a crash may leave uncertain.
 const IN_FLIGHT: usize = 5;
-/// Most instants handled between two commits.
-const GROUP_INSTANTS: usize = 40;
+/// Most things that are due handled between two commits.
+const GROUP_DUE: usize = 40;
 /// Steps of a run before the faults stop.
 const STEPS: usize = 100;
 /// Groups after the faults have stopped, by the end of which everything must have come to rest.
@@ -457,7 +457,7 @@ impl Simulation {
                 done.push(job);
             }
         }
-        let more = process.engine.tick_some(self.now, GROUP_INSTANTS);
+        let more = process.engine.tick_some(self.now, GROUP_DUE);
         let mut orders = Vec::new();
         if !more {
             let free = IN_FLIGHT.saturating_sub(process.workers.len());

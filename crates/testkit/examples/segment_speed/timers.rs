@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use store::Store;
 use testkit::memory_store::{MemoryDisk, MemoryStore};
 
-/// Instants that one turn of the writer takes, as in the product: calls that wait go in between.
-const INSTANTS: usize = 2_000;
+/// Things due that one turn of the writer takes, as in the product: calls that wait go in between.
+const DUE: usize = 2_000;
 const BATCH: u32 = 10_000;
 
 /// Lets `customers` people do something within one second, and turns to the second in which all of them lapse.
@@ -49,7 +49,7 @@ pub(crate) fn timers(customers: u32) -> Result<Value> {
     let mut goes_on = true;
     while goes_on {
         let turn = Instant::now();
-        goes_on = engine.tick_some(due, INSTANTS);
+        goes_on = engine.tick_some(due, DUE);
         left += engine.take_commit().transitions.len();
         longest = longest.max(turn.elapsed());
         turns += 1;
@@ -65,7 +65,7 @@ pub(crate) fn timers(customers: u32) -> Result<Value> {
         "seconds": took,
         "turns": turns,
         "longest_turn_seconds": longest.as_secs_f64(),
-        "instants_in_a_turn": INSTANTS,
+        "due_in_a_turn": DUE,
         "memory_bytes": before,
     }))
 }
