@@ -31,7 +31,7 @@ fn settings() -> Value {
             (
                 "currency",
                 or_nothing(
-                    &json!({ "type": "string", "pattern": "^[A-Z]{3}$", "description": "Of amounts that name none, such as GBP." }),
+                    &json!({ "type": "string", "pattern": "^[A-Za-z]{3}$", "description": "Of amounts that name none, such as GBP." }),
                 ),
             ),
             ("caps", caps),
