@@ -176,6 +176,17 @@ pub struct Message {
     pub written: Option<Written>,
     /// The receiver's last words, or the value that is missing.
     pub detail: Option<String>,
+    /// Who approved it and when, where its step asks for that.
+    pub approved: Option<Approval>,
+}
+
+/// A person said that a message may go, as it is written.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Approval {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
 }
 
 impl Message {

@@ -1,3 +1,4 @@
 //! Pure mathematics on plain values: no clock, no I/O, no words of the engine.
 
 pub mod assignment;
+pub mod power;

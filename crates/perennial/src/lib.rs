@@ -9,6 +9,7 @@ mod committer;
 pub mod config;
 pub mod connections;
 pub mod demo;
+pub mod dry_run;
 pub mod erase;
 pub mod gallery;
 pub mod history;

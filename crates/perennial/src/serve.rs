@@ -95,7 +95,7 @@ impl Open {
         let questions = Arc::new(Questions::new(handle.clone(), dir, &config.query)?);
         let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone(), questions.clone());
         let views = EngineViews::new(handle, sending_words(config), public_url.clone());
-        let views = views.with_door(app.door.clone()).with_questions(questions);
+        let views = views.with_door(app.door.clone()).with_questions(questions).with_dry_runs(app.dry_runs.clone());
         let mut site = Site::local(listen.port());
         if let Some(host) = public_host(config) {
             site = site.also_at(&host);

@@ -6,9 +6,11 @@
 
 pub mod channels;
 mod check;
+pub mod dry_run;
 mod expect;
 mod files;
 mod matching;
+pub mod preflight;
 mod read;
 mod report;
 mod run;

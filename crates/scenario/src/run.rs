@@ -84,7 +84,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Ended, Stop> {
 }
 
 /// SQLite in a directory that is thrown away: it may forget what a power cut interrupts, and is much quicker for it.
-fn on_disk(dir: &Path) -> Opens {
+pub(crate) fn on_disk(dir: &Path) -> Opens {
     let dir = dir.to_owned();
     Box::new(move || {
         // Fixed, so that every run is the same to the byte. Nobody outside can reach this workspace.

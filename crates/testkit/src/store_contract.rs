@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
-use domain::message::{Because, Channel, Decision, Message, Outcome, Phase, Written};
+use domain::message::{Approval, Because, Channel, Decision, Message, Outcome, Phase, Written};
 use domain::{Call, CallKind, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Span, Timestamp, Trust};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -1180,6 +1180,7 @@ pub fn message(number: u64) -> Message {
             unsubscribe_path: "/u/1".to_owned(),
         }),
         detail: Some("450 later".to_owned()),
+        approved: number.is_multiple_of(2).then(|| Approval { at: NOW, by: "Maya".to_owned() }),
     }
 }
 

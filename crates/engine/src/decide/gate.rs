@@ -16,8 +16,17 @@ use store::Arm;
 /// What the gate says.
 #[derive(Clone, PartialEq, Debug)]
 enum Answer {
-    Go { variant: Option<String>, written: Box<Written> },
-    Hold { because: Because, until: Option<Timestamp>, detail: Option<String> },
+    Go {
+        variant: Option<String>,
+        written: Box<Written>,
+    },
+    Hold {
+        because: Because,
+        until: Option<Timestamp>,
+        detail: Option<String>,
+    },
+    /// A person must say whether it may go as it is written.
+    HoldForApproval(Box<Written>),
     Skip(Because),
     Withhold(Because),
 }
@@ -70,6 +79,7 @@ impl Engine {
         match self.ask_gate(&message) {
             Answer::Go { variant, written } => self.let_through(id, variant, *written),
             Answer::Hold { because, until, detail } => self.hold(id, because, until, detail),
+            Answer::HoldForApproval(written) => self.hold_for_approval(id, *written),
             Answer::Skip(because) => self.conclude(id, Outcome::Skipped, Some(because), None),
             Answer::Withhold(because) => {
                 if because == Because::Holdout {
@@ -100,6 +110,7 @@ impl Engine {
         match self.ask_gate(message) {
             Answer::Go { .. } => return true,
             Answer::Hold { because, until, detail } => self.hold(&message.id, because, until, detail),
+            Answer::HoldForApproval(written) => self.hold_for_approval(&message.id, *written),
             Answer::Skip(because) => self.conclude(&message.id, Outcome::Skipped, Some(because), None),
             Answer::Withhold(because) => self.conclude(&message.id, Outcome::WouldHaveSent, Some(because), None),
         }
@@ -148,8 +159,8 @@ impl Engine {
                 }
             },
         };
-        if matches!(step.action, Action::Message { approve: true, .. }) {
-            return hold(Because::NeedsApproval, None);
+        if message.approved.is_none() && matches!(step.action, Action::Message { approve: true, .. }) {
+            return Answer::HoldForApproval(Box::new(written));
         }
         if let Some(held) = self.ask_limits(message, &prepared.campaign, person) {
             return held;

@@ -248,6 +248,7 @@ impl Engine {
             expires: domain::time::LATEST,
             written: None,
             detail: None,
+            approved: None,
         };
         self.messages.insert(id.clone(), message);
         self.save_journey(journey_id);

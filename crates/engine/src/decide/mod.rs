@@ -1,5 +1,6 @@
 //! Campaigns at work: entries, steps, goals, exits, and the one gate before every message.
 
+pub mod approve;
 pub mod due;
 pub mod entry;
 pub mod gate;
@@ -7,6 +8,7 @@ pub mod give;
 pub mod journey;
 pub mod limits;
 pub mod moved;
+pub mod past;
 pub mod prepared;
 pub mod program;
 pub mod wait;

@@ -140,6 +140,23 @@ impl People {
         People { erased, ..People::default() }
     }
 
+    /// The same names, numbers and joins, as known before the first call: nobody has a row of the journal or shares a record.
+    pub fn without_calls(&self) -> People {
+        let nodes = self.nodes.iter().map(|node| Node { rows: Vec::new(), last_row: 0, ..node.clone() }).collect();
+        People {
+            nodes,
+            users: self.users.clone(),
+            visitors: self.visitors.clone(),
+            edges: self.edges.clone(),
+            members: self.members.clone(),
+            promised: self.promised.clone(),
+            sharing: Sharing::default(),
+            partings: 0,
+            parted: Vec::new(),
+            erased: self.erased.clone(),
+        }
+    }
+
     /// Names that were erased, by number.
     pub fn erased(&self) -> Vec<ErasedName> {
         self.erased.values().cloned().collect()

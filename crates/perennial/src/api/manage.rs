@@ -1,5 +1,6 @@
 //! `/api`: what commands and other programs ask and change. Commands use it whether a server runs or not.
 
+use crate::api::definitions::Author;
 use crate::api::openapi::{list_of, shape};
 use crate::api::operations::{self, Operation};
 use crate::api::problems::{Answer, Fault, Problem, ask, say_as_problem};
@@ -72,6 +73,11 @@ pub fn operations() -> Vec<Operation> {
             .takes("query", "campaign", "Of one campaign.", word())
             .answers(list_of("Decision"))
             .may_say(&["not_found"]),
+        Operation::new(Method::POST, "/api/messages/{id}/approve", "approveMessage", "A message that waits for a person's word may go, as it is written.", approve)
+            .says("The rest of the gate is still before it: it may be held by a cap or by quiet hours. Messages that wait: `SELECT message FROM messages WHERE because = 'needs_approval'`.")
+            .takes_json(json!({ "type": "object", "additionalProperties": false, "properties": { "by": { "type": "string", "description": "Who says so." } } }))
+            .answers(json!({ "type": "object", "required": ["approved"], "properties": { "approved": { "type": "string" } } }))
+            .may_say(&["refused"]),
         Operation::new(Method::GET, "/api/keys", "listKeys", "All write keys, without their secrets.", keys).answers(list_of("Key")),
         Operation::new(Method::POST, "/api/keys", "createKey", "Makes a write key.", add_key)
             .takes_json(shape("KeyAsked"))
@@ -186,6 +192,14 @@ async fn campaign(State(app): State<Shared>, Path(name): Path<String>) -> Answer
 struct DecisionsAsked {
     customer: Option<String>,
     campaign: Option<String>,
+}
+
+async fn approve(State(app): State<Shared>, Path(id): Path<String>, Json(author): Json<Author>) -> Answer {
+    let by = author.name()?;
+    let message = domain::MessageId(id.as_str().into());
+    let done = app.handle.change_later(1, move |engine, now| engine.approve(&message, &by, now)).await?;
+    done.map_err(|error| Fault::Conflict(error.to_string()))?;
+    Ok(Json(json!({ "approved": id })))
 }
 
 async fn decisions(State(app): State<Shared>, Query(asked): Query<DecisionsAsked>) -> Answer {
@@ -434,6 +448,7 @@ pub fn app(
         ..DoorOptions::default()
     };
     Arc::new(App {
+        dry_runs: Arc::new(crate::dry_run::DryRuns::new(handle.clone())),
         handle,
         door,
         public_url: public_url.to_owned(),

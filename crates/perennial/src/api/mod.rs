@@ -1,6 +1,7 @@
 //! HTTP beside the pages: `/v1` for SDKs, `/api` for commands and other programs, links in messages, health.
 
 pub mod definitions;
+mod dry_run;
 mod export;
 pub mod letters;
 pub mod manage;
@@ -35,6 +36,8 @@ pub struct App {
     pub token: String,
     /// Answers questions in SQL.
     pub questions: Arc<Questions>,
+    /// Tries campaigns on the past.
+    pub dry_runs: Arc<crate::dry_run::DryRuns>,
     /// Sessions of the pages, for login links.
     pub sessions: Arc<crate::pages::Sessions>,
     /// Lists of past members for the pages after the first.
@@ -55,6 +58,7 @@ pub fn operations() -> Vec<operations::Operation> {
     let segments = segments::operations().into_iter().chain(definitions::operations());
     segments
         .chain(manage::operations())
+        .chain(dry_run::operations())
         .chain(query::operations())
         .chain(export::operations())
         .chain(schemas::operations())

@@ -1,6 +1,7 @@
 //! `/api/openapi.json` and the page `/api`: what the operations say of themselves, as a document and to read.
 
 mod shapes;
+mod tried;
 
 use crate::api::Shared;
 use crate::api::operations::Operation;

@@ -6,6 +6,7 @@ mod folder;
 mod query;
 mod show;
 mod test;
+mod tried;
 
 use crate::client::{Client, Create, WrongUsage, exit_status};
 use crate::config::Config;
@@ -125,6 +126,8 @@ enum Command {
         #[arg(long)]
         campaign: Option<String>,
     },
+    /// What a campaign would have done on the real past: sends nothing, changes nothing
+    Simulate(tried::Simulate),
     /// Run scenario files: tests for segments and campaigns
     Test(test::Test),
     /// Ask anything in SQL; only reads
@@ -285,6 +288,11 @@ enum CampaignsCommand {
         /// Its name
         name: String,
     },
+    /// Before it starts: whom it reaches today and in a month, and what could be measured
+    Preflight {
+        /// Its name, or a file of definitions with one campaign
+        campaign: String,
+    },
 }
 
 /// How a command ended well.
@@ -408,14 +416,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
         Command::Pull { path } => with(client(Create::No)?, |client| folder::pull(client, &path, &out))?,
         Command::Segments { command } => segments(client(Create::No)?, &command, &out)?,
         Command::Customers { command } => customers(client(Create::No)?, &command, &out)?,
-        Command::Campaigns { command } => {
-            let path = match &command {
-                CampaignsCommand::List => "/api/campaigns".to_owned(),
-                CampaignsCommand::Show { name } => format!("/api/campaigns/{}", crate::client::in_url(name)),
-            };
-            let answer = with(client(Create::No)?, |client| client.get(&path))?;
-            out.answer(&answer, |print| show::campaigns(print, &answer))?;
-        }
+        Command::Campaigns { command } => campaigns(client(Create::No)?, &command, &out)?,
         Command::Decisions { customer, campaign } => {
             if customer.is_none() && campaign.is_none() {
                 return Err(WrongUsage("say whose: --customer ID or --campaign NAME".to_owned()).into());
@@ -429,6 +430,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             let answer = with(client(Create::No)?, |client| client.get(path.trim_end_matches('&')))?;
             out.answer(&answer, |print| show::decisions(print, &answer))?;
         }
+        Command::Simulate(asked) => with(client(Create::No)?, |client| tried::simulate(client, &asked, &out))?,
         Command::Test(test) => return test::test(&test, &out),
         Command::Query(query) => query::query(&query, || client(Create::No), &out)?,
         Command::Schema { kind } => match crate::api::schemas::find(&kind) {
@@ -510,6 +512,18 @@ fn segments(client: Client, command: &SegmentsCommand, out: &Out) -> anyhow::Res
         SegmentsCommand::Diff { .. } => show::diff(print, &answer["diff"]),
         SegmentsCommand::Why { .. } => show::why(print, &answer),
     })
+}
+
+fn campaigns(client: Client, command: &CampaignsCommand, out: &Out) -> anyhow::Result<()> {
+    let path = match command {
+        CampaignsCommand::List => "/api/campaigns".to_owned(),
+        CampaignsCommand::Show { name } => format!("/api/campaigns/{}", crate::client::in_url(name)),
+        CampaignsCommand::Preflight { campaign } => {
+            return with(client, |client| tried::preflight(client, campaign, out));
+        }
+    };
+    let answer = with(client, |client| client.get(&path))?;
+    out.answer(&answer, |print| show::campaigns(print, &answer))
 }
 
 /// All members, page by page.

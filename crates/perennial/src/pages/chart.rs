@@ -210,7 +210,7 @@ pub struct BarPart {
     pub words: String,
     /// How many.
     pub count: Count,
-    /// The address that lists them.
+    /// The address that lists them; empty: there is none.
     pub opens: String,
 }
 

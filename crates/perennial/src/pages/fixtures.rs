@@ -1,5 +1,8 @@
 //! Invented shops, to look at pages and to test them: much data, no data, ugly data. No part of the product.
 
+#[path = "fixtures/tried.rs"]
+mod tried;
+
 use std::sync::{Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -31,6 +34,7 @@ use crate::pages::segment::{DiffLine, Mark, MemberRow, Movement, OverlapRow, Seg
 use crate::pages::segments::{SegmentRow, SegmentsView};
 use crate::pages::session::Notice;
 use crate::pages::text::{Count, Money, Prose, Tag, Tone};
+use crate::pages::tried::{TriedView, Try};
 use crate::pages::why::{WhyReason, WhyRow, WhyView};
 use crate::pages::{Order, PageError, Views};
 use domain::segment::EventName;
@@ -549,6 +553,10 @@ impl Views for Shop {
         Ok(CampaignsView { rows: rows.collect() })
     }
 
+    fn tried(&self, name: &str, asked: Option<Try>) -> Result<TriedView, PageError> {
+        self.tried_view(name, asked)
+    }
+
     fn campaign(&self, name: &str, decisions: &Filter) -> Result<CampaignView, PageError> {
         let is_known = self.is_ugly() || ["win-back", "birthday", "fresh"].contains(&name);
         if self.is_empty() || !is_known {
@@ -640,6 +648,8 @@ impl Views for Shop {
         Ok(OutboxView {
             counts: Outcome::ALL.into_iter().zip(counts).collect(),
             uncertain: [5, 11].map(|place| self.message_row(place)).to_vec(),
+            approvals: [3, 4].map(|place| self.message_row(place)).to_vec(),
+            approvals_in_all: self.count(31),
             found: Count::from(rows.len()),
             next: (!rows.is_empty() && filter.after.is_none()).then(|| self.words(3, "m20")),
             rows,

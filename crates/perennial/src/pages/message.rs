@@ -78,6 +78,10 @@ impl MessagePage {
         self.view.verdict.outcome == Outcome::Uncertain && !self.view.is_seen
     }
 
+    fn waits_for_approval(&self) -> bool {
+        self.view.verdict.outcome == Outcome::Held && self.view.verdict.because.as_deref() == Some("needs_approval")
+    }
+
     fn has_left(&self) -> bool {
         matches!(self.view.verdict.outcome, Outcome::Sent | Outcome::Uncertain)
     }

@@ -33,6 +33,7 @@ pub mod segment;
 pub mod segments;
 pub mod session;
 pub mod text;
+pub mod tried;
 mod views;
 pub mod why;
 

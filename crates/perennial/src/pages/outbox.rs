@@ -16,6 +16,10 @@ pub struct OutboxView {
     pub counts: Vec<(Outcome, Count)>,
     /// Messages of which nobody knows whether they went out and that no person has looked at; all of them, up to 50.
     pub uncertain: Vec<MessageRow>,
+    /// Messages that wait for a person's word, the oldest first; some of them.
+    pub approvals: Vec<MessageRow>,
+    /// All of these.
+    pub approvals_in_all: Count,
     /// This page of messages that the filter lets through, latest first.
     pub rows: Vec<MessageRow>,
     /// How many the filter lets through.

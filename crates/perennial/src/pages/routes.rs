@@ -29,7 +29,7 @@ use super::segment::{SegmentPage, SizePart};
 use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};
 use super::views::{Order, PageError, Views};
-use super::{Pages, assets, build, gallery, why};
+use super::{Pages, assets, build, gallery, tried, why};
 
 /// A definition of 200 nodes is a few dozen kilobytes; a megabyte is beyond any that would be accepted.
 const FORM_BYTES: usize = 1024 * 1024;
@@ -55,6 +55,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/edit/segment/preview", post(build::preview))
         .route("/campaigns", get(campaigns))
         .route("/campaigns/{name}", get(campaign))
+        .route("/campaigns/{name}/try", get(tried::tried).post(tried::try_it))
         .route("/campaigns/{name}/pause", post(pause))
         .route("/campaigns/{name}/resume", post(resume))
         .route("/campaigns/{name}/stop", post(stop))
@@ -62,6 +63,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/messages/{id}", get(message))
         .route("/messages/{id}/body", get(message_body))
         .route("/messages/{id}/seen", post(seen))
+        .route("/messages/{id}/approve", post(approve))
         .route("/sources", get(ingest))
         .route("/sources/replay", post(replay))
         .route("/query", get(query).post(ask))
@@ -519,6 +521,10 @@ async fn stop(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit
 
 async fn seen(State(pages): State<Pages>, Path(id): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
     pages.carry_out(visit, Order::MarkSeen(id.clone()), Place::Message(id)).await
+}
+
+async fn approve(State(pages): State<Pages>, Path(id): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::Approve(id.clone()), Place::Message(id)).await
 }
 
 async fn replay(State(pages): State<Pages>, Posted(visit, form): Posted<ReasonForm>) -> Response {

@@ -17,6 +17,7 @@ use super::outbox::OutboxView;
 use super::segment::SegmentView;
 use super::segments::SegmentsView;
 use super::session::Notice;
+use super::tried::{TriedView, Try};
 use super::why::WhyView;
 use crate::builder::Seen;
 use domain::segment::EventName;
@@ -55,6 +56,8 @@ pub trait Views: Send + Sync + 'static {
     fn campaigns(&self) -> Result<CampaignsView, PageError>;
     /// A campaign by name; the decisions that the filter lets through.
     fn campaign(&self, name: &str, decisions: &Filter) -> Result<CampaignView, PageError>;
+    /// A campaign that is tried, if something is asked: it may take minutes. Sends nothing, changes nothing.
+    fn tried(&self, name: &str, asked: Option<Try>) -> Result<TriedView, PageError>;
     /// A page of messages that the filter lets through.
     fn messages(&self, filter: &Filter) -> Result<OutboxView, PageError>;
     /// A message by id.
@@ -121,6 +124,8 @@ pub enum Order {
     ResumeCampaign(String),
     /// End it for good.
     StopCampaign(String),
+    /// A message may go, as it is written.
+    Approve(String),
     /// A person has looked at an uncertain message.
     MarkSeen(String),
     /// Try the refused calls of a reason again, or all.

@@ -30,6 +30,7 @@ impl<H: House> EngineViews<H> {
             Order::PauseCampaign(name) => self.set_state(name, State::Paused),
             Order::ResumeCampaign(name) => self.set_state(name, State::Running),
             Order::StopCampaign(name) => self.set_state(name, State::Stopped),
+            Order::Approve(id) => self.approve(id),
             Order::MarkSeen(id) => self.mark_seen(id),
             Order::Replay { reason } => self.replay(reason),
         }
@@ -128,6 +129,26 @@ impl<H: House> EngineViews<H> {
             State::Paused => "Paused. Nobody enters and nothing goes; waits run on.",
             State::Running => "It runs again. What fell due meanwhile goes through the gate now.",
             State::Stopped => "Stopped. Everybody inside has left, held messages will not go out.",
+        }))
+    }
+
+    fn approve(&self, id: &str) -> Result<Notice, PageError> {
+        let id = MessageId(id.into());
+        let done = self.change({
+            let id = id.clone();
+            move |engine, now| engine.approve(&id, "somebody on a page", now)
+        })?;
+        done.map_err(|error| PageError::Refused(error.to_string()))?;
+        let held = {
+            let engine = self.house.read();
+            engine.message_under_way(&id).and_then(|message| message.because)
+        };
+        Ok(Notice::done(match held {
+            None => "Approved. It is on its way.".to_owned(),
+            Some(because) => {
+                let why = crate::pages::outcome::because_in_words(because.word());
+                format!("Approved. It goes as soon as the gate lets it: {why}.")
+            }
         }))
     }
 

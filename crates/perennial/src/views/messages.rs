@@ -18,6 +18,8 @@ use engine::report::messages::{Attempted, Decided, MessageReport, Messages, Mess
 
 /// Messages on a page.
 const ROWS: u32 = 30;
+/// Messages to be approved on the first page of them.
+const APPROVALS: usize = 20;
 
 impl<H: House> EngineViews<H> {
     pub(super) fn outbox_view(&self, filter: &Filter) -> Result<OutboxView, PageError> {
@@ -38,8 +40,15 @@ impl<H: House> EngineViews<H> {
             if !count(Outcome::Waiting).is_zero() {
                 counts.push((Outcome::Waiting, count(Outcome::Waiting)));
             }
+            let approvals = engine.waiting_for_approval();
             Ok(OutboxView {
                 counts,
+                approvals_in_all: approvals.len().into(),
+                approvals: approvals
+                    .iter()
+                    .take(APPROVALS)
+                    .map(|message| row(engine, &engine.message_row(message)))
+                    .collect(),
                 uncertain: uncertain.iter().map(|message| row(engine, &engine.message_row(message))).collect(),
                 rows: found.messages.iter().map(|message| row(engine, message)).collect(),
                 found: Count(found.found),

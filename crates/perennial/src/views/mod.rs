@@ -22,12 +22,14 @@ mod segments;
 mod sizes;
 #[cfg(test)]
 mod tests;
+mod tried;
 mod words;
 pub mod yaml;
 
 pub use house::House;
 
 use crate::builder::Seen;
+use crate::dry_run::DryRuns;
 use crate::pages::build::Glance;
 use crate::pages::campaign::CampaignView;
 use crate::pages::campaigns::CampaignsView;
@@ -45,6 +47,7 @@ use crate::pages::outbox::OutboxView;
 use crate::pages::segment::SegmentView;
 use crate::pages::segments::SegmentsView;
 use crate::pages::session::Notice;
+use crate::pages::tried::{TriedView, Try};
 use crate::pages::why::WhyView;
 use crate::pages::{Order, PageError, Views};
 use crate::questions::{QuestionError, Questions};
@@ -68,6 +71,7 @@ pub struct EngineViews<H = Handle> {
     public_url: String,
     door: DoorOptions,
     questions: Option<Arc<Questions>>,
+    dry_runs: Option<Arc<DryRuns>>,
     ledger: Arc<RwLock<Ledger>>,
     pulse: Arc<pulse::Pulse>,
     sizes: Arc<sizes::Sizes>,
@@ -83,6 +87,7 @@ impl<H: House> EngineViews<H> {
             public_url,
             door: DoorOptions::default(),
             questions: None,
+            dry_runs: None,
             ledger: Arc::default(),
             pulse: Arc::new(pulse::Pulse::new(PATIENCE)),
             sizes: Arc::default(),
@@ -101,6 +106,13 @@ impl<H: House> EngineViews<H> {
     #[must_use]
     pub fn with_questions(mut self, questions: Arc<Questions>) -> EngineViews<H> {
         self.questions = Some(questions);
+        self
+    }
+
+    /// Tries campaigns by this.
+    #[must_use]
+    pub fn with_dry_runs(mut self, dry_runs: Arc<DryRuns>) -> EngineViews<H> {
+        self.dry_runs = Some(dry_runs);
         self
     }
 
@@ -223,6 +235,10 @@ impl<H: House> Views for EngineViews<H> {
 
     fn campaign(&self, name: &str, decisions: &Filter) -> Result<CampaignView, PageError> {
         self.campaign_view(name, decisions)
+    }
+
+    fn tried(&self, name: &str, asked: Option<Try>) -> Result<TriedView, PageError> {
+        self.tried_view(name, asked)
     }
 
     fn messages(&self, filter: &Filter) -> Result<OutboxView, PageError> {

@@ -429,11 +429,14 @@ fn what_a_running_server_answers_is_what_the_document_says() {
     let document = Document::of(&house);
     let key = house.key("server");
     house.call(&key, json!({ "type": "identify", "userId": "c-01", "traits": { "email": "one@example.com", "name": "One", "city": "Leeds" } })).assert_success();
-    house.define("template: hello\nsubject: Hello\nbody: Hello\n---\ncampaign: hello\nenter: { on: { enters: recent } }\nsteps: [ { message: hello } ]\n---\nsegment: recent\nwhere: { all: [ { did: Order Completed, within: 3650d }, { trait: city, exists: true } ] }\n");
+    house.define("purpose: marketing\ndefault: granted\n---\ntemplate: hello\nsubject: Hello\nbody: Hello\n---\ncampaign: asked\nenter: { on: { enters: recent } }\ngoal: { did: Order Completed, within: 7d }\nsteps: [ { message: hello, approve: true } ]\n---\ncampaign: hello\nenter: { on: { enters: recent } }\nsteps: [ { message: hello } ]\n---\nsegment: recent\nwhere: { all: [ { did: Order Completed, within: 3650d }, { trait: city, exists: true } ] }\n");
     let at = "as_of=2026-01-03T00:00:00Z";
     let folder = json!({ "by": "x", "dry_run": true, "seen": {}, "documents": [{ "origin": "a", "text": "segment: recent\nwhere: { did: Order Complete }" }] });
     let mut apply = folder.clone();
     apply["dry_run"] = false.into();
+    let waits = json!({ "sql": "SELECT message FROM messages WHERE because = 'needs_approval'" });
+    let waits = ask(&house, "POST", "/api/query", &[JSON], waits.to_string());
+    let waiting = waits.json()["rows"][0][0].as_str().unwrap_or_else(|| panic!("{waits:?}")).to_owned();
     let pair = json!({ "a": "c-03", "b": "c-04" });
     let asked: Vec<Asked<'_>> = vec![
         ("createSegment", "POST", "/api/segments".into(), vec![YAML], BUYERS.into()),
@@ -469,6 +472,13 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("eraseCustomer", "POST", "/api/customers/c-03/erase".into(), vec![JSON], "{}".into()),
         ("listCampaigns", "GET", "/api/campaigns".into(), vec![], String::new()),
         ("getCampaign", "GET", "/api/campaigns/hello".into(), vec![], String::new()),
+        ("approveMessage", "POST", format!("/api/messages/{waiting}/approve"), vec![JSON], json!({ "by": "Maya" }).to_string()),
+        ("approveMessage", "POST", format!("/api/messages/{waiting}/approve"), vec![JSON], "{}".into()),
+        ("simulateCampaign", "POST", "/api/simulate".into(), vec![JSON], json!({ "campaign": "asked", "from": "-30d", "to": "now" }).to_string()),
+        ("simulateCampaign", "POST", "/api/simulate".into(), vec![JSON], json!({ "campaign": "none", "from": "-30d" }).to_string()),
+        ("simulateCampaign", "POST", "/api/simulate".into(), vec![JSON], json!({ "campaign": "asked", "from": "soon" }).to_string()),
+        ("preflightCampaign", "POST", "/api/preflight".into(), vec![JSON], json!({ "campaign": "asked" }).to_string()),
+        ("preflightCampaign", "POST", "/api/preflight".into(), vec![JSON], json!({ "definitions": "campaign: x\nenter: { on: { did: X } }\nsteps: [ { message: nothing } ]" }).to_string()),
         ("listDecisions", "GET", "/api/decisions?customer=c-01".into(), vec![], String::new()),
         ("listKeys", "GET", "/api/keys".into(), vec![], String::new()),
         ("createKey", "POST", "/api/keys".into(), vec![JSON], json!({ "kind": "browser", "source": "web" }).to_string()),
@@ -508,6 +518,13 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("deleteSegment", 409),
         ("eraseCustomer", 200),
         ("eraseCustomer", 404),
+        ("approveMessage", 200),
+        ("approveMessage", 409),
+        ("simulateCampaign", 200),
+        ("simulateCampaign", 404),
+        ("simulateCampaign", 400),
+        ("preflightCampaign", 200),
+        ("preflightCampaign", 400),
         ("rebuild", 200),
         ("exportCalls", 200),
     ] {

@@ -131,4 +131,64 @@ fn online_retail_is_imported_once_however_often_and_however_it_is_started() {
     assert_eq!(journal(&desk), expected);
     desk.json(&["apply", &desk.file("segments.yaml", SEGMENTS)]);
     assert_counts(&desk);
+    assert_dry_run(&desk);
+}
+
+/// Thanks whoever spends 500 pounds at once, no more than every 30 days. Nobody in the file has an address, so it speaks to
+/// them in the app.
+const THANKS: &str = "
+purpose: marketing
+default: granted
+---
+template: thanks
+channel: in_app
+subject: Thank you
+body: For so large an order
+---
+campaign: thanks
+enter: { on: { did: Order Completed, where: { revenue: { at_least: 500 } } }, again: { after: 30d } }
+holdout: 25%
+steps: [ { message: thanks } ]
+";
+
+/// A year of real orders, lived through again: as many thanks as the orders themselves say.
+fn assert_dry_run(desk: &Desk) {
+    let (from, to) = ("2010-12-09T00:00:00Z", "2011-12-09T00:00:00Z");
+    let store = perennial::runtime::open_store(&desk.data()).unwrap();
+    let mut orders: Vec<(domain::Timestamp, String)> = Vec::new();
+    let mut visit = |row: store::JournalRow| {
+        for call in row.calls.iter().filter(|call| call.event.as_deref() == Some("Order Completed")) {
+            let body: Value = serde_json::from_str(call.body.get()).unwrap();
+            let is_large = thousandths(&body["revenue"].to_string()) >= 500_000;
+            let is_within = (from..to).contains(&call.timestamp.to_string().as_str());
+            if is_large && is_within {
+                orders.push((call.timestamp, call.name().to_string()));
+            }
+        }
+        Ok(())
+    };
+    store.reader().unwrap().replay(RowId(0), &mut visit).unwrap();
+    drop(store);
+    orders.sort();
+    let mut thanked: BTreeMap<String, Vec<domain::Timestamp>> = BTreeMap::new();
+    for (at, customer) in orders {
+        let own = thanked.entry(customer).or_default();
+        if own.last().is_none_or(|last| last.plus(domain::Span::days(30)) <= at) {
+            own.push(at);
+        }
+    }
+    let expected: usize = thanked.values().map(Vec::len).sum();
+    assert!(expected > 2_000, "{expected}");
+    let file = desk.file("thanks.yaml", THANKS);
+    let run = desk.json(&["simulate", &file, "--from", from, "--to", to]);
+    assert_eq!((&run["entries"], &run["people"]), (&json!(expected), &json!(thanked.len())));
+    let count = |outcome: &str| {
+        let rows = run["outcomes"].as_array().unwrap().iter().filter(|row| row["outcome"] == outcome);
+        rows.map(|row| row["messages"].as_u64().unwrap()).sum::<u64>()
+    };
+    let (sent, held_out) = (count("sent"), count("would_have_sent"));
+    assert_eq!(sent + held_out, expected as u64);
+    let share = held_out as f64 / expected as f64;
+    assert!((0.2..0.3).contains(&share), "a quarter is held out: {share}");
+    assert_eq!(desk.json(&["campaigns", "list"]), json!([]), "nothing of it stays");
 }

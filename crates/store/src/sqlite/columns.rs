@@ -5,7 +5,7 @@ use crate::{
     Attempt, CampaignFacts, DefinitionVersion, Exposure, Journey, Key, MessageCount, RecordKey, Refused, Suppression,
     Tally, TallyKey, Task, Transition, Webhook,
 };
-use domain::message::{Decision, Message, Written};
+use domain::message::{Approval, Decision, Message, Written};
 use domain::{CustomerId, MessageId};
 use rusqlite::{Connection, Params, Result};
 use std::sync::Arc;
@@ -126,7 +126,7 @@ pub(super) fn webhook(columns: &mut Columns<'_, '_>) -> Result<Webhook> {
 }
 
 pub(super) const MESSAGE: &str = "id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms, \
-    outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail";
+    outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail, approved_at_ms, approved_by";
 /// Columns of `letters`, after those of `messages`.
 pub(super) const LETTER: &str = "to_address, to_name, subject, text, html, unsubscribe_path";
 /// Reads `MESSAGE`: a message without what was written.
@@ -149,8 +149,14 @@ pub(super) fn message(columns: &mut Columns<'_, '_>) -> Result<Message> {
         due: columns.instant_if_any()?,
         expires: columns.instant()?,
         detail: columns.take()?,
+        approved: approval(columns)?,
         written: None,
     })
+}
+
+fn approval(columns: &mut Columns<'_, '_>) -> Result<Option<Approval>> {
+    let (at, by) = (columns.instant_if_any()?, columns.take::<Option<String>>()?);
+    Ok(at.map(|at| Approval { at, by: by.unwrap_or_default() }))
 }
 
 /// Reads `number` and `MESSAGE`.

@@ -121,11 +121,13 @@ fn add_decisions(connection: &Connection, decisions: &[Decision]) -> rusqlite::R
 fn put_messages(connection: &Connection, messages: &[Message]) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
         "INSERT INTO messages (id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms,
-             outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+             outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail,
+             approved_at_ms, approved_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
          ON CONFLICT (id) DO UPDATE SET customer = ?2, campaign = ?3, step = ?4, template = ?5, variant = ?6,
              channel = ?7, purpose = ?8, decided_at_ms = ?9, outcome = ?10, because = ?11, outcome_at_ms = ?12,
-             attempts = ?13, phase = ?14, due_ms = ?15, expires_ms = ?16, detail = ?17
+             attempts = ?13, phase = ?14, due_ms = ?15, expires_ms = ?16, detail = ?17,
+             approved_at_ms = ?18, approved_by = ?19
          RETURNING number",
     )?;
     // The parts sent are many times larger than the rest and almost never change: they are written once,
@@ -156,7 +158,9 @@ fn put_messages(connection: &Connection, messages: &[Message]) -> rusqlite::Resu
                 message.phase.map(|phase| phase.word()),
                 millis(message.due),
                 message.expires.0,
-                message.detail
+                message.detail,
+                millis(message.approved.as_ref().map(|approval| approval.at)),
+                message.approved.as_ref().map(|approval| &approval.by)
             ],
             |row| row.get(0),
         )?;

@@ -6,46 +6,50 @@ use serde_json::{Map, Value, json};
 /// All shapes.
 pub(super) fn all() -> Value {
     let mut all = Map::new();
-    for (name, value) in
-        about_segments().into_iter().chain(about_definitions()).chain(about_customers()).chain(about_the_rest())
+    for (name, value) in about_segments()
+        .into_iter()
+        .chain(about_definitions())
+        .chain(about_customers())
+        .chain(about_the_rest())
+        .chain(super::tried::shapes())
     {
         all.insert(name.to_owned(), value);
     }
     all.into()
 }
 
-type Shape = (&'static str, Value);
-type Fields<const N: usize> = [(&'static str, Value); N];
+pub(super) type Shape = (&'static str, Value);
+pub(super) type Fields<const N: usize> = [(&'static str, Value); N];
 
 /// A map with fields that are always there, and fields that may be.
-fn object<const N: usize, const M: usize>(description: &str, always: Fields<N>, maybe: Fields<M>) -> Value {
+pub(super) fn object<const N: usize, const M: usize>(description: &str, always: Fields<N>, maybe: Fields<M>) -> Value {
     let required: Vec<&str> = always.iter().map(|(name, _)| *name).collect();
     let properties: Map<String, Value> =
         always.into_iter().chain(maybe).map(|(name, schema)| (name.to_owned(), schema)).collect();
     json!({ "type": "object", "description": description, "required": required, "properties": properties })
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn maybe_text() -> Value {
+pub(super) fn maybe_text() -> Value {
     json!({ "type": ["string", "null"] })
 }
 
-fn count() -> Value {
+pub(super) fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-fn maybe_count() -> Value {
+pub(super) fn maybe_count() -> Value {
     json!({ "type": ["integer", "null"], "minimum": 0 })
 }
 
-fn flag() -> Value {
+pub(super) fn flag() -> Value {
     json!({ "type": "boolean" })
 }
 
-fn instant() -> Value {
+pub(super) fn instant() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
@@ -57,11 +61,11 @@ fn any_map() -> Value {
     json!({ "type": "object" })
 }
 
-fn word_of(words: &[&str]) -> Value {
+pub(super) fn word_of(words: &[&str]) -> Value {
     json!({ "type": "string", "enum": words })
 }
 
-fn list(items: Value) -> Value {
+pub(super) fn list(items: Value) -> Value {
     let mut list = json!({ "type": "array" });
     list["items"] = items;
     list
