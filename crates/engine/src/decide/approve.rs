@@ -36,6 +36,8 @@ impl Engine {
         }
         message.approved = Some(Approval { at: now, by: by.to_owned() });
         let message = message.clone();
+        // From here on it is on its way to this address, and nobody else who has it gets this step.
+        self.note_address(&message, None);
         self.pending.messages.push(message);
         self.work.gate.insert(id.clone());
         self.settle();

@@ -426,7 +426,10 @@ impl Engine {
                 self.note_address(&message, None);
             }
             Some(Outcome::Held) => {
-                self.note_address(&message, None);
+                // What waits for a person's word has taken no address yet.
+                if message.because != Some(Because::NeedsApproval) {
+                    self.note_address(&message, None);
+                }
                 self.restore_rest(&message);
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! What keeps a message back, in which order, and what lets it go.
 
 use crate::shop;
+use engine::decide::approve::NotApproved;
 use serde_json::{Value, json};
 use testkit::{Keeps, Shop};
 
@@ -347,6 +348,34 @@ fn a_message_that_needs_a_persons_approval_waits_for_it_and_expires() {
         ["2026-03-02T12:00:00Z ana careful held: needs_approval", "2026-03-05T12:00:00Z ana careful skipped: expired"]
     );
     assert!(shop.deliveries().is_empty());
+}
+
+#[test]
+fn what_a_person_read_and_approved_is_what_goes_and_the_rest_of_the_gate_is_still_before_it() {
+    let shop = with_settings("quiet_hours: { from: '21:00', to: '08:00' }", json!({ "first_name": "Ana" }));
+    shop.define(
+        "template: personal\nsubject: 'For {{ customer.first_name }}'\nbody: We thought of you\n---\ncampaign: careful\nenter: { on: { did: visit } }\nsteps: [ { message: personal, approve: true } ]\n---\ncampaign: nudge\nstate: stopped\nenter: { on: { did: visit } }\nsteps: [ { message: hello } ]",
+    );
+    visits(&shop, "ana");
+    shop.restart();
+    let waiting = shop.engine().waiting_for_approval()[0].id.clone();
+    shop.customer("ana").identifies(json!({ "first_name": "Anastasia" }));
+    shop.at("2026-03-02T22:00:00Z");
+    assert_eq!(shop.messages(), ["ana careful held: needs_approval"]);
+    let approve = |id: &domain::MessageId| {
+        let now = shop.now();
+        let done = shop.engine_mut().approve(id, "Maya", now);
+        shop.settle();
+        done
+    };
+    assert_eq!(approve(&waiting), Ok(()));
+    assert_eq!(approve(&waiting), Err(NotApproved::Already));
+    assert_eq!(approve(&domain::MessageId("m_none".into())), Err(NotApproved::Over));
+    shop.restart();
+    assert_eq!(shop.messages(), ["ana careful held: quiet_hours"]);
+    shop.at("2026-03-03T08:00:00Z");
+    assert_eq!(shop.messages(), ["ana careful sent"]);
+    assert_eq!(shop.deliveries()[0].written.subject, "For Ana", "as it was read, not as it would be now");
 }
 
 #[test]
