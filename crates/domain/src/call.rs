@@ -188,7 +188,17 @@ impl Call {
     /// The body parsed, without amounts that are set apart: whatever adds up or asks reads this. The body was checked
     /// to be an object when the call was accepted.
     pub fn body_value(&self) -> serde_json::Value {
-        let mut body = serde_json::from_str(self.body.get()).unwrap_or(serde_json::Value::Null);
+        self.without_quarantined(serde_json::from_str(self.body.get()).unwrap_or(serde_json::Value::Null))
+    }
+
+    /// As `body_value`, with none but the wanted keys at the top: of a wide body that few ask about little is made.
+    pub fn body_value_of(&self, is_wanted: &dyn Fn(&str) -> bool) -> serde_json::Value {
+        let mut json = serde_json::Deserializer::from_str(self.body.get());
+        let body = serde::Deserializer::deserialize_map(&mut json, Wanted(is_wanted));
+        self.without_quarantined(body.unwrap_or(serde_json::Value::Null))
+    }
+
+    fn without_quarantined(&self, mut body: serde_json::Value) -> serde_json::Value {
         if let (Some(quarantine), Some(body)) = (self.quarantine(), body.as_object_mut()) {
             body.retain(|key, _| !quarantine.sent.contains_key(key));
         }
@@ -235,6 +245,55 @@ impl Call {
     /// Whether a segment can ask for it by name.
     pub fn is_event(&self) -> bool {
         self.event.is_some()
+    }
+}
+
+/// Reads an object without what stands under other keys.
+struct Wanted<'a>(&'a dyn Fn(&str) -> bool);
+
+/// Whether a key is wanted, and it if so.
+struct WantedKey<'a>(&'a dyn Fn(&str) -> bool);
+
+impl<'de> serde::de::Visitor<'de> for Wanted<'_> {
+    type Value = serde_json::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<serde_json::Value, A::Error> {
+        let mut found = serde_json::Map::new();
+        while let Some(key) = map.next_key_seed(WantedKey(self.0))? {
+            match key {
+                Some(key) => {
+                    found.insert(key, map.next_value()?);
+                }
+                None => {
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(serde_json::Value::Object(found))
+    }
+}
+
+impl<'de> serde::de::DeserializeSeed<'de> for WantedKey<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Option<String>, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl serde::de::Visitor<'_> for WantedKey<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Option<String>, E> {
+        Ok((self.0)(key).then(|| key.to_owned()))
     }
 }
 

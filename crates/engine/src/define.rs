@@ -212,12 +212,12 @@ impl Engine {
             return;
         }
         if let Some(until) = watched {
-            self.timers.insert((until.plus(domain::Span(1)), crate::state::Timer::Journey(journey.id.clone())));
+            self.timers.insert(until.plus(domain::Span(1)), crate::timers::Timer::Journey(journey.id.clone()));
         }
         match (journey.stage, journey.until) {
             (Stage::Waiting, Some(until)) => self.set_journey_timer(&journey.id, until),
             (Stage::Due, _) => {
-                self.timers.insert((self.clock, crate::state::Timer::Journey(journey.id.clone())));
+                self.timers.insert(self.clock, crate::timers::Timer::Journey(journey.id.clone()));
             }
             _ => {}
         }
@@ -481,15 +481,9 @@ impl Engine {
         let everyone: Vec<CustomerId> = self.customers.keys().copied().collect();
         for id in everyone {
             if let Some(customer) = self.customers.get_mut(&id) {
-                let was: Vec<usize> = (0..places.len()).filter(|index| customer.is_member(*index)).collect();
-                customer.members.clear();
-                for index in was {
-                    if let Some(place) = places[index] {
-                        customer.set_member(place, true);
-                    }
-                }
+                customer.memberships.renumber(&places);
             }
-            self.work.touched.entry(id).or_default().add(Touch::all());
+            self.work.touched.add(id, Touch::all());
         }
         Ok(())
     }
@@ -552,7 +546,7 @@ impl Engine {
         {
             let since = paused_at.max(message.decided_at);
             message.expires = message.expires.plus(now.since(since));
-            self.timers.insert((message.expires, crate::state::Timer::Message(message.id.clone())));
+            self.timers.insert(message.expires, crate::timers::Timer::Message(message.id.clone()));
             self.pending.messages.push(message.clone());
         }
     }

@@ -16,6 +16,7 @@ pub mod run;
 pub mod segment;
 pub mod snapshot;
 pub mod state;
+mod timers;
 pub mod write;
 
 pub use run::{Opened, Receipt};

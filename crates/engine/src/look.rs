@@ -4,7 +4,8 @@
 use crate::profile::{Customer, People};
 use crate::segment::Plan;
 use crate::segment::why::{Why, why};
-use crate::state::{Engine, Timer};
+use crate::state::Engine;
+use crate::timers::Timer;
 use domain::{CustomerId, Name, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use store::StoreError;
@@ -110,7 +111,11 @@ impl<'a> Look<'a> {
             let traits = serde_json::Value::Object(customer.traits.all(engine.clock).0);
             let whole = format!(
                 "since {} last {} calls {} in {segments:?} traits {traits} {:?} {:?}",
-                customer.first_seen, customer.last_seen, customer.calls, customer.standing, customer.rewards
+                customer.first_seen,
+                customer.last_seen,
+                customer.calls,
+                customer.standing,
+                customer.rewards()
             );
             for record in customer.records.all(engine.clock) {
                 let attributes = serde_json::Value::Object(record.attributes(engine.clock).0);
@@ -181,8 +186,9 @@ impl<'a> Look<'a> {
     /// When something is due, the earliest for each thing.
     fn timers(self) -> BTreeMap<Timer, Timestamp> {
         let mut earliest = BTreeMap::new();
-        for (due, timer) in &self.0.timers {
-            earliest.entry(timer.clone()).or_insert(*due);
+        for (due, timer) in self.0.timers.all() {
+            let at = earliest.entry(timer).or_insert(due);
+            *at = due.min(*at);
         }
         earliest
     }

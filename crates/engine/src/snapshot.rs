@@ -14,7 +14,8 @@ use crate::report::catalogue::Catalogue;
 use crate::report::door::Quarantined;
 use crate::report::samples::Samples;
 use crate::segment::Plan;
-use crate::state::{Engine, HashMap, Timer};
+use crate::state::{Engine, HashMap};
+use crate::timers::Timer;
 use domain::{Call, CustomerId, Position, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use store::{Reader, RowId, StoreError};
 
 /// Raised with every change of what a frame holds, or of how calls become state, within a version of Perennial.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const MAGIC: &[u8; 8] = b"perennSN";
 /// Things in one frame: of customers of a few kilobytes, some megabytes.
 const FRAME_ITEMS: usize = 4_096;
@@ -284,7 +285,9 @@ impl Engine {
         (self.people, self.customers) = (people, customers);
         (self.catalogue, self.samples, self.quarantined) = (catalogue, samples, quarantined);
         self.ahead = ahead.into_iter().filter(|((at, _), _)| *at > self.clock).collect();
-        self.timers.extend(self.ahead.keys().map(|(at, position)| (*at, Timer::Event(*position))));
+        for (at, position) in self.ahead.keys() {
+            self.timers.insert(*at, Timer::Event(*position));
+        }
     }
 
     /// A hash of everything that `Look::describe` tells of the live state: 32 hexadecimal digits. The same history

@@ -7,7 +7,8 @@ use crate::dedupe::Seen;
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
 use crate::report::door::Quarantined;
-use crate::segment::{Plan, Touch};
+use crate::segment::{Plan, Touch, Verdict};
+use crate::timers::Timers;
 use domain::definition::Definitions;
 use domain::message::{Channel, Message};
 use domain::{Call, CustomerId, DefinitionKind, MessageId, Name, Position, Timestamp};
@@ -130,7 +131,7 @@ pub struct Engine {
     pub(crate) exposures: HashMap<CustomerId, Vec<Exposure>>,
     pub(crate) suppressions: BTreeMap<String, Suppression>,
     pub(crate) keys: BTreeMap<String, Key>,
-    pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
+    pub(crate) timers: Timers,
     /// Events dated ahead, waiting for their time.
     pub(crate) ahead: BTreeMap<(Timestamp, Position), Arc<Call>>,
     /// People that were parted and whose state must be built again from history, each with the whole it was part of.
@@ -158,26 +159,65 @@ impl Campaigning {
     }
 }
 
-/// Something that is due at an instant. The order is that of one instant: events, memberships, journeys, messages.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Timer {
-    Event(Position),
-    Customer(CustomerId),
-    Schedule(Name, Option<String>),
-    Journey(Arc<str>),
-    Message(MessageId),
-}
-
 /// What is left to do at the present instant.
 #[derive(Default)]
 pub(crate) struct Work {
-    pub(crate) touched: BTreeMap<CustomerId, Touch>,
+    pub(crate) touched: Touched,
     pub(crate) triggers: Vec<Triggered>,
     pub(crate) goals: Vec<GoalEvent>,
     pub(crate) steps: BTreeSet<Arc<str>>,
     pub(crate) gate: BTreeSet<MessageId>,
     /// Tasks that a new definition or a new member may release.
     pub(crate) held_of: HashSet<CustomerId>,
+    /// Room for what is worked out of one customer and done with at once: which segments are asked, what they say, and
+    /// which of them the customer entered or left.
+    pub(crate) concerned: Vec<usize>,
+    pub(crate) verdicts: Vec<(usize, Verdict)>,
+    pub(crate) changed: Vec<(usize, bool)>,
+}
+
+/// What was touched of whom, until it is settled.
+#[derive(Default)]
+pub(crate) struct Touched(Vec<(CustomerId, Touch)>);
+
+impl Touched {
+    pub(crate) fn add(&mut self, id: CustomerId, touch: Touch) {
+        self.0.push((id, touch));
+    }
+
+    /// What was touched of one is touched of another.
+    pub(crate) fn hand_over(&mut self, from: CustomerId, to: CustomerId) {
+        self.0.iter_mut().filter(|(id, _)| *id == from).for_each(|(id, _)| *id = to);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn people(&self) -> impl Iterator<Item = CustomerId> {
+        self.0.iter().map(|(id, _)| *id)
+    }
+
+    /// Takes everything out, in the order of ids, each once.
+    pub(crate) fn take(&mut self) -> Vec<(CustomerId, Touch)> {
+        let mut all = std::mem::take(&mut self.0);
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all.dedup_by(|(id, touch), (first, whole)| {
+            let is_same = id == first;
+            if is_same {
+                whole.add(std::mem::take(touch));
+            }
+            is_same
+        });
+        all
+    }
+
+    /// Gives back what was taken and is empty now, so that its room serves again.
+    pub(crate) fn keep_room(&mut self, taken: Vec<(CustomerId, Touch)>) {
+        if self.0.is_empty() {
+            self.0 = taken;
+        }
+    }
 }
 
 impl Work {

@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 
 /// Most calls in one commit: about 20 MB of the senders' JSON.
 const GROUP_CALLS: usize = 20_000;
-/// Most things that are due handled between two commits, so that a storm of timers does not hold up the door.
+/// Most things that are due handled before calls that wait have their turn, so that a storm of timers does not hold up
+/// the door: some milliseconds.
+const TURN_DUE: usize = 500;
+/// Most of them in one commit, for which the calls behind it wait.
 const GROUP_DUE: usize = 2_000;
 /// The writer looks at the clock at least so often.
 const IDLE: Duration = Duration::from_millis(500);
@@ -42,8 +45,18 @@ pub(crate) struct Loop {
 #[derive(Default)]
 struct Jobs {
     weight: usize,
+    /// Things due that were done in turns that left more of them, and whether the last turn did.
+    due: usize,
+    more_due: bool,
     dones: Vec<Done>,
     drive: Option<Drive>,
+}
+
+impl Jobs {
+    /// Whether more is due that the same commit may take.
+    fn has_room_for_due(&self) -> bool {
+        self.more_due && self.due < GROUP_DUE
+    }
 }
 
 /// A job panicked, and left the state in the middle.
@@ -187,23 +200,34 @@ impl Loop {
             if is_whole || !self.committer.is_under_way() {
                 break;
             }
-            // The committer wakes us; the state is free for readers meanwhile.
-            next = self.queue.recv_timeout(IDLE).ok();
+            next = match group.has_room_for_due() {
+                true => self.queue.try_recv().ok(),
+                // The committer wakes us; the state is free for readers meanwhile.
+                false => self.queue.recv_timeout(IDLE).ok(),
+            };
         }
         let mut engine = write(&self.engine);
         let now = self.clock.now();
-        let more = engine.tick_some(now, GROUP_DUE);
+        let more = group.more_due || engine.tick_some(now, TURN_DUE);
         let free = if self.sends && !more { self.places() } else { 0 };
         let orders = if free > 0 { engine.order_attempts(Channel::Email, now, free) } else { Vec::new() };
         let commit = engine.take_commit();
         Ok((Group { commit, dones: group.dones, orders }, group.drive))
     }
 
-    /// Does jobs in their order, as long as some wait. Errors: one panicked.
+    /// Does what is due, and jobs in their order, as long as some wait. Where so much is due that it takes several turns,
+    /// jobs do not wait for all of it: they are done at the instant up to which it is done. Errors: one panicked.
     fn take_jobs(&mut self, first: Option<Job>, full: Option<&String>, group: &mut Jobs) -> Result<(), Panicked> {
         let mut next = first;
         let mut engine = write(&self.engine);
-        let now = self.clock.now();
+        let mut now = self.clock.now();
+        if group.due < GROUP_DUE {
+            group.more_due = engine.tick_some(now, TURN_DUE);
+            group.due += if group.more_due { TURN_DUE } else { 0 };
+        }
+        if group.more_due {
+            now = engine.clock();
+        }
         while let Some(job) = next {
             match job {
                 Job::Change { appends: Appends::Calls, change, .. } if full.is_some() => {

@@ -311,7 +311,7 @@ fn expect_rewards(run: &mut Run, expect: &Expect) -> Result<(), Stop> {
         for (who, expected) in people {
             let engine = run.workspace.engine();
             let customer = run.find(who).and_then(|id| engine.look().customer(id));
-            let rewards = customer.map(|customer| customer.rewards.clone()).unwrap_or_default();
+            let rewards = customer.map(engine::profile::Customer::rewards).unwrap_or_default();
             let found = if what == "points" { rewards.points } else { rewards.given };
             if found != *expected {
                 let codes = rewards.vouchers.iter().map(|voucher| format!("voucher {}", voucher.code)).collect();

@@ -8,7 +8,8 @@ use crate::profile::records::Record;
 use crate::segment::test::{Subject, earlier};
 use crate::segment::verdict::Asked;
 use crate::segment::{Scope, Touch, Verdict};
-use crate::state::{Campaigning, Engine, KnownDate, Timer, Triggered};
+use crate::state::{Campaigning, Engine, KnownDate, Triggered};
+use crate::timers::Timer;
 use domain::campaign::{OnDate, OnRecord, State, Trigger};
 use domain::time::{add_days, day_of_year, month_and_day};
 use domain::{CustomerId, Name, Span, Timestamp, Zone};
@@ -25,7 +26,7 @@ impl Engine {
     pub(crate) fn trigger_by_time(&mut self, id: CustomerId, touch: &Touch) {
         let now = self.clock;
         let Some(customer) = self.customers.get(&id) else { return };
-        let zone_moved = touch.everything || touch.traits.iter().any(|key| key.as_ref() == "timezone");
+        let zone_moved = touch.may_move();
         let mut found = Vec::new();
         let mut known = Vec::new();
         for (name, campaigning) in &self.campaigns {
@@ -226,7 +227,7 @@ impl Engine {
     /// Sets the timers of all schedules anew, each at its next instant. O(customers) where their own zones count.
     pub(crate) fn set_schedules(&mut self) {
         for ((campaign, zone), due) in std::mem::take(&mut self.schedules) {
-            self.timers.remove(&(due, Timer::Schedule(campaign, zone)));
+            self.timers.remove(due, Timer::Schedule(campaign, zone));
         }
         let mut places = Vec::new();
         for (name, campaigning) in &self.campaigns {
@@ -258,13 +259,13 @@ impl Engine {
         let local = local.as_ref().unwrap_or(&self.definitions.settings.zone);
         let started = campaigning.facts.started_at;
         let Some((due, _)) = on.schedule.next_after(self.clock, started, local) else { return };
-        self.timers.insert((due, Timer::Schedule(campaign.clone(), zone.clone())));
+        self.timers.insert(due, Timer::Schedule(campaign.clone(), zone.clone()));
         self.schedules.insert((campaign, zone), due);
     }
 
     /// Somebody may be the first in their zone.
     pub(crate) fn ensure_schedules(&mut self, id: CustomerId, touch: &Touch) {
-        if !(touch.everything || touch.traits.iter().any(|key| key.as_ref() == "timezone")) {
+        if !touch.may_move() {
             return;
         }
         let Some(customer) = self.customers.get(&id) else { return };

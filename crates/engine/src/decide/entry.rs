@@ -3,7 +3,7 @@
 use crate::decide::prepared::Prepared;
 use crate::segment::triggered::key_of;
 use crate::segment::verdict::Asked;
-use crate::segment::{Node, Scope};
+use crate::segment::{Node, Scope, Touch};
 use crate::state::{Engine, Entered, GoalEvent, Triggered};
 use domain::campaign::{Again, Campaign, State, Trigger};
 use domain::{Call, CustomerId, Name, Span, Trust};
@@ -218,6 +218,6 @@ impl Engine {
         self.save_journey(&journey_id);
         self.work.steps.insert(journey_id);
         // Its exit may hold already, or come by time: the customer's timer must know.
-        self.work.touched.entry(id).or_default().everything = true;
+        self.work.touched.add(id, Touch::all());
     }
 }

@@ -4,7 +4,8 @@
 use crate::decide::limits::{Asking, CapAnswer, MarkKind, ask_cap, quiet_until};
 use crate::decide::program::Place;
 use crate::segment::test::earlier;
-use crate::state::{Addressed, Engine, Timer};
+use crate::state::{Addressed, Engine};
+use crate::timers::Timer;
 use domain::campaign::{Action, Campaign, State};
 use domain::message::{Because, Channel, Decision, Message, Outcome, Written};
 use domain::segment::ConsentState;
@@ -382,7 +383,7 @@ impl Engine {
         message.due = until;
         message.detail.clone_from(&detail);
         if let Some(again) = again {
-            self.timers.insert((again, Timer::Message(id.clone())));
+            self.timers.insert(again, Timer::Message(id.clone()));
         }
         if repeated {
             let moved = moved || message.outcome.is_none();

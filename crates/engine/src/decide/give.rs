@@ -123,7 +123,7 @@ impl Engine {
     /// The latest voucher of a journey, as `voucher` in templates; empty where there is none.
     pub(crate) fn voucher_of(&self, journey: &Journey) -> Value {
         let person = self.person(journey.customer);
-        let given = self.customers.get(&person).and_then(|customer| customer.rewards.voucher_of(&journey.id));
+        let given = self.customers.get(&person).and_then(|customer| customer.rewards.as_ref()?.voucher_of(&journey.id));
         given.map_or_else(
             || json!({}),
             |voucher| {

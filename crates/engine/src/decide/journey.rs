@@ -5,7 +5,8 @@ use crate::decide::program::Place;
 use crate::segment::Scope;
 use crate::segment::test::earlier;
 use crate::segment::verdict::Asked;
-use crate::state::{Engine, Timer};
+use crate::state::Engine;
+use crate::timers::Timer;
 use domain::campaign::{Action, Campaign, STEP_LIMIT, State};
 use domain::message::{Because, Channel, Message, Outcome};
 use domain::{CustomerId, MessageId, Name, Span, Timestamp};
@@ -438,7 +439,7 @@ impl Engine {
             worth: Vec::new(),
         };
         self.pending.exposures.push(exposure.clone());
-        self.timers.insert((exposure.until.plus(Span(1)), Timer::Journey(exposure.journey.clone())));
+        self.timers.insert(exposure.until.plus(Span(1)), Timer::Journey(exposure.journey.clone()));
         self.exposures.entry(person).or_default().push(exposure);
     }
 

@@ -2,8 +2,9 @@
 
 use crate::decide::journey::Then;
 use crate::decide::program::Place;
-use crate::segment::{Node, Verdict};
-use crate::state::{Engine, Timer};
+use crate::segment::{Node, Touch, Verdict};
+use crate::state::Engine;
+use crate::timers::Timer;
 use domain::campaign::{Action, Wait};
 use domain::time::LATEST;
 use domain::{CustomerId, Span, Timestamp, Zone};
@@ -39,14 +40,14 @@ impl Engine {
         self.save_journey(id);
         if matches!(wait, Wait::Until { .. }) {
             // What ends the wait may come by time alone: the customer's timer must know.
-            self.work.touched.entry(person).or_default().everything = true;
+            self.work.touched.add(person, Touch::all());
         }
         Then::Stay
     }
 
     pub(crate) fn set_journey_timer(&mut self, id: &Arc<str>, at: Timestamp) {
         if at < LATEST {
-            self.timers.insert((at, Timer::Journey(id.clone())));
+            self.timers.insert(at, Timer::Journey(id.clone()));
         }
     }
 

@@ -7,7 +7,8 @@ pub mod answers;
 pub mod letter;
 
 use crate::decide::limits::MarkKind;
-use crate::state::{Engine, Rest, Timer};
+use crate::state::{Engine, Rest};
+use crate::timers::Timer;
 use domain::message::{Because, Channel, Message, Outcome, Phase, Written};
 use domain::workspace::service;
 use domain::{Call, CallKind, CustomerId, MessageId, Span, Timestamp, Trust};
@@ -443,7 +444,7 @@ impl Engine {
             }
             (Some(Outcome::Held), due, _) => {
                 let again = crate::segment::test::earlier(due, Some(message.expires)).unwrap_or(message.expires);
-                self.timers.insert((again.max(self.clock), Timer::Message(id.clone())));
+                self.timers.insert(again.max(self.clock), Timer::Message(id.clone()));
             }
             _ => {}
         }

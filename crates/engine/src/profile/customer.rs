@@ -1,5 +1,6 @@
 //! The live state of one customer: a cache of their history.
 
+use crate::profile::memberships::Memberships;
 use crate::profile::records::Records;
 use crate::profile::rewards::Rewards;
 use crate::profile::standing::Standing;
@@ -14,13 +15,19 @@ use std::sync::Arc;
 /// Where a call stands in the order of history: its time, then its position.
 pub type Order = (Timestamp, u64);
 
-/// What is kept of one customer between events.
+/// What is kept of one customer between events. What every event touches stands first and together: of a million
+/// customers each line of memory is fetched anew.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Customer {
     /// The earlier of the first arrival and the earliest timestamp.
     pub first_seen: Timestamp,
     /// The latest time of a call, at most that of its arrival.
     pub last_seen: Timestamp,
+    /// What the plan's streams keep.
+    pub streams: Streams,
+    /// Where they stand with the plan's segments.
+    #[serde(skip)]
+    pub memberships: Memberships,
     /// Number of calls.
     pub calls: u32,
     /// Values of traits.
@@ -29,20 +36,8 @@ pub struct Customer {
     pub standing: Standing,
     /// Passes, subscriptions, shipments: what they have, or once named.
     pub records: Records,
-    /// Points and vouchers.
-    pub rewards: Rewards,
-    /// What the plan's streams keep.
-    pub streams: Streams,
-    /// Segments the customer is in, a bit per segment of the plan.
-    #[serde(skip)]
-    pub members: Vec<u64>,
-    /// When segments must be asked again by time alone, by their index in the plan and in its order: those of which
-    /// no instant is known never change so.
-    #[serde(skip)]
-    pub checks: Vec<(u32, Timestamp)>,
-    /// The next instant at which something may change by time alone.
-    #[serde(skip)]
-    pub due: Option<Timestamp>,
+    /// Points and vouchers, once there are any.
+    pub(crate) rewards: Option<Box<Rewards>>,
 }
 
 impl Customer {
@@ -51,15 +46,13 @@ impl Customer {
         Customer {
             first_seen,
             last_seen: first_seen,
+            streams: Streams::default(),
+            memberships: Memberships::default(),
             calls: 0,
             traits: Traits::default(),
             standing: Standing::default(),
             records: Records::default(),
-            rewards: Rewards::default(),
-            streams: Streams::default(),
-            members: Vec::new(),
-            checks: Vec::new(),
-            due: None,
+            rewards: None,
         }
     }
 
@@ -72,8 +65,20 @@ impl Customer {
         self.traits.absorb(other.traits, &plan.held.traits, now);
         self.standing.absorb(other.standing);
         self.records.absorb(other.records);
-        self.rewards.absorb(other.rewards);
+        if let Some(other) = other.rewards {
+            self.rewards.get_or_insert_default().absorb(*other);
+        }
         self.streams.absorb(other.streams, plan, now);
+    }
+
+    /// Points and vouchers.
+    pub fn rewards(&self) -> Rewards {
+        self.rewards.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// Looks at everything that the next event will touch, so that it is at hand then. Returns a number to no purpose.
+    pub(crate) fn fetch(&self) -> usize {
+        self.streams.fetch() + self.memberships.fetch()
     }
 
     /// Takes over what another plan keeps of the same history.
@@ -85,29 +90,7 @@ impl Customer {
 
     /// Whether the customer is in segment `index` of the plan.
     pub fn is_member(&self, index: usize) -> bool {
-        self.members.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
-    }
-
-    /// Sets whether the customer is in segment `index`. Returns whether that changed.
-    pub fn set_member(&mut self, index: usize, member: bool) -> bool {
-        if self.is_member(index) == member {
-            return false;
-        }
-        if self.members.len() <= index / 64 {
-            self.members.resize(index / 64 + 1, 0);
-        }
-        self.members[index / 64] ^= 1 << (index % 64);
-        true
-    }
-
-    /// Sets when a segment must be asked again.
-    pub fn set_check(&mut self, index: u32, check: Option<Timestamp>) {
-        match (self.checks.binary_search_by_key(&index, |(index, _)| *index), check) {
-            (Ok(at), Some(check)) => self.checks[at].1 = check,
-            (Ok(at), None) => drop(self.checks.remove(at)),
-            (Err(at), Some(check)) => self.checks.insert(at, (index, check)),
-            (Err(_), None) => {}
-        }
+        self.memberships.has(index)
     }
 
     /// The customer's zone: the trait `timezone` if it is an IANA name, else the workspace's.

@@ -488,6 +488,15 @@ impl People {
         concerned
     }
 
+    /// The node that a call would belong to now, if its name is known.
+    pub(crate) fn node_now(&self, call: &Call) -> Option<NodeId> {
+        match (&call.user_id, &call.anonymous_id) {
+            (Some(user), _) => self.find(NameKind::User, user),
+            (None, Some(visitor)) => self.find(NameKind::Visitor, visitor),
+            (None, None) => None,
+        }
+    }
+
     /// The node to which a call at a position belongs. Unlike the owner it never changes.
     pub fn node_at(&self, call: &Call, at: Position) -> Option<NodeId> {
         match (&call.user_id, &call.anonymous_id) {

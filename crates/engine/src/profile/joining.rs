@@ -142,11 +142,9 @@ impl Engine {
     pub(crate) fn absorb(&mut self, stays: CustomerId, goes: CustomerId) {
         if let Some(mut gone) = self.customers.remove(&goes) {
             let now = self.clock;
-            if let Some(due) = gone.due.take() {
-                self.timers.remove(&(due, crate::state::Timer::Customer(goes)));
-            }
-            let memberships = self.memberships_of(&gone);
-            gone.members.clear();
+            self.timers.set(goes, None);
+            let memberships: Vec<usize> = gone.memberships.all().collect();
+            gone.memberships.clear();
             match self.customers.get_mut(&stays) {
                 Some(customer) => customer.absorb(gone, &self.plan, now),
                 None => {
@@ -156,22 +154,16 @@ impl Engine {
             self.hand_over(&memberships, goes, false);
             self.hand_over(&memberships, stays, true);
         }
-        let touch = self.work.touched.remove(&goes).unwrap_or_default();
-        let whole = self.work.touched.entry(stays).or_default();
-        whole.add(touch);
-        whole.add(Touch::all());
+        self.work.touched.hand_over(goes, stays);
+        self.work.touched.add(stays, Touch::all());
         self.rejoin_campaigns(stays, goes);
-    }
-
-    fn memberships_of(&self, customer: &Customer) -> Vec<usize> {
-        (0..self.plan.segments.len()).filter(|index| customer.is_member(*index)).collect()
     }
 
     /// Writes down that memberships begin or end for an id without anybody entering or leaving.
     fn hand_over(&mut self, segments: &[usize], id: CustomerId, entered: bool) {
         for index in segments {
             let changed =
-                !entered || self.customers.get_mut(&id).is_some_and(|customer| customer.set_member(*index, true));
+                !entered || self.customers.get_mut(&id).is_some_and(|customer| customer.memberships.join(*index));
             if changed {
                 let segment = self.plan.segments[*index].name.clone();
                 self.pending.transitions.push(Transition { segment, customer: id, at: self.clock, entered });
@@ -199,7 +191,10 @@ impl Engine {
         let wholes: BTreeMap<CustomerId, Vec<usize>> = parted
             .iter()
             .map(|(part, whole)| {
-                (*part, self.customers.get(whole).map(|customer| self.memberships_of(customer)).unwrap_or_default())
+                (
+                    *part,
+                    self.customers.get(whole).map(|customer| customer.memberships.all().collect()).unwrap_or_default(),
+                )
             })
             .collect();
         let parts: BTreeSet<CustomerId> = parted.into_keys().map(|part| self.person(part)).collect();
@@ -207,23 +202,21 @@ impl Engine {
         for part in parts {
             let past = self.history(part)?;
             let old = self.customers.remove(&part);
-            if let Some(due) = old.as_ref().and_then(|old| old.due) {
-                self.timers.remove(&(due, crate::state::Timer::Customer(part)));
-            }
+            self.timers.set(part, None);
             let Some(exists) = exists_since(&past) else { continue };
             let mut customer = Customer::new(exists);
             for past in &past {
                 apply(&self.plan, &mut customer, past, now);
             }
             let is_whole = old.is_some();
-            customer.members = old.map(|old| old.members).unwrap_or_default();
+            customer.memberships = old.map(|old| old.memberships).unwrap_or_default();
             self.customers.insert(part, customer);
             if !is_whole {
                 // They were members as part of the whole: being parted is no entry.
                 let whole = wholes.get(&part).cloned().unwrap_or_default();
                 self.hand_over(&whole, part, true);
             }
-            self.work.touched.entry(part).or_default().add(Touch::all());
+            self.work.touched.add(part, Touch::all());
         }
         self.repart_campaigns();
         Ok(())

@@ -3,6 +3,7 @@
 pub mod customer;
 pub mod identity;
 pub mod joining;
+pub mod memberships;
 pub mod orders;
 pub mod records;
 pub mod rewards;

@@ -37,11 +37,14 @@ pub struct Rewards {
 }
 
 impl Rewards {
-    /// Takes an event into account. Only Perennial's own words count: they are written with the step that gives.
+    /// Whether an event gives something. Only Perennial's own words count: they are written with the step that gives.
+    pub fn are_given_by(call: &Call) -> bool {
+        let gives = |event| matches!(event, events::POINTS_EARNED | events::VOUCHER_ISSUED);
+        call.trust == Trust::Perennial && call.event.as_deref().is_some_and(gives)
+    }
+
+    /// Takes an event that gives something into account.
     pub fn apply(&mut self, call: &Call, order: Order) {
-        if call.trust != Trust::Perennial {
-            return;
-        }
         match call.event.as_deref() {
             Some(events::POINTS_EARNED) => {
                 let points = call.body_value().get("points").and_then(Value::as_u64).unwrap_or_default();

@@ -55,9 +55,12 @@ struct TalkChange {
     id: Option<Arc<str>>,
 }
 
-/// Statements, lists and talks, each in the order of history.
+/// Statements, lists and talks, each in the order of history. Of most customers there are none, and then nothing is kept.
 #[derive(Clone, Default, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
-pub struct Standing {
+pub struct Standing(Option<Box<Said>>);
+
+#[derive(Clone, Default, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+struct Said {
     statements: Vec<Statement>,
     lists: Vec<ListChange>,
     talks: Vec<TalkChange>,
@@ -98,7 +101,7 @@ impl Standing {
                     Some(text(&body, "channel").unwrap_or_else(|| "email".into()))
                 };
                 insert(
-                    &mut self.statements,
+                    &mut self.said().statements,
                     Statement {
                         order,
                         purpose,
@@ -118,7 +121,7 @@ impl Standing {
                     return Touched::Nothing;
                 };
                 let by_person = text(&body, "source").as_deref() == Some("person");
-                insert(&mut self.lists, ListChange { order, list, member, by_person }, |change| change.order);
+                insert(&mut self.said().lists, ListChange { order, list, member, by_person }, |change| change.order);
                 Touched::Lists
             }
             events::CONVERSATION_OPENED => self.talk(call, order, Talk::Conversation, true, "conversation"),
@@ -148,19 +151,19 @@ impl Standing {
             basis: text(body, "basis"),
             source: text(body, "source"),
         };
-        insert(&mut self.statements, statement, |statement| statement.order);
+        insert(&mut self.said().statements, statement, |statement| statement.order);
         Touched::Consent
     }
 
     fn talk(&mut self, call: &Call, order: Order, about: Talk, opened: bool, key: &str) -> Touched {
         let id = text(&call.body_value(), key);
-        insert(&mut self.talks, TalkChange { order, about, opened, id }, |change| change.order);
+        insert(&mut self.said().talks, TalkChange { order, about, opened, id }, |change| change.order);
         Touched::Talks
     }
 
     /// The latest statement at or before `now` that names the purpose, and the channel or none.
     pub fn statement(&self, purpose: &str, channel: &str, now: Timestamp) -> Option<&Statement> {
-        self.statements.iter().rev().find(|statement| {
+        self.statements().iter().rev().find(|statement| {
             statement.order.0 <= now
                 && statement.purpose.as_ref() == purpose
                 && statement.channel.as_deref().is_none_or(|named| named == channel)
@@ -187,15 +190,15 @@ impl Standing {
 
     /// When the state of any consent may change next by time alone.
     pub fn next_consent_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let starts = self.statements.iter().map(|statement| statement.order.0);
-        let ends = self.statements.iter().filter_map(|statement| statement.expires);
+        let starts = self.statements().iter().map(|statement| statement.order.0);
+        let ends = self.statements().iter().filter_map(|statement| statement.expires);
         starts.chain(ends).filter(|at| *at > now).min()
     }
 
     /// Whether the customer is on a list: the latest word decides, a person's beats all others.
     pub fn is_on_list(&self, list: &str, now: Timestamp) -> bool {
         let mut verdict = None;
-        for change in self.lists.iter().filter(|change| change.order.0 <= now && change.list.as_ref() == list) {
+        for change in self.lists().iter().filter(|change| change.order.0 <= now && change.list.as_ref() == list) {
             match verdict {
                 Some((true, _)) if !change.by_person => {}
                 _ => verdict = Some((change.by_person, change.member)),
@@ -206,7 +209,7 @@ impl Standing {
 
     /// When a list changes next by time alone.
     pub fn next_list_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.lists.iter().map(|change| change.order.0).find(|at| *at > now)
+        self.lists().iter().map(|change| change.order.0).find(|at| *at > now)
     }
 
     /// Whether a person is talking with the customer, and until when if nothing more is said.
@@ -233,12 +236,12 @@ impl Standing {
 
     /// When a talk changes next by an event dated ahead.
     pub fn next_talk_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.talks.iter().map(|change| change.order.0).find(|at| *at > now)
+        self.talks().iter().map(|change| change.order.0).find(|at| *at > now)
     }
 
     fn open(&self, about: Talk, now: Timestamp) -> Vec<Order> {
         let mut open: Vec<(Option<Arc<str>>, Order)> = Vec::new();
-        for change in self.talks.iter().filter(|change| change.order.0 <= now && change.about == about) {
+        for change in self.talks().iter().filter(|change| change.order.0 <= now && change.about == about) {
             match (&change.id, change.opened) {
                 (id, true) => {
                     open.retain(|(other, _)| id.is_none() || other != id);
@@ -254,20 +257,34 @@ impl Standing {
 
     /// Takes over what another of the person's names said.
     pub fn absorb(&mut self, other: Standing) {
+        let Some(other) = other.0 else { return };
+        let own = self.said();
         for statement in other.statements {
-            insert(&mut self.statements, statement, |statement| statement.order);
+            insert(&mut own.statements, statement, |statement| statement.order);
         }
         for change in other.lists {
-            insert(&mut self.lists, change, |change| change.order);
+            insert(&mut own.lists, change, |change| change.order);
         }
         for change in other.talks {
-            insert(&mut self.talks, change, |change| change.order);
+            insert(&mut own.talks, change, |change| change.order);
         }
+    }
+
+    fn said(&mut self) -> &mut Said {
+        self.0.get_or_insert_default()
+    }
+
+    fn lists(&self) -> &[ListChange] {
+        self.0.as_ref().map_or(&[], |said| &said.lists)
+    }
+
+    fn talks(&self) -> &[TalkChange] {
+        self.0.as_ref().map_or(&[], |said| &said.talks)
     }
 
     /// All statements, the oldest first.
     pub fn statements(&self) -> &[Statement] {
-        &self.statements
+        self.0.as_ref().map_or(&[], |said| &said.statements)
     }
 }
 

@@ -3,8 +3,10 @@
 //! Bounded, whatever anybody sends: beyond the limits names are counted together as `_other`, and the owner is shown how many.
 
 use crate::ingest::Keys;
+use crate::state::HashMap;
 use domain::{Call, CallKind};
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// Most distinct event names that are told apart.
@@ -17,7 +19,7 @@ pub const PROPERTIES_IN_ALL: usize = 50_000;
 pub const OTHER: &str = "_other";
 
 /// Pairs of event and keys that are counted before they are put into the lists.
-const COUNTED_AHEAD: usize = 16;
+const COUNTED_AHEAD: usize = 256;
 
 /// Names seen, with how often.
 #[derive(Clone, Default, Debug, serde::Serialize, serde::Deserialize)]
@@ -31,6 +33,9 @@ pub struct Catalogue {
     /// None between two turns of the engine.
     #[serde(skip)]
     ahead: Vec<Ahead>,
+    /// Where each of them stands, by a hash of its event and of where its keys are.
+    #[serde(skip)]
+    places: HashMap<u64, usize>,
 }
 
 /// The names of one event's properties.
@@ -76,19 +81,23 @@ impl Catalogue {
             return;
         }
         // The keys of calls that came together are shared, so that they are told apart by where they are.
-        let same = |ahead: &&mut Ahead| Arc::ptr_eq(&ahead.keys, keys) && ahead.event == call.event;
-        if let Some(ahead) = self.ahead.iter_mut().find(same) {
-            ahead.calls += 1;
-            return;
-        }
-        if self.ahead.len() == COUNTED_AHEAD {
+        let hash = self.places.hasher().hash_one((keys.as_ptr().addr(), call.event.as_deref()));
+        if let Some(ahead) = self.places.get(&hash).and_then(|place| self.ahead.get_mut(*place)) {
+            if Arc::ptr_eq(&ahead.keys, keys) && ahead.event == call.event {
+                ahead.calls += 1;
+                return;
+            }
+            self.settle();
+        } else if self.ahead.len() == COUNTED_AHEAD {
             self.settle();
         }
+        self.places.insert(hash, self.ahead.len());
         self.ahead.push(Ahead { event: call.event.clone(), keys: keys.clone(), calls: 1 });
     }
 
     /// Puts what was counted into the lists. O(names in what was counted).
     pub(crate) fn settle(&mut self) {
+        self.places.clear();
         for Ahead { event, keys, calls } in std::mem::take(&mut self.ahead) {
             let has_room = self.events.len() < EVENTS;
             let names = match event {

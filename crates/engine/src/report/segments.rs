@@ -169,13 +169,7 @@ impl Engine {
         let counts = self.counts();
         let mut both = vec![0_u64; counts.len()];
         for customer in self.customers.values().filter(|customer| customer.is_member(own)) {
-            for (place, word) in customer.members.iter().enumerate() {
-                let mut bits = *word;
-                while bits != 0 {
-                    both[place * 64 + bits.trailing_zeros() as usize] += 1;
-                    bits &= bits - 1;
-                }
-            }
+            customer.memberships.all().for_each(|segment| both[segment] += 1);
         }
         let customers = (self.customers.len() as u64).max(1);
         let expected = |members: u64| {
@@ -271,13 +265,7 @@ impl Engine {
     fn counts(&self) -> Vec<u64> {
         let mut counts = vec![0; self.plan.segments.len()];
         for customer in self.customers.values() {
-            for (place, word) in customer.members.iter().enumerate() {
-                let mut bits = *word;
-                while bits != 0 {
-                    counts[place * 64 + bits.trailing_zeros() as usize] += 1;
-                    bits &= bits - 1;
-                }
-            }
+            customer.memberships.all().for_each(|segment| counts[segment] += 1);
         }
         counts
     }

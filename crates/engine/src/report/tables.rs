@@ -64,7 +64,6 @@ impl Engine {
     /// Takes what tables need. O(names + customers · what is wanted); values are shared, not copied.
     pub fn tables(&self, wanted: Wanted) -> Tables {
         let now = self.clock;
-        let segments = if wanted.memberships { self.plan.segments.len() } else { 0 };
         let known = self.customers.iter().map(|(id, customer)| Known {
             id: *id,
             first_seen: customer.first_seen,
@@ -82,7 +81,10 @@ impl Engine {
                 true => customer.records.all(now).cloned().collect(),
                 false => Vec::new(),
             },
-            segments: (0..segments).filter(|index| customer.is_member(*index)).collect(),
+            segments: match wanted.memberships {
+                true => customer.memberships.all().collect(),
+                false => Vec::new(),
+            },
         });
         Tables { customers: known.collect(), snapshot: self.snapshot(), names: OnceLock::new() }
     }

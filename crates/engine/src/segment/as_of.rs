@@ -3,6 +3,7 @@
 
 use crate::profile::customer::Proof;
 use crate::profile::identity::NodeId;
+use crate::profile::rewards::Rewards;
 use crate::profile::{By, Customer, People};
 use crate::segment::plan::{Node, Plan};
 use crate::segment::verdict::Asked;
@@ -64,7 +65,9 @@ pub fn apply(plan: &Plan, customer: &mut Customer, past: &Past, now: Timestamp) 
         }
         CallKind::Track | CallKind::Page | CallKind::Screen => {
             customer.streams.apply(plan, call, order, now, &mut touch.streams);
-            customer.rewards.apply(call, order);
+            if Rewards::are_given_by(call) {
+                customer.rewards.get_or_insert_default().apply(call, order);
+            }
             match customer.standing.apply(call, order) {
                 crate::profile::standing::Touched::Consent => touch.consent = true,
                 crate::profile::standing::Touched::Lists => touch.lists = true,

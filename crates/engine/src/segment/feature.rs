@@ -9,6 +9,7 @@ use domain::value::{Scalar, number};
 use domain::{Call, Path, Span, Timestamp, Zone};
 use rust_decimal::Decimal;
 use serde_json::Value;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One event that passed a stream's filter.
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub struct Entry {
     /// Its time and position.
     pub order: Order,
+    /// The index of the stream in the plan.
+    pub stream: u32,
     /// What the stream keeps of it.
     pub value: Kept,
 }
@@ -116,10 +119,10 @@ impl Need {
         recent.filter(|_| !self.all && !self.first).map(|recent| now.minus(recent.max(self.young)))
     }
 
-    /// Drops what no question can ask about again. O(entries dropped + log entries).
-    fn trim(self, entries: &mut Vec<Entry>, now: Timestamp) {
+    /// Where the entries of a stream stand that no question can ask about again. O(log entries).
+    fn forgets(self, entries: &[Entry], now: Timestamp) -> Range<usize> {
         if self.all {
-            return;
+            return 0..0;
         }
         let older = |horizon: Span| entries.partition_point(|entry| entry.order.0.plus(horizon) <= now);
         let past = older(Span(0));
@@ -127,33 +130,45 @@ impl Need {
         let not_recent = too_many.max(self.recent_horizon.map_or(0, older));
         let gone = not_recent.min(older(self.young));
         let start = usize::from(self.first);
-        if gone > start {
-            entries.drain(start..gone);
-        }
+        start..gone.max(start)
     }
 }
 
-/// The streams of one customer that hold anything, by their index in the plan.
+/// Room that is added where there is none left: beside a quarter of what there is, so much.
+const MORE: usize = 2;
+
+/// What the streams of one customer hold, all in one piece of memory: by the stream's index in the plan, then in the order
+/// of history.
 #[derive(Clone, Default, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Streams {
-    held: Vec<(u32, Vec<Entry>)>,
+    held: Vec<Entry>,
 }
 
 impl Streams {
     /// Streams by their index, each with its entries in order. One that comes twice is the same.
     pub fn of(streams: impl Iterator<Item = (u32, Vec<Entry>)>) -> Streams {
-        let mut held: Vec<(u32, Vec<Entry>)> = streams.collect();
-        held.sort_by_key(|(stream, _)| *stream);
-        held.dedup_by_key(|(stream, _)| *stream);
-        Streams { held }
+        let mut streams: Vec<(u32, Vec<Entry>)> = streams.collect();
+        streams.sort_by_key(|(stream, _)| *stream);
+        streams.dedup_by_key(|(stream, _)| *stream);
+        let entries =
+            |(stream, entries): (u32, Vec<Entry>)| entries.into_iter().map(move |entry| Entry { stream, ..entry });
+        Streams { held: streams.into_iter().flat_map(entries).collect() }
     }
 
     /// The entries of a stream, in order.
     pub fn entries(&self, stream: u32) -> &[Entry] {
-        match self.held.binary_search_by_key(&stream, |(index, _)| *index) {
-            Ok(at) => &self.held[at].1,
-            Err(_) => &[],
-        }
+        self.held.get(self.range(stream)).unwrap_or(&[])
+    }
+
+    /// The streams that hold anything, in order.
+    pub fn held(&self) -> impl Iterator<Item = u32> {
+        self.held.chunk_by(|a, b| a.stream == b.stream).filter_map(|entries| entries.first()).map(|entry| entry.stream)
+    }
+
+    fn range(&self, stream: u32) -> Range<usize> {
+        let start = self.held.partition_point(|entry| entry.stream < stream);
+        let rest = self.held.get(start..).unwrap_or(&[]);
+        start..start + rest.partition_point(|entry| entry.stream == stream)
     }
 
     /// Takes an event into every stream that means it; those streams' indices are added to `touched`.
@@ -163,10 +178,10 @@ impl Streams {
             return;
         };
         let mut body: Option<Arc<Value>> = None;
-        for stream in plan.streams_of(event) {
+        for stream in plan.streams_to_ask(event) {
             let spec = &plan.streams[stream as usize];
             let value = if spec.reads_body() {
-                let body = body.get_or_insert_with(|| Arc::new(call.body_value()));
+                let body = body.get_or_insert_with(|| Arc::new(plan.asked_properties(event, call)));
                 match spec.keep(body, now) {
                     Some(value) => value,
                     None => continue,
@@ -174,38 +189,50 @@ impl Streams {
             } else {
                 Kept::Nothing
             };
-            self.insert(stream, Entry { order, value }, spec.need, now);
+            self.insert(Entry { order, stream, value }, spec.need, now);
             touched.push(stream);
+        }
+        for by_value in plan.streams_by_value(event) {
+            let body = body.get_or_insert_with(|| Arc::new(plan.asked_properties(event, call)));
+            for stream in by_value.streams_of(body) {
+                let spec = &plan.streams[*stream as usize];
+                self.insert(Entry { order, stream: *stream, value: spec.kept_value(body) }, spec.need, now);
+                touched.push(*stream);
+            }
         }
     }
 
-    fn insert(&mut self, stream: u32, entry: Entry, need: Need, now: Timestamp) {
-        let at = match self.held.binary_search_by_key(&stream, |(index, _)| *index) {
-            Ok(at) => at,
-            Err(at) => {
-                self.held.insert(at, (stream, Vec::new()));
-                at
-            }
-        };
-        let entries = &mut self.held[at].1;
-        let place = entries.partition_point(|other| other.order <= entry.order);
-        entries.insert(place, entry);
-        need.trim(entries, now);
+    fn insert(&mut self, entry: Entry, need: Need, now: Timestamp) {
+        let mut range = self.range(entry.stream);
+        let place = range.start + self.held[range.clone()].partition_point(|other| other.order <= entry.order);
+        if self.held.len() == self.held.capacity() {
+            // Doubling would leave a third of the memory of a million customers empty.
+            self.held.reserve_exact(self.held.len() / 4 + MORE);
+        }
+        self.held.insert(place, entry);
+        range.end += 1;
+        let gone = need.forgets(&self.held[range.clone()], now);
+        if !gone.is_empty() {
+            self.held.drain(range.start + gone.start..range.start + gone.end);
+        }
     }
 
     /// Takes over the entries of somebody who turned out to be the same person.
     pub fn absorb(&mut self, other: Streams, plan: &Plan, now: Timestamp) {
-        for (stream, entries) in other.held {
-            let need = plan.streams[stream as usize].need;
-            for entry in entries {
-                self.insert(stream, entry, need, now);
-            }
+        for entry in other.held {
+            let need = plan.streams[entry.stream as usize].need;
+            self.insert(entry, need, now);
         }
+    }
+
+    /// Looks at everything in it, so that it is at hand when it is needed next.
+    pub(crate) fn fetch(&self) -> usize {
+        self.held.iter().filter(|entry| entry.stream == 0).count()
     }
 
     /// Number of entries kept.
     pub fn len(&self) -> usize {
-        self.held.iter().map(|(_, entries)| entries.len()).sum()
+        self.held.len()
     }
 
     /// Whether nothing is kept.

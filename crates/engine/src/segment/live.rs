@@ -1,21 +1,22 @@
 //! Live membership: who enters and leaves, by event and by time alone.
 
-use crate::segment::Touch;
 use crate::segment::test::earlier;
-use crate::segment::verdict::{Asked, Verdict};
-use crate::state::{Engine, Timer, Triggered};
+use crate::segment::verdict::Asked;
+use crate::segment::{Scope, Touch};
+use crate::state::{Engine, Triggered};
+use domain::CustomerId;
 use domain::campaign::{State, Trigger};
-use domain::{CustomerId, Timestamp};
 use store::Transition;
 
 impl Engine {
     /// Asks the rules that something touched, for every customer of whom something was touched.
     pub(crate) fn settle_memberships(&mut self) {
-        let touched = std::mem::take(&mut self.work.touched);
-        for (id, touch) in touched {
+        let mut touched = self.work.touched.take();
+        for (id, touch) in touched.drain(..) {
             self.ensure_schedules(id, &touch);
-            let changes = self.judge(id, &touch);
-            for (segment, entered) in changes {
+            self.judge(id, &touch);
+            let mut changed = std::mem::take(&mut self.work.changed);
+            for (segment, entered) in changed.drain(..) {
                 self.pending.transitions.push(Transition {
                     segment: self.plan.segments[segment].name.clone(),
                     customer: id,
@@ -24,50 +25,41 @@ impl Engine {
                 });
                 self.trigger_by_membership(segment, id, entered);
             }
-            self.watch_exits(id);
-            self.watch_waits(id);
+            self.work.changed = changed;
+            // Whoever is in no campaign has no exit, no wait and no message that could be held.
+            if self.journeys_of.contains_key(&id) {
+                self.watch_exits(id);
+                self.watch_waits(id);
+                self.work.held_of.insert(id);
+            }
             self.trigger_by_time(id, &touch);
-            self.work.held_of.insert(id);
         }
+        self.work.touched.keep_room(touched);
     }
 
-    /// Asks the segments that `touch` concerns. Sets the customer's timer. Returns what changed.
-    fn judge(&mut self, id: CustomerId, touch: &Touch) -> Vec<(usize, bool)> {
+    /// Asks the segments that `touch` concerns. Sets the customer's timer. What changed is left in `work.changed`.
+    fn judge(&mut self, id: CustomerId, touch: &Touch) {
         let now = self.clock;
-        let Some(customer) = self.customers.get(&id) else {
-            return Vec::new();
-        };
-        let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope: crate::segment::Scope::default() };
-        let mut concerned = self.plan.concerned(touch);
-        if !touch.is_all() {
-            // A timer asks only what may differ by now, of a hundred segments mostly one.
-            let due = customer.checks.iter().filter(|(_, check)| *check <= now).map(|(index, _)| *index as usize);
-            concerned.extend(due);
-            concerned.sort_unstable();
-            concerned.dedup();
-        }
-        let verdicts: Vec<(usize, Verdict)> =
-            concerned.into_iter().map(|index| (index, asked.verdict(&self.plan.segments[index].rule))).collect();
-        let mut due = None;
-        due = earlier(due, self.journeys_due(id, &asked));
-        due = earlier(due, self.entries_due(&asked));
-        let Some(customer) = self.customers.get_mut(&id) else {
-            return Vec::new();
-        };
-        if touch.is_all() {
-            customer.checks.clear();
-        }
-        let mut changed = Vec::new();
-        for (index, verdict) in verdicts {
-            let number = u32::try_from(index).expect("definitions are bounded far below");
-            customer.set_check(number, verdict.check);
-            if customer.set_member(index, verdict.holds) {
-                changed.push((index, verdict.holds));
+        let Some(customer) = self.customers.get(&id) else { return };
+        let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope: Scope::default() };
+        let mut concerned = std::mem::take(&mut self.work.concerned);
+        self.plan.concerned(touch, customer, &mut concerned);
+        // A timer asks only what may differ by now, of a hundred segments mostly one.
+        concerned.extend(customer.memberships.due(now));
+        concerned.sort_unstable();
+        concerned.dedup();
+        let mut verdicts = std::mem::take(&mut self.work.verdicts);
+        verdicts.extend(concerned.drain(..).map(|index| (index, asked.verdict(&self.plan.segments[index].rule))));
+        let campaigns_due = earlier(self.journeys_due(id, &asked), self.entries_due(&asked));
+        if let Some(customer) = self.customers.get_mut(&id) {
+            for (index, verdict) in verdicts.drain(..) {
+                if customer.memberships.set(index, verdict.holds, verdict.check) {
+                    self.work.changed.push((index, verdict.holds));
+                }
             }
+            self.timers.set(id, earlier(campaigns_due, customer.memberships.next_check()));
         }
-        due = earlier(due, customer.checks.iter().map(|(_, check)| *check).min());
-        self.set_due(id, due);
-        changed
+        (self.work.concerned, self.work.verdicts) = (concerned, verdicts);
     }
 
     /// Sets memberships and timer from scratch, without transitions: at start.
@@ -77,25 +69,12 @@ impl Engine {
         #[cfg(not(feature = "planted-bugs"))]
         let forgets = false;
         self.judge(id, &Touch::all());
+        self.work.changed.clear();
         if forgets {
             if let Some(customer) = self.customers.get_mut(&id) {
-                customer.checks.clear();
+                customer.memberships.forget_checks();
             }
-            self.set_due(id, None);
-        }
-    }
-
-    fn set_due(&mut self, id: CustomerId, due: Option<Timestamp>) {
-        let Some(customer) = self.customers.get_mut(&id) else { return };
-        if customer.due == due {
-            return;
-        }
-        if let Some(old) = customer.due {
-            self.timers.remove(&(old, Timer::Customer(id)));
-        }
-        customer.due = due;
-        if let Some(due) = due {
-            self.timers.insert((due, Timer::Customer(id)));
+            self.timers.set(id, None);
         }
     }
 

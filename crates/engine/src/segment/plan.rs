@@ -1,17 +1,21 @@
 //! The plan: all rules of a workspace compiled against streams of events that they share.
 //! A thousand segments that ask about the last order keep one number per customer.
 
+use crate::profile::Customer;
 use crate::profile::customer::Horizons;
 use crate::profile::records::KindHorizons;
 use crate::segment::compile::Standpoint;
 use crate::segment::feature::{Keeps, Need};
-use crate::segment::test::{CompiledTest, CompiledTests};
-use crate::segment::triggered::Source;
+use crate::segment::test::{CompiledTest, CompiledTests, is_missing};
+use crate::segment::triggered::{Scope, Source};
+use crate::segment::verdict::{Asked, Verdict};
+use crate::state::HashMap;
 use domain::definition::Definitions;
 use domain::segment::{Aggregate, Bucket, Comparison, ConsentAsked, End, EventName, KnownFor, Windows};
-use domain::value::Quantifier;
-use domain::{Name, Path, Purpose, Settings, Span, Zone};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use domain::value::{Operator, Quantifier, Scalar};
+use domain::{Call, CustomerId, Name, Path, Purpose, Settings, Span, Zone};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A stream: events of a name that pass a filter.
@@ -30,7 +34,7 @@ pub struct StreamSpec {
 }
 
 /// A compiled rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the shape of domain::Condition")]
 pub enum Node {
     All(Vec<Node>),
@@ -57,7 +61,7 @@ pub enum Node {
 }
 
 /// A compiled `did`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DidNode {
     /// The stream it looks at.
     pub events: EventsNode,
@@ -70,7 +74,7 @@ pub struct DidNode {
 }
 
 /// A compiled condition on the order and rhythm of events.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RhythmNode {
     /// The stream it looks at.
     pub stream: EventsNode,
@@ -79,7 +83,7 @@ pub struct RhythmNode {
 }
 
 /// A stream and the zone in which its filter is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EventsNode {
     /// Its index.
     pub stream: u32,
@@ -94,7 +98,7 @@ pub struct EventsNode {
 }
 
 /// What is asked of the order and rhythm of events.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Rhythm {
     /// Whether the latest or the first one passed the stream's further tests.
     AtEnd(End),
@@ -131,7 +135,7 @@ pub enum Rhythm {
 }
 
 /// A compiled condition on records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecordNode {
     /// Of this kind.
     pub kind: String,
@@ -146,7 +150,7 @@ pub struct RecordNode {
 }
 
 /// What is asked of the records that pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RecordJudged {
     /// `any`, `every`, `no_one`.
     Quantified(Quantifier),
@@ -155,7 +159,7 @@ pub enum RecordJudged {
 }
 
 /// What is asked of the entries in the window.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Question {
     /// Their number lies between the bounds.
     Count {
@@ -200,7 +204,7 @@ impl Uses {
 
     /// Whether something that was touched matters here.
     pub fn is_touched(&self, touch: &Touch) -> bool {
-        touch.is_all()
+        touch.everything
             || touch.consent && self.consent
             || touch.lists && self.lists
             || touch.existence && self.existence
@@ -230,7 +234,7 @@ pub struct Touch {
     pub existence: bool,
     /// Ask everything again: a new customer, a merge, a new plan.
     pub everything: bool,
-    /// Of everything only what was to be asked again by now: nothing but time has passed.
+    /// Something was to be asked again by now.
     pub by_time: bool,
 }
 
@@ -240,21 +244,18 @@ impl Touch {
         Touch { everything: true, ..Touch::default() }
     }
 
-    /// What has to be asked again because time has passed.
-    pub fn pass_time(&mut self) {
-        if !self.everything {
-            (self.everything, self.by_time) = (true, true);
-        }
+    /// What was to be asked again by now.
+    pub fn by_time() -> Touch {
+        Touch { by_time: true, ..Touch::default() }
     }
 
-    /// Whether every rule must be asked.
-    pub fn is_all(&self) -> bool {
-        self.everything && !self.by_time
+    /// Whether the customer may be in another zone than before.
+    pub fn may_move(&self) -> bool {
+        self.everything || self.by_time || self.traits.iter().any(|key| key.as_ref() == "timezone")
     }
 
     /// Adds what another call changed.
     pub fn add(&mut self, other: Touch) {
-        self.by_time = (self.by_time || other.by_time) && !self.is_all() && !other.is_all();
         self.streams.extend(other.streams);
         self.traits.extend(other.traits);
         self.consent |= other.consent;
@@ -262,6 +263,7 @@ impl Touch {
         self.records.extend(other.records);
         self.existence |= other.existence;
         self.everything |= other.everything;
+        self.by_time |= other.by_time;
     }
 }
 
@@ -296,6 +298,83 @@ impl Held {
     }
 }
 
+/// What an event's name means.
+#[derive(Clone, Default, Debug)]
+struct Meanings {
+    all: Vec<u32>,
+    to_ask: Vec<u32>,
+    by_value: Vec<ByValue>,
+    /// The top-level properties that any of them looks at.
+    keys: BTreeSet<String>,
+    /// One of them keeps all properties.
+    keeps_body: bool,
+}
+
+/// Streams of an event's name that take it if one property is one value: with one look at the property all of them
+/// are found, were there a thousand.
+#[derive(Clone, Debug)]
+pub struct ByValue {
+    path: Path,
+    streams: BTreeMap<Scalar, Vec<u32>>,
+}
+
+impl ByValue {
+    /// The streams that take an event with such properties.
+    pub fn streams_of(&self, body: &Value) -> &[u32] {
+        let value = self.path.find(body).filter(|value| !is_missing(value)).and_then(Scalar::of);
+        value.and_then(|value| self.streams.get(&value)).map_or(&[][..], Vec::as_slice)
+    }
+}
+
+impl Meanings {
+    fn add(&mut self, stream: u32, spec: &StreamSpec) {
+        self.all.push(stream);
+        self.keys.extend(spec.keys().into_iter().map(str::to_owned));
+        self.keeps_body |= spec.keeps_body;
+        let Some((path, value)) = spec.wanted_value() else {
+            self.to_ask.push(stream);
+            return;
+        };
+        let at = match self.by_value.iter().position(|by_value| by_value.path == *path) {
+            Some(at) => at,
+            None => {
+                self.by_value.push(ByValue { path: path.clone(), streams: BTreeMap::new() });
+                self.by_value.len() - 1
+            }
+        };
+        self.by_value[at].streams.entry(value.clone()).or_default().push(stream);
+    }
+}
+
+impl StreamSpec {
+    /// The top-level properties that it looks at.
+    pub fn keys(&self) -> BTreeSet<&str> {
+        let mut keys = BTreeSet::new();
+        if let Some(filter) = &self.filter {
+            filter.keys(&mut keys);
+        }
+        match &self.keeps {
+            Keeps::Nothing => {}
+            Keeps::Number(path) | Keeps::Scalar(path) => keys.extend(path.first()),
+            Keeps::Passes(tests) => tests.keys(&mut keys),
+        }
+        keys
+    }
+
+    /// The property and its value, where those alone decide whether an event is taken.
+    fn wanted_value(&self) -> Option<(&Path, &Scalar)> {
+        match &self.filter {
+            Some(CompiledTests::At(path, compiled)) if !self.keeps_body && !compiled.test.ignore_case => {
+                match &compiled.test.operator {
+                    Operator::Is(Some(value)) => Some((path, value)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
 /// All rules compiled together.
 #[derive(Clone, Default, Debug)]
 pub struct Plan {
@@ -304,9 +383,12 @@ pub struct Plan {
     /// Segments, in the order of their names.
     pub segments: Vec<PlannedSegment>,
     index: HashMap<Name, usize>,
-    by_event: HashMap<String, Vec<u32>>,
+    by_event: HashMap<String, Meanings>,
     /// Segments that depend on a stream, by the stream's index.
     by_stream: Vec<Vec<usize>>,
+    /// Segments that must be asked of somebody who has done nothing: all but those about events alone, of which nobody
+    /// becomes a member by doing nothing, at whatever time.
+    asked_of_nobody: Vec<usize>,
     prefixes: Vec<(String, u32)>,
     /// How far back the past of values must be kept.
     pub held: Held,
@@ -351,7 +433,40 @@ impl Plan {
             }
             plan.segments.push(PlannedSegment { name: name.clone(), rule: rule.clone(), uses });
         }
+        let nobody = Customer::new(domain::time::EARLIEST);
+        let (id, now, scope) = (CustomerId(0), domain::time::EARLIEST, Scope::default());
+        let asked = Asked { plan: &plan, id, customer: &nobody, now, floor: None, scope };
+        let is_asked = |segment: &PlannedSegment| {
+            !plan.is_about_events(&segment.rule) || asked.verdict(&segment.rule) != Verdict::fixed(false)
+        };
+        plan.asked_of_nobody = (0..plan.segments.len()).filter(|index| is_asked(&plan.segments[*index])).collect();
         plan
+    }
+
+    /// Whether a rule asks about nothing but events, in the same way of everybody.
+    fn is_about_events(&self, rule: &Node) -> bool {
+        match rule {
+            Node::All(inner) | Node::Any(inner) | Node::None(inner) => {
+                inner.iter().all(|rule| self.is_about_events(rule))
+            }
+            Node::Not(inner) => self.is_about_events(inner),
+            Node::Everyone | Node::Never => true,
+            Node::Segment(index) => self.is_about_events(&self.segments[*index].rule),
+            Node::Did(did) => !did.events.uses_zone,
+            Node::Rhythm(node) => {
+                let then_moves = matches!(&node.rhythm, Rhythm::Sequence { then, .. } if then.uses_zone);
+                !node.stream.uses_zone && !then_moves
+            }
+            Node::Trait(..)
+            | Node::TraitElements(_)
+            | Node::Triggered(..)
+            | Node::Record(_)
+            | Node::Score(..)
+            | Node::Consent(..)
+            | Node::List(_)
+            | Node::KnownFor(_)
+            | Node::Bucket(_) => false,
+        }
     }
 
     /// This plan with some of its segments defined anew, its own streams first: while `keeps_the_same` holds, what
@@ -379,9 +494,35 @@ impl Plan {
 
     /// Streams that mean an event's name.
     pub fn streams_of<'a>(&'a self, event: &'a str) -> impl Iterator<Item = u32> + 'a {
-        let exact = self.by_event.get(event).map_or(&[][..], Vec::as_slice);
+        let exact = self.by_event.get(event).map_or(&[][..], |meanings| meanings.all.as_slice());
+        exact.iter().copied().chain(self.prefixed(event))
+    }
+
+    fn prefixed<'a>(&'a self, event: &'a str) -> impl Iterator<Item = u32> + 'a {
         let prefixes = self.prefixes.iter().filter(move |(prefix, _)| event.starts_with(prefix.as_str()));
-        exact.iter().copied().chain(prefixes.map(|(_, stream)| *stream))
+        prefixes.map(|(_, stream)| *stream)
+    }
+
+    /// Streams that mean an event's name and have to be asked one by one whether they take the event: all but those that
+    /// `streams_by_value` finds.
+    pub fn streams_to_ask<'a>(&'a self, event: &'a str) -> impl Iterator<Item = u32> + 'a {
+        let exact = self.by_event.get(event).map_or(&[][..], |meanings| meanings.to_ask.as_slice());
+        exact.iter().copied().chain(self.prefixed(event))
+    }
+
+    /// The properties of an event, those that no stream asks about left out.
+    pub fn asked_properties(&self, event: &str, call: &Call) -> Value {
+        match self.by_event.get(event).filter(|meanings| !meanings.keeps_body) {
+            Some(meanings) if self.prefixed(event).next().is_none() => {
+                call.body_value_of(&|key| meanings.keys.contains(key))
+            }
+            _ => call.body_value(),
+        }
+    }
+
+    /// Streams that mean an event's name if a property has a value, by property.
+    pub fn streams_by_value(&self, event: &str) -> &[ByValue] {
+        self.by_event.get(event).map_or(&[][..], |meanings| meanings.by_value.as_slice())
     }
 
     /// Finds or makes a stream; one that exists keeps what either needs.
@@ -398,7 +539,7 @@ impl Plan {
         }
         let index = u32::try_from(self.streams.len()).expect("fewer streams than nodes of all definitions");
         match &spec.event {
-            EventName::Exact(name) => self.by_event.entry(name.clone()).or_default().push(index),
+            EventName::Exact(name) => self.by_event.entry(name.clone()).or_default().add(index, &spec),
             EventName::Prefix(prefix) => self.prefixes.push((prefix.clone(), index)),
         }
         self.streams.push(spec);
@@ -406,23 +547,23 @@ impl Plan {
         index
     }
 
-    /// Segments whose verdict may differ after `touch`, in order; what time alone changes is not among them. An event
-    /// concerns only those that mention it.
-    pub fn concerned(&self, touch: &Touch) -> Vec<usize> {
-        let only_streams = !touch.is_all()
-            && !touch.consent
-            && !touch.lists
-            && !touch.existence
-            && touch.traits.is_empty()
-            && touch.records.is_empty();
-        if !only_streams {
-            return (0..self.segments.len()).filter(|index| self.segments[*index].uses.is_touched(touch)).collect();
+    /// Adds the segments whose verdict may differ after `touch`; what time alone changes is not among them. An event
+    /// concerns only those that mention it; a segment may be named several times.
+    pub fn concerned(&self, touch: &Touch, customer: &Customer, into: &mut Vec<usize>) {
+        if touch.everything {
+            // The others are about events alone, of which this customer has none: they were not in them, and are not.
+            into.extend(&self.asked_of_nobody);
+            into.extend(customer.memberships.segments());
+            into.extend(customer.streams.held().flat_map(|stream| self.by_stream[stream as usize].iter().copied()));
+            return;
         }
-        let mut concerned: Vec<usize> =
-            touch.streams.iter().flat_map(|stream| self.by_stream[*stream as usize].iter().copied()).collect();
-        concerned.sort_unstable();
-        concerned.dedup();
-        concerned
+        let only_streams =
+            !touch.consent && !touch.lists && !touch.existence && touch.traits.is_empty() && touch.records.is_empty();
+        if !only_streams {
+            into.extend((0..self.segments.len()).filter(|index| self.segments[*index].uses.is_touched(touch)));
+            return;
+        }
+        into.extend(touch.streams.iter().flat_map(|stream| self.by_stream[*stream as usize].iter().copied()));
     }
 
     /// Whether customers keep the same by another plan, so that what customers keep still fits.

@@ -37,6 +37,9 @@ pub struct Pairs {
 /// Each that is makes the rule true for a time:
 /// from the second on, or from the end of the wait on, until the first is no longer recent. O(entries · log).
 pub fn sequence(first: &[Entry], then: &[Entry], pairs: Pairs, now: Timestamp) -> Verdict {
+    if first.is_empty() {
+        return Verdict::fixed(false);
+    }
     let followers = Followers::of(then, pairs.same);
     let mut spells: Vec<(Timestamp, Option<Timestamp>)> = Vec::new();
     for entry in first {
@@ -70,14 +73,14 @@ pub fn sequence(first: &[Entry], then: &[Entry], pairs: Pairs, now: Timestamp) -
 
 /// Instants of the events that may follow, by the value that both must bear.
 enum Followers<'a> {
-    Any(Vec<Timestamp>),
+    Any(&'a [Entry]),
     Same(HashMap<&'a Scalar, Vec<Timestamp>>),
 }
 
 impl<'a> Followers<'a> {
     fn of(then: &'a [Entry], same: bool) -> Followers<'a> {
         if !same {
-            return Followers::Any(then.iter().map(|entry| entry.order.0).collect());
+            return Followers::Any(then);
         }
         let mut by_value: HashMap<&Scalar, Vec<Timestamp>> = HashMap::new();
         for entry in then {
@@ -90,7 +93,9 @@ impl<'a> Followers<'a> {
 
     fn next_after(&self, entry: &Entry, at: Timestamp) -> Option<Timestamp> {
         let times = match self {
-            Followers::Any(times) => times,
+            Followers::Any(then) => {
+                return then.get(then.partition_point(|entry| entry.order.0 <= at)).map(|entry| entry.order.0);
+            }
             Followers::Same(by_value) => match &entry.value {
                 Kept::Scalar(Some(value)) => by_value.get(value.as_ref())?,
                 // Without a value nothing bears the same one.
@@ -243,7 +248,7 @@ mod tests {
     }
 
     fn entries(hours: &[i64]) -> Vec<Entry> {
-        let at = |hour: &i64| Entry { order: (Timestamp(hour * 3_600_000), 0), value: Kept::Nothing };
+        let at = |hour: &i64| Entry { order: (Timestamp(hour * 3_600_000), 0), stream: 0, value: Kept::Nothing };
         hours.iter().map(at).collect()
     }
 

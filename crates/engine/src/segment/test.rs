@@ -6,6 +6,7 @@ use domain::value::{HeldFor, Operator, Quantifier, Scalar, When, number, pattern
 use domain::{Path, Span, Test, Tests, Timestamp, Zone};
 use regex::Regex;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A test with its pattern compiled.
 #[derive(Clone, Debug)]
@@ -229,6 +230,16 @@ impl CompiledTests {
                     }
                 }
             }
+        }
+    }
+
+    /// Adds the top-level keys of what it is asked of that it looks at.
+    pub fn keys<'a>(&'a self, into: &mut BTreeSet<&'a str>) {
+        match self {
+            CompiledTests::All(inner) | CompiledTests::Any(inner) | CompiledTests::None(inner) => {
+                inner.iter().for_each(|tests| tests.keys(into));
+            }
+            CompiledTests::At(path, _) | CompiledTests::Elements(path, ..) => into.extend(path.first()),
         }
     }
 

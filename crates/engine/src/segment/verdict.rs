@@ -53,13 +53,10 @@ impl Asked<'_> {
 
     fn judge(&self, rule: &Node) -> Verdict {
         match rule {
-            Node::All(inner) => self.group(inner, |mut holds| holds.all(|one| one)),
-            Node::Any(inner) => self.group(inner, |mut holds| holds.any(|one| one)),
-            Node::None(inner) => self.group(inner, |mut holds| !holds.any(|one| one)),
-            Node::Not(inner) => {
-                let verdict = self.judge(inner);
-                Verdict { holds: !verdict.holds, check: verdict.check }
-            }
+            Node::All(inner) => self.group(inner, false),
+            Node::Any(inner) => self.group(inner, true),
+            Node::None(inner) => opposite(self.group(inner, true)),
+            Node::Not(inner) => opposite(self.judge(inner)),
             Node::Everyone => Verdict::fixed(true),
             Node::Never => Verdict::fixed(false),
             // Another segment is asked as it stands: only this rule's own events must be later than the floor.
@@ -120,15 +117,32 @@ impl Asked<'_> {
         if needed { self.zone() } else { Zone::utc() }
     }
 
-    fn group(&self, inner: &[Node], judge: impl Fn(std::vec::IntoIter<bool>) -> bool) -> Verdict {
-        let mut holds = Vec::with_capacity(inner.len());
-        let mut check = None;
+    /// Conditions of which one decides that says `deciding`: of `any` one that holds, of `all` one that does not.
+    ///
+    /// As long as one of those that decide stays as it is, so does the whole; so it is asked again when the last of
+    /// them may differ. Where none decides, any one may turn it.
+    fn group(&self, inner: &[Node], deciding: bool) -> Verdict {
+        let mut turns = None;
+        let mut decided: Option<Option<Timestamp>> = None;
         for node in inner {
             let verdict = self.judge(node);
-            holds.push(verdict.holds);
-            check = earlier(check, verdict.check);
+            if verdict.holds != deciding {
+                turns = earlier(turns, verdict.check);
+                continue;
+            }
+            // None, which is never, is the latest of all.
+            decided = Some(match (decided, verdict.check) {
+                (None, check) => check,
+                (Some(known), check) => known.zip(check).map(|(known, check)| known.max(check)),
+            });
+            if decided == Some(None) {
+                break;
+            }
         }
-        Verdict { holds: judge(holds.into_iter()), check }
+        match decided {
+            Some(check) => Verdict { holds: deciding, check },
+            None => Verdict { holds: !deciding, check: turns },
+        }
     }
 
     fn consent(&self, asked: &ConsentAsked, purpose: Option<&Purpose>) -> Verdict {
@@ -185,13 +199,45 @@ impl Asked<'_> {
             if answer.holds {
                 let (value, turn) = spec.value_at(body, self.now, zone);
                 check = earlier(check, turn);
-                passed.push(Entry { order: entry.order, value });
+                passed.push(Entry { value, ..*entry });
             }
         }
         (Cow::Owned(passed), check)
     }
 
+    /// What the commonest question comes to without a walk: a number of events in a rolling window or ever, none of
+    /// them ahead. None where it is not that. O(log entries).
+    fn count(&self, did: &DidNode) -> Option<Verdict> {
+        let Question::Count { least, most } = did.question else { return None };
+        let windows = &did.windows;
+        let is_plain = windows.within_days.is_none() && windows.after.is_none() && windows.before.is_none();
+        if !is_plain
+            || did.counts_since
+            || did.events.uses_zone
+            || self.plan.streams[did.events.stream as usize].keeps_body
+        {
+            return None;
+        }
+        let entries = self.customer.streams.entries(did.events.stream);
+        if entries.last().is_some_and(|last| last.order.0 > self.now) {
+            return None;
+        }
+        let leaves = |entry: &Entry| windows.within.map(|within| entry.order.0.plus(within));
+        let gone = entries.partition_point(|entry| leaves(entry).is_some_and(|leaves| leaves <= self.now));
+        let count = u32::try_from(entries.len() - gone).unwrap_or(u32::MAX);
+        // Events only leave; the verdict turns with the one that leaves too few, or few enough.
+        let turns_at = |left: u32| entries.get(entries.len().checked_sub(left as usize)?).and_then(leaves);
+        Some(match most {
+            _ if count < least => Verdict::fixed(false),
+            Some(most) if count > most => Verdict { holds: false, check: turns_at(most + 1) },
+            _ => Verdict { holds: true, check: if least > 0 { turns_at(least) } else { None } },
+        })
+    }
+
     fn did(&self, did: &DidNode) -> Verdict {
+        if let Some(verdict) = self.count(did) {
+            return verdict;
+        }
         let zone = self.zone_of(did.events.zone.as_ref(), did.events.uses_zone);
         let (entries, check) = self.entries(&did.events, &zone);
         let window = Window::of(did, &zone, self.floor.filter(|_| did.counts_since));
@@ -212,7 +258,10 @@ impl Asked<'_> {
                 let pairs = Pairs { absent: *absent, within: *within, same: *same, recent: *recent };
                 rhythm::sequence(&entries, &followers, pairs, self.now)
             }
-            Rhythm::FirstTime(within) => rhythm::first_time(&times(), *within, self.now),
+            Rhythm::FirstTime(within) => {
+                let first = entries.first().map(|entry| entry.order.0);
+                rhythm::first_time(first.as_slice(), *within, self.now)
+            }
             Rhythm::Stopped(active, quiet) => rhythm::stopped(&times(), *active, *quiet, self.now),
             Rhythm::Restarted(quiet, recent) => rhythm::restarted(&times(), *quiet, *recent, self.now),
             Rhythm::Regularly { every, periods, at_least_periods, at_least } => {
@@ -252,6 +301,10 @@ impl Asked<'_> {
         };
         Verdict { holds, check }
     }
+}
+
+fn opposite(verdict: Verdict) -> Verdict {
+    Verdict { holds: !verdict.holds, ..verdict }
 }
 
 /// The windows of a `did`, with their edges read in a zone.

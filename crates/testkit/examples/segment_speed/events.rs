@@ -32,6 +32,8 @@ pub(crate) struct Events {
     words: Vec<Arc<str>>,
     customers: Vec<Arc<str>>,
     source: Arc<str>,
+    /// Their messageIds begin with it.
+    id: String,
 }
 
 #[derive(Default)]
@@ -67,7 +69,7 @@ pub(crate) fn read(data: &Path) -> Result<Events> {
     all.sort_by_key(|event| (event.at, event.customer));
     let most = all.iter().map(|event| event.customer).max().unwrap_or(0);
     let customers = (0..=most).map(|customer| format!("u{customer}").into()).collect();
-    Ok(Events { all, words: words.all, customers, source: "bench".into() })
+    Ok(Events { all, words: words.all, customers, source: "bench".into(), id: "e".to_owned() })
 }
 
 fn read_group(group: &dyn RowGroupReader, words: &mut Words, all: &mut Vec<Event>) -> Result<()> {
@@ -124,6 +126,15 @@ fn column<T: DataType>(group: &dyn RowGroupReader, place: usize) -> Result<Vec<O
 }
 
 impl Events {
+    /// The last `count` of them again, as if they happened anew from an instant on, in the same order and at the same
+    /// distances. `id`: what their messageIds begin with.
+    pub(crate) fn again(mut self, count: usize, from: Timestamp, id: String) -> Events {
+        self.all.drain(..self.all.len().saturating_sub(count));
+        let first = self.all.first().map_or(from, |event| event.at);
+        self.all.iter_mut().for_each(|event| event.at = from.plus(event.at.since(first)));
+        Events { id, ..self }
+    }
+
     /// The call that such an event is, as a server sends it the moment it happens.
     pub(crate) fn call(&self, number: usize) -> Call {
         let event = &self.all[number];
@@ -151,7 +162,7 @@ impl Events {
         body.push('}');
         Call {
             kind: CallKind::Track,
-            message_id: format!("e{number}").into(),
+            message_id: format!("{}{number}", self.id).into(),
             user_id: Some(self.customers[event.customer as usize].clone()),
             anonymous_id: None,
             other_id: None,

@@ -15,13 +15,13 @@ use store::{Commit, HistoryLimits, Secrets, Store};
 
 /// Calls that reach the engine together while the past is loaded, and while all segments are live.
 const BATCH: usize = 10_000;
-const LIVE_BATCH: usize = 1_000;
+pub(crate) const LIVE_BATCH: usize = 1_000;
 /// Commits after which it is looked whether something is to be sealed.
 const SEALING: usize = 30;
 
 /// How long a part took.
 #[derive(Default)]
-struct Pace {
+pub(crate) struct Pace {
     events: usize,
     /// By the clock, and of the engine's own thread on a processor.
     wall: f64,
@@ -30,7 +30,7 @@ struct Pace {
 }
 
 impl Pace {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "events": self.events,
             "seconds": self.wall,
@@ -62,13 +62,7 @@ pub(crate) fn load(data: &Path, dir: &Path, segments: &[Defined], live: usize) -
         pass_on(engine.take_commit())?;
         let defined = start.elapsed().as_secs_f64();
         let with = memory_bytes().0;
-        let entries: usize = engine
-            .look()
-            .customers()
-            .iter()
-            .filter_map(|id| engine.look().customer(*id))
-            .map(|it| it.streams.len())
-            .sum();
+        let entries = entries(&engine);
         let lived = feed(scope, &mut engine, &events, past..events.all.len(), LIVE_BATCH, &mut pass_on)?;
         let answer = json!({
             "customers": engine.look().customers().len(),
@@ -85,8 +79,14 @@ pub(crate) fn load(data: &Path, dir: &Path, segments: &[Defined], live: usize) -
     })
 }
 
+/// Entries that the streams of all customers keep.
+pub(crate) fn entries(engine: &Engine) -> usize {
+    let look = engine.look();
+    look.customers().iter().filter_map(|id| look.customer(*id)).map(|customer| customer.streams.len()).sum()
+}
+
 /// Feeds some events to the engine; another thread makes calls of them, a third one writes what comes of it.
-fn feed<'scope, 'env>(
+pub(crate) fn feed<'scope, 'env>(
     scope: &'scope std::thread::Scope<'scope, 'env>,
     engine: &mut Engine,
     events: &'env Events,
@@ -118,7 +118,7 @@ fn feed<'scope, 'env>(
     Ok(pace)
 }
 
-fn write(mut store: SqliteStore, commits: &Receiver<Commit>) -> Result<()> {
+pub(crate) fn write(mut store: SqliteStore, commits: &Receiver<Commit>) -> Result<()> {
     let limits = HistoryLimits::default();
     let mut sealer = store.sealer()?;
     let mut seal = |store: &mut SqliteStore| -> Result<()> {

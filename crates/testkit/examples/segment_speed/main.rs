@@ -1,6 +1,7 @@
 //! Measures segments at the size of a shop with a million customers; `bench/segments/README.md` tells how and why.
 
 mod events;
+mod live;
 mod load;
 mod measure;
 mod rules;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const USAGE: &str = "usage: segment_speed load DATA STORE SEGMENTS LIVE_EVENTS\n       segment_speed seal STORE\n       segment_speed first STORE SEGMENTS\n       segment_speed timers CUSTOMERS";
+const USAGE: &str = "usage: segment_speed load DATA STORE SEGMENTS LIVE_EVENTS\n       segment_speed seal STORE\n       segment_speed live STORE DATA SEGMENTS LIVE_EVENTS\n       segment_speed first STORE SEGMENTS\n       segment_speed timers CUSTOMERS";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +20,9 @@ fn main() -> Result<()> {
     let answer = match words.as_slice() {
         ["load", data, store, segments, live] => {
             load::load(&PathBuf::from(data), &PathBuf::from(store), &rules::read(segments)?, live.parse()?)?
+        }
+        ["live", store, data, segments, live] => {
+            live::live(&PathBuf::from(store), &PathBuf::from(data), &rules::read(segments)?, live.parse()?)?
         }
         ["seal", store] => seal::seal(&PathBuf::from(store))?,
         ["first", store, segments] => measure::first(&PathBuf::from(store), &rules::read(segments)?)?,

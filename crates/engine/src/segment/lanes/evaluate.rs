@@ -6,13 +6,15 @@ use super::kernel::{self, Kernel};
 use super::packed::Packed;
 use super::question::{Formula, Leaf, Rules};
 use super::select::{Columns, Select, Values, Without};
+use super::tile::{Found, TileEntries};
 use crate::profile::Customer;
 use crate::segment::Scope;
-use crate::segment::feature::{Entry, Kept, Streams};
+use crate::segment::feature::{Kept, Streams};
 use crate::segment::plan::{Node, Plan, Rhythm, StreamSpec};
 use crate::segment::verdict::Asked;
 use domain::segment::EventName;
 use domain::{CustomerId, Position, Timestamp};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,19 +35,16 @@ pub(super) fn evaluate(plan: &Plan, rules: &Rules, chunks: &[&Chunk], persons: &
         rules.leaves.iter().map(|leaf| Asking::new(plan, leaf, &sources, rules.now)).collect();
     let strays = sources.strays(persons);
     let tiles = persons.len().div_ceil(TILE);
-    let answers = in_parallel(tiles, |tile| {
-        let entries: BTreeMap<u32, TileEntries> = sources
-            .streams
-            .iter()
-            .map(|(stream, source)| (*stream, source.tile(*stream, tile, persons, &strays)))
-            .collect();
-        let sets: Vec<Vec<u64>> = leaves.iter().map(|leaf| leaf.ask(tile, &entries)).collect();
+    let answers = in_parallel(tiles, Vec::new, |tile, entries: &mut Vec<TileEntries>| {
+        sources.tile(tile, persons, &strays, entries);
+        let sets: Vec<Vec<u64>> = leaves.iter().map(|leaf| leaf.ask(tile, entries)).collect();
         let existing = words_of(&rules.existing, tile);
-        let mut people: Vec<Vec<u64>> = rules.formulas.iter().map(|formula| formula.over(&sets)).collect();
-        for set in &mut people {
-            set.iter_mut().zip(&existing).for_each(|(word, existing)| *word &= existing);
-        }
-        people
+        let people = rules.formulas.iter().map(|formula| {
+            let mut people = formula.over(&sets).into_owned();
+            people.iter_mut().zip(&existing).for_each(|(word, existing)| *word &= existing);
+            people
+        });
+        people.collect::<Vec<Vec<u64>>>()
     });
     let mut sets = vec![Bits(Vec::with_capacity(tiles * TILE_WORDS)); rules.formulas.len()];
     for tile in answers {
@@ -56,17 +55,19 @@ pub(super) fn evaluate(plan: &Plan, rules: &Rules, chunks: &[&Chunk], persons: &
     Ok(sets)
 }
 
-/// Does `count` jobs on all processors; the answers are in the order of the jobs.
-fn in_parallel<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
+/// Does `count` jobs on all processors, each of which has room of its own that one job leaves to the next; the answers
+/// are in the order of the jobs.
+fn in_parallel<R, T: Send>(count: usize, room: fn() -> R, job: impl Fn(usize, &mut R) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(count));
     let work = || {
+        let mut room = room();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
                 return;
             }
-            let answer = job(number);
+            let answer = job(number, &mut room);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((number, answer));
         }
     };
@@ -137,26 +138,22 @@ impl Needed {
             }
         }
         let jobs: Vec<_> = jobs.into_iter().collect();
-        let read = in_parallel(jobs.len(), |number| {
-            let ((place, event), streams) = &jobs[number];
-            read_lane(plan, chunks[*place], event, streams)
-        });
+        let read = in_parallel(
+            jobs.len(),
+            || (),
+            |number, ()| {
+                let ((place, event), streams) = &jobs[number];
+                read_lane(plan, chunks[*place], event, streams)
+            },
+        );
         let mut sources = Sources::default();
-        for stream in self.streams.keys() {
+        for (stream, in_order) in &self.streams {
             let spec = &plan.streams[*stream as usize];
             let cutoff = spec.need.forgets_before(now).map_or(i64::MIN, |cutoff| cutoff.0);
-            sources.streams.insert(*stream, Source { cutoff, ..Source::default() });
+            sources.add(&spec.event, Source { stream: *stream, kept: Vec::new(), cutoff, in_order: *in_order });
         }
         for one in read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
-            let Some(source) = sources.streams.get_mut(&one.stream) else { continue };
-            source.in_order |= one.in_order;
-            // Values of this part stand behind those of the parts before; whether they passed has two values in all.
-            let is_passed = matches!(one.values, Values::Passed(_));
-            let begins = if is_passed { 0 } else { source.kept.len() };
-            if !is_passed || source.kept.is_empty() {
-                source.kept.extend(one.kept);
-            }
-            source.parts.push(Part { lane: one.lane, select: one.select, values: one.values, begins });
+            sources.take(one);
         }
         Ok(sources)
     }
@@ -165,7 +162,6 @@ impl Needed {
 /// What was read of one lane for one of the streams that mean it.
 struct ReadLane<'a> {
     stream: u32,
-    in_order: bool,
     lane: Arc<LaneColumns<'a>>,
     select: Select,
     values: Values,
@@ -191,13 +187,13 @@ fn read_lane<'a>(
     let Some(lane) = chunk.lane(event) else { return Ok(Vec::new()) };
     let mut columns = Columns::new(chunk, lane);
     let mut selected = Vec::new();
-    for (stream, in_order) in streams {
+    for (stream, _) in streams {
         let spec: &StreamSpec = &plan.streams[*stream as usize];
         let select = spec.filter.as_ref().map_or(Ok(Select::Fixed(true)), |filter| columns.select(filter))?;
         if !matches!(select, Select::Fixed(false)) {
             let mut kept = Vec::new();
             let values = columns.values(spec, &mut kept)?;
-            selected.push((*stream, *in_order, select, values, kept));
+            selected.push((*stream, select, values, kept));
         }
     }
     if selected.is_empty() {
@@ -210,27 +206,28 @@ fn read_lane<'a>(
         time: chunk.numbers(&lane.time)?,
         offset: if streams.iter().any(|(_, in_order)| *in_order) { Some(chunk.numbers(&lane.offset)?) } else { None },
     });
-    let with = |(stream, in_order, select, values, kept)| ReadLane {
-        stream,
-        in_order,
-        lane: read.clone(),
-        select,
-        values,
-        kept,
-    };
+    let with = |(stream, select, values, kept)| ReadLane { stream, lane: read.clone(), select, values, kept };
     Ok(selected.into_iter().map(with).collect())
 }
 
-/// Everything that was read, by stream.
+/// Everything that was read.
 #[derive(Default)]
 pub(super) struct Sources<'a> {
-    streams: BTreeMap<u32, Source<'a>>,
+    families: Vec<Family<'a>>,
+    /// The family of each stream, and its place in it.
+    places: BTreeMap<u32, (usize, usize)>,
+}
+
+/// Streams of the same events, which are looked through once for all of them.
+struct Family<'a> {
+    event: EventName,
+    streams: Vec<Source>,
+    parts: Vec<Part<'a>>,
 }
 
 /// One stream.
-#[derive(Default)]
-pub(super) struct Source<'a> {
-    parts: Vec<Part<'a>>,
+pub(super) struct Source {
+    stream: u32,
     /// The different values that are kept.
     pub(super) kept: Vec<Kept>,
     /// Events at or before it are no longer asked about.
@@ -239,34 +236,66 @@ pub(super) struct Source<'a> {
     in_order: bool,
 }
 
-/// The part of a stream in one lane of one chunk.
+/// The part of a family in one lane of one chunk.
 struct Part<'a> {
     lane: Arc<LaneColumns<'a>>,
+    takers: Vec<Taker>,
+}
+
+/// One stream of a family that takes some events of a part.
+struct Taker {
+    /// Its place in the family.
+    place: usize,
     select: Select,
     values: Values,
     begins: usize,
 }
 
-/// One event of a stream.
-#[derive(Clone, Copy, Default)]
-struct Found {
-    time: i64,
-    position: u64,
-    value: u32,
-}
-
-/// Events under a name that stands in another tile than its person.
-struct Stray {
-    person: u32,
-    found: Found,
-}
+/// Events under a name that stands in another tile than its person, each with its position.
+type Stray = (u64, Found);
 
 /// Those of each stream and tile.
 type Strays = BTreeMap<(u32, usize), Vec<Stray>>;
 
+fn place_of(person: u32) -> u16 {
+    u16::try_from(person as usize % TILE).unwrap_or(0)
+}
+
 impl<'a> Sources<'a> {
-    pub(super) fn source(&self, stream: u32) -> Option<&Source<'a>> {
-        self.streams.get(&stream)
+    pub(super) fn source(&self, stream: u32) -> Option<&Source> {
+        let (family, place) = self.places.get(&stream)?;
+        self.families.get(*family)?.streams.get(*place)
+    }
+
+    fn add(&mut self, event: &EventName, source: Source) {
+        let family = match self.families.iter().position(|family| family.event == *event) {
+            Some(family) => family,
+            None => {
+                self.families.push(Family { event: event.clone(), streams: Vec::new(), parts: Vec::new() });
+                self.families.len() - 1
+            }
+        };
+        let streams = &mut self.families[family].streams;
+        self.places.insert(source.stream, (family, streams.len()));
+        streams.push(source);
+    }
+
+    /// Adds what was read of a lane. Lanes come in the order of their chunks, the streams of each one after the other.
+    fn take(&mut self, read: ReadLane<'a>) {
+        let Some((family, place)) = self.places.get(&read.stream).copied() else { return };
+        let family = &mut self.families[family];
+        let source = &mut family.streams[place];
+        // Values of this part stand behind those of the parts before; whether they passed has two values in all.
+        let is_passed = matches!(read.values, Values::Passed(_));
+        let begins = if is_passed { 0 } else { source.kept.len() };
+        if !is_passed || source.kept.is_empty() {
+            source.kept.extend(read.kept);
+        }
+        let taker = Taker { place, select: read.select, values: read.values, begins };
+        match family.parts.iter_mut().find(|part| Arc::ptr_eq(&part.lane, &read.lane)) {
+            Some(part) => part.takers.push(taker),
+            None => family.parts.push(Part { lane: read.lane, takers: vec![taker] }),
+        }
     }
 
     /// Finds the events of people who are one with somebody in another tile. O(names), and O(rows) of tiles with such.
@@ -278,31 +307,49 @@ impl<'a> Sources<'a> {
             })
             .collect();
         let mut strays = Strays::new();
-        for (stream, source) in &self.streams {
+        for family in &self.families {
             for tile in &leaves {
-                source.each(*tile, persons, &mut |person, found| {
+                family.each(*tile, persons, &mut |source, person, position, found| {
                     let home = person as usize / TILE;
                     if home != *tile {
-                        strays.entry((*stream, home)).or_default().push(Stray { person, found });
+                        strays.entry((family.streams[source].stream, home)).or_default().push((position, found));
                     }
                 });
             }
         }
         strays
     }
+
+    /// The events of the people of a tile, by stream in the order of families.
+    fn tile(&self, tile: usize, persons: &Persons, strays: &Strays, into: &mut Vec<TileEntries>) {
+        into.resize_with(self.places.len(), TileEntries::default);
+        let mut rest = into.as_mut_slice();
+        for family in &self.families {
+            let (own, others) = rest.split_at_mut(family.streams.len());
+            rest = others;
+            family.tile(tile, persons, strays, own);
+        }
+    }
+
+    /// Where the events of a stream stand among those of a tile.
+    fn place(&self, stream: u32) -> Option<usize> {
+        let (family, place) = self.places.get(&stream)?;
+        Some(self.families.iter().take(*family).map(|family| family.streams.len()).sum::<usize>() + place)
+    }
 }
 
-impl Source<'_> {
-    /// Visits the events under the names of a tile, each with its person.
+impl Family<'_> {
+    /// Visits the events under the names of a tile: of which stream, of whom, at which position if that matters.
     #[inline]
-    fn each(&self, tile: usize, persons: &Persons, visit: &mut impl FnMut(u32, Found)) {
+    fn each(&self, tile: usize, persons: &Persons, visit: &mut impl FnMut(usize, u32, u64, Found)) {
         let base = tile * TILE;
+        let cutoff = self.streams.iter().map(|source| source.cutoff).min().unwrap_or(i64::MAX);
         for part in &self.parts {
             let columns = &part.lane;
             let min = columns.lane.min_time;
             for row in columns.lane.tile(tile) {
                 let time = min.saturating_add_unsigned(columns.time.get(row));
-                if time <= self.cutoff || !part.select.passes(row) {
+                if time <= cutoff {
                     continue;
                 }
                 let node = base + usize::try_from(columns.node.get(row)).unwrap_or(0);
@@ -310,130 +357,37 @@ impl Source<'_> {
                 if person == 0 {
                     continue;
                 }
-                let position = columns.offset.as_ref().map_or(0, |offset| columns.first.0 + offset.get(row));
-                let value = match &part.values {
-                    Values::Nothing => 0,
-                    Values::By(places, own) => part.begins + own + usize::try_from(places.get(row)).unwrap_or(0),
-                    Values::Passed(select) => usize::from(select.passes(row)),
-                };
-                visit(person, Found { time, position, value: u32::try_from(value).unwrap_or(u32::MAX) });
+                for taker in &part.takers {
+                    if time <= self.streams[taker.place].cutoff || !taker.select.passes(row) {
+                        continue;
+                    }
+                    let position = columns.offset.as_ref().map_or(0, |offset| columns.first.0 + offset.get(row));
+                    let value = match &taker.values {
+                        Values::Nothing => 0,
+                        Values::By(places, own) => taker.begins + own + usize::try_from(places.get(row)).unwrap_or(0),
+                        Values::Passed(select) => usize::from(select.passes(row)),
+                    };
+                    let value = u32::try_from(value).unwrap_or(u32::MAX);
+                    visit(taker.place, person, position, Found { time, value, place: place_of(person) });
+                }
             }
         }
     }
 
     /// The events of the people of a tile, those of each together and in order.
-    fn tile(&self, stream: u32, tile: usize, persons: &Persons, strays: &Strays) -> TileEntries {
-        let mut found: Vec<(u16, Found)> = Vec::new();
-        let place = |person: u32| u16::try_from(person as usize % TILE).unwrap_or(0);
-        self.each(tile, persons, &mut |person, one| {
+    fn tile(&self, tile: usize, persons: &Persons, strays: &Strays, into: &mut [TileEntries]) {
+        into.iter_mut().for_each(TileEntries::clear);
+        self.each(tile, persons, &mut |source, person, position, found| {
             if person as usize / TILE == tile {
-                found.push((place(person), one));
+                into[source].push(found, self.streams[source].in_order.then_some(position));
             }
         });
-        let strays = strays.get(&(stream, tile)).into_iter().flatten();
-        found.extend(strays.map(|stray| (place(stray.person), stray.found)));
-        if self.in_order {
-            found.sort_unstable_by_key(|(person, one)| (*person, one.time, one.position));
-        }
-        let size = persons.len().saturating_sub(tile * TILE).min(TILE);
-        let mut starts = vec![0_u32; size + 1];
-        for (person, _) in &found {
-            starts[usize::from(*person) + 1] += 1;
-        }
-        let present = (0_u16..=u16::MAX).zip(&starts[1..]).filter(|(_, count)| **count > 0);
-        let present: Vec<u16> = present.map(|(person, _)| person).collect();
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        // Stable, so that of one instant what arrived first stays first.
-        let mut next = starts.clone();
-        let has_values = !self.kept.is_empty();
-        let mut times = vec![Timestamp(0); found.len()];
-        let mut values = vec![0_u32; if has_values { found.len() } else { 0 }];
-        for (person, one) in &found {
-            let at = &mut next[usize::from(*person)];
-            times[*at as usize] = Timestamp(one.time);
-            if has_values {
-                values[*at as usize] = one.value;
+        for (source, entries) in self.streams.iter().zip(into) {
+            for (position, found) in strays.get(&(source.stream, tile)).into_iter().flatten() {
+                entries.push(*found, source.in_order.then_some(*position));
             }
-            *at += 1;
+            entries.arrange(!source.kept.is_empty());
         }
-        let mut entries = TileEntries { starts, present, times, values };
-        entries.sort_late();
-        entries
-    }
-}
-
-/// The events of a stream of the people of a tile.
-pub(super) struct TileEntries {
-    /// Where each person's begin.
-    starts: Vec<u32>,
-    /// Those who have any.
-    present: Vec<u16>,
-    times: Vec<Timestamp>,
-    /// Empty where the stream keeps nothing but instants.
-    values: Vec<u32>,
-}
-
-impl TileEntries {
-    /// Puts the events of each person in order where some arrived late, those of one instant as they arrived.
-    fn sort_late(&mut self) {
-        let present = std::mem::take(&mut self.present);
-        for person in &present {
-            let range = self.range(usize::from(*person));
-            let own = &mut self.times[range.clone()];
-            if own.is_sorted() {
-                continue;
-            }
-            let mut order: Vec<usize> = (0..own.len()).collect();
-            order.sort_by_key(|at| own[*at]);
-            let times: Vec<Timestamp> = order.iter().map(|at| own[*at]).collect();
-            own.copy_from_slice(&times);
-            if let Some(own) = self.values.get_mut(range) {
-                let values: Vec<u32> = order.iter().map(|at| own[*at]).collect();
-                own.copy_from_slice(&values);
-            }
-        }
-        self.present = present;
-    }
-
-    fn range(&self, person: usize) -> std::ops::Range<usize> {
-        match (self.starts.get(person), self.starts.get(person + 1)) {
-            (Some(start), Some(end)) => *start as usize..*end as usize,
-            _ => 0..0,
-        }
-    }
-
-    /// Visits everybody who has any: their place, and when and with which values their events happened.
-    #[inline]
-    pub(super) fn each(&self, mut visit: impl FnMut(usize, &[Timestamp], &[u32])) {
-        for person in &self.present {
-            let range = self.range(usize::from(*person));
-            let values = self.values.get(range.clone()).unwrap_or(&[]);
-            visit(usize::from(*person), self.times.get(range).unwrap_or(&[]), values);
-        }
-    }
-
-    /// When somebody's events happened.
-    #[inline]
-    pub(super) fn times(&self, person: usize) -> &[Timestamp] {
-        self.times.get(self.range(person)).unwrap_or(&[])
-    }
-
-    /// What is kept of somebody's events, by number.
-    #[inline]
-    pub(super) fn values(&self, person: usize) -> &[u32] {
-        self.values.get(self.range(person)).unwrap_or(&[])
-    }
-
-    fn entries(&self, person: usize, kept: &[Kept]) -> Vec<Entry> {
-        let order = |(number, time): (u64, &Timestamp)| (*time, number);
-        let values = self.values(person).iter().map(|value| kept.get(*value as usize));
-        (0_u64..)
-            .zip(self.times(person))
-            .zip(values.chain(std::iter::repeat(None)))
-            .map(|(at, kept)| Entry { order: order(at), value: kept.cloned().unwrap_or(Kept::Nothing) })
-            .collect()
     }
 }
 
@@ -443,6 +397,8 @@ struct Asking<'a> {
     leaf: &'a Leaf,
     /// The streams that it looks at.
     streams: Vec<(u32, &'a [Kept])>,
+    /// Where their events stand among those of a tile.
+    places: Vec<usize>,
     /// What it says of people without any such event.
     of_nobody: bool,
     kernel: Option<Kernel>,
@@ -451,7 +407,8 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     fn new(plan: &'a Plan, leaf: &'a Leaf, sources: &'a Sources<'_>, now: Timestamp) -> Asking<'a> {
-        let mut asking = Asking { plan, leaf, streams: Vec::new(), of_nobody: false, kernel: None, now };
+        let mut asking =
+            Asking { plan, leaf, streams: Vec::new(), places: Vec::new(), of_nobody: false, kernel: None, now };
         let Leaf::Streams(node) = leaf else { return asking };
         let mut streams = Vec::new();
         match node {
@@ -464,6 +421,7 @@ impl<'a> Asking<'a> {
             }
             _ => {}
         }
+        asking.places = streams.iter().filter_map(|stream| sources.place(*stream)).collect();
         let kept = |stream: u32| sources.source(stream).map_or(&[][..], |source| source.kept.as_slice());
         asking.streams = streams.into_iter().map(|stream| (stream, kept(stream))).collect();
         asking.of_nobody = asking.general(node, &nobody());
@@ -478,14 +436,16 @@ impl<'a> Asking<'a> {
     }
 
     /// The people of a tile of whom the condition holds.
-    fn ask(&self, tile: usize, entries: &BTreeMap<u32, TileEntries>) -> Vec<u64> {
+    fn ask(&self, tile: usize, entries: &[TileEntries]) -> Vec<u64> {
         let node = match self.leaf {
             Leaf::People(people) => return words_of(people, tile),
             Leaf::Streams(node) => node,
         };
         let mut words = vec![if self.of_nobody { u64::MAX } else { 0 }; TILE_WORDS];
-        let streams: Option<Vec<&TileEntries>> = self.streams.iter().map(|(stream, _)| entries.get(stream)).collect();
-        let Some(streams) = streams.filter(|streams| !streams.is_empty()) else { return words };
+        let streams: Vec<&TileEntries> = self.places.iter().filter_map(|place| entries.get(*place)).collect();
+        if streams.is_empty() || streams.len() < self.streams.len() {
+            return words;
+        }
         let mut customer = nobody();
         let mut mark = |person: usize, holds: bool| {
             let bit = 1 << (person % 64);
@@ -496,8 +456,7 @@ impl<'a> Asking<'a> {
             return words;
         }
         // Whoever is in both streams is asked twice, and answers the same.
-        for person in streams.iter().flat_map(|entries| &entries.present) {
-            let person = usize::from(*person);
+        for person in streams.iter().flat_map(|entries| entries.present()) {
             let held = self.streams.iter().zip(&streams);
             customer.streams =
                 Streams::of(held.map(|((stream, kept), entries)| (*stream, entries.entries(person, kept))));
@@ -514,21 +473,24 @@ fn nobody() -> Customer {
 
 impl Formula {
     /// The people of a tile of whom the rule holds, from those of whom each condition holds.
-    fn over(&self, sets: &[Vec<u64>]) -> Vec<u64> {
+    fn over<'s>(&self, sets: &'s [Vec<u64>]) -> Cow<'s, [u64]> {
         let all = |inner: &[Formula], start: u64, join: fn(&mut u64, u64)| {
             let mut words = vec![start; TILE_WORDS];
             for formula in inner {
-                words.iter_mut().zip(formula.over(sets)).for_each(|(word, other)| join(word, other));
+                words.iter_mut().zip(formula.over(sets).iter()).for_each(|(word, other)| join(word, *other));
             }
-            words
+            Cow::Owned(words)
         };
         match self {
             Formula::All(inner) => all(inner, u64::MAX, |word, other| *word &= other),
             Formula::Any(inner) => all(inner, 0, |word, other| *word |= other),
             Formula::None(inner) => all(inner, u64::MAX, |word, other| *word &= !other),
-            Formula::Not(inner) => inner.over(sets).into_iter().map(|word| !word).collect(),
-            Formula::Fixed(holds) => vec![if *holds { u64::MAX } else { 0 }; TILE_WORDS],
-            Formula::Leaf(place) => sets.get(*place).cloned().unwrap_or_else(|| vec![0; TILE_WORDS]),
+            Formula::Not(inner) => inner.over(sets).iter().map(|word| !word).collect(),
+            Formula::Fixed(holds) => Cow::Owned(vec![if *holds { u64::MAX } else { 0 }; TILE_WORDS]),
+            Formula::Leaf(place) => match sets.get(*place) {
+                Some(words) => Cow::Borrowed(words),
+                None => Cow::Owned(vec![0; TILE_WORDS]),
+            },
         }
     }
 }

@@ -2,7 +2,7 @@
 //! rules says (`verdict.rs`, `rhythm.rs`), which stays the meaning: a test below and the random lives of
 //! testkit compare them.
 
-use super::evaluate::TileEntries;
+use super::tile::TileEntries;
 use crate::segment::feature::Kept;
 use crate::segment::plan::{Node, Question, Rhythm};
 use domain::segment::{Aggregate, Comparison};

@@ -16,21 +16,20 @@ mod seal;
 mod select;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 pub use chunk::Chunk;
 pub use seal::{LaneJob, LaneLimits, SealedLanes};
 
 use crate::profile::People;
 use crate::profile::identity::NodeId;
-use crate::segment::feature::Keeps;
 use crate::segment::plan::Plan;
-use crate::segment::test::CompiledTests;
 use bits::Bits;
 use build::ChunkBuilder;
 use domain::{Call, Position};
 pub(crate) use question::{Live, Rules};
 use select::Without;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::{Reader, RowId, Shelf, StoreError};
@@ -122,6 +121,15 @@ impl Lanes {
         }
     }
 
+    /// Looks at the calls that the next so many will push out, so that they are at hand when they are thrown away.
+    pub(crate) fn fetch(&self, next: usize) -> usize {
+        let full = (self.latest.len() + next).saturating_sub(LATEST);
+        let going = self.latest.iter().take(full.min(next)).map(|(_, call)| call);
+        going
+            .map(|call| usize::from(call.message_id.starts_with('e')) + usize::from(call.body.get().starts_with('{')))
+            .sum()
+    }
+
     /// What is needed to ask rules without holding the live state. None where lanes cannot answer them, since they lack
     /// something or are behind. O(names + latest calls).
     pub(crate) fn view(&self, plan: &Plan, people: &People, position: Position) -> Option<LaneView> {
@@ -143,28 +151,10 @@ impl Lanes {
     /// Whether nothing that the streams of a plan ask about was left out of a chunk.
     fn keep_all(&self, plan: &Plan) -> bool {
         plan.streams.iter().all(|spec| {
-            let mut keys = BTreeSet::new();
-            if let Some(filter) = &spec.filter {
-                keys_of(filter, &mut keys);
-            }
-            match &spec.keeps {
-                Keeps::Nothing => {}
-                Keeps::Number(path) | Keeps::Scalar(path) => keys.extend(path.first()),
-                Keeps::Passes(tests) => keys_of(tests, &mut keys),
-            }
+            let keys = spec.keys();
             let lanes = self.chunks.iter().flat_map(|chunk| &chunk.directory.lanes);
             keys.is_empty() || lanes.filter(|lane| spec.event.matches(&lane.event)).all(|lane| lane.keeps(&keys))
         })
-    }
-}
-
-/// The properties that some tests look at.
-fn keys_of<'a>(tests: &'a CompiledTests, into: &mut BTreeSet<&'a str>) {
-    match tests {
-        CompiledTests::All(inner) | CompiledTests::Any(inner) | CompiledTests::None(inner) => {
-            inner.iter().for_each(|tests| keys_of(tests, into));
-        }
-        CompiledTests::At(path, _) | CompiledTests::Elements(path, ..) => into.extend(path.first()),
     }
 }
 

@@ -52,6 +52,7 @@ struct Collected<'a> {
     leaves: Vec<Found<'a>>,
 }
 
+#[derive(PartialEq)]
 enum Found<'a> {
     Streams(&'a Node),
     People(&'a Node),
@@ -153,9 +154,13 @@ impl<'a> Collected<'a> {
         })
     }
 
+    /// A condition that several rules ask is asked once.
     fn leaf(&mut self, found: Found<'a>) -> Formula {
-        self.leaves.push(found);
-        Formula::Leaf(self.leaves.len() - 1)
+        let place = self.leaves.iter().position(|known| *known == found).unwrap_or_else(|| {
+            self.leaves.push(found);
+            self.leaves.len() - 1
+        });
+        Formula::Leaf(place)
     }
 
     /// None if the stream's filter moves with now, the condition with the customer's zone, or either with what triggered.
