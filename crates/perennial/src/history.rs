@@ -13,6 +13,11 @@ use store::{HistoryLimits, JournalRow, Prepared, Sealer, TakenFrom};
 const LOOK: Duration = Duration::from_secs(1);
 /// After a failure it is tried again so much later: a full disk is seldom freed at once, and the log is for reading.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
+/// More calls a second than this are a rush, such as an import: history waits until it is over, since it would take a
+/// quarter of the processor from it.
+const RUSH: u64 = 10_000;
+/// But it waits for no more calls than this, so that the journal does not grow beyond about a gigabyte.
+const RUSH_CALLS: u64 = 2_000_000;
 /// While too much waits for the writer, what is prepared waits too.
 const WHILE_BUSY: Duration = Duration::from_millis(100);
 
@@ -27,7 +32,8 @@ impl Keeper {
     pub fn start(handle: &Handle, limits: HistoryLimits) -> anyhow::Result<Keeper> {
         let sealer = handle.drive(|driver| driver.store.sealer())??;
         let stop = Arc::new(AtomicBool::new(false));
-        let work = Work { sealer, handle: handle.clone(), limits, stop: stop.clone() };
+        let rush = Rush { looked: Instant::now(), position: handle.read().position().0, is_on: false, passed: 0 };
+        let work = Work { sealer, handle: handle.clone(), limits, stop: stop.clone(), rush };
         let thread = std::thread::Builder::new().name("history".to_owned()).spawn(move || work.run())?;
         Ok(Keeper { stop, thread })
     }
@@ -47,12 +53,41 @@ struct Work {
     handle: Handle,
     limits: HistoryLimits,
     stop: Arc<AtomicBool>,
+    rush: Rush,
+}
+
+/// How many calls come in, look by look.
+struct Rush {
+    looked: Instant,
+    position: u64,
+    is_on: bool,
+    /// Calls since it began.
+    passed: u64,
+}
+
+impl Rush {
+    /// Whether history had better wait.
+    fn is_on(&mut self, now: Instant, position: u64) -> bool {
+        let elapsed = now.saturating_duration_since(self.looked);
+        if elapsed >= LOOK {
+            let calls = position.saturating_sub(self.position);
+            self.is_on = u128::from(calls) * 1_000 > u128::from(RUSH) * elapsed.as_millis();
+            self.passed = if self.is_on { self.passed + calls } else { 0 };
+            (self.looked, self.position) = (now, position);
+        }
+        self.is_on && self.passed < RUSH_CALLS
+    }
 }
 
 impl Work {
     fn run(mut self) {
         give_way();
         while !self.stop.load(Ordering::Acquire) {
+            let position = self.handle.read().position().0;
+            if self.rush.is_on(Instant::now(), position) {
+                self.sleep(LOOK);
+                continue;
+            }
             let pause = match self.step() {
                 Ok(true) => continue,
                 Ok(false) => LOOK,
@@ -140,5 +175,27 @@ fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(10) {
         tracing::debug!("sealing runs at the usual priority: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_waits_while_an_import_rushes_in_but_not_for_ever() {
+        let begin = Instant::now();
+        let mut rush = Rush { looked: begin, position: 0, is_on: false, passed: 0 };
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        assert!(!rush.is_on(begin, 0));
+        assert!(!rush.is_on(at(1), 9_000), "a shop on a busy day is no rush");
+        assert!(rush.is_on(at(2), 209_000));
+        assert!(rush.is_on(at(2) + Duration::from_millis(1), 209_100), "as at the last look");
+        for second in 3..11 {
+            assert!(rush.is_on(at(second), 9_000 + 200_000 * (second - 1)), "{second}");
+        }
+        assert!(!rush.is_on(at(11), 2_009_000), "two million calls are enough");
+        assert!(!rush.is_on(at(12), 2_010_000), "it is over");
+        assert!(rush.is_on(at(13), 2_110_000), "a new one");
     }
 }

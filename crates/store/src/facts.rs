@@ -453,6 +453,7 @@ pub struct MessageFilter {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[expect(missing_docs, reason = "filters by the field of the same name")]
 pub struct TaskFilter {
+    pub id: Option<Arc<str>>,
     pub customer: Option<CustomerId>,
     pub campaign: Option<Name>,
     /// Only those that are not done.

@@ -643,7 +643,8 @@ impl Reader for MemoryReader {
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
         let disk = self.0.lock();
         let found = newest_first(&disk.tasks.items).map(|(_, it)| it).filter(|it| {
-            is_wanted(filter.customer.as_ref(), Some(&it.customer))
+            is_wanted(filter.id.as_ref(), Some(&it.id))
+                && is_wanted(filter.customer.as_ref(), Some(&it.customer))
                 && is_wanted(filter.campaign.as_ref(), Some(&it.campaign))
                 && (!filter.open || it.completed_at.is_none())
         });

@@ -493,8 +493,10 @@ pub fn tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made(
     let done = Task { completed_at: Some(NOW), ..task(1) };
     assert_eq!(reader.tasks(&TaskFilter::default(), ALL).unwrap(), [task(2), done.clone()]);
     assert_eq!(reader.tasks(&TaskFilter { open: true, ..TaskFilter::default() }, ALL).unwrap(), [task(2)]);
-    let of_one = TaskFilter { customer: Some(customer(1)), campaign: Some(name("win-back")), open: false };
+    let of_one = TaskFilter { customer: Some(customer(1)), campaign: Some(name("win-back")), open: false, id: None };
     assert_eq!(reader.tasks(&of_one, ALL).unwrap(), [done]);
+    let by_id = TaskFilter { id: Some(task(2).id), ..TaskFilter::default() };
+    assert_eq!(reader.tasks(&by_id, ALL).unwrap(), [task(2)]);
     assert_eq!(reader.tasks(&TaskFilter::default(), Page { skip: 1, limit: 1 }).unwrap().len(), 1);
     assert_eq!(reader.webhooks(&WebhookFilter::default(), ALL).unwrap(), [webhook(2), webhook(1)]);
     let of_nobody = WebhookFilter { customer: Some(customer(7)), campaign: None };

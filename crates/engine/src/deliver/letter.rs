@@ -1,7 +1,8 @@
 //! What a message says to one customer: the template written with what is known of them.
 
 use crate::state::Engine;
-use crate::write::{Footer, Letter, Links, WriteError, render};
+use crate::write::{Footer, Letter, Links, Setting, Shown, Source, WriteError, render, show};
+use domain::CustomerId;
 use domain::message::{Channel, Message, Written};
 use serde_json::{Map, Value, json};
 use store::Journey;
@@ -54,6 +55,7 @@ impl Engine {
             currency: self.definitions.settings.currency,
             footer,
             track_clicks: is_letter.then_some(&track),
+            gaps: None,
         };
         // A template is written by a person and filled by strangers: should the library below panic all the same,
         // only this message is held.
@@ -72,6 +74,29 @@ impl Engine {
             html: is_letter.then_some(rendered.html),
             unsubscribe_path,
         })
+    }
+
+    /// Shows a template or a piece of Liquid, with the traits of a customer as `customer` unless `data` has its own.
+    pub fn show(
+        &self,
+        source: Source<'_>,
+        customer: Option<CustomerId>,
+        mut data: Map<String, Value>,
+    ) -> Result<Shown, WriteError> {
+        let known = customer.map(|id| self.person(id));
+        let traits = known.and_then(|person| self.customers.get(&person));
+        if let Some(traits) = traits {
+            data.entry("customer").or_insert_with(|| Value::Object(traits.traits.all(self.clock).0));
+        }
+        let zone = known.map_or_else(|| self.definitions.settings.zone.clone(), |person| self.zone_of(person));
+        let setting = Setting {
+            now: self.clock,
+            zone: &zone,
+            currency: self.definitions.settings.currency,
+            sender: self.definitions.settings.sender.as_ref(),
+            public_url: &self.options.public_url,
+        };
+        show(source, &data, setting)
     }
 
     /// Signs and checks links in messages.

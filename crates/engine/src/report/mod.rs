@@ -22,6 +22,7 @@ mod shared_reader;
 pub mod snapshot;
 pub mod steps;
 pub mod tables;
+pub mod tasks;
 pub mod timeline;
 mod warnings;
 pub mod words;

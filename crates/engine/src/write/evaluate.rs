@@ -6,8 +6,9 @@ use super::liquid::{Chain, Comparison, Expr, Loop, Node, NodeKind, Offset, Path,
 use domain::money::Currency;
 use domain::time::{Timestamp, Zone};
 use serde_json::Value;
+use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Bytes of a part of a message. Gmail cuts mails at 102 KB; five times that is no letter any more.
@@ -75,7 +76,12 @@ pub(super) struct Scene<'d> {
     pub(super) zone: &'d Zone,
     pub(super) currency: Currency,
     pub(super) writing: Writing,
+    /// Where values are noted that are missing and printed as nothing; none: the first one ends the run.
+    pub(super) gaps: Option<&'d Gaps>,
 }
+
+/// Paths of values that were missing where they were to be printed.
+pub type Gaps = RefCell<BTreeSet<String>>;
 
 /// What the output is part of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -212,7 +218,7 @@ impl<'d> Run<'_, 'd> {
 
     fn print(&mut self, chain: &Chain) -> Result<(), WriteError> {
         match self.chain(chain)? {
-            Val::Missing(missing) => Err(WriteError::Missing { path: missing.path.clone() }),
+            Val::Missing(missing) => self.lacks(&missing.path),
             Val::Markup(pieces) => {
                 self.spend(pieces.len() * WORK_OF_A_NODE)?;
                 pieces.iter().try_for_each(|piece| self.write(piece.clone()))
@@ -222,11 +228,18 @@ impl<'d> Run<'_, 'd> {
                 if text.is_empty()
                     && let Some(path) = self.lost_at(chain)
                 {
-                    return Err(WriteError::Missing { path });
+                    return self.lacks(&path);
                 }
                 self.write(Piece::Value(text))
             }
         }
+    }
+
+    /// A value is to be printed and is not there.
+    fn lacks(&self, path: &str) -> Result<(), WriteError> {
+        let Some(gaps) = self.scene.gaps else { return Err(WriteError::Missing { path: path.to_owned() }) };
+        gaps.borrow_mut().insert(path.to_owned());
+        Ok(())
     }
 
     /// Where a value came from that prints as nothing, if it is the data's and the author foresaw no `default`.
@@ -277,7 +290,7 @@ impl<'d> Run<'_, 'd> {
         *turn = index + 1;
         let value = self.expression(&values[index])?;
         if let Val::Missing(missing) = &value {
-            return Err(WriteError::Missing { path: missing.path.clone() });
+            return self.lacks(&missing.path);
         }
         let text = self.text(&value)?;
         self.write(Piece::Value(text))

@@ -17,6 +17,7 @@ mod markdown;
 mod marked;
 mod markup;
 mod mjml;
+mod shown;
 mod style;
 
 #[cfg(test)]
@@ -28,10 +29,12 @@ pub use links::Signer;
 use domain::money::Currency;
 use domain::time::{Timestamp, Zone};
 use domain::workspace::{Format, Parts, Sender, TEMPLATE_LIMIT, Template};
+pub use evaluate::Gaps;
 use evaluate::{OUTPUT_LIMIT, Piece, Scene};
 use liquid::{Chain, Expr, Node, NodeKind, Offset, Path, Program, Step};
 use markup::Linking;
 use serde_json::{Value, json};
+pub use shown::{Setting, Shown, Source, show};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -70,6 +73,8 @@ pub struct Letter<'a> {
     pub currency: Currency,
     /// Gives the link that counts a click; none: clicks are not counted.
     pub track_clicks: Option<&'a dyn Fn(&str) -> String>,
+    /// Where missing values are noted that print as nothing, to look at it; none: the first one ends the writing.
+    pub gaps: Option<&'a Gaps>,
 }
 
 /// A message's own links.
@@ -257,7 +262,7 @@ pub fn render_text(
     currency: Currency,
 ) -> Result<String, WriteError> {
     let roots = data.as_object().map(|map| map.iter().map(|(key, value)| (key.as_str(), value)).collect());
-    let scene = Scene { roots: roots.unwrap_or_default(), now, zone, currency, writing };
+    let scene = Scene { roots: roots.unwrap_or_default(), now, zone, currency, writing, gaps: None };
     let pieces = run(source, &scene)?;
     match writing {
         Writing::Html => markup::write(&pieces, Linking::default()),
@@ -338,6 +343,7 @@ fn scene<'a>(letter: &Letter<'a>, links: &'a Value, writing: Writing) -> Scene<'
         zone: letter.zone,
         currency: letter.currency,
         writing,
+        gaps: letter.gaps,
     }
 }
 

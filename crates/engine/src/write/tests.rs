@@ -90,6 +90,7 @@ impl Desk {
             zone: &self.zone,
             currency: Currency::GBP,
             track_clicks: self.counts_clicks.then_some(&track as &dyn Fn(&str) -> String),
+            gaps: None,
         })
     }
 }
@@ -166,6 +167,26 @@ fn liquid_means_what_marketers_know_from_elsewhere() {
     let expected: Vec<_> =
         DIFFERENT.iter().map(|(template, found, _)| ((*template).to_owned(), (*found).to_owned())).collect();
     assert_eq!(different, expected);
+}
+
+#[test]
+fn what_is_shown_names_what_is_missing_and_prints_the_rest() {
+    let data = json!({ "customer": { "first_name": "Ana", "empty": "" }, "event": { "total": 12.5 } });
+    let zone = Zone::utc();
+    let setting =
+        Setting { now: noon(), zone: &zone, currency: Currency::GBP, sender: None, public_url: "https://tea.example" };
+    let shown = |text: &str| show(Source::Liquid(text), data.as_object().unwrap(), setting);
+    let found = shown("Hi {{ customer.nickname }}{{ customer.empty | upcase }}! {{ event.total | currency }}").unwrap();
+    assert_eq!(found.text, "Hi ! £12.50");
+    assert_eq!(found.missing, ["customer.empty", "customer.nickname"]);
+    let found = shown("{{ customer.nickname | default: 'you' }}{% if customer.nickname %}!{% endif %}").unwrap();
+    assert_eq!((found.text.as_str(), found.missing.len()), ("you", 0));
+    assert!(matches!(shown("{% if %}"), Err(WriteError::Broken { .. })));
+    assert!(matches!(shown("{% abort_message('no') %}"), Err(WriteError::Aborted { .. })));
+    let desk = Desk::new(Format::Markdown, "Hello {{ customer.nickname }}, [no more]({{ links.unsubscribe }})");
+    let found = show(Source::Template(&desk.template, None), data.as_object().unwrap(), setting).unwrap();
+    assert!(found.text.contains("https://tea.example/u/preview"), "{}", found.text);
+    assert_eq!(found.missing, ["customer.nickname"]);
 }
 
 #[test]
@@ -880,6 +901,7 @@ fn render_with(desk: &Desk, name: &str) -> String {
         zone: &desk.zone,
         currency: Currency::GBP,
         track_clicks: None,
+        gaps: None,
     };
     render(&letter).unwrap().html
 }

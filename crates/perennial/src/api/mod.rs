@@ -9,8 +9,10 @@ pub mod openapi;
 pub mod operations;
 pub mod problems;
 mod query;
+pub mod render;
 pub mod schemas;
 pub mod segments;
+pub mod tasks;
 pub mod tracking;
 
 pub use query::{dictionary, sent};
@@ -59,6 +61,8 @@ pub fn operations() -> Vec<operations::Operation> {
     segments
         .chain(manage::operations())
         .chain(dry_run::operations())
+        .chain(render::operations())
+        .chain(tasks::operations())
         .chain(query::operations())
         .chain(export::operations())
         .chain(schemas::operations())

@@ -156,6 +156,19 @@ pub enum Fault {
     Told(Box<Problem>),
 }
 
+impl Fault {
+    /// What it says, for a command that has no server to ask.
+    pub fn words(&self) -> String {
+        match self {
+            Fault::NotFound(words) | Fault::Wrong(words) | Fault::Conflict(words) | Fault::Broken(words) => {
+                words.clone()
+            }
+            Fault::Job(error) => error.to_string(),
+            Fault::Told(problem) => problem.detail.clone(),
+        }
+    }
+}
+
 impl From<JobError> for Fault {
     fn from(error: JobError) -> Fault {
         Fault::Job(error)

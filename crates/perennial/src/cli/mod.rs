@@ -4,6 +4,7 @@ mod export;
 mod files;
 mod folder;
 mod query;
+mod render;
 mod show;
 mod test;
 mod tried;
@@ -128,6 +129,8 @@ enum Command {
     },
     /// What a campaign would have done on the real past: sends nothing, changes nothing
     Simulate(tried::Simulate),
+    /// A template as somebody would read it; exit status 1 where a message would be held
+    Render(render::Render),
     /// Run scenario files: tests for segments and campaigns
     Test(test::Test),
     /// Ask anything in SQL; only reads
@@ -431,6 +434,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             out.answer(&answer, |print| show::decisions(print, &answer))?;
         }
         Command::Simulate(asked) => with(client(Create::No)?, |client| tried::simulate(client, &asked, &out))?,
+        Command::Render(asked) => return render::render(&asked, || client(Create::No), &out),
         Command::Test(test) => return test::test(&test, &out),
         Command::Query(query) => query::query(&query, || client(Create::No), &out)?,
         Command::Schema { kind } => match crate::api::schemas::find(&kind) {

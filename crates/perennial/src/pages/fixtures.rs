@@ -1,5 +1,7 @@
 //! Invented shops, to look at pages and to test them: much data, no data, ugly data. No part of the product.
 
+#[path = "fixtures/tasks.rs"]
+mod tasks;
 #[path = "fixtures/tried.rs"]
 mod tried;
 
@@ -33,6 +35,7 @@ use crate::pages::outcome::{Outcome, ReasonCount, Verdict};
 use crate::pages::segment::{DiffLine, Mark, MemberRow, Movement, OverlapRow, SegmentView, VersionRow, Way};
 use crate::pages::segments::{SegmentRow, SegmentsView};
 use crate::pages::session::Notice;
+use crate::pages::tasks::TasksView;
 use crate::pages::text::{Count, Money, Prose, Tag, Tone};
 use crate::pages::tried::{TriedView, Try};
 use crate::pages::why::{WhyReason, WhyRow, WhyView};
@@ -202,6 +205,7 @@ impl Views for Shop {
             segments: self.count(14),
             campaigns: self.count(6),
             uncertain: self.count(2),
+            tasks: self.count(4),
             refused: self.count(31),
         })
     }
@@ -777,6 +781,10 @@ impl Views for Shop {
             .and_then(|()| std::io::Seek::rewind(&mut file))
             .map_err(|error| PageError::Broken(error.to_string()))?;
         Ok(Ok(file))
+    }
+
+    fn tasks(&self, owner: &str) -> Result<TasksView, PageError> {
+        Ok(self.tasks_view(owner))
     }
 
     fn ingest(&self) -> Result<IngestView, PageError> {

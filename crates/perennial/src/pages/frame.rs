@@ -29,6 +29,8 @@ pub struct Workspace {
     pub campaigns: Count,
     /// Uncertain messages that nobody has looked at.
     pub uncertain: Count,
+    /// Tasks that are open.
+    pub tasks: Count,
     /// Refused calls that are kept.
     pub refused: Count,
 }
@@ -50,6 +52,7 @@ pub(super) enum Nav {
     Segments,
     Campaigns,
     Messages,
+    Tasks,
     Sources,
     Elsewhere,
 }
@@ -102,7 +105,7 @@ impl Frame {
         assets::script()
     }
 
-    pub(super) fn items(&self) -> [NavItem; 6] {
+    pub(super) fn items(&self) -> [NavItem; 7] {
         let shop = &self.workspace;
         let item = |nav, word, to, count, picture| NavItem { nav, word, to, count, tone: Tone::Plain, picture };
         let today = item(
@@ -140,6 +143,7 @@ impl Frame {
             shop.uncertain,
             "M3 5h14v10H3ZM3 5.500l7 5.500 7-5.500",
         );
+        let tasks = item(Nav::Tasks, "Tasks", Place::Tasks, shop.tasks, "M4 5h12v11H4ZM7 10.500l2 2 4-4.500");
         let sources = item(
             Nav::Sources,
             "Sources",
@@ -152,8 +156,9 @@ impl Frame {
             customers,
             segments,
             campaigns,
-            // What is uncertain or refused waits for a person, so these two counts are said to be so.
+            // What is uncertain, to do or refused waits for a person, so these counts are said to be so.
             NavItem { tone: Tone::Rose, ..messages },
+            NavItem { tone: Tone::Sun, ..tasks },
             NavItem { tone: Tone::Sun, ..sources },
         ]
     }

@@ -30,6 +30,8 @@ pub enum Place {
     Messages(String),
     /// One message, by id.
     Message(String),
+    /// What people are asked to do.
+    Tasks,
     /// Where data comes from.
     Sources,
     /// Questions in SQL.
@@ -61,6 +63,7 @@ impl fmt::Display for Place {
             Place::Messages(outcome) if outcome.is_empty() => f.write_str("/messages"),
             Place::Messages(outcome) => write!(f, "/messages?outcome={}", encoded(outcome)),
             Place::Message(id) => write!(f, "/messages/{}", encoded(id)),
+            Place::Tasks => f.write_str("/tasks"),
             Place::Sources => f.write_str("/sources"),
             Place::Query => f.write_str("/query"),
             Place::NewSegment => f.write_str("/edit/segment"),

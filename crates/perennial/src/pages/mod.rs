@@ -32,6 +32,7 @@ mod routes;
 pub mod segment;
 pub mod segments;
 pub mod session;
+pub mod tasks;
 pub mod text;
 pub mod tried;
 mod views;

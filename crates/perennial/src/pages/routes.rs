@@ -29,7 +29,7 @@ use super::segment::{SegmentPage, SizePart};
 use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};
 use super::views::{Order, PageError, Views};
-use super::{Pages, assets, build, gallery, tried, why};
+use super::{Pages, assets, build, gallery, tasks, tried, why};
 
 /// A definition of 200 nodes is a few dozen kilobytes; a megabyte is beyond any that would be accepted.
 const FORM_BYTES: usize = 1024 * 1024;
@@ -64,6 +64,8 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/messages/{id}/body", get(message_body))
         .route("/messages/{id}/seen", post(seen))
         .route("/messages/{id}/approve", post(approve))
+        .route("/tasks", get(tasks::tasks))
+        .route("/tasks/{id}/done", post(tasks::done))
         .route("/sources", get(ingest))
         .route("/sources/replay", post(replay))
         .route("/query", get(query).post(ask))
@@ -400,7 +402,7 @@ fn nav_of(kind: Definition) -> Nav {
 /// A button without fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Button {
+pub(super) struct Button {
     csrf: String,
 }
 
@@ -619,7 +621,7 @@ impl Pages {
     }
 
     /// Does what a button says and goes back to the page, which tells what was done.
-    async fn carry_out(&self, visit: Visit, order: Order, back: Place) -> Response {
+    pub(super) async fn carry_out(&self, visit: Visit, order: Order, back: Place) -> Response {
         match self.ask(move |views| views.carry_out(&order)).await {
             Ok(notice) => {
                 self.sessions.tell(&visit, notice);

@@ -337,6 +337,7 @@ fn buttons() -> Vec<(&'static str, &'static str, Order)> {
         ("/campaigns/win-back/resume", "", Order::ResumeCampaign("win-back".into())),
         ("/campaigns/win-back/stop", "", Order::StopCampaign("win-back".into())),
         ("/messages/m5/seen", "", Order::MarkSeen("m5".into())),
+        ("/tasks/t1/done", "", Order::CompleteTask("t1".into())),
         ("/messages/m5/approve", "", Order::Approve("m5".into())),
         ("/sources/replay", "reason=P0012", Order::Replay { reason: "P0012".into() }),
         ("/sources/replay", "reason=", Order::Replay { reason: String::new() }),

@@ -17,6 +17,7 @@ use super::outbox::OutboxView;
 use super::segment::SegmentView;
 use super::segments::SegmentsView;
 use super::session::Notice;
+use super::tasks::TasksView;
 use super::tried::{TriedView, Try};
 use super::why::WhyView;
 use crate::builder::Seen;
@@ -64,6 +65,8 @@ pub trait Views: Send + Sync + 'static {
     fn message(&self, id: &str) -> Result<MessageView, PageError>;
     /// The HTML part of a message as it was or would be sent. It is shown in a sandbox and may hold anything.
     fn message_body(&self, id: &str) -> Result<String, PageError>;
+    /// What people are asked to do; only what is for `owner`, unless that is empty.
+    fn tasks(&self, owner: &str) -> Result<TasksView, PageError>;
     /// What came in.
     fn ingest(&self) -> Result<IngestView, PageError>;
     /// What the editor starts with; without a name, an example.
@@ -124,6 +127,8 @@ pub enum Order {
     ResumeCampaign(String),
     /// End it for good.
     StopCampaign(String),
+    /// A task is done; by its id.
+    CompleteTask(String),
     /// A message may go, as it is written.
     Approve(String),
     /// A person has looked at an uncertain message.

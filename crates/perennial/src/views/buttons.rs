@@ -30,6 +30,7 @@ impl<H: House> EngineViews<H> {
             Order::PauseCampaign(name) => self.set_state(name, State::Paused),
             Order::ResumeCampaign(name) => self.set_state(name, State::Running),
             Order::StopCampaign(name) => self.set_state(name, State::Stopped),
+            Order::CompleteTask(id) => self.complete_task(id),
             Order::Approve(id) => self.approve(id),
             Order::MarkSeen(id) => self.mark_seen(id),
             Order::Replay { reason } => self.replay(reason),

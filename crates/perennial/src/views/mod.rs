@@ -20,6 +20,7 @@ mod pulse;
 mod seen;
 mod segments;
 mod sizes;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod tried;
@@ -47,6 +48,7 @@ use crate::pages::outbox::OutboxView;
 use crate::pages::segment::SegmentView;
 use crate::pages::segments::SegmentsView;
 use crate::pages::session::Notice;
+use crate::pages::tasks::TasksView;
 use crate::pages::tried::{TriedView, Try};
 use crate::pages::why::WhyView;
 use crate::pages::{Order, PageError, Views};
@@ -181,6 +183,7 @@ impl<H: House> Views for EngineViews<H> {
             segments: definitions.segments.len().into(),
             campaigns: running.count().into(),
             uncertain: pulse.attention.uncertain.into(),
+            tasks: pulse.tasks.into(),
             refused: pulse.refused.into(),
         })
     }
@@ -251,6 +254,10 @@ impl<H: House> Views for EngineViews<H> {
 
     fn message_body(&self, id: &str) -> Result<String, PageError> {
         self.body_view(id)
+    }
+
+    fn tasks(&self, owner: &str) -> Result<TasksView, PageError> {
+        self.tasks_view(owner)
     }
 
     fn ingest(&self) -> Result<IngestView, PageError> {

@@ -5,8 +5,10 @@ use super::{EngineViews, House, broken, look_at};
 use crate::pages::PageError;
 use engine::report::Ledger;
 use engine::report::attention::Attention;
+use engine::report::tasks::TASKS;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use store::{Page, TaskFilter};
 
 /// A page waits for so long at most; what takes longer is worked out beside it, and the page shows the last beat.
 const WAITED_FOR: Duration = Duration::from_millis(50);
@@ -21,6 +23,8 @@ pub(super) struct Beat {
     pub(super) attention: Attention,
     /// Refused calls that are kept.
     pub(super) refused: u64,
+    /// Tasks that are open; a thousand are many.
+    pub(super) tasks: u64,
 }
 
 /// The last beat.
@@ -64,7 +68,9 @@ impl Pulse {
         let beat = look_at(house, ledger, |engine, reader, ledger| {
             let refused = reader.refused_counts().map_err(broken)?.iter().map(|(_, count)| count).sum();
             let attention = engine.attention(reader, ledger).map_err(broken)?;
-            Ok(Arc::new(Beat { attention, refused }))
+            let open = TaskFilter { open: true, ..TaskFilter::default() };
+            let tasks = reader.tasks(&open, Page { skip: 0, limit: TASKS }).map_err(broken)?.len() as u64;
+            Ok(Arc::new(Beat { attention, refused, tasks }))
         })?;
         Ok(Last { at: Instant::now(), took: began.elapsed(), beat, is_old: false, is_under_way: false })
     }

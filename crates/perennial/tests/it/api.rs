@@ -429,7 +429,7 @@ fn what_a_running_server_answers_is_what_the_document_says() {
     let document = Document::of(&house);
     let key = house.key("server");
     house.call(&key, json!({ "type": "identify", "userId": "c-01", "traits": { "email": "one@example.com", "name": "One", "city": "Leeds" } })).assert_success();
-    house.define("purpose: marketing\ndefault: granted\n---\ntemplate: hello\nsubject: Hello\nbody: Hello\n---\ncampaign: asked\nenter: { on: { enters: recent } }\ngoal: { did: Order Completed, within: 7d }\nsteps: [ { message: hello, approve: true } ]\n---\ncampaign: hello\nenter: { on: { enters: recent } }\nsteps: [ { message: hello } ]\n---\nsegment: recent\nwhere: { all: [ { did: Order Completed, within: 3650d }, { trait: city, exists: true } ] }\n");
+    house.define("purpose: marketing\ndefault: granted\n---\ntemplate: hello\nsubject: Hello\nbody: Hello\n---\ncampaign: called\nenter: { on: { enters: recent } }\nsteps: [ { task: { title: \"Call {{ customer.name }}\", for: care, due: 2d, draft: hello } } ]\n---\ncampaign: asked\nenter: { on: { enters: recent } }\ngoal: { did: Order Completed, within: 7d }\nsteps: [ { message: hello, approve: true } ]\n---\ncampaign: hello\nenter: { on: { enters: recent } }\nsteps: [ { message: hello } ]\n---\nsegment: recent\nwhere: { all: [ { did: Order Completed, within: 3650d }, { trait: city, exists: true } ] }\n");
     let at = "as_of=2026-01-03T00:00:00Z";
     let folder = json!({ "by": "x", "dry_run": true, "seen": {}, "documents": [{ "origin": "a", "text": "segment: recent\nwhere: { did: Order Complete }" }] });
     let mut apply = folder.clone();
@@ -437,6 +437,10 @@ fn what_a_running_server_answers_is_what_the_document_says() {
     let waits = json!({ "sql": "SELECT message FROM messages WHERE because = 'needs_approval'" });
     let waits = ask(&house, "POST", "/api/query", &[JSON], waits.to_string());
     let waiting = waits.json()["rows"][0][0].as_str().unwrap_or_else(|| panic!("{waits:?}")).to_owned();
+    let tasks = ask(&house, "GET", "/api/tasks", &[], String::new()).json();
+    assert_eq!((&tasks[0]["title"], &tasks[0]["customer"]), (&json!("Call One"), &json!("c-01")));
+    assert_eq!(tasks[0]["draft"]["subject"], "Hello");
+    let task = tasks[0]["task"].as_str().unwrap().to_owned();
     let pair = json!({ "a": "c-03", "b": "c-04" });
     let asked: Vec<Asked<'_>> = vec![
         ("createSegment", "POST", "/api/segments".into(), vec![YAML], BUYERS.into()),
@@ -479,6 +483,15 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("simulateCampaign", "POST", "/api/simulate".into(), vec![JSON], json!({ "campaign": "asked", "from": "soon" }).to_string()),
         ("preflightCampaign", "POST", "/api/preflight".into(), vec![JSON], json!({ "campaign": "asked" }).to_string()),
         ("preflightCampaign", "POST", "/api/preflight".into(), vec![JSON], json!({ "definitions": "campaign: x\nenter: { on: { did: X } }\nsteps: [ { message: nothing } ]" }).to_string()),
+        ("renderTemplate", "POST", "/api/render".into(), vec![JSON], json!({ "template": "hello", "customer": "c-01" }).to_string()),
+        ("renderTemplate", "POST", "/api/render".into(), vec![JSON], json!({ "liquid": "{{ customer.none }}" }).to_string()),
+        ("renderTemplate", "POST", "/api/render".into(), vec![JSON], json!({ "liquid": "{% if %}" }).to_string()),
+        ("renderTemplate", "POST", "/api/render".into(), vec![JSON], json!({ "template": "none" }).to_string()),
+        ("listTasks", "GET", "/api/tasks?for=care".into(), vec![], String::new()),
+        ("listTasks", "GET", "/api/tasks?customer=nobody".into(), vec![], String::new()),
+        ("completeTask", "POST", format!("/api/tasks/{task}/complete"), vec![JSON], json!({ "by": "Maya" }).to_string()),
+        ("completeTask", "POST", format!("/api/tasks/{task}/complete"), vec![JSON], "{}".into()),
+        ("completeTask", "POST", "/api/tasks/none/complete".into(), vec![JSON], "{}".into()),
         ("listDecisions", "GET", "/api/decisions?customer=c-01".into(), vec![], String::new()),
         ("listKeys", "GET", "/api/keys".into(), vec![], String::new()),
         ("createKey", "POST", "/api/keys".into(), vec![JSON], json!({ "kind": "browser", "source": "web" }).to_string()),
@@ -525,6 +538,14 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("simulateCampaign", 400),
         ("preflightCampaign", 200),
         ("preflightCampaign", 400),
+        ("renderTemplate", 200),
+        ("renderTemplate", 400),
+        ("renderTemplate", 404),
+        ("listTasks", 200),
+        ("listTasks", 404),
+        ("completeTask", 200),
+        ("completeTask", 404),
+        ("completeTask", 409),
         ("rebuild", 200),
         ("exportCalls", 200),
     ] {

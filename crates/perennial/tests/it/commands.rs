@@ -442,3 +442,44 @@ fn asked(desk: &Desk, sql: &str) -> Value {
     assert_eq!(ran.status, 0, "{ran:?}");
     serde_json::from_str(&ran.out).unwrap()
 }
+
+#[test]
+fn a_template_is_read_before_it_is_used() {
+    let desk = Desk::new();
+    let data = desk.file(
+        "data.json",
+        r#"{"customer": {"first_name": "ada", "points": 1234.5}, "event": {"items": [{"name": "Mug"}]}}"#,
+    );
+    let letter = desk.file("letter.liquid", "Hi {{ customer.first_name | capitalize }}: {{ event.items[0].name }}");
+    // No workspace is needed for that.
+    let ran = desk.run(&["render", &letter, "--data", &data]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "Hi Ada: Mug\n"));
+    let held = desk.run(&["render", "Hi {{ customer.nickname }}!", "--data", &data]);
+    assert_eq!((held.status, held.out.as_str()), (1, "Hi !\n"));
+    assert!(held.err.contains("customer.nickname is missing"), "{}", held.err);
+    let broken = desk.run(&["render", "{% if %}"]);
+    assert_eq!((broken.status, broken.out.as_str()), (2, ""));
+    assert_eq!(desk.run(&["render", "no such thing"]).status, 2);
+    let template = desk.file(
+        "hello.yaml",
+        "template: hello\nsubject: Hello {{ customer.first_name }}\nbody: We kept {{ customer.points }} points\nvariants: { short: { body: Points } }\n",
+    );
+    let answer = desk.json(&["render", &template, "--data", &data]);
+    assert_eq!((&answer["subject"], &answer["held"]), (&"Hello ada".into(), &serde_json::Value::Null));
+    assert!(answer["text"].as_str().unwrap().starts_with("We kept 1234.5 points"), "{answer}");
+    let short = desk.run(&["render", &template, "--data", &data, "--variant", "short"]);
+    assert!(short.out.starts_with("Hello ada\n\nPoints\n"), "{short:?}");
+    // In a workspace: a template by its name, as a customer would read it.
+    let calls = desk.file("people.csv", "id,at,first_name\nu1,2026-01-05,Ben\n");
+    let mapping = desk.file(
+        "people.yaml",
+        "mapping: people\ncustomer: { column: id }\ntime: { column: at, format: '%Y-%m-%d', zone: UTC }\nidentify: { traits: { first_name: first_name } }\n",
+    );
+    let imported = desk.run(&["import", &calls, "--map", &mapping]);
+    assert_eq!(imported.status, 0, "{imported:?}");
+    desk.json(&["apply", &template]);
+    let ran = desk.run(&["--json", "render", "hello", "--customer", "u1"]);
+    assert_eq!((ran.status, ran.json()["subject"].as_str()), (1, Some("Hello Ben")));
+    assert_eq!(ran.json()["missing"], serde_json::json!(["customer.points"]));
+    assert_eq!(desk.run(&["render", "hello", "--customer", "nobody"]).status, 2);
+}

@@ -342,6 +342,7 @@ impl Reader for SqliteReader {
 
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
         let mut select = Select::new(columns::TASK, "tasks");
+        select.only("id", filter.id.as_ref().map(ToString::to_string));
         select.only("customer", filter.customer.map(|customer| customer.0));
         select.only("campaign", filter.campaign.as_ref().map(|campaign| campaign.as_str().to_owned()));
         if filter.open {

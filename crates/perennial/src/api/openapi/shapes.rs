@@ -53,7 +53,7 @@ pub(super) fn instant() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
-fn maybe_instant() -> Value {
+pub(super) fn maybe_instant() -> Value {
     json!({ "type": ["string", "null"], "format": "date-time" })
 }
 

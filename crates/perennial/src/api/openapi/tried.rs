@@ -1,7 +1,7 @@
-//! Shapes of what a campaign would have done, and would do.
+//! Shapes of what a campaign would have done and would do, and of what it asks people to do.
 
 use super::shape;
-use super::shapes::{Shape, count, flag, instant, list, maybe_text, object, text};
+use super::shapes::{Shape, count, flag, instant, list, maybe_instant, maybe_text, object, text};
 use serde_json::{Value, json};
 
 /// Their names and what they are.
@@ -71,6 +71,26 @@ pub(super) fn shapes() -> Vec<Shape> {
                     ("letters", letters()),
                 ],
                 [],
+            ),
+        ),
+        (
+            "Task",
+            object(
+                "What a campaign asked somebody to do.",
+                [
+                    ("task", text()),
+                    ("customer", text()),
+                    ("id", text()),
+                    ("campaign", shape("Name")),
+                    ("step", text()),
+                    ("title", text()),
+                    ("for", maybe_text()),
+                    ("due", maybe_instant()),
+                    ("opened_at", instant()),
+                    ("completed_at", maybe_instant()),
+                    ("draft", json!({ "type": ["object", "null"], "description": "A text to begin with." })),
+                ],
+                [("full_name", text()), ("email", text())],
             ),
         ),
         (

@@ -1,5 +1,6 @@
 //! How fast events become durable and how soon what they lead to is decided, beside what this machine can do at most.
-//! Run on demand: `cargo run --release -p perennial --example bench_ingest`. A real server runs as a child process.
+//! Run on demand: `cargo build --release && cargo run --release -p testkit --example bench_ingest -- target/release/perennial`.
+//! The real binary runs as a child process. A second argument (`ingest`, `latency`, `memory`) measures one part alone.
 //!
 //! 1. The limit: the same JSON parsed typed with raw properties, appended to a plain file with fdatasync, batches of 1,000.
 //! 2. Ingest: the same batches over HTTP on several connections; an event counts when its answer is there.
@@ -9,21 +10,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on has failed, and the line says where")]
 
-use perennial::config::Config;
-use perennial::keys;
+use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Calls of a batch.
 const BATCH: usize = 1_000;
@@ -88,31 +85,18 @@ steps: [ { wait: 2h }, { id: cart, message: hello } ]
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--serve"), Some(dir)) => serve(Path::new(&dir)),
-        (Some("--fill"), Some(dir)) => {
-            perennial::demo::fill(Path::new(&dir), 2026, 5_000, perennial::demo::present(), &mut |_| ()).unwrap();
-        }
-        (only, _) => measure(only),
-    }
+    let Some(binary) = arguments.next().map(PathBuf::from).filter(|binary| binary.is_file()) else {
+        eprintln!("say which binary, such as target/release/perennial, built with `cargo build --release`");
+        std::process::exit(2);
+    };
+    measure(&binary, arguments.next().as_deref());
 }
 
-fn serve(dir: &Path) {
-    let config = Config::read(None).unwrap();
-    perennial::serve::serve(dir, &config, "127.0.0.1:0".parse().unwrap(), |listening, open| {
-        let now = open.handle().now();
-        let fresh = keys::make(domain::Trust::Server, "bench", now).unwrap();
-        let key = fresh.key;
-        open.handle().change(move |engine, _| engine.add_key(key))?;
-        println!(
-            "{} {} {}",
-            listening.url.trim_start_matches("http://").trim_end_matches('/'),
-            fresh.text,
-            open.app.token
-        );
-        Ok(())
-    })
-    .unwrap();
+/// Runs a command of the binary on a data directory, and gives the JSON that it prints.
+fn run(binary: &Path, dir: &Path, arguments: &[&str]) -> serde_json::Value {
+    let output = Command::new(binary).arg("--data-dir").arg(dir).arg("--json").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// A server in a process of its own.
@@ -120,22 +104,31 @@ struct Server {
     child: Child,
     address: String,
     key: String,
-    token: String,
 }
 
 impl Server {
-    fn start(dir: &Path) -> Server {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .arg("--serve")
+    fn start(binary: &Path, dir: &Path) -> Server {
+        let mut child = Command::new(binary)
+            .arg("--data-dir")
             .arg(dir)
+            .args(["--json", "serve", "--listen", "127.0.0.1:0"])
+            .env("PERENNIAL_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut words = line.split_whitespace().map(str::to_owned);
-        let mut word = || words.next().expect("the server tells its address, a key and its token");
-        Server { child, address: word(), key: word(), token: word() }
+        // One document, maybe on several lines; the server keeps the pipe open afterwards.
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        let told: serde_json::Value = loop {
+            assert!(lines.read_line(&mut text).unwrap() > 0, "the server ended: {text}");
+            if let Ok(told) = serde_json::from_str(&text) {
+                break told;
+            }
+        };
+        let url = told["url"].as_str().unwrap();
+        let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let made = run(binary, dir, &["keys", "create", "--kind", "server", "--source", "bench"]);
+        Server { child, address, key: made["key"].as_str().unwrap().to_owned() }
     }
 
     /// Resident memory now and at most, in MB.
@@ -168,12 +161,8 @@ impl Server {
 
     /// A whole request.
     fn request(&self, path: &str, body: &str) -> Vec<u8> {
-        use base64::Engine as _;
-        let authorization = if path.starts_with("/api") {
-            format!("Bearer {}", self.token)
-        } else {
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{}:", self.key)))
-        };
+        let key = base64::engine::general_purpose::STANDARD.encode(format!("{}:", self.key));
+        let authorization = format!("Basic {key}");
         format!("POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: {authorization}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", self.address, body.len())
             .into_bytes()
     }
@@ -367,15 +356,16 @@ fn latency(server: &Server) -> Vec<Duration> {
     waits
 }
 
-fn apply(server: &Server) {
-    let definitions = serde_json::json!({ "documents": [{ "origin": "bench", "text": DEFINITIONS }], "by": "bench" });
-    server.wire().ask(&server.request("/api/definitions", &definitions.to_string()));
+fn apply(binary: &Path, dir: &Path) {
+    let file = dir.with_extension("yaml");
+    std::fs::write(&file, DEFINITIONS).unwrap();
+    run(binary, dir, &["apply", file.to_str().unwrap()]);
 }
 
-fn measure(only: Option<&str>) {
+fn measure(binary: &Path, only: Option<&str>) {
     let wanted = |part: &str| only.is_none_or(|only| only == part);
-    let place = std::env::current_exe().unwrap();
-    let dir = tempfile::TempDir::new_in(place.parent().unwrap()).unwrap();
+    // Beside the binary: the directory for temporary files may be in memory.
+    let dir = tempfile::TempDir::new_in(binary.parent().unwrap()).unwrap();
     let mut chance = Chance(2026);
     if wanted("ingest") {
         let batches: Vec<String> =
@@ -383,11 +373,12 @@ fn measure(only: Option<&str>) {
         let bytes = batches.iter().map(String::len).sum::<usize>() / (BATCHES * BATCH);
         // Before and after, since others may use the machine as well.
         let first = limit(dir.path(), &batches);
-        let server = Server::start(&dir.path().join("plain"));
+        let server = Server::start(binary, &dir.path().join("plain"));
         let (plain, cost) = ingest(&server, &batches);
         drop(server);
-        let server = Server::start(&dir.path().join("live"));
-        apply(&server);
+        let place = dir.path().join("live");
+        let server = Server::start(binary, &place);
+        apply(binary, &place);
         let (live, live_cost) = ingest(&server, &batches);
         let (now, most) = server.memory();
         drop(server);
@@ -405,8 +396,9 @@ fn measure(only: Option<&str>) {
         println!("  memory after {} events: {now} MB, at most {most} MB", BATCHES * BATCH);
     }
     if wanted("latency") {
-        let server = Server::start(&dir.path().join("latency"));
-        apply(&server);
+        let place = dir.path().join("latency");
+        let server = Server::start(binary, &place);
+        apply(binary, &place);
         let waits = latency(&server);
         let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
         println!(
@@ -426,10 +418,10 @@ fn measure(only: Option<&str>) {
     if wanted("memory") {
         let demo = dir.path().join("demo");
         let begin = Instant::now();
-        assert!(Command::new(std::env::current_exe().unwrap()).arg("--fill").arg(&demo).status().unwrap().success());
+        run(binary, &demo, &["demo", "--no-serve"]);
         let filled = begin.elapsed();
         let begin = Instant::now();
-        let server = Server::start(&demo);
+        let server = Server::start(binary, &demo);
         let opened = begin.elapsed();
         std::thread::sleep(Duration::from_secs(3));
         let (now, most) = server.memory();
