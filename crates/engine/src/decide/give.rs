@@ -6,7 +6,7 @@
 use crate::state::Engine;
 use crate::write::{WriteError, Writing, render_text};
 use domain::call::events;
-use domain::campaign::{Campaign, Reward, Task};
+use domain::campaign::{Action, Campaign, Reward, Task};
 use domain::{Call, CallKind, CustomerId, Name, Trust};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -125,7 +125,7 @@ impl Engine {
         let person = self.person(journey.customer);
         let given = self.customers.get(&person).and_then(|customer| customer.rewards.as_ref()?.voucher_of(&journey.id));
         given.map_or_else(
-            || json!({}),
+            || self.voucher_withheld(journey, person),
             |voucher| {
                 let mut value = json!({ "code": *voucher.code, "pool": *voucher.pool });
                 if let Some(expires) = voucher.expires {
@@ -134,6 +134,27 @@ impl Engine {
                 value
             },
         )
+    }
+
+    /// What stands for the voucher of somebody who is held out and got none: the gate asks them as it asks the others, whose
+    /// message can be written. Nobody ever sees it.
+    fn voucher_withheld(&self, journey: &Journey, person: CustomerId) -> Value {
+        let Some(campaigning) = self.campaigns.get(&journey.campaign) else { return json!({}) };
+        let prepared = campaigning.version(journey.version);
+        let before = prepared.program.places.iter().take(journey.step as usize);
+        let last = before.rev().find_map(|place| match &place.action {
+            Action::Reward(Reward::Voucher { pool, expires }) => Some((pool, *expires)),
+            _ => None,
+        });
+        let Some((pool, expires)) = last else { return json!({}) };
+        if self.draw_holdout(&prepared.campaign, campaigning.facts.draw, person).is_none() {
+            return json!({});
+        }
+        let mut value = json!({ "code": format!("{}-WITHHELD", pool.as_str().to_ascii_uppercase()), "pool": pool });
+        if let Some(span) = expires {
+            value["expires"] = self.clock.plus(span).to_string().into();
+        }
+        value
     }
 
     /// Attributes of the record that let in as they are now, and its id, as `record` in templates.
@@ -152,12 +173,17 @@ impl Engine {
     pub(crate) fn set_trait(&mut self, id: &Arc<str>, campaign: &Campaign, step: &str, key: &str, value: &Value) {
         let Some(journey) = self.journeys.get(id) else { return };
         let person = self.person(journey.customer);
+        let context = json!({ "campaign": campaign.name, "step": step });
+        self.set_own_trait(person, key, value, &format!("{id}:{step}"), &context);
+    }
+
+    /// A trait of a customer is set by a call of Perennial's own. `about`: what made it so.
+    pub(crate) fn set_own_trait(&mut self, person: CustomerId, key: &str, value: &Value, about: &str, context: &Value) {
         let name = self.people.name_of(person);
         let known = self.people.is_known(person);
         let position = self.position.0.to_string();
-        let message_id = format!("perennial:{}", self.seen.id_of(&["set", id, step, &position]));
+        let message_id = format!("perennial:{}", self.seen.id_of(&["set", about, key, &position]));
         let traits = Map::from_iter([(key.to_owned(), value.clone())]);
-        let context = json!({ "campaign": campaign.name, "step": step });
         self.append(Call {
             kind: CallKind::Identify,
             message_id: message_id.into(),

@@ -32,16 +32,6 @@ impl Engine {
         }
     }
 
-    /// The customer changed their mind and wants messages of this purpose again.
-    pub fn resubscribe(&mut self, message: &Message, now: Timestamp) {
-        self.reach(now);
-        let properties = json!({
-            "purpose": message.purpose, "channel": message.channel, "status": "granted", "basis": "express", "source": "preference page",
-        });
-        self.happen(self.person(message.customer), domain::call::events::CONSENT_CHANGED, &properties, &message.id.0);
-        self.settle();
-    }
-
     /// The customer followed a link.
     pub fn clicked(&mut self, message: &Message, url: &str, now: Timestamp) {
         self.reach(now);

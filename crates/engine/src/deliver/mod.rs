@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod letter;
+pub mod preferences;
 
 use crate::decide::limits::MarkKind;
 use crate::state::{Engine, Rest};

@@ -4,12 +4,14 @@
 use crate::api::{Shared, not_done};
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Form, Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use domain::MessageId;
 use domain::message::Message;
+use domain::workspace::marketing;
+use domain::{MessageId, Name};
+use std::collections::BTreeSet;
 
 #[derive(Template)]
 #[template(path = "letter.html")]
@@ -17,6 +19,18 @@ struct LetterPage {
     title: String,
     lines: Vec<String>,
     button: Option<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "preferences.html")]
+struct PreferencesPage {
+    sender: String,
+    address: String,
+    action: String,
+    /// Name, words, whether it is wanted now.
+    purposes: Vec<(String, String, bool)>,
+    /// Tag, whether it is theirs now.
+    languages: Vec<(String, bool)>,
 }
 
 #[derive(Template)]
@@ -96,34 +110,55 @@ async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) 
     let id = app.handle.read().signer().verify_preferences(&token);
     let Some(message) = find(&app, id).await else { return unknown_link() };
     let address = message.written.as_ref().map(|written| masked(&written.to)).unwrap_or_default();
-    let subscribed = app.handle.read().is_subscribed(&message);
-    let (line, label) = if subscribed {
-        (format!("{} may write to {address} about offers and news.", sender(&app)), "Stop these messages")
-    } else {
-        (format!("{} does not write to {address} about offers and news.", sender(&app)), "Send them again")
-    };
-    page(LetterPage {
-        title: "What you get from us".to_owned(),
-        lines: vec![line],
-        button: Some((format!("/p/{token}"), label.to_owned())),
+    let preferences = app.handle.read().preferences(&message);
+    let languages = preferences.locales.iter().map(|tag| (tag.clone(), preferences.locale.as_ref() == Some(tag)));
+    let purposes = preferences.purposes.iter().map(|(name, granted)| {
+        let words = if *name == marketing() { "Offers and news".to_owned() } else { plain(name.as_str()) };
+        (name.as_str().to_owned(), words, *granted)
+    });
+    under_policy(PreferencesPage {
+        sender: sender(&app),
+        address,
+        action: format!("/p/{token}"),
+        purposes: purposes.collect(),
+        languages: languages.collect(),
     })
 }
 
-async fn preferences(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+/// A name as words: `new-teas` reads "New teas".
+fn plain(name: &str) -> String {
+    let words = name.replace('-', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Fields: `save`, `purpose.NAME` for each purpose that is wanted, `locale`. What is not among them is not wanted.
+async fn preferences(
+    State(app): State<Shared>,
+    Path(token): Path<String>,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
     let id = app.handle.read().signer().verify_preferences(&token);
     let Some(message) = find(&app, id).await else { return unknown_link() };
+    if !fields.iter().any(|(key, _)| key == "save") {
+        return (StatusCode::BAD_REQUEST, "the form was not filled in; nothing was changed\n").into_response();
+    }
+    let wanted = fields.iter().filter_map(|(key, _)| Name::parse(key.strip_prefix("purpose.")?).ok());
+    let wanted: BTreeSet<Name> = wanted.collect();
+    let locale = fields.iter().find(|(key, _)| key == "locale").map(|(_, value)| value.clone());
     let done = app
         .handle
-        .change_later(1, move |engine, now| {
-            if engine.is_subscribed(&message) {
-                engine.unsubscribe(&message, now)
-            } else {
-                engine.resubscribe(&message, now)
-            }
-        })
+        .change_later(1, move |engine, now| engine.set_preferences(&message, &wanted, locale.as_deref(), now))
         .await;
     match done {
-        Ok(()) => ([(header::LOCATION, format!("/p/{token}"))], StatusCode::SEE_OTHER).into_response(),
+        Ok(()) => page(LetterPage {
+            title: "Noted".to_owned(),
+            lines: vec![format!(
+                "{} writes to you as you said. You can change it again with the same link.",
+                sender(&app)
+            )],
+            button: None,
+        }),
         Err(error) => not_done(&error),
     }
 }
@@ -194,8 +229,11 @@ fn unknown_link() -> Response {
     response
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for this one call")]
 fn page(page: LetterPage) -> Response {
+    under_policy(page)
+}
+
+fn under_policy(page: impl Template) -> Response {
     let mut response = html_or_trouble(page.render());
     let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));

@@ -68,6 +68,11 @@ impl Scene {
         self.house.ask(request.body(Body::from("List-Unsubscribe=One-Click")).unwrap())
     }
 
+    fn fills_in(&self, path: &str, fields: &str) -> Answer {
+        let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        self.house.ask(request.body(Body::from(fields.to_owned())).unwrap())
+    }
+
     fn consent(&self) -> String {
         let consent = self.house.get("/api/customers/ana")["consent"].as_array().unwrap().clone();
         let marketing = consent.iter().find(|one| one["purpose"] == "marketing").unwrap();
@@ -101,8 +106,41 @@ fn looking_changes_nothing_and_one_click_unsubscribes_t42() {
     scene.get(&scene.link("p"));
     assert_eq!(scene.consent(), "withdrawn");
     assert!(!scene.get(&scene.link("p")).text().contains("ana@example.com"), "T43: the address is masked");
-    assert_eq!(scene.one_click(&scene.link("p")).status, 303);
+    assert_eq!(scene.one_click(&scene.link("p")).status, 400, "a form that was not filled in says nothing");
+    assert_eq!(scene.consent(), "withdrawn");
+    assert_eq!(scene.fills_in(&scene.link("p"), "save=1&purpose.marketing=on").status, 200);
     assert_eq!(scene.consent(), "granted");
+}
+
+#[test]
+fn a_customer_says_what_they_want_and_in_which_language() {
+    let scene = a_mail_to_ana();
+    scene.house.define("purpose: new-teas\nchannels: [email]\n---\npurpose: by-phone\nchannels: [sms]\n---\ntemplate: bonjour\nsubject: Hello\nbody: Hello\nlocales: { fr: { subject: Bonjour }, de: { subject: Hallo } }");
+    let page = scene.get(&scene.link("p")).text();
+    for (part, is_there) in [
+        ("name=\"purpose.marketing\" checked", true),
+        ("name=\"purpose.new-teas\">", true),
+        ("New teas", true),
+        ("by-phone", false),
+        ("purpose.service", false),
+        ("<option value=\"fr\">", true),
+    ] {
+        assert_eq!(page.contains(part), is_there, "{part} in {page}");
+    }
+    let status = |purpose: &str| {
+        let consent = scene.house.get("/api/customers/ana")["consent"].as_array().unwrap().clone();
+        let one = consent.iter().find(|one| one["purpose"] == purpose).unwrap_or_else(|| panic!("{consent:?}")).clone();
+        one["status"].as_str().unwrap().to_owned()
+    };
+    let said =
+        scene.fills_in(&scene.link("p"), "save=1&purpose.new-teas=on&purpose.by-phone=on&purpose.%2e%2e=on&locale=fr");
+    assert_eq!(said.status, 200);
+    assert_eq!((status("marketing").as_str(), status("new-teas").as_str()), ("withdrawn", "granted"));
+    assert_eq!(scene.house.events("ana", "Consent Changed").len(), 2, "by phone was not asked here");
+    assert_eq!(scene.house.get("/api/customers/ana")["traits"]["locale"], "fr");
+    scene.fills_in(&scene.link("p"), "save=1&purpose.new-teas=on&locale=xx");
+    assert_eq!(scene.house.events("ana", "Consent Changed").len(), 2, "said twice, it counts once");
+    assert_eq!(scene.house.get("/api/customers/ana")["traits"]["locale"], "fr", "nothing is written in xx");
 }
 
 #[test]
