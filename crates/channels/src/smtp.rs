@@ -49,6 +49,10 @@ impl Secret {
     pub fn new(password: impl Into<String>) -> Secret {
         Secret(password.into())
     }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Secret {

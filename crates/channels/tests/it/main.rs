@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; clippy exempts only the test functions")]
 
+mod listener;
 mod mail;
+mod outward;
 mod server;
 mod smtp;

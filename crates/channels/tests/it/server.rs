@@ -166,13 +166,13 @@ impl Guest {
 
     async fn serve(&self, mut tcp: TcpStream, implicit_tls: bool) {
         if implicit_tls {
-            if let Ok(tls) = acceptor().accept(tcp).await {
+            if let Ok(tls) = tls_acceptor().accept(tcp).await {
                 self.talk(tls, true).await;
             }
             return;
         }
         if let End::WantsTls = self.talk(&mut tcp, true).await
-            && let Ok(tls) = acceptor().accept(tcp).await
+            && let Ok(tls) = tls_acceptor().accept(tcp).await
         {
             self.talk(tls, false).await;
         }
@@ -271,7 +271,7 @@ impl TcpInside for tokio_rustls::server::TlsStream<TcpStream> {
     }
 }
 
-fn acceptor() -> TlsAcceptor {
+pub(crate) fn tls_acceptor() -> TlsAcceptor {
     let certificates = CertificateDer::pem_slice_iter(include_bytes!("tls/server.pem"));
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server.key")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
