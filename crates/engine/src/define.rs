@@ -8,7 +8,6 @@ use crate::segment::{Plan, Touch};
 use crate::state::{Campaigning, Engine, Entered, Triggered};
 use domain::campaign::{Action, State, Trigger};
 use domain::definition::{Defined, Definition, DefinitionError, Definitions};
-use domain::message::Channel;
 use domain::shape::ShapeError;
 use domain::{CustomerId, DefinitionKind, Name, Position, Timestamp};
 use serde::Serialize;
@@ -183,6 +182,7 @@ impl Engine {
         for journey in recovered.journeys {
             self.restore_journey(journey);
         }
+        self.restore_webhooks(recovered.webhooks, recovered.endpoints_off);
         for message in recovered.messages {
             #[cfg(feature = "planted-bugs")]
             if self.has_bug(crate::state::PlantedBug::CapsAreForgottenAtRestart)
@@ -343,16 +343,24 @@ impl Engine {
     /// Where messages really go out, nothing may pretend to be told to another system that is not.
     fn check_delivers(&self, definition: &Definition, name: &Name) -> Result<(), DefinitionError> {
         let Definition::Campaign(campaign) = definition else { return Ok(()) };
-        let real = &self.options.real_channels;
-        if real.is_empty() || real.contains(&Channel::Webhook) || campaign.state == State::Stopped {
+        let known = &self.options.endpoints;
+        let is_pretended = self.options.real_channels.is_empty() && known.names().next().is_none();
+        if is_pretended || campaign.state == State::Stopped {
             return Ok(());
         }
         let mut result = Ok(());
         campaign.walk(&mut |path, step| {
-            if result.is_ok() && matches!(step.action, Action::Webhook { .. }) {
-                let message = "this workspace sends for real, and webhooks are not delivered by this version yet: take the step out, or keep the campaign stopped";
-                let path = format!("{path}.webhook");
-                result = Err(definition_error(DefinitionKind::Campaign, name, &path, message.to_owned()));
+            if let Action::Webhook { endpoint, .. } = &step.action
+                && !known.has(endpoint)
+                && result.is_ok()
+            {
+                let near = domain::shape::nearest(endpoint.as_str(), known.names().map(Name::as_str));
+                let near = near.map(|near| format!(" (the nearest is `{near}`)")).unwrap_or_default();
+                let message = format!(
+                    "this workspace sends for real, and no endpoint `{endpoint}` is configured{near}: add `[webhooks.{endpoint}]` with its url and secrets to the configuration and start again, or keep the campaign stopped"
+                );
+                let path = format!("{path}.webhook.url_of");
+                result = Err(definition_error(DefinitionKind::Campaign, name, &path, message));
             }
         });
         result
@@ -612,7 +620,7 @@ fn check_alone(definition: &Definition, name: &Name) -> Result<(), DefinitionErr
             .map_err(|message| definition_error(DefinitionKind::Template, name, "", message)),
         Definition::Campaign(campaign) => check_titles(campaign, name),
         Definition::Workspace(settings) => match &settings.sender {
-            Some(sender) if crate::decide::gate::normal_email(&sender.address).is_none() => {
+            Some(sender) if crate::decide::address::normal_email(&sender.address).is_none() => {
                 let message = "is no e-mail address".to_owned();
                 Err(definition_error(DefinitionKind::Workspace, name, "sender.address", message))
             }

@@ -8,7 +8,7 @@
 //! Here it is only worked out; a store carries it out in one step, and then the workspace is opened again from what
 //! is left.
 
-use crate::decide::gate::normal_email;
+use crate::decide::address::{normal_address, normal_email, normal_phone};
 use crate::profile::By;
 use crate::profile::identity::{NameKind, NodeId, is_by_hand, token};
 use crate::state::Engine;
@@ -81,14 +81,17 @@ impl Engine {
         call.emptied(&self.seen.fingerprinter().of(call).mark())
     }
 
-    /// Every e-mail address in their own calls and on messages to them, normalised.
+    /// Every address in their own calls and on messages to them, normalised.
     fn addresses_ever(&self, person: CustomerId, erasure: &Erasure) -> Result<HashSet<String>, StoreError> {
         let mut addresses = HashSet::new();
         for past in self.history(person)?.iter().filter(|past| past.by == By::Self_) {
-            collect_addresses(&past.call.body_value(), &mut addresses);
+            let body = past.call.body_value();
+            collect_addresses(&body, &mut addresses);
+            let token = body.get("push_token").and_then(Value::as_str);
+            addresses.extend(token.and_then(normal_address));
         }
         let messages = self.messages.values().filter(|message| erasure.customers.contains(&message.customer));
-        addresses.extend(messages.filter_map(|message| normal_email(&message.written.as_ref()?.to)));
+        addresses.extend(messages.filter_map(|message| normal_address(&message.written.as_ref()?.to)));
         Ok(addresses)
     }
 
@@ -200,6 +203,7 @@ impl Engine {
 fn collect_addresses(value: &Value, addresses: &mut HashSet<String>) {
     match value {
         Value::String(text) if text.contains('@') => addresses.extend(normal_email(text)),
+        Value::String(text) if text.trim_start().starts_with('+') => addresses.extend(normal_phone(text)),
         Value::Array(values) => values.iter().for_each(|value| collect_addresses(value, addresses)),
         Value::Object(fields) => fields.values().for_each(|value| collect_addresses(value, addresses)),
         _ => {}

@@ -20,4 +20,4 @@ mod timers;
 pub mod write;
 
 pub use run::{Opened, Receipt};
-pub use state::{Engine, Options};
+pub use state::{Endpoints, Engine, Options};

@@ -163,7 +163,8 @@ impl<'a> Look<'a> {
         for (address, suppression) in &engine.suppressions {
             visit(format!("suppression {address}"), format!("{suppression:?}"));
         }
-        for (due, id) in &engine.outbox {
+        engine.webhooks.describe(visit);
+        for (due, id) in engine.outbox.iter() {
             visit(format!("outbox {id}"), due.to_string());
         }
         for (order, left) in engine.orders.left() {

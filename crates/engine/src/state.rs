@@ -31,6 +31,8 @@ pub struct Options {
     pub public_url: String,
     /// Channels that really send; on all others messages are kept in the outbox and count as sent.
     pub real_channels: BTreeSet<Channel>,
+    /// Whom webhooks are told; those to all others are kept.
+    pub endpoints: Endpoints,
     /// A bug that the simulation plants to test its oracles.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<PlantedBug>,
@@ -41,9 +43,46 @@ impl Default for Options {
         Options {
             public_url: "http://127.0.0.1:7700".to_owned(),
             real_channels: BTreeSet::new(),
+            endpoints: Endpoints::default(),
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
+    }
+}
+
+/// Endpoints of webhooks that are told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Endpoints {
+    /// Those that the owner configured.
+    Only(BTreeSet<Name>),
+    /// Whichever is named: where telling is only pretended.
+    Every,
+}
+
+impl Default for Endpoints {
+    /// Nobody is told anything.
+    fn default() -> Endpoints {
+        Endpoints::Only(BTreeSet::new())
+    }
+}
+
+impl Endpoints {
+    /// Asks whether an endpoint is told.
+    pub fn has(&self, name: &Name) -> bool {
+        match self {
+            Endpoints::Only(names) => names.contains(name),
+            Endpoints::Every => true,
+        }
+    }
+
+    /// Those that were named to be told.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        match self {
+            Endpoints::Only(names) => Some(names),
+            Endpoints::Every => None,
+        }
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -117,8 +156,9 @@ pub struct Engine {
     pub(crate) let_in: (Timestamp, BTreeSet<(Name, CustomerId, Option<String>)>),
     /// Messages without a final outcome.
     pub(crate) messages: BTreeMap<MessageId, Message>,
-    /// Messages that may be tried, by when.
-    pub(crate) outbox: BTreeSet<(Timestamp, MessageId)>,
+    pub(crate) outbox: crate::deliver::outbox::Outbox,
+    /// Webhooks that are not over.
+    pub(crate) webhooks: crate::deliver::webhooks::Webhooks,
     /// What counts for caps, under the id that each message bears.
     pub(crate) marks: HashMap<CustomerId, Vec<Mark>>,
     /// Who got a step at an address, so that a second customer with it does not: by campaign, step and address

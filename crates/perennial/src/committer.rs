@@ -4,8 +4,7 @@
 //! here, after it. When it fails, everything that the writer built upon it meanwhile has to fail as well: the writer
 //! hears of it before it hands over the next.
 
-use crate::runtime::{Deliveries, Done, Health, JobError};
-use engine::deliver::Order;
+use crate::runtime::{Deliveries, Done, Health, JobError, Outgoing};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,8 +15,8 @@ pub(crate) struct Group {
     pub(crate) commit: Commit,
     /// Those who wait for it.
     pub(crate) dones: Vec<Done>,
-    /// Messages that may set out.
-    pub(crate) orders: Vec<Order>,
+    /// What may set out.
+    pub(crate) outgoing: Vec<Outgoing>,
 }
 
 /// The store, and what became of the commit for which it was lent.
@@ -104,7 +103,7 @@ impl Committer {
             answer(group.dones, &Err(error.clone()));
             return Err(error);
         }
-        if group.commit.is_empty() && group.orders.is_empty() {
+        if group.commit.is_empty() && group.outgoing.is_empty() {
             // Nothing to write, and what it rests on is durable.
             answer(group.dones, &Ok(()));
             return Ok(());
@@ -141,7 +140,7 @@ fn carry_out(
     health: &Health,
     deliveries: Option<&Deliveries>,
 ) -> Result<(), JobError> {
-    let Group { commit, dones, orders } = group;
+    let Group { commit, dones, outgoing } = group;
     // A panic in the middle has undone the transaction; what it was about is not stored.
     let committed = std::panic::catch_unwind(AssertUnwindSafe(|| match commit.is_empty() {
         true => Ok(()),
@@ -160,9 +159,11 @@ fn carry_out(
     }
     answer(dones, &result);
     if let (Ok(()), Some(deliveries)) = (&result, deliveries) {
-        for order in orders {
-            health.sets_out(&order.message);
-            deliveries(order);
+        for outgoing in outgoing {
+            if let Outgoing::Message(order) = &outgoing {
+                health.sets_out(&order.message, order.channel);
+            }
+            deliveries(outgoing);
         }
     }
     result

@@ -1,7 +1,10 @@
 //! The configuration file: `perennial.default.toml` is both the defaults and the documentation.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use domain::Name;
+use domain::message::Channel;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +25,166 @@ pub struct Config {
     pub query: Query,
     /// `[email]`
     pub email: Email,
+    /// `[outward]`
+    pub outward: Outward,
+    /// `[webhooks.NAME]`
+    pub webhooks: BTreeMap<String, WebhookEndpoint>,
+    /// `[messages.CHANNEL]`
+    pub messages: Messages,
+}
+
+/// Who sends messages that are no mail.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Messages {
+    /// Texts.
+    pub sms: Option<Provider>,
+    /// Notifications of apps and browsers.
+    pub push: Option<Provider>,
+    /// Messages to whatever the owner runs.
+    pub webhook: Option<Provider>,
+}
+
+impl Messages {
+    /// Those that are configured.
+    pub fn providers(&self) -> impl Iterator<Item = (Channel, &Provider)> {
+        let all = [(Channel::Sms, &self.sms), (Channel::Push, &self.push), (Channel::Webhook, &self.webhook)];
+        all.into_iter().filter_map(|(channel, provider)| Some((channel, provider.as_ref()?)))
+    }
+}
+
+/// How a provider is spoken to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaks {
+    /// Perennial's own JSON, signed as webhooks are.
+    Signed,
+    /// Twilio's Messages API.
+    Twilio,
+}
+
+/// A provider that takes messages by HTTP.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// How it is spoken to.
+    pub send: Speaks,
+    /// Where; for Twilio another host than its own, for tests.
+    #[serde(default)]
+    pub url: String,
+    /// `whsec_…`, all of which sign.
+    #[serde(default)]
+    pub secrets: Vec<Hidden>,
+    /// File that holds them, one a line.
+    #[serde(default)]
+    pub secrets_file: PathBuf,
+    /// Variable of the environment that holds them, separated by spaces.
+    #[serde(default)]
+    pub secrets_env: String,
+    /// Twilio: the account, `AC…`.
+    #[serde(default)]
+    pub account: String,
+    /// Twilio: file that holds the account's token.
+    #[serde(default)]
+    pub token_file: PathBuf,
+    /// Twilio: variable of the environment that holds it.
+    #[serde(default)]
+    pub token_env: String,
+    /// Twilio: the number that sends, its name, or a messaging service `MG…`.
+    #[serde(default)]
+    pub from: String,
+}
+
+impl Provider {
+    /// All secrets, wherever they are. `place`: the section, for errors.
+    pub fn secrets(&self, place: &str) -> anyhow::Result<Vec<String>> {
+        read_secrets(place, "secrets", &self.secrets, &self.secrets_file, &self.secrets_env)
+    }
+
+    /// The account's token.
+    pub fn token(&self, place: &str) -> anyhow::Result<String> {
+        let tokens = read_secrets(place, "token", &[], &self.token_file, &self.token_env)?;
+        match &tokens[..] {
+            [token] => Ok(token.clone()),
+            _ => bail!("`{place}` has {} tokens; Twilio takes one", tokens.len()),
+        }
+    }
+}
+
+/// Where connections by HTTP may lead beyond public addresses.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outward {
+    /// Hosts, addresses and networks that may be reached although they are not public.
+    pub allow: Vec<String>,
+    /// Hosts that may be spoken to without encryption.
+    pub plain_http: Vec<String>,
+    /// File with certificates (PEM) that are trusted beside Mozilla's roots; empty: none.
+    pub trusted_certificates: PathBuf,
+}
+
+/// A system that webhooks are told to. Its secrets are in the file itself, in one of their own, or in the environment.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookEndpoint {
+    /// Where.
+    pub url: String,
+    /// `whsec_…`, all of which sign.
+    #[serde(default)]
+    pub secrets: Vec<Hidden>,
+    /// File that holds them, one a line.
+    #[serde(default)]
+    pub secrets_file: PathBuf,
+    /// Variable of the environment that holds them, separated by spaces.
+    #[serde(default)]
+    pub secrets_env: String,
+}
+
+impl WebhookEndpoint {
+    /// All secrets, wherever they are. `place`: the section, for errors.
+    pub fn secrets(&self, place: &str) -> anyhow::Result<Vec<String>> {
+        read_secrets(place, "secrets", &self.secrets, &self.secrets_file, &self.secrets_env)
+    }
+}
+
+/// Text that is not for logs.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Secrets under `place.key`, `place.key_file` and `place.key_env`. Errors: there are none, or one cannot be read.
+fn read_secrets(place: &str, key: &str, own: &[Hidden], file: &Path, variable: &str) -> anyhow::Result<Vec<String>> {
+    let mut secrets: Vec<String> = own.iter().map(|hidden| hidden.0.clone()).collect();
+    if !file.as_os_str().is_empty() {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("`{place}.{key}_file`: {} cannot be read", file.display()))?;
+        secrets.extend(text.split_whitespace().map(str::to_owned));
+    }
+    if !variable.is_empty() {
+        let text = std::env::var(variable)
+            .with_context(|| format!("`{place}.{key}_env`: the variable `{variable}` is not set"))?;
+        secrets.extend(text.split_whitespace().map(str::to_owned));
+    }
+    if secrets.is_empty() {
+        bail!("`{place}` has no secret; give `{key}_file` or `{key}_env`, or `secrets` where several sign");
+    }
+    Ok(secrets)
+}
+
+impl Config {
+    /// The names of the endpoints of webhooks. Errors: one cannot be named in a campaign.
+    pub fn endpoint_names(&self) -> anyhow::Result<std::collections::BTreeSet<Name>> {
+        let name = |name: &String| {
+            Name::parse(name).map_err(|reason| anyhow::anyhow!("`[webhooks.{name}]` cannot be named so: {reason}"))
+        };
+        self.webhooks.keys().map(name).collect()
+    }
 }
 
 /// Where Perennial listens.
@@ -179,6 +342,29 @@ mod tests {
         assert!(error.contains("from 1,000 to 10,000,000, not 0"), "{error}");
         let limits = Config::read(None).unwrap().history.limits();
         assert_eq!(limits, store::HistoryLimits::default(), "the file says what the store does by itself");
+    }
+
+    #[test]
+    fn an_endpoint_takes_its_secrets_from_where_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let secrets = dir.path().join("secrets");
+        std::fs::write(&secrets, "whsec_new\nwhsec_old\n").unwrap();
+        let file = dir.path().join("perennial.toml");
+        let text = format!(
+            "[webhooks.erp]\nurl = \"https://erp.example/\"\nsecrets = [\"whsec_first\"]\nsecrets_file = {secrets:?}\n\
+             [webhooks.wms]\nurl = \"https://wms.example/\"\nsecrets_env = \"PERENNIAL_NOBODY_SETS_THIS\"\n",
+        );
+        std::fs::write(&file, text).unwrap();
+        let config = Config::read(Some(&file)).unwrap();
+        assert_eq!(config.endpoint_names().unwrap().len(), 2);
+        let erp = &config.webhooks["erp"];
+        assert_eq!(erp.secrets("webhooks.erp").unwrap(), ["whsec_first", "whsec_new", "whsec_old"]);
+        assert!(!format!("{config:?}").contains("whsec_"), "secrets are not for logs");
+        let error = format!("{:#}", config.webhooks["wms"].secrets("webhooks.wms").unwrap_err());
+        assert!(error.contains("webhooks.wms.secrets_env") && error.contains("is not set"), "{error}");
+        std::fs::write(&file, "[webhooks.erp]\nurl = \"https://erp.example/\"\nsecret = \"x\"\n").unwrap();
+        let error = format!("{:#}", Config::read(Some(&file)).unwrap_err());
+        assert!(error.contains("secret"), "{error}");
     }
 
     #[test]

@@ -21,5 +21,8 @@ pub mod questions;
 pub mod runtime;
 pub mod serve;
 pub mod snapshot;
+pub mod texts;
 pub mod views;
+mod ways;
+pub mod webhooks;
 mod writer;

@@ -34,12 +34,19 @@ pub fn open(email: &Email) -> anyhow::Result<Smtp> {
 
 /// Carries out one order, from its record to its end. Every way out is recorded.
 pub async fn deliver(smtp: Arc<Smtp>, handle: Handle, order: Order) {
-    let (message, number) = (order.message.clone(), order.number);
     let end = send(&smtp, &handle, &order).await;
-    if let Some(end) = end {
-        record_end(&handle, message.clone(), number, end).await;
-    }
-    handle.health().landed(&message);
+    ended(&handle, &order, end).await;
+}
+
+/// Ends an attempt that could not even begin.
+pub(crate) async fn put_off(handle: &Handle, order: &Order, why: &str) {
+    ended(handle, order, later(why)).await;
+}
+
+/// An attempt is over: its end is recorded, and its place is free.
+pub(crate) async fn ended(handle: &Handle, order: &Order, end: End) {
+    record_end(handle, order.message.clone(), order.number, end).await;
+    handle.health().landed(&order.message);
 }
 
 /// Tells the engine how an attempt ended. The mail is out: the record is tried until it is durable or the process stops;
@@ -57,40 +64,41 @@ async fn record_end(handle: &Handle, message: MessageId, number: u32, end: End) 
     }
 }
 
-async fn send(smtp: &Smtp, handle: &Handle, order: &Order) -> Option<End> {
+async fn send(smtp: &Smtp, handle: &Handle, order: &Order) -> End {
     let (sender, public_url) = {
         let engine = handle.read();
         (engine.definitions().settings.sender.clone(), engine.options().public_url.clone())
     };
     let Some(sender) = sender else {
-        return Some(later("no sender is defined; add `sender:` to `workspace: settings`"));
+        return later("no sender is defined; add `sender:` to `workspace: settings`");
     };
     let (envelope, mail) = match write(order, &sender, &public_url) {
         Ok(written) => written,
         Err(error) => {
-            return Some(End::Rejected {
-                reply: format!("the mail cannot be written: {error:#}"),
-                of_recipient: false,
-            });
+            return End::Rejected { reply: format!("the mail cannot be written: {error:#}"), of_recipient: false };
         }
     };
-    let mut recorder = Recorder { handle: handle.clone(), message: order.message.clone(), number: order.number };
-    match smtp.send(&envelope, &mail, &mut recorder).await {
-        Delivered::Sent { reply } => Some(End::Sent { reply: reply.text }),
+    end_of(smtp.send(&envelope, &mail, &mut Recorder::of(handle, order)).await)
+}
+
+/// What the end of a delivery means for the engine.
+pub(crate) fn end_of(delivered: Delivered) -> End {
+    match delivered {
+        Delivered::Sent { reply } => End::Sent { reply: reply.text },
         Delivered::PutOff { phase, trouble } => {
             let unreachable = phase <= Phase::MailFrom || matches!(trouble, Trouble::Connection(_));
-            Some(End::PutOff { reply: trouble.to_string(), unreachable })
+            End::PutOff { reply: trouble.to_string(), unreachable }
         }
         Delivered::Rejected { reply, of_recipient, .. } => {
             let words = match reply.enhanced {
                 Some(enhanced) => format!("{} {enhanced} {}", reply.code, reply.text),
                 None => format!("{} {}", reply.code, reply.text),
             };
-            Some(End::Rejected { reply: words, of_recipient })
+            End::Rejected { reply: words, of_recipient }
         }
-        Delivered::Uncertain { trouble } => Some(End::NoReply { detail: trouble.to_string() }),
+        Delivered::Uncertain { trouble } => End::NoReply { detail: trouble.to_string() },
         // The engine did not want it to go: the attempt is no longer the present one, or its record is not durable.
-        Delivered::NotSent { reason, .. } => Some(later(&reason)),
+        Delivered::NotSent { reason, .. } => later(&reason),
     }
 }
 
@@ -132,10 +140,16 @@ fn mail_of(order: &Order, sender: &Sender, public_url: &str) -> anyhow::Result<M
 }
 
 /// Makes the step before the body durable before the body goes out.
-struct Recorder {
+pub(crate) struct Recorder {
     handle: Handle,
     message: MessageId,
     number: u32,
+}
+
+impl Recorder {
+    pub(crate) fn of(handle: &Handle, order: &Order) -> Recorder {
+        Recorder { handle: handle.clone(), message: order.message.clone(), number: order.number }
+    }
 }
 
 impl PhaseRecorder for Recorder {

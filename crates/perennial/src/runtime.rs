@@ -6,13 +6,15 @@ use crate::connections::Connections;
 use crate::snapshot::{SnapshotFile, Snapshots};
 use crate::writer::Loop;
 use anyhow::Context;
+use domain::message::Channel;
 use domain::{Call, MessageId, Source, Timestamp};
 use engine::dedupe::Fingerprinter;
 use engine::deliver::Order;
+use engine::deliver::webhooks::Errand;
 use engine::ingest::{Arrival, Arrivals, Refusal};
 use engine::report::{Tables, Wanted};
 use engine::{Engine, Options, Receipt};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -22,7 +24,7 @@ use store::{Reader, Secrets, Store, StoreError};
 
 /// Jobs that may wait for the writer. Beyond that the door answers that it is busy.
 const QUEUE: usize = 1_024;
-/// Most messages on their way at a time: the bound on what a crash can leave uncertain.
+/// Most messages on their way at a time on one channel: the bound on what a crash can leave uncertain.
 pub const IN_FLIGHT: usize = 20;
 
 /// The time, with a demo's lead over it.
@@ -180,7 +182,8 @@ pub struct Health {
     /// Why the last commit failed, while it does.
     trouble: Mutex<Option<String>>,
     commits: AtomicUsize,
-    in_flight: Mutex<BTreeSet<MessageId>>,
+    in_flight: Mutex<BTreeMap<MessageId, Channel>>,
+    webhooks: AtomicUsize,
     sends_no_more: AtomicBool,
 }
 
@@ -197,7 +200,23 @@ impl Health {
 
     /// Messages on their way.
     pub fn in_flight(&self) -> usize {
-        self.under_way().len()
+        self.on_their_way().len()
+    }
+
+    /// Webhooks that are being told.
+    pub fn webhooks_under_way(&self) -> usize {
+        self.webhooks.load(Ordering::Relaxed)
+    }
+
+    /// A webhook is being told until what is returned is dropped.
+    pub fn webhook_sets_out(self: &Arc<Self>) -> UnderWay {
+        self.webhooks.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self.clone())
+    }
+
+    /// Whether something may still set out.
+    pub(crate) fn may_set_out(&self) -> bool {
+        !self.sends_no_more.load(Ordering::Relaxed)
     }
 
     /// From now on no further message sets out.
@@ -205,12 +224,13 @@ impl Health {
         self.sends_no_more.store(true, Ordering::Relaxed);
     }
 
-    /// How many messages may set out now.
-    pub(crate) fn places(&self) -> usize {
-        match self.sends_no_more.load(Ordering::Relaxed) {
-            true => 0,
-            false => IN_FLIGHT.saturating_sub(self.in_flight()),
+    /// How many messages may set out on a channel now. Each has its own places: a provider that hangs holds up no mail.
+    pub(crate) fn places(&self, channel: Channel) -> usize {
+        if !self.may_set_out() {
+            return 0;
         }
+        let taken = self.on_their_way().values().filter(|taken| **taken == channel).count();
+        IN_FLIGHT.saturating_sub(taken)
     }
 
     /// A commit is durable.
@@ -225,19 +245,42 @@ impl Health {
     }
 
     /// A message is on its way from now on.
-    pub(crate) fn sets_out(&self, message: &MessageId) {
-        self.under_way().insert(message.clone());
+    pub(crate) fn sets_out(&self, message: &MessageId, channel: Channel) {
+        self.on_their_way().insert(message.clone(), channel);
     }
 
-    pub(crate) fn under_way(&self) -> MutexGuard<'_, BTreeSet<MessageId>> {
-        // A set that a panic left is still a set.
+    /// The messages on their way.
+    pub(crate) fn under_way(&self) -> BTreeSet<MessageId> {
+        self.on_their_way().keys().cloned().collect()
+    }
+
+    fn on_their_way(&self) -> MutexGuard<'_, BTreeMap<MessageId, Channel>> {
+        // A map that a panic left is still a map.
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A message is no longer on its way.
     pub fn landed(&self, message: &MessageId) {
-        self.under_way().remove(message);
+        self.on_their_way().remove(message);
     }
+}
+
+/// A webhook that is being told.
+pub struct UnderWay(Arc<Health>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.webhooks.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Something to carry out, which may only begin once the commit that it was handed over with is durable.
+#[derive(Clone, Debug)]
+pub enum Outgoing {
+    /// A message to a customer.
+    Message(Order),
+    /// A webhook to a system.
+    Webhook(Errand),
 }
 
 /// The writer thread; stops and closes the store when told to.
@@ -261,8 +304,8 @@ impl Writer {
     }
 }
 
-/// Where orders go that are durable and may be carried out.
-pub type Deliveries = Box<dyn Fn(Order) + Send>;
+/// Where everything goes that is durable and may be carried out.
+pub type Deliveries = Box<dyn Fn(Outgoing) + Send>;
 
 /// Opens the store of a data directory, making it if there is none.
 pub fn open_store(dir: &Path) -> Result<SqliteStore, StoreError> {
@@ -333,7 +376,7 @@ pub fn start_on(
         health,
         options,
         sends,
-        ordered: 0,
+        ordered: BTreeMap::new(),
         stop: stop_asked,
         snapshots: Snapshots::new(snapshot),
     };

@@ -1,7 +1,7 @@
 //! The server: one listener for pages, SDKs and commands.
 
 use crate::api::{self, Shared};
-use crate::config::{Config, Send};
+use crate::config::{Config, Send, Speaks};
 use crate::connections::Connections;
 use crate::history::Keeper;
 use crate::pace::{self, Pace};
@@ -9,11 +9,11 @@ use crate::pages::{self, Sessions, Site};
 use crate::questions::Questions;
 use crate::runtime::{Deliveries, Handle, Writer, start};
 use crate::views::EngineViews;
+use crate::ways::{self, Ways};
 use anyhow::Context;
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use domain::message::Channel;
-use engine::Options;
+use engine::{Endpoints, Options};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -63,34 +63,29 @@ impl Open {
         dir: &Path,
         config: &Config,
         listen: SocketAddr,
-        sending: Option<&tokio::runtime::Handle>,
+        serving: Option<&tokio::runtime::Handle>,
     ) -> anyhow::Result<Open> {
         let public_url = public_url(config, listen);
         let mut options = Options { public_url: public_url.clone(), ..Options::default() };
-        if config.email.send == Send::Smtp {
-            options.real_channels.insert(Channel::Email);
-        }
-        let (orders, deliveries) = match sending {
-            Some(runtime) if config.email.send == Send::Smtp => {
-                let smtp = Arc::new(crate::post::open(&config.email)?);
-                let (send, take) = tokio::sync::mpsc::unbounded_channel();
-                // Unbounded, yet never more than the writer's bound on messages in flight.
-                let deliveries: Deliveries = Box::new(move |order| drop(send.send(order)));
-                (Some((runtime.clone(), smtp, take)), Some(deliveries))
-            }
-            _ => (None, None),
+        options.endpoints = Endpoints::Only(config.endpoint_names()?);
+        options.real_channels = ways::channels(config);
+        let sending = match serving.filter(|_| ways::lead_out(config)) {
+            Some(runtime) => Some((runtime.clone(), Ways::open(config)?)),
+            None => None,
         };
-        let (handle, writer) = start(dir, options, deliveries)?;
-        if let Some((runtime, smtp, mut take)) = orders {
-            let handle = handle.clone();
-            let spawner = runtime.clone();
+        let (send, mut take) = tokio::sync::mpsc::unbounded_channel();
+        // Unbounded, yet never more than the writer's bounds on what is under way.
+        let deliveries: Deliveries = Box::new(move |outgoing| drop(send.send(outgoing)));
+        let (handle, writer) = start(dir, options, sending.is_some().then_some(deliveries))?;
+        if let Some((runtime, ways)) = sending {
+            let (handle, spawner, ways) = (handle.clone(), runtime.clone(), Arc::new(ways));
             runtime.spawn(async move {
-                while let Some(order) = take.recv().await {
-                    spawner.spawn(crate::post::deliver(smtp.clone(), handle.clone(), order));
+                while let Some(outgoing) = take.recv().await {
+                    spawner.spawn(ways.clone().carry_out(handle.clone(), outgoing));
                 }
             });
         }
-        let keeper = sending.map(|_| Keeper::start(&handle, config.history.limits())).transpose()?;
+        let keeper = serving.map(|_| Keeper::start(&handle, config.history.limits())).transpose()?;
         let sessions = Arc::new(Sessions::new());
         let questions = Arc::new(Questions::new(handle.clone(), dir, &config.query)?);
         let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone(), questions.clone());
@@ -143,9 +138,22 @@ fn public_host(config: &Config) -> Option<String> {
     Some(host.to_owned())
 }
 
-/// The server that mail goes to; none: nothing leaves this machine.
+/// Where things go; none: nothing leaves this machine.
 fn sending_words(config: &Config) -> Option<String> {
-    (config.email.send == Send::Smtp).then(|| format!("{}:{}", config.email.host, config.email.port))
+    let mail = (config.email.send == Send::Smtp).then(|| format!("{}:{}", config.email.host, config.email.port));
+    let texts = config.messages.providers().map(|(channel, provider)| match provider.send {
+        Speaks::Signed => format!("{channel} by {}", host_of(&provider.url)),
+        Speaks::Twilio => format!("{channel} by Twilio"),
+    });
+    let names: Vec<&str> = config.webhooks.keys().map(String::as_str).collect();
+    let webhooks = (!names.is_empty()).then(|| format!("webhooks to {}", names.join(", ")));
+    let ways: Vec<String> = mail.into_iter().chain(texts).chain(webhooks).collect();
+    (!ways.is_empty()).then(|| ways.join("; "))
+}
+
+/// The host of a URL, which may hold secrets after it.
+fn host_of(url: &str) -> &str {
+    url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or("a provider")
 }
 
 /// What is told once the server listens.
@@ -189,7 +197,7 @@ pub fn serve(
     handle.health().send_no_more();
     runtime.block_on(async move {
         for _ in 0..100 {
-            if handle.health().in_flight() == 0 {
+            if handle.health().in_flight() + handle.health().webhooks_under_way() == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -2,10 +2,11 @@
 //! what came of it to the committer, in groups.
 
 use crate::committer::{Committer, Group, answer};
-use crate::runtime::{Appends, Clock, Done, Drive, Driver, Health, Job, JobError, read, write};
+use crate::runtime::{Appends, Clock, Done, Drive, Driver, Health, Job, JobError, Outgoing, read, write};
 use crate::snapshot::Snapshots;
 use domain::message::Channel;
 use engine::{Engine, Options};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, RwLock};
@@ -36,7 +37,7 @@ pub(crate) struct Loop {
     /// Whether messages really go out.
     pub(crate) sends: bool,
     /// Messages of the commit under way that set out with it.
-    pub(crate) ordered: usize,
+    pub(crate) ordered: BTreeMap<Channel, usize>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) snapshots: Snapshots,
 }
@@ -138,7 +139,7 @@ impl Loop {
         if self.committer.settle().is_err() {
             self.reopen();
         }
-        self.ordered = 0;
+        self.ordered.clear();
     }
 
     /// How long the writer may sleep: until the next thing is due.
@@ -147,16 +148,24 @@ impl Loop {
             return Duration::ZERO;
         }
         let engine = read(&self.engine);
-        let waits_to_go = engine.next_attempt().filter(|_| self.sends && self.places() > 0);
-        let due = [engine.next_due(), waits_to_go].into_iter().flatten().min();
+        let has_place = |channel: &&Channel| self.places(**channel) > 0;
+        let waits_to_go =
+            self.channels().filter(has_place).filter_map(|channel| engine.next_attempt_on(*channel)).min();
+        let webhook = engine.next_webhook().filter(|_| self.sends && self.health.may_set_out());
+        let due = [engine.next_due(), waits_to_go, webhook].into_iter().flatten().min();
         let Some(due) = due else { return IDLE };
         let wait = due.since(self.clock.now()).0.max(0);
         IDLE.min(Duration::from_millis(u64::try_from(wait).unwrap_or_default()))
     }
 
-    /// How many messages may set out, those counted that set out with the commit under way.
-    fn places(&self) -> usize {
-        self.health.places().saturating_sub(self.ordered)
+    /// The channels that messages are really handed to.
+    fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.options.real_channels.iter().filter(|_| self.sends)
+    }
+
+    /// How many messages may set out on a channel, those counted that set out with the commit under way.
+    fn places(&self, channel: Channel) -> usize {
+        self.health.places(channel).saturating_sub(self.ordered.get(&channel).copied().unwrap_or(0))
     }
 
     /// Works on jobs and everything due while the commit before becomes durable, and hands over what came of it.
@@ -165,7 +174,12 @@ impl Loop {
         let full = self.committer.full();
         match self.group(first, full.as_ref()) {
             Ok((group, drive)) => {
-                let ordered = group.orders.len();
+                let mut ordered = BTreeMap::new();
+                for outgoing in &group.outgoing {
+                    if let Outgoing::Message(order) = outgoing {
+                        *ordered.entry(order.channel).or_default() += 1;
+                    }
+                }
                 match self.committer.hand_over(group) {
                     Ok(()) => {
                         self.ordered = ordered;
@@ -209,10 +223,18 @@ impl Loop {
         let mut engine = write(&self.engine);
         let now = self.clock.now();
         let more = group.more_due || engine.tick_some(now, TURN_DUE);
-        let free = if self.sends && !more { self.places() } else { 0 };
-        let orders = if free > 0 { engine.order_attempts(Channel::Email, now, free) } else { Vec::new() };
+        let mut outgoing = Vec::new();
+        for channel in self.channels().filter(|_| !more) {
+            let free = self.places(*channel);
+            if free > 0 {
+                outgoing.extend(engine.order_attempts(*channel, now, free).into_iter().map(Outgoing::Message));
+            }
+        }
+        if self.sends && !more && self.health.may_set_out() {
+            outgoing.extend(engine.order_webhooks(now).into_iter().map(Outgoing::Webhook));
+        }
         let commit = engine.take_commit();
-        Ok((Group { commit, dones: group.dones, orders }, group.drive))
+        Ok((Group { commit, dones: group.dones, outgoing }, group.drive))
     }
 
     /// Does what is due, and jobs in their order, as long as some wait. Where so much is due that it takes several turns,
@@ -288,7 +310,7 @@ impl Loop {
                     self.reopen();
                 }
                 let commit = write(&self.engine).take_commit();
-                let group = Group { commit, dones: vec![done], orders: Vec::new() };
+                let group = Group { commit, dones: vec![done], outgoing: Vec::new() };
                 if self.committer.hand_over(group).is_err() {
                     self.reopen();
                 }

@@ -1,7 +1,9 @@
 //! Rows become batches of columns, of which only those asked for are made.
 
 use crate::dictionary::{Kind, Table};
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMillisecondBuilder};
+use datafusion::arrow::array::{
+    ArrayRef, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMillisecondBuilder,
+};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use domain::Timestamp;
@@ -21,6 +23,7 @@ const PATIENCE: u32 = 1_024;
 pub(crate) enum Cell<'a> {
     Text(Cow<'a, str>),
     Instant(Timestamp),
+    Count(u32),
     Null,
 }
 
@@ -41,6 +44,7 @@ impl<'a> Cell<'a> {
 enum Builder {
     Text(StringBuilder),
     Instant(TimestampMillisecondBuilder),
+    Count(Int64Builder),
 }
 
 /// Collects rows and hands them on, batch by batch, to whoever waits for them.
@@ -68,6 +72,7 @@ impl Rows {
         let builder = |index: &usize| match table.columns[*index].kind {
             Kind::Text | Kind::Json => (*index, Builder::Text(StringBuilder::new())),
             Kind::Instant => (*index, Builder::Instant(TimestampMillisecondBuilder::new().with_timezone("UTC"))),
+            Kind::Count => (*index, Builder::Count(Int64Builder::new())),
         };
         let columns = columns.iter().map(builder).collect();
         Rows { schema, columns, rows: 0, bytes: 0, left: limit.unwrap_or(usize::MAX), passed_over: 0, to }
@@ -85,6 +90,8 @@ impl Rows {
                     builder.append_value(text);
                 }
                 (Cell::Instant(at), Builder::Instant(builder)) => builder.append_value(at.0),
+                (Cell::Count(count), Builder::Count(builder)) => builder.append_value(i64::from(count)),
+                (_, Builder::Count(builder)) => builder.append_null(),
                 (_, Builder::Text(builder)) => builder.append_null(),
                 (_, Builder::Instant(builder)) => builder.append_null(),
             }
@@ -117,6 +124,7 @@ impl Rows {
         let columns = self.columns.iter_mut().map(|(_, builder)| match builder {
             Builder::Text(builder) => Arc::new(builder.finish()) as ArrayRef,
             Builder::Instant(builder) => Arc::new(builder.finish()) as ArrayRef,
+            Builder::Count(builder) => Arc::new(builder.finish()) as ArrayRef,
         });
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns.collect(), &options);

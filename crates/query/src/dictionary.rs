@@ -13,6 +13,8 @@ pub enum Kind {
     Json,
     /// An instant in UTC, to the millisecond.
     Instant,
+    /// How many.
+    Count,
 }
 
 impl Kind {
@@ -22,6 +24,7 @@ impl Kind {
             Kind::Text => "text",
             Kind::Json => "json text",
             Kind::Instant => "timestamp (UTC)",
+            Kind::Count => "number",
         }
     }
 }
@@ -60,6 +63,7 @@ fn data_type(kind: Kind) -> DataType {
     match kind {
         Kind::Text | Kind::Json => DataType::Utf8,
         Kind::Instant => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        Kind::Count => DataType::Int64,
     }
 }
 
@@ -142,6 +146,22 @@ table!(MESSAGES, MessageColumn, "messages", "Every message that was decided abou
     Detail "detail" Text "More for people: the receiver's last words, or the value that was missing.",
 });
 
+table!(WEBHOOKS, WebhookColumn, "webhooks", "Everything that other systems were to be told by a campaign, one row each.", {
+    Webhook "webhook" Text "Its id, the webhook-id of every attempt.",
+    Customer "customer" Text "About whom.",
+    Campaign "campaign" Text "By which campaign.",
+    Step "step" Text "At which step of the campaign.",
+    Endpoint "endpoint" Text "Whom: the name of the system in campaigns and configuration.",
+    Event "event" Text "What it says happened, such as promo.granted.",
+    MadeAt "made_at" Instant "When it was decided.",
+    State "state" Text "Where it stands: waiting, trying, done, gave_up, or kept where its system is not configured.",
+    Attempts "attempts" Count "How often it was tried.",
+    Due "due" Instant "When it is tried next; null if it is not.",
+    EndedAt "ended_at" Instant "When it came to its end; null while it may still be told.",
+    Reply "reply" Text "What came of the last attempt.",
+    Body "body" Json "What is told, the same at every attempt.",
+});
+
 table!(DICTIONARY, DictionaryColumn, "dictionary", "This reference as a table, one row for each column of each table.", {
     Table "table_name" Text "The table.",
     Column "column_name" Text "The column.",
@@ -150,7 +170,8 @@ table!(DICTIONARY, DictionaryColumn, "dictionary", "This reference as a table, o
 });
 
 /// Every table, in the order in which people meet them.
-pub static TABLES: [&Table; 7] = [&EVENTS, &CUSTOMERS, &TRAITS, &RECORDS, &MEMBERSHIPS, &MESSAGES, &DICTIONARY];
+pub static TABLES: [&Table; 8] =
+    [&EVENTS, &CUSTOMERS, &TRAITS, &RECORDS, &MEMBERSHIPS, &MESSAGES, &WEBHOOKS, &DICTIONARY];
 
 /// The table of a name.
 pub fn find(name: &str) -> Option<&'static Table> {

@@ -13,7 +13,7 @@ use domain::message::Message;
 use domain::{Position, Timestamp};
 use engine::report::Tables;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{Reader, StoreError};
+use store::{Reader, StoreError, Webhook};
 
 /// The data that a question is about, all of it at one position of the journal.
 pub struct Source {
@@ -52,6 +52,10 @@ impl Source {
 
     pub(crate) fn messages_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Message)>, StoreError> {
         self.still(|reader| reader.messages_after(after, limit))
+    }
+
+    pub(crate) fn webhooks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Webhook)>, StoreError> {
+        self.still(|reader| reader.webhooks_after(after, limit))
     }
 
     // A panic while it read has changed nothing.

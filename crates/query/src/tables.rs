@@ -3,7 +3,8 @@
 use crate::batch::{Cell, Rows};
 use crate::dictionary::{
     CUSTOMERS, CustomerColumn, DICTIONARY, DictionaryColumn, EVENTS, EventColumn, MEMBERSHIPS, MESSAGES,
-    MembershipColumn, MessageColumn, RECORDS, RecordColumn, TABLES, TRAITS, Table, TraitColumn,
+    MembershipColumn, MessageColumn, RECORDS, RecordColumn, TABLES, TRAITS, Table, TraitColumn, WEBHOOKS,
+    WebhookColumn,
 };
 use crate::provider::Sought;
 use crate::session::Source;
@@ -34,6 +35,7 @@ pub(crate) fn read(
         name if name == EVENTS.name => return events(source, sought, rows),
         name if name == MEMBERSHIPS.name => return memberships(source, columns, sought, rows),
         name if name == MESSAGES.name => return messages(source, sought, rows),
+        name if name == WEBHOOKS.name => return webhooks(source, sought, rows),
         name if name == CUSTOMERS.name => customers(source, sought, rows),
         name if name == TRAITS.name => traits(source, sought, rows),
         name if name == RECORDS.name => records(source, sought, rows),
@@ -183,6 +185,42 @@ fn messages(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), Sto
                     MessageColumn::Template => Cell::text(message.template.as_str()),
                     MessageColumn::Purpose => Cell::text(message.purpose.as_str()),
                     MessageColumn::Detail => Cell::maybe_text(message.detail.as_deref()),
+                }),
+            };
+            if goes_on.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn webhooks(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = source.webhooks_after(after, MESSAGES_AT_ONCE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, webhook) in &page {
+            let progress = &webhook.progress;
+            let is_sought = sought.may_be("campaign", Some(webhook.campaign.as_str()))
+                && sought.may_be("endpoint", Some(webhook.endpoint.as_str()))
+                && sought.may_be("state", Some(progress.state.word()));
+            let goes_on = match is_sought {
+                false => rows.pass_over(),
+                true => rows.push(|index| match WebhookColumn::ALL[index] {
+                    WebhookColumn::Webhook => Cell::text(&webhook.id),
+                    WebhookColumn::Customer => Cell::text(source.tables.name(webhook.customer)),
+                    WebhookColumn::Campaign => Cell::text(webhook.campaign.as_str()),
+                    WebhookColumn::Step => Cell::text(&webhook.step),
+                    WebhookColumn::Endpoint => Cell::text(webhook.endpoint.as_str()),
+                    WebhookColumn::Event => Cell::text(&webhook.event),
+                    WebhookColumn::MadeAt => Cell::Instant(webhook.made_at),
+                    WebhookColumn::State => Cell::text(progress.state.word()),
+                    WebhookColumn::Attempts => Cell::Count(progress.attempts),
+                    WebhookColumn::Due => Cell::maybe_instant(progress.due),
+                    WebhookColumn::EndedAt => Cell::maybe_instant(progress.ended_at),
+                    WebhookColumn::Reply => Cell::maybe_text(progress.reply.as_deref()),
+                    WebhookColumn::Body => Cell::text(&webhook.body),
                 }),
             };
             if goes_on.is_break() {

@@ -1,7 +1,8 @@
 //! Pretended channels: they answer in no time as told, and remember everything that was handed to them.
 
-use domain::MessageId;
 use domain::message::{Channel, Written};
+use domain::{MessageId, Name, Timestamp};
+use engine::deliver::webhooks::{Errand, Heard};
 use engine::deliver::{End, Order};
 use std::collections::HashMap;
 
@@ -61,9 +62,20 @@ pub struct Delivery {
     pub answer: Answer,
 }
 
+/// One telling of a webhook.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Telling {
+    /// What was told, whom, and at which attempt.
+    pub errand: Errand,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// All channels of a story.
 #[derive(Clone, Default, Debug)]
 pub struct Channels {
+    endpoints: HashMap<Name, Heard>,
+    tellings: Vec<Telling>,
     whole: HashMap<Channel, Answer>,
     by_address: HashMap<(Channel, String), Answer>,
     deliveries: Vec<Delivery>,
@@ -92,6 +104,23 @@ impl Channels {
             answer,
         });
         answer.end()
+    }
+
+    /// From now on an endpoint of webhooks answers so; at first each takes everything.
+    pub fn answer_endpoint(&mut self, endpoint: &Name, heard: Heard) {
+        self.endpoints.insert(endpoint.clone(), heard);
+    }
+
+    /// Tells an endpoint, which answers.
+    pub fn tell(&mut self, errand: &Errand, at: Timestamp) -> Heard {
+        self.tellings.push(Telling { errand: errand.clone(), at });
+        let own = self.endpoints.get(&errand.endpoint).cloned();
+        own.unwrap_or_else(|| Heard::Done { reply: "answered 204".to_owned() })
+    }
+
+    /// Every telling so far.
+    pub fn tellings(&self) -> &[Telling] {
+        &self.tellings
     }
 
     /// Everything that was handed over so far.

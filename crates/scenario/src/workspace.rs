@@ -8,7 +8,7 @@ use domain::call::{Source, Trust};
 use domain::message::{Channel, Decision, Message};
 use domain::{CustomerId, Timestamp};
 use engine::ingest::{Door, DoorOptions, Endpoint};
-use engine::{Engine, Opened, Options, Receipt};
+use engine::{Endpoints, Engine, Opened, Options, Receipt};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,12 +92,13 @@ impl std::fmt::Display for Told {
 
 impl Workspace {
     /// Opens a workspace whose clock shows `now`. Channels in `real` pretend to send and answer as they are told to; on
-    /// the others messages stay in the outbox and count as sent.
+    /// the others messages stay in the outbox and count as sent. Where any is real, every endpoint of webhooks is.
     pub fn open(opens: Opens, real: BTreeSet<Channel>, now: Timestamp) -> Result<Workspace, Stuck> {
+        let endpoints = if real.is_empty() { Endpoints::default() } else { Endpoints::Every };
         let mut workspace = Workspace {
             opens,
             running: None,
-            options: Options { real_channels: real, ..Options::default() },
+            options: Options { real_channels: real, endpoints, ..Options::default() },
             now,
             channels: Channels::default(),
             post_rests: false,
@@ -241,7 +242,8 @@ impl Workspace {
 
     fn next_due(&self) -> Option<Timestamp> {
         let attempt = self.engine().next_attempt().filter(|_| !self.post_rests);
-        [self.engine().next_due(), attempt].into_iter().flatten().min()
+        let webhook = self.engine().next_webhook().filter(|_| !self.post_rests);
+        [self.engine().next_due(), attempt, webhook].into_iter().flatten().min()
     }
 
     /// Commits, and carries out orders until none is left at this instant.
@@ -250,6 +252,7 @@ impl Workspace {
         if self.post_rests {
             return Ok(());
         }
+        self.tell()?;
         let now = self.now;
         let mut idle = 0;
         for _ in 0..ROUNDS {
@@ -278,6 +281,24 @@ impl Workspace {
                 }
                 self.commit()?;
             }
+        }
+        Err(Stuck::Endless(now))
+    }
+
+    /// Tells the pretended endpoints what is due.
+    fn tell(&mut self) -> Result<(), Stuck> {
+        let now = self.now;
+        for _ in 0..ROUNDS {
+            let errands = self.engine_mut().order_webhooks(now);
+            self.commit()?;
+            if errands.is_empty() {
+                return Ok(());
+            }
+            for errand in errands {
+                let heard = self.channels.tell(&errand, now);
+                self.engine_mut().webhook_ended(&errand.id, errand.number, heard, now);
+            }
+            self.commit()?;
         }
         Err(Stuck::Endless(now))
     }

@@ -174,10 +174,94 @@ pub struct Webhook {
     pub endpoint: Name,
     /// The event's name.
     pub event: String,
-    /// What is handed over, as JSON.
+    /// What is handed over, as JSON: the same bytes at every attempt.
     pub body: String,
     /// When it was made.
     pub made_at: Timestamp,
+    /// How far it has come.
+    pub progress: WebhookProgress,
+}
+
+/// How far a webhook has come: all of it that ever changes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WebhookProgress {
+    /// Where it stands.
+    pub state: WebhookState,
+    /// Attempts begun so far.
+    pub attempts: u32,
+    /// For `waiting`: when it may be tried.
+    pub due: Option<Timestamp>,
+    /// When the latest attempt began.
+    pub tried_at: Option<Timestamp>,
+    /// When it came to its end.
+    pub ended_at: Option<Timestamp>,
+    /// After this instant it is not tried again.
+    pub expires: Timestamp,
+    /// What came of the latest attempt, in words, at most 500 characters.
+    pub reply: Option<String>,
+}
+
+/// Where a webhook stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookState {
+    /// To be tried when it is due.
+    Waiting,
+    /// An attempt is under way.
+    Trying,
+    /// The endpoint has it.
+    Done,
+    /// The endpoint never took it.
+    GaveUp,
+    /// Its endpoint was not configured when it was made: nothing left this machine, or will.
+    Kept,
+}
+
+impl WebhookState {
+    /// Every state.
+    pub const ALL: [WebhookState; 5] =
+        [WebhookState::Waiting, WebhookState::Trying, WebhookState::Done, WebhookState::GaveUp, WebhookState::Kept];
+
+    /// Whether it may still go out.
+    pub fn is_open(self) -> bool {
+        matches!(self, WebhookState::Waiting | WebhookState::Trying)
+    }
+
+    /// The word in tables and pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            WebhookState::Waiting => "waiting",
+            WebhookState::Trying => "trying",
+            WebhookState::Done => "done",
+            WebhookState::GaveUp => "gave_up",
+            WebhookState::Kept => "kept",
+        }
+    }
+
+    /// Finds it by its word.
+    pub fn find(word: &str) -> Option<WebhookState> {
+        WebhookState::ALL.into_iter().find(|it| it.word() == word)
+    }
+}
+
+/// An endpoint that said that it wants to hear nothing any more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EndpointOff {
+    /// Which.
+    pub name: Name,
+    /// Since when.
+    pub at: Timestamp,
+    /// Its words.
+    pub reason: String,
+}
+
+/// A change of the endpoints that are told nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EndpointChange {
+    /// From now on it is told nothing.
+    Off(EndpointOff),
+    /// A person turned it on again.
+    On(Name),
 }
 
 /// What a journey does at its step.
@@ -466,6 +550,18 @@ pub struct TaskFilter {
 pub struct WebhookFilter {
     pub customer: Option<CustomerId>,
     pub campaign: Option<Name>,
+    pub state: Option<WebhookState>,
+}
+
+/// Number of webhooks alike.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WebhookCount {
+    /// To which endpoint.
+    pub endpoint: Name,
+    /// Where they stand.
+    pub state: WebhookState,
+    /// How many.
+    pub count: u64,
 }
 
 /// Which transitions.

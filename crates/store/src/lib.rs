@@ -171,6 +171,15 @@ pub trait Reader: Send {
     /// Webhooks, newest first.
     fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError>;
 
+    /// One webhook.
+    fn webhook(&self, id: &str) -> Result<Option<Webhook>, StoreError>;
+
+    /// Webhooks in the order in which they were made, each with its number: those after `after`, at most `limit`.
+    fn webhooks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Webhook)>, StoreError>;
+
+    /// Number of webhooks by endpoint and state, in that order.
+    fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError>;
+
     /// Exposures of a campaign, oldest first.
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError>;
 
@@ -284,6 +293,10 @@ pub struct Recovered {
     pub exposures: Vec<Exposure>,
     /// Addresses that may not be written to.
     pub suppressions: Vec<Suppression>,
+    /// Webhooks that may still go out, in the order in which they were made. Their bodies are empty: a reader has them.
+    pub webhooks: Vec<Webhook>,
+    /// Endpoints that are told nothing, by name.
+    pub endpoints_off: Vec<EndpointOff>,
     /// Keys, revoked ones too.
     pub keys: Vec<Key>,
     /// Names that were erased, by number.
@@ -321,6 +334,10 @@ pub struct Commit {
     pub tasks_done: Vec<(Arc<str>, Timestamp)>,
     /// Webhooks made, by id; one that exists stays as it is.
     pub webhooks: Vec<Webhook>,
+    /// How far webhooks have come, by id; unknown ones are passed over.
+    pub webhook_progress: Vec<(Arc<str>, WebhookProgress)>,
+    /// Endpoints turned off, or on again.
+    pub endpoints: Vec<EndpointChange>,
     /// Exposures new or changed, by journey.
     pub exposures: Vec<Exposure>,
     /// Facts of campaigns new or changed, by name.
@@ -353,10 +370,11 @@ impl Commit {
         Err(StoreError::Io { doing: "written", reason })
     }
 
-    /// Leaves of each journey, message and exposure that changed several times only how it is in the end, at the place
+    /// Leaves of each journey, message, webhook and exposure that changed several times only how it is in the end, at the place
     /// where it was first: what is in between nobody can ever see, and writing it costs as much.
     pub fn keep_latest(&mut self) {
         keep_latest(&mut self.journeys, |journey| journey.id.clone(), |_, _| ());
+        keep_latest(&mut self.webhook_progress, |(id, _)| id.clone(), |_, _| ());
         keep_latest(&mut self.exposures, |exposure| exposure.journey.clone(), |_, _| ());
         keep_latest(
             &mut self.messages,
@@ -382,6 +400,8 @@ impl Commit {
             && self.tasks.is_empty()
             && self.tasks_done.is_empty()
             && self.webhooks.is_empty()
+            && self.webhook_progress.is_empty()
+            && self.endpoints.is_empty()
             && self.exposures.is_empty()
             && self.campaigns.is_empty()
             && self.definitions.is_empty()

@@ -10,11 +10,12 @@ use domain::definition::read_text;
 use domain::message::Channel;
 use domain::{Name, Span, Timestamp};
 use engine::define::{Change, DefineError};
+use engine::deliver::webhooks::Heard;
 use engine::segment::lanes::LaneLimits;
 use engine::segment::why::Why;
 use engine::snapshot::Unfit;
 use engine::{Engine, Opened, Receipt};
-use scenario::channels::{Answer, Channels, Delivery};
+use scenario::channels::{Answer, Channels, Delivery, Telling};
 use scenario::workspace::{Opens, Told, Workspace};
 use serde_json::{Map, Value, json};
 use std::cell::{Ref, RefCell, RefMut};
@@ -189,6 +190,16 @@ impl Shop {
     pub fn channel_answers_to(&self, address: &str, word: &str) {
         let answer = Answer::find(word).unwrap_or_else(|| panic!("`{word}` is no answer of a channel"));
         self.0.borrow_mut().workspace.channels.answer_to(Channel::Email, address, answer);
+    }
+
+    /// An endpoint of webhooks answers so from now on.
+    pub fn endpoint_answers(&self, endpoint: &str, heard: Heard) {
+        self.0.borrow_mut().workspace.channels.answer_endpoint(&name(endpoint), heard);
+    }
+
+    /// Every telling of a webhook so far.
+    pub fn tellings(&self) -> Vec<Telling> {
+        self.0.borrow().workspace.channels.tellings().to_vec()
     }
 
     /// From now on nothing is handed to the channels: what is let through waits.

@@ -13,6 +13,7 @@ pub mod plain;
 pub mod random;
 pub mod simulation;
 pub mod store_contract;
+mod tellings;
 pub mod verify;
 
 pub use actors::{Customer, Keeps, Post, Shop};

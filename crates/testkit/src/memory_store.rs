@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::shelf::MemoryShelf;
 use store::{
-    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, Erased, ErasedName, Erasure,
-    Exposure, HistoryFile, HistoryLimits, JournalRow, Journey, Key, MessageCount, MessageFilter, Page, Prepared,
-    ROW_CALLS, Reader, Recovered, Refused, Rewrite, RowId, Sealer, Secrets, Store, StoreError, Suppression,
-    SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter,
-    address_alone, is_address_alone,
+    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff,
+    Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits, JournalRow, Journey, Key, MessageCount,
+    MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered, Refused, Rewrite, RowId, Sealer, Secrets, Store,
+    StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition, TransitionFilter,
+    Webhook, WebhookCount, WebhookFilter, address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -59,6 +59,7 @@ struct Disk {
     exposures: Listed<Arc<str>, Exposure>,
     tasks: Listed<Arc<str>, Task>,
     webhooks: Listed<Arc<str>, Webhook>,
+    endpoints_off: BTreeMap<Name, EndpointOff>,
     suppressions: BTreeMap<String, Suppression>,
     refused: BTreeMap<u64, Refused>,
     refused_ever: u64,
@@ -376,6 +377,19 @@ impl Disk {
                 self.webhooks.put(webhook.id.clone(), webhook.clone());
             }
         }
+        for (id, progress) in &commit.webhook_progress {
+            if let Some(webhook) = self.webhooks.get(id).cloned() {
+                self.webhooks.put(id.clone(), Webhook { progress: progress.clone(), ..webhook });
+            }
+        }
+        for change in &commit.endpoints {
+            match change {
+                EndpointChange::Off(off) => {
+                    self.endpoints_off.entry(off.name.clone()).or_insert_with(|| off.clone());
+                }
+                EndpointChange::On(name) => drop(self.endpoints_off.remove(name)),
+            }
+        }
         for exposure in &commit.exposures {
             self.exposures.put(exposure.journey.clone(), exposure.clone());
         }
@@ -453,6 +467,14 @@ impl Disk {
             messages: self.recover_messages(),
             exposures,
             suppressions: self.suppressions.values().cloned().collect(),
+            webhooks: self
+                .webhooks
+                .items
+                .iter()
+                .filter(|webhook| webhook.progress.state.is_open())
+                .map(|webhook| Webhook { body: String::new(), ..webhook.clone() })
+                .collect(),
+            endpoints_off: self.endpoints_off.values().cloned().collect(),
             keys: self.keys.values().cloned().collect(),
             erased: self.erased.clone(),
             erasures: self.erasures,
@@ -656,8 +678,30 @@ impl Reader for MemoryReader {
         let found = newest_first(&disk.webhooks.items).map(|(_, it)| it).filter(|it| {
             is_wanted(filter.customer.as_ref(), Some(&it.customer))
                 && is_wanted(filter.campaign.as_ref(), Some(&it.campaign))
+                && is_wanted(filter.state.as_ref(), Some(&it.progress.state))
         });
         Ok(paged(found.cloned(), page))
+    }
+
+    fn webhook(&self, id: &str) -> Result<Option<Webhook>, StoreError> {
+        Ok(self.0.lock().webhooks.get(&Arc::from(id)).cloned())
+    }
+
+    fn webhooks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Webhook)>, StoreError> {
+        let disk = self.0.lock();
+        let numbered = (1..).zip(&disk.webhooks.items).skip_while(|(number, _)| *number <= after);
+        Ok(numbered.take(limit as usize).map(|(number, it)| (number, it.clone())).collect())
+    }
+
+    fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {
+        let disk = self.0.lock();
+        let mut counts: BTreeMap<(Name, &str), WebhookCount> = BTreeMap::new();
+        for webhook in &disk.webhooks.items {
+            let (endpoint, state) = (webhook.endpoint.clone(), webhook.progress.state);
+            let none = WebhookCount { endpoint: endpoint.clone(), state, count: 0 };
+            counts.entry((endpoint, state.word())).or_insert(none).count += 1;
+        }
+        Ok(counts.into_values().collect())
     }
 
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {

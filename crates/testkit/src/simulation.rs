@@ -9,15 +9,17 @@ use crate::faults::{ServerDoes, Trouble, passing_time};
 use crate::memory_store::{MemoryDisk, MemoryStore};
 use crate::oracles::{Delivered, Evidence, Ordered};
 use crate::random;
+use crate::tellings::Tellings;
 use domain::call::{Source, Trust};
 use domain::campaign::State;
 use domain::definition::{Defined, Definition};
 use domain::message::Channel;
 use domain::{CustomerId, MessageId, Name, Span, Timestamp};
+use engine::deliver::webhooks::{Errand, Heard};
 use engine::deliver::{End, Order};
 use engine::ingest::{Door, DoorOptions, Endpoint};
 use engine::state::PlantedBug;
-use engine::{Engine, Opened, Options, Receipt};
+use engine::{Endpoints, Engine, Opened, Options, Receipt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use store::{Commit, HistoryLimits, Secrets, Store};
@@ -101,6 +103,8 @@ enum Job {
     Define(Vec<Value>),
     Merge(CustomerId, CustomerId),
     Unmerge(CustomerId, CustomerId),
+    /// The owner turns endpoints on again.
+    TurnOn(Vec<Name>),
     /// A worker asks whether the body may go out.
     MayGo(usize),
     /// A worker tells how its attempt ended.
@@ -130,6 +134,8 @@ struct Process {
     store: MemoryStore,
     engine: Engine,
     workers: Vec<Worker>,
+    /// Webhooks that were told, with the answer that is on its way back.
+    told: Vec<(Errand, Heard)>,
 }
 
 struct Simulation {
@@ -147,6 +153,7 @@ struct Simulation {
     campaigns: Vec<Value>,
     fresh: usize,
     evidence: Evidence,
+    tellings: Tellings,
     facts: Facts,
     /// The snapshot file of the data directory.
     snapshot: Option<Vec<u8>>,
@@ -160,7 +167,8 @@ impl Simulation {
         let now = Timestamp(1_774_000_000_000 + chance.between(0, 20_000) * 1_000);
         let (definitions, campaigns) = workspace(&mut chance, now);
         let options = Options {
-            real_channels: BTreeSet::from([Channel::Email, Channel::Webhook]),
+            real_channels: BTreeSet::from([Channel::Email]),
+            endpoints: Endpoints::Every,
             planted: bug,
             ..Options::default()
         };
@@ -179,6 +187,7 @@ impl Simulation {
             campaigns,
             fresh: 0,
             evidence: Evidence::default(),
+            tellings: Tellings::new(seed),
             facts: Facts::default(),
             snapshot: None,
             trace: Vec::new(),
@@ -432,7 +441,7 @@ impl Simulation {
             if commit.is_empty() || store.commit(&commit).is_ok() {
                 self.facts.restarts += 1;
                 self.note("Perennial starts");
-                self.process = Some(Process { store, engine, workers: Vec::new() });
+                self.process = Some(Process { store, engine, workers: Vec::new(), told: Vec::new() });
                 return;
             }
             // A disk that stays full would be tried for ever; somebody frees it.
@@ -457,9 +466,11 @@ impl Simulation {
                 done.push(job);
             }
         }
+        self.hear_back(&mut process);
         let more = process.engine.tick_some(self.now, GROUP_DUE);
-        let mut orders = Vec::new();
+        let (mut orders, mut errands) = (Vec::new(), Vec::new());
         if !more {
+            errands = process.engine.order_webhooks(self.now);
             let free = IN_FLIGHT.saturating_sub(process.workers.len());
             orders = process.engine.order_attempts(Channel::Email, self.now, free);
             if self.has(PlantedBug::CheckpointAtFetch) {
@@ -479,10 +490,27 @@ impl Simulation {
         if let (Some(expected), false) = (expected, more) {
             self.evidence.check_by_time(&expected, &commit.transitions)?;
         }
-        self.finish_group(process, done, &orders, &commit)
+        self.finish_group(process, done, (&orders, &errands), &commit)
     }
 
-    fn finish_group(&mut self, mut process: Process, done: Vec<Done>, orders: &[Order], commit: &Commit) -> Check {
+    /// Endpoints have answered some of what they were told.
+    fn hear_back(&mut self, process: &mut Process) {
+        for (errand, heard) in std::mem::take(&mut process.told) {
+            if self.is_calm || self.tellings.comes_back() {
+                process.engine.webhook_ended(&errand.id, errand.number, heard, self.now);
+            } else {
+                process.told.push((errand, heard));
+            }
+        }
+    }
+
+    fn finish_group(
+        &mut self,
+        mut process: Process,
+        done: Vec<Done>,
+        (orders, errands): (&[Order], &[Errand]),
+        commit: &Commit,
+    ) -> Check {
         let at = process.engine.clock();
         if self.has(PlantedBug::AcknowledgeBeforeCommit) {
             self.acknowledge(&mut process, &done);
@@ -507,6 +535,11 @@ impl Simulation {
         }
         if !self.has(PlantedBug::AcknowledgeBeforeCommit) {
             self.acknowledge(&mut process, &done);
+        }
+        for errand in errands {
+            let heard = self.tellings.tell(errand, &process.store, self.is_calm)?;
+            self.note(format!("webhook {} attempt {}: {heard:?}", errand.id, errand.number));
+            process.told.push((errand.clone(), heard));
         }
         for order in orders {
             self.note(format!("order {} attempt {} to {}", order.message, order.number, order.written.to));
@@ -561,6 +594,12 @@ impl Simulation {
                 // A disk that is nearly full takes no calls; the client comes again.
                 process.store.may_append().ok()?;
                 self.ingest(process, batch)
+            }
+            Job::TurnOn(names) => {
+                for name in names {
+                    process.engine.turn_on_endpoint(&name, now);
+                }
+                Some(Done::Other)
             }
             Job::Define(values) => {
                 let defined = values
@@ -674,6 +713,7 @@ impl Simulation {
         self.process = None;
         self.idle()?;
         self.resume_campaigns()?;
+        self.turn_endpoints_on()?;
         let end = self.now.plus(Span::days(30));
         for _ in 0..CALM {
             if !self.batches.is_empty() {
@@ -686,7 +726,10 @@ impl Simulation {
                 break;
             }
             let due = self.process.as_ref().and_then(|process| {
-                [process.engine.next_due(), process.engine.next_attempt()].into_iter().flatten().min()
+                let engine = &process.engine;
+                // What endpoints answered is heard at once.
+                let answer = process.told.first().map(|_| self.now);
+                [engine.next_due(), engine.next_attempt(), engine.next_webhook(), answer].into_iter().flatten().min()
             });
             self.now = due.unwrap_or(end).max(self.now.plus(Span(1))).min(end);
             self.idle()?;
@@ -699,6 +742,7 @@ impl Simulation {
         let Some(process) = &self.process else { return Ok(()) };
         let names: Vec<Name> =
             self.campaigns.iter().filter_map(|campaign| Name::parse(campaign["campaign"].as_str()?).ok()).collect();
+        self.tellings.check_at_the_end(&store, self.now)?;
         self.evidence.at_the_end(&process.engine, &store, &names)?;
         self.facts.delivered = self.evidence.delivered();
         self.facts.decisions = self.evidence.decisions();
@@ -723,6 +767,25 @@ impl Simulation {
             }
         }
         Err("campaigns cannot be resumed".to_owned())
+    }
+}
+
+impl Simulation {
+    /// The owner turns on every endpoint that said that it wants to hear nothing, and again until it is so.
+    fn turn_endpoints_on(&mut self) -> Check {
+        for _ in 0..20 {
+            let off = |process: &Process| {
+                let endpoints = process.engine.endpoints().into_iter();
+                endpoints.filter(|it| it.off.is_some()).map(|it| it.name).collect::<Vec<Name>>()
+            };
+            self.start();
+            let names = self.process.as_ref().map(off).unwrap_or_default();
+            if self.process.is_some() && names.is_empty() {
+                return Ok(());
+            }
+            self.group(vec![Job::TurnOn(names)])?;
+        }
+        Err("endpoints cannot be turned on".to_owned())
     }
 }
 

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use store::{
-    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, ErasedName, Erasure, Exposure,
-    HistoryLimits, JournalRow, Journey, Key, MessageFilter, Page, Prepared, ROW_CALLS, Reception, RecordKey, Refused,
-    RowId, Stage, Store, StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task, TaskFilter, Transition,
-    TransitionFilter, Webhook, WebhookFilter, address_alone,
+    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff, ErasedName,
+    Erasure, Exposure, HistoryLimits, JournalRow, Journey, Key, MessageFilter, Page, Prepared, ROW_CALLS, Reception,
+    RecordKey, Refused, RowId, Stage, Store, StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task,
+    TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter, WebhookProgress, WebhookState, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -41,6 +41,8 @@ macro_rules! store_contract {
             what_changed_several_times_in_a_commit_is_as_its_last_change
             recover_brings_back_open_journeys_and_the_last_entry
             tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made
+            a_webhook_is_recovered_until_it_is_done_or_given_up
+            an_endpoint_is_off_until_a_person_turns_it_on
             recover_brings_back_open_messages_and_a_year_of_those_sent
             recover_brings_back_exposures_until_their_window_closes
             the_latest_version_counts_and_deleted_definitions_are_gone
@@ -499,8 +501,77 @@ pub fn tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made(
     assert_eq!(reader.tasks(&by_id, ALL).unwrap(), [task(2)]);
     assert_eq!(reader.tasks(&TaskFilter::default(), Page { skip: 1, limit: 1 }).unwrap().len(), 1);
     assert_eq!(reader.webhooks(&WebhookFilter::default(), ALL).unwrap(), [webhook(2), webhook(1)]);
-    let of_nobody = WebhookFilter { customer: Some(customer(7)), campaign: None };
+    let of_nobody = WebhookFilter { customer: Some(customer(7)), ..WebhookFilter::default() };
     assert_eq!(reader.webhooks(&of_nobody, ALL).unwrap(), []);
+}
+
+/// How far a webhook has come is all that changes of it; what is not over comes back at a start, without its body.
+pub fn a_webhook_is_recovered_until_it_is_done_or_given_up(place: &dyn Place) {
+    let mut store = place.open();
+    let in_state = |number: u64, state| {
+        let progress = WebhookProgress { state, ..webhook(number).progress };
+        Webhook { progress, ..webhook(number) }
+    };
+    let made: Vec<Webhook> = (1..).zip(WebhookState::ALL).map(|(number, state)| in_state(number, state)).collect();
+    store.commit(&Commit { webhooks: made.clone(), clock: NOW, ..Commit::default() }).unwrap();
+    let open = |store: &dyn Store| store.recover().unwrap().webhooks;
+    let bare = |webhook: &Webhook| Webhook { body: String::new(), ..webhook.clone() };
+    assert_eq!(open(&*store), [bare(&made[0]), bare(&made[1])], "waiting and being tried");
+
+    let later = WebhookProgress {
+        state: WebhookState::Waiting,
+        attempts: 3,
+        due: Some(NOW.plus(Span::minutes(15))),
+        tried_at: Some(NOW),
+        ended_at: None,
+        expires: NOW.plus(Span::DAY),
+        reply: Some("answered 500".to_owned()),
+    };
+    let done = WebhookProgress { state: WebhookState::Done, due: None, ended_at: Some(NOW), ..later.clone() };
+    let moved = Commit {
+        webhook_progress: vec![
+            ("wh_1".into(), done.clone()),
+            ("wh_2".into(), later.clone()),
+            ("wh_404".into(), later.clone()),
+        ],
+        clock: NOW,
+        ..Commit::default()
+    };
+    assert!(!moved.is_empty());
+    store.commit(&moved).unwrap();
+    drop(store);
+
+    let store = place.open();
+    let (first, second) = (Webhook { progress: done, ..webhook(1) }, Webhook { progress: later, ..webhook(2) });
+    assert_eq!(open(&*store), [bare(&second)]);
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.webhook("wh_1").unwrap(), Some(first.clone()));
+    assert_eq!(reader.webhook("wh_404").unwrap(), None);
+    let numbered = reader.webhooks_after(0, 2).unwrap();
+    let (numbers, found): (Vec<u64>, Vec<Webhook>) = numbered.into_iter().unzip();
+    assert_eq!(found, [first.clone(), second]);
+    assert_eq!(reader.webhooks_after(numbers[1], 100).unwrap().len(), 3);
+    assert!(reader.webhooks_after(u64::MAX, 100).unwrap().is_empty());
+    let done = WebhookFilter { state: Some(WebhookState::Done), ..WebhookFilter::default() };
+    assert_eq!(reader.webhooks(&done, ALL).unwrap(), [made[2].clone(), first]);
+    let counts = reader.webhook_counts().unwrap();
+    let counts: Vec<_> = counts.iter().map(|it| (it.endpoint.as_str(), it.state.word(), it.count)).collect();
+    assert_eq!(counts, [("erp", "done", 2), ("erp", "gave_up", 1), ("erp", "kept", 1), ("erp", "waiting", 1)]);
+}
+
+/// The first word about it stays.
+pub fn an_endpoint_is_off_until_a_person_turns_it_on(place: &dyn Place) {
+    let mut store = place.open();
+    let off = |endpoint: &str, reason: &str| EndpointOff { name: name(endpoint), at: NOW, reason: reason.to_owned() };
+    let change = |endpoints| Commit { endpoints, clock: NOW, ..Commit::default() };
+    assert!(!change(vec![EndpointChange::On(name("erp"))]).is_empty());
+    let turned_off = [off("wms", "answered 410"), off("erp", "answered 410"), off("erp", "again")];
+    store.commit(&change(turned_off.map(EndpointChange::Off).to_vec())).unwrap();
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(store.recover().unwrap().endpoints_off, [off("erp", "answered 410"), off("wms", "answered 410")]);
+    store.commit(&change(vec![EndpointChange::On(name("erp")), EndpointChange::On(name("nobody"))])).unwrap();
+    assert_eq!(store.recover().unwrap().endpoints_off, [off("wms", "answered 410")]);
 }
 
 /// Those that are final and old, or never went out, stay on disk.
@@ -1090,6 +1161,12 @@ pub fn one_of_everything() -> Commit {
         tasks: vec![task(1)],
         tasks_done: Vec::new(),
         webhooks: vec![webhook(1)],
+        webhook_progress: Vec::new(),
+        endpoints: vec![EndpointChange::Off(EndpointOff {
+            name: name("erp"),
+            at: NOW,
+            reason: "answered 410".to_owned(),
+        })],
         exposures: vec![exposure(1)],
         campaigns: vec![campaign("win-back")],
         definitions: vec![definition("regulars", 1)],
@@ -1268,6 +1345,15 @@ pub fn webhook(number: u64) -> Webhook {
         event: "promo.granted".to_owned(),
         body: "{\"type\":\"promo.granted\"}".to_owned(),
         made_at: NOW,
+        progress: WebhookProgress {
+            state: WebhookState::Waiting,
+            attempts: 0,
+            due: Some(NOW),
+            tried_at: None,
+            ended_at: None,
+            expires: NOW.plus(Span::days(3)),
+            reply: None,
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The gate: what every message passes before anything reaches a customer, in the order of the spec,
 //! the same for those who will be held out. Each refusal is written down.
 
+use crate::decide::address::normal_on;
 use crate::decide::limits::{Asking, CapAnswer, MarkKind, ask_cap, quiet_until};
 use crate::decide::program::Place;
 use crate::segment::test::earlier;
@@ -196,7 +197,7 @@ impl Engine {
             return Err(Because::NoAddress);
         };
         // What was written already goes to the address of then.
-        let written = message.written.as_ref().and_then(|written| normal_email(&written.to));
+        let written = message.written.as_ref().and_then(|written| normal_on(message.channel, &written.to));
         if self.suppression_of(&address).is_some()
             || written.is_some_and(|address| self.suppression_of(&address).is_some())
         {
@@ -233,20 +234,20 @@ impl Engine {
         }
     }
 
-    /// The customer's address on a channel, normalised: the domain of an e-mail address in lower case.
+    /// The customer's address on a channel, normalised. Where a channel knows people by who they are, that is the address.
     pub(crate) fn address_of(&self, person: CustomerId, channel: Channel) -> Option<String> {
         let key = match channel {
             Channel::Email => "email",
             Channel::Sms => "phone",
-            // These reach a customer by who they are.
-            Channel::Webhook | Channel::Push | Channel::InApp => return Some(self.people.name_of(person).to_string()),
+            Channel::Push => "push_token",
+            Channel::Webhook | Channel::InApp => return Some(self.people.name_of(person).to_string()),
         };
-        let value = self.customers.get(&person)?.traits.get(key, self.clock)?;
-        let text = value.as_str()?;
-        match channel {
-            Channel::Email => normal_email(text),
-            _ => (!text.trim().is_empty() && text.len() <= 40 && !text.chars().any(char::is_control))
-                .then(|| text.to_owned()),
+        let value = self.customers.get(&person).and_then(|customer| customer.traits.get(key, self.clock));
+        match (value.as_ref().and_then(|value| value.as_str()), channel) {
+            (Some(text), _) => normal_on(channel, text),
+            // A provider of push can know people by their id as well.
+            (None, Channel::Push) => Some(self.people.name_of(person).to_string()),
+            (None, _) => None,
         }
     }
 
@@ -357,7 +358,7 @@ impl Engine {
         self.expose(&message, Arm::Messaged);
         self.pending.messages.push(message.clone());
         if self.options.real_channels.contains(&message.channel) {
-            self.outbox.insert((now, id.clone()));
+            self.outbox.insert(message.channel, now, id.clone());
         } else {
             self.keep_in_outbox(id);
         }
@@ -416,7 +417,7 @@ impl Engine {
         let now = self.clock;
         let Some(mut message) = self.messages.remove(id) else { return };
         if let Some(due) = message.due {
-            self.outbox.remove(&(due, id.clone()));
+            self.outbox.remove(message.channel, due, id);
         }
         let is_known = message.fate_is_unknown() && outcome == Outcome::Uncertain;
         message.outcome = Some(outcome);
@@ -457,7 +458,7 @@ impl Engine {
     pub(crate) fn drop_message(&mut self, id: &MessageId) {
         if let Some(mut message) = self.messages.remove(id) {
             if let Some(due) = message.due {
-                self.outbox.remove(&(due, id.clone()));
+                self.outbox.remove(message.channel, due, id);
             }
             if message.outcome.is_some() || message.written.is_some() {
                 let (outcome, because) = if message.fate_is_unknown() {
@@ -524,26 +525,9 @@ fn hold(because: Because, until: Option<Timestamp>) -> Answer {
     Answer::Hold { because, until: until.filter(|at| *at != domain::time::LATEST), detail: None }
 }
 
-/// An e-mail address as it is compared: trimmed of nothing, its domain in lower case. None for what is no address.
-pub fn normal_email(text: &str) -> Option<String> {
-    let (local, domain) = text.rsplit_once('@')?;
-    let bad =
-        |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '(' | ')' | '@');
-    let ok = !local.is_empty()
-        && local.len() <= 64
-        && !domain.is_empty()
-        && domain.len() <= 250
-        && !local.contains(bad)
-        && !domain.contains(bad);
-    ok.then(|| format!("{local}@{}", domain.to_lowercase()))
-}
-
 /// Campaign, step and normalised address of a message that was written.
 fn address_place(message: &Message) -> Option<(Name, String, String)> {
     let to = &message.written.as_ref()?.to;
-    let address = match message.channel {
-        Channel::Email => normal_email(to).unwrap_or_else(|| to.clone()),
-        _ => to.clone(),
-    };
+    let address = normal_on(message.channel, to).unwrap_or_else(|| to.clone());
     Some((message.campaign.clone(), message.step.clone(), address))
 }

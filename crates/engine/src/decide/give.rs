@@ -217,7 +217,7 @@ impl Engine {
                 "record": self.record_of(journey),
             },
         });
-        self.pending.webhooks.push(Webhook {
+        self.post_webhook(Webhook {
             id: format!("wh_{}", self.seen.id_of(&["webhook", id, step])).into(),
             customer: person,
             campaign: campaign.name.clone(),
@@ -226,6 +226,7 @@ impl Engine {
             event: event.to_owned(),
             body: body.to_string(),
             made_at: self.clock,
+            progress: self.kept_webhook(),
         });
     }
 }

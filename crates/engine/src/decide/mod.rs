@@ -1,5 +1,6 @@
 //! Campaigns at work: entries, steps, goals, exits, and the one gate before every message.
 
+pub mod address;
 pub mod approve;
 pub mod due;
 pub mod entry;

@@ -5,8 +5,11 @@
 
 pub mod answers;
 pub mod letter;
+pub(crate) mod outbox;
 pub mod preferences;
+pub mod webhooks;
 
+use crate::decide::address::normal_address;
 use crate::decide::limits::MarkKind;
 use crate::state::{Engine, Rest};
 use crate::timers::Timer;
@@ -77,18 +80,9 @@ impl Engine {
     pub fn order_attempts(&mut self, channel: Channel, now: Timestamp, at_most: usize) -> Vec<Order> {
         self.tick(now);
         let now = self.clock;
-        let due: Vec<(Timestamp, MessageId)> = self
-            .outbox
-            .iter()
-            .take_while(|(due, _)| *due <= now)
-            .filter(|(_, id)| self.messages.get(id).is_some_and(|message| message.channel == channel))
-            .take(at_most)
-            .cloned()
-            .collect();
         let mut orders = Vec::new();
-        for entry in due {
-            self.outbox.remove(&entry);
-            orders.extend(self.begin_attempt(&entry.1));
+        for id in self.outbox.take_due(channel, now, at_most) {
+            orders.extend(self.begin_attempt(&id));
         }
         self.settle();
         orders
@@ -188,6 +182,8 @@ impl Engine {
             End::Rejected { reply, of_recipient } => {
                 if of_recipient {
                     self.suppress(&address, &reply);
+                }
+                if of_recipient && message.channel == Channel::Email {
                     self.happen(self.person(message.customer), domain::call::events::EMAIL_BOUNCED, &serde_json::json!({
                         "campaign": message.campaign, "message_id": message.id, "template": message.template, "reason": bounded(&reply),
                     }), &format!("{}:bounce", message.id));
@@ -241,7 +237,7 @@ impl Engine {
         message.due = Some(again);
         message.detail = Some(bounded(detail));
         let message = message.clone();
-        self.outbox.insert((again, id.clone()));
+        self.outbox.insert(message.channel, again, id.clone());
         self.mark_open(&message);
         if is_first {
             self.decide(&message, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)), Some(again));
@@ -303,7 +299,7 @@ impl Engine {
 
     /// From now on nothing is sent to an address, whatever the purpose, until a person lifts it.
     pub fn suppress(&mut self, address: &str, reason: &str) {
-        let Some(address) = crate::decide::gate::normal_email(address) else { return };
+        let Some(address) = normal_address(address) else { return };
         let suppression = Suppression { address: address.clone(), at: self.clock, reason: bounded(reason) };
         self.pending.suppressions.push(SuppressionChange::Add(suppression.clone()));
         self.suppressions.insert(address, suppression);
@@ -312,7 +308,7 @@ impl Engine {
     /// A person lifts a suppression. Returns whether there was one.
     pub fn lift_suppression(&mut self, address: &str, now: Timestamp) -> bool {
         self.reach(now);
-        let Some(address) = crate::decide::gate::normal_email(address) else { return false };
+        let Some(address) = normal_address(address) else { return false };
         let mut was = false;
         for address in [self.blind(&address), address] {
             if self.suppressions.remove(&address).is_some() {
@@ -359,6 +355,7 @@ impl Engine {
     /// As `resume_deliveries`, where the process lives on and only the engine was opened again after a failed commit:
     /// `under_way` are the messages whose attempts somebody still carries out and will tell the end of.
     pub fn resume_deliveries_except(&mut self, under_way: &BTreeSet<MessageId>) {
+        self.resume_webhooks();
         let is_interrupted = |message: &&Message| message.phase.is_some() && !under_way.contains(&message.id);
         let interrupted: Vec<Message> = self.messages.values().filter(is_interrupted).cloned().collect();
         for message in interrupted {
@@ -383,16 +380,21 @@ impl Engine {
                 open.due = Some(self.clock);
                 let open = open.clone();
                 self.mark_open(&open);
-                self.outbox.insert((self.clock, message.id.clone()));
+                self.outbox.insert(open.channel, self.clock, message.id.clone());
                 self.pending.messages.push(open);
             }
         }
         self.settle();
     }
 
-    /// When the next message may be tried on a channel.
+    /// When the next message may be tried, on whichever channel.
     pub fn next_attempt(&self) -> Option<Timestamp> {
-        self.outbox.first().map(|(due, _)| *due)
+        self.outbox.next()
+    }
+
+    /// When the next message may be tried on a channel.
+    pub fn next_attempt_on(&self, channel: Channel) -> Option<Timestamp> {
+        self.outbox.next_on(channel)
     }
 
     /// Marks a message for the caps that is let through and not at its end: one that may have arrived counts from when
@@ -441,7 +443,7 @@ impl Engine {
         }
         match (message.outcome, message.due, message.phase) {
             (None, due, None) => {
-                self.outbox.insert((due.unwrap_or(self.clock), id.clone()));
+                self.outbox.insert(message.channel, due.unwrap_or(self.clock), id.clone());
             }
             (Some(Outcome::Held), due, _) => {
                 let again = crate::segment::test::earlier(due, Some(message.expires)).unwrap_or(message.expires);

@@ -4,7 +4,8 @@ use domain::message::{Decision, Message};
 use domain::{DefinitionKind, MessageId, Name};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
-    Reader, Refused, RowId, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter,
+    Reader, Refused, RowId, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount,
+    WebhookFilter,
 };
 
 /// A reader that has nothing.
@@ -52,6 +53,15 @@ impl Reader for NoReader {
         none()
     }
     fn webhooks(&self, _: &WebhookFilter, _: Page) -> Result<Vec<Webhook>, StoreError> {
+        none()
+    }
+    fn webhook(&self, _: &str) -> Result<Option<Webhook>, StoreError> {
+        none()
+    }
+    fn webhooks_after(&self, _: u64, _: u32) -> Result<Vec<(u64, Webhook)>, StoreError> {
+        none()
+    }
+    fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {
         none()
     }
     fn exposures(&self, _: &Name) -> Result<Vec<Exposure>, StoreError> {

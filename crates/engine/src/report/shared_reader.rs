@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
-    Reader, Refused, RowId, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter,
+    Reader, Refused, RowId, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount,
+    WebhookFilter,
 };
 
 /// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
@@ -77,6 +78,15 @@ impl Reader for SharedReader {
     }
     fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError> {
         self.turn().webhooks(filter, page)
+    }
+    fn webhook(&self, id: &str) -> Result<Option<Webhook>, StoreError> {
+        self.turn().webhook(id)
+    }
+    fn webhooks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Webhook)>, StoreError> {
+        self.turn().webhooks_after(after, limit)
+    }
+    fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {
+        self.turn().webhook_counts()
     }
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {
         self.turn().exposures(campaign)

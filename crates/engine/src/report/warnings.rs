@@ -1,7 +1,7 @@
 //! What is odd about definitions but allowed: said beside the preview and on their pages.
 
 use crate::state::Engine;
-use domain::campaign::{Action, Trigger};
+use domain::campaign::{Action, Step, Trigger};
 use domain::definition::Definitions;
 use domain::message::Channel;
 use domain::segment::{EventName, Measure, RecordQuestion};
@@ -38,11 +38,39 @@ impl Engine {
                 "no sender is defined, so real mail cannot go out: add `sender:` to `workspace: settings`".to_owned(),
             );
         }
-        let tells = steps.iter().any(|step| matches!(step.action, Action::Webhook { .. }));
-        if tells && !self.options.real_channels.contains(&Channel::Webhook) {
-            warnings.push("webhooks are kept in the outbox: this version does not deliver them yet".to_owned());
+        if !self.options.real_channels.is_empty() {
+            self.warn_channels(&steps, definitions, &mut warnings);
+        }
+        let mut unknown = std::collections::BTreeSet::new();
+        for step in &steps {
+            if let Action::Webhook { endpoint, .. } = &step.action
+                && !self.options.endpoints.has(endpoint)
+            {
+                unknown.insert(endpoint);
+            }
+        }
+        for endpoint in unknown {
+            warnings.push(format!(
+                "webhooks to `{endpoint}` are kept here: no `[webhooks.{endpoint}]` stands in the configuration"
+            ));
         }
         warnings
+    }
+
+    /// Where something is really sent, a message that is only written down may look as if it had been.
+    fn warn_channels(&self, steps: &[&Step], definitions: &Definitions, warnings: &mut Vec<String>) {
+        let channel_of = |step: &&Step| match &step.action {
+            Action::Message { template, channel, .. } => {
+                channel.or_else(|| definitions.templates.get(template).map(|template| template.channel))
+            }
+            _ => None,
+        };
+        let channels: std::collections::BTreeSet<Channel> = steps.iter().filter_map(channel_of).collect();
+        for channel in channels.difference(&self.options.real_channels) {
+            warnings.push(format!(
+                "messages by {channel} are kept here and count as sent: nothing in the configuration sends them"
+            ));
+        }
     }
 
     fn warn_rule(&self, rule: &Condition, warnings: &mut Vec<String>) {

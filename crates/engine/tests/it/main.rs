@@ -17,6 +17,7 @@ mod order;
 mod segments;
 mod sending;
 mod snapshots;
+mod webhooks;
 
 /// Templates and campaigns of the stories.
 const LETTERS: &str = "

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 /// What is known at present.
 const PRESENT: [&str; 4] = ["customers", "traits", "records", "memberships"];
 /// What happened.
-const PAST: [&str; 2] = ["events", "messages"];
+const PAST: [&str; 3] = ["events", "messages", "webhooks"];
 
 /// What `export` is told.
 #[derive(Args)]
 pub(super) struct Export {
-    /// The past as well: events, messages, calls that another Perennial can import, and definitions
+    /// The past as well: events, messages, webhooks, calls that another Perennial can import, and definitions
     #[arg(long)]
     all: bool,
     /// How tables are written

@@ -398,9 +398,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
         Command::Config { command: ConfigCommand::Show } => print!("{}", crate::config::DEFAULTS),
         Command::Config { command: ConfigCommand::Check } => {
             // It was read above; what remains is what only starting would find.
-            if config.email.send == crate::config::Send::Smtp {
-                crate::post::open(&config.email)?;
-            }
+            crate::ways::Ways::open(&config)?;
             out.answer(&json!({ "ok": true }), |print| writeln!(print, "the configuration can be used"))?;
         }
         Command::Keys { command } => keys(client(Create::Yes)?, &command, &out)?,

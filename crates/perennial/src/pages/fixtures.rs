@@ -38,6 +38,7 @@ use crate::pages::session::Notice;
 use crate::pages::tasks::TasksView;
 use crate::pages::text::{Count, Money, Prose, Tag, Tone};
 use crate::pages::tried::{TriedView, Try};
+use crate::pages::webhooks::{EndpointRow, WebhookRow, WebhooksView};
 use crate::pages::why::{WhyReason, WhyRow, WhyView};
 use crate::pages::{Order, PageError, Views};
 use domain::segment::EventName;
@@ -657,6 +658,46 @@ impl Views for Shop {
             found: Count::from(rows.len()),
             next: (!rows.is_empty() && filter.after.is_none()).then(|| self.words(3, "m20")),
             rows,
+        })
+    }
+
+    fn webhooks(&self) -> Result<WebhooksView, PageError> {
+        if self.is_empty() {
+            return Ok(WebhooksView::default());
+        }
+        let endpoint = |name: &str, state: Tag, advice: &str, open, is_off| EndpointRow {
+            name: name.to_owned(),
+            state,
+            advice: self.words(1, advice),
+            open: Count(open),
+            done: self.count(214),
+            is_off,
+        };
+        let row = |place: usize, state: Tag, attempts, again: Option<i64>, may_be_tried| WebhookRow {
+            id: format!("wh_{place}"),
+            event: self.words(place, "promo.granted"),
+            endpoint: "erp".into(),
+            customer: self.customer_link(place),
+            campaign: Link::campaign("win-back", &self.words(2, "Ask regulars back")),
+            state,
+            advice: self.words(3, "answered 500: maintenance until noon"),
+            attempts: Count(attempts),
+            again: again.map(|hours| ago(-hours)),
+            at: ago(2),
+            may_be_tried,
+        };
+        Ok(WebhooksView {
+            endpoints: vec![
+                endpoint("erp", Tag::new("Turned off", Tone::Rose), "It wants to hear nothing any more.", 3, true),
+                endpoint("wms", Tag::new("Listening", Tone::Leaf), "It takes what it is told.", 0, false),
+            ],
+            rows: vec![
+                row(5, Tag::new("Given up", Tone::Rose), 14, None, true),
+                row(6, Tag::new("Tried again", Tone::Sun), 4, Some(3), true),
+                row(7, Tag::new("Understood", Tone::Leaf), 1, None, false),
+            ],
+            all: self.count(217),
+            given_up: Count(1),
         })
     }
 

@@ -32,6 +32,8 @@ pub enum Place {
     Message(String),
     /// What people are asked to do.
     Tasks,
+    /// What other systems were told.
+    Webhooks,
     /// Where data comes from.
     Sources,
     /// Questions in SQL.
@@ -64,6 +66,7 @@ impl fmt::Display for Place {
             Place::Messages(outcome) => write!(f, "/messages?outcome={}", encoded(outcome)),
             Place::Message(id) => write!(f, "/messages/{}", encoded(id)),
             Place::Tasks => f.write_str("/tasks"),
+            Place::Webhooks => f.write_str("/webhooks"),
             Place::Sources => f.write_str("/sources"),
             Place::Query => f.write_str("/query"),
             Place::NewSegment => f.write_str("/edit/segment"),

@@ -36,6 +36,7 @@ pub mod tasks;
 pub mod text;
 pub mod tried;
 mod views;
+pub mod webhooks;
 pub mod why;
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl QueryPage {
         (answer.rows.len() as u64) < answer.count
     }
 
-    fn tables(&self) -> [&'static Table; 7] {
+    fn tables(&self) -> [&'static Table; 8] {
         TABLES
     }
 

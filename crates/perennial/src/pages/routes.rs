@@ -29,6 +29,7 @@ use super::segment::{SegmentPage, SizePart};
 use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};
 use super::views::{Order, PageError, Views};
+use super::webhooks::WebhooksPage;
 use super::{Pages, assets, build, gallery, tasks, tried, why};
 
 /// A definition of 200 nodes is a few dozen kilobytes; a megabyte is beyond any that would be accepted.
@@ -66,6 +67,9 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/messages/{id}/approve", post(approve))
         .route("/tasks", get(tasks::tasks))
         .route("/tasks/{id}/done", post(tasks::done))
+        .route("/webhooks", get(webhooks))
+        .route("/webhooks/{id}/again", post(try_webhook))
+        .route("/webhooks/endpoints/{name}/on", post(turn_on))
         .route("/sources", get(ingest))
         .route("/sources/replay", post(replay))
         .route("/query", get(query).post(ask))
@@ -231,6 +235,10 @@ async fn message_body(State(pages): State<Pages>, Path(id): Path<String>) -> Res
             bare_trouble(status, trouble)
         }
     }
+}
+
+async fn webhooks(State(pages): State<Pages>, visit: Visit) -> Response {
+    pages.show(visit, Nav::Messages, |views| views.webhooks(), |frame, view| WebhooksPage { frame, view }).await
 }
 
 async fn ingest(State(pages): State<Pages>, visit: Visit) -> Response {
@@ -527,6 +535,14 @@ async fn seen(State(pages): State<Pages>, Path(id): Path<String>, Posted(visit, 
 
 async fn approve(State(pages): State<Pages>, Path(id): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
     pages.carry_out(visit, Order::Approve(id.clone()), Place::Message(id)).await
+}
+
+async fn try_webhook(State(pages): State<Pages>, Path(id): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::TryWebhook(id), Place::Webhooks).await
+}
+
+async fn turn_on(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
+    pages.carry_out(visit, Order::TurnOnEndpoint(name), Place::Webhooks).await
 }
 
 async fn replay(State(pages): State<Pages>, Posted(visit, form): Posted<ReasonForm>) -> Response {

@@ -108,6 +108,7 @@ fn addresses(what: Invented) -> Vec<String> {
         "/segments",
         "/campaigns",
         "/messages",
+        "/webhooks",
         "/sources",
         "/query",
         "/edit/segment",
@@ -339,6 +340,8 @@ fn buttons() -> Vec<(&'static str, &'static str, Order)> {
         ("/messages/m5/seen", "", Order::MarkSeen("m5".into())),
         ("/tasks/t1/done", "", Order::CompleteTask("t1".into())),
         ("/messages/m5/approve", "", Order::Approve("m5".into())),
+        ("/webhooks/wh_5/again", "", Order::TryWebhook("wh_5".into())),
+        ("/webhooks/endpoints/erp/on", "", Order::TurnOnEndpoint("erp".into())),
         ("/sources/replay", "reason=P0012", Order::Replay { reason: "P0012".into() }),
         ("/sources/replay", "reason=", Order::Replay { reason: String::new() }),
     ]

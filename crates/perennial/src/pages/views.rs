@@ -19,6 +19,7 @@ use super::segments::SegmentsView;
 use super::session::Notice;
 use super::tasks::TasksView;
 use super::tried::{TriedView, Try};
+use super::webhooks::WebhooksView;
 use super::why::WhyView;
 use crate::builder::Seen;
 use domain::segment::EventName;
@@ -67,6 +68,8 @@ pub trait Views: Send + Sync + 'static {
     fn message_body(&self, id: &str) -> Result<String, PageError>;
     /// What people are asked to do; only what is for `owner`, unless that is empty.
     fn tasks(&self, owner: &str) -> Result<TasksView, PageError>;
+    /// What other systems were told.
+    fn webhooks(&self) -> Result<WebhooksView, PageError>;
     /// What came in.
     fn ingest(&self) -> Result<IngestView, PageError>;
     /// What the editor starts with; without a name, an example.
@@ -133,6 +136,10 @@ pub enum Order {
     Approve(String),
     /// A person has looked at an uncertain message.
     MarkSeen(String),
+    /// Try a webhook now: one that waits, or one that was given up.
+    TryWebhook(String),
+    /// Tell an endpoint again that said that it wants to hear nothing.
+    TurnOnEndpoint(String),
     /// Try the refused calls of a reason again, or all.
     Replay {
         /// The reason's code; empty for all.

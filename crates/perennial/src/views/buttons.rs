@@ -33,6 +33,8 @@ impl<H: House> EngineViews<H> {
             Order::CompleteTask(id) => self.complete_task(id),
             Order::Approve(id) => self.approve(id),
             Order::MarkSeen(id) => self.mark_seen(id),
+            Order::TryWebhook(id) => self.try_webhook(id),
+            Order::TurnOnEndpoint(name) => self.turn_on(name),
             Order::Replay { reason } => self.replay(reason),
         }
     }

@@ -43,6 +43,7 @@ impl<H: House> EngineViews<H> {
             let mut findings = Vec::new();
             findings.extend(uncertain(beat.attention.uncertain));
             findings.extend(held(engine));
+            findings.extend(deaf(engine));
             findings.extend(refused(today.refused));
             findings.extend(drifting(engine, &quiet));
             findings.extend(came_back(engine, reader, &campaigns)?);
@@ -141,6 +142,26 @@ fn held(engine: &Engine) -> Vec<Finding> {
     let approval =
         finding(of(Because::NeedsApproval), "Waits for you", "to approve", "They go out once a person has said yes.");
     [missing, approval].into_iter().flatten().collect()
+}
+
+/// Systems that are told nothing until a person does something.
+fn deaf(engine: &Engine) -> Option<Finding> {
+    let off: Vec<_> = engine.endpoints().into_iter().filter(|endpoint| endpoint.off.is_some()).collect();
+    let first = off.first()?;
+    let waiting = Count(off.iter().map(|endpoint| endpoint.open).sum());
+    let title = match off.len() {
+        1 => format!("{} wants to hear nothing any more", first.name),
+        count => format!("{count} systems want to hear nothing any more"),
+    };
+    Some(Finding {
+        tag: Tag::new("Webhooks", Tone::Rose),
+        title,
+        text: Prose::plain(format!(
+            "It said so (410) and is told nothing since. {}, each for three days. If that was a mistake, turn it on again.",
+            waiting.of("webhook waits", "webhooks wait")
+        )),
+        actions: vec![Link::new("Look", Place::Webhooks)],
+    })
 }
 
 fn refused(count: u64) -> Option<Finding> {

@@ -24,6 +24,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod tried;
+mod webhooks;
 mod words;
 pub mod yaml;
 
@@ -50,6 +51,7 @@ use crate::pages::segments::SegmentsView;
 use crate::pages::session::Notice;
 use crate::pages::tasks::TasksView;
 use crate::pages::tried::{TriedView, Try};
+use crate::pages::webhooks::WebhooksView;
 use crate::pages::why::WhyView;
 use crate::pages::{Order, PageError, Views};
 use crate::questions::{QuestionError, Questions};
@@ -258,6 +260,10 @@ impl<H: House> Views for EngineViews<H> {
 
     fn tasks(&self, owner: &str) -> Result<TasksView, PageError> {
         self.tasks_view(owner)
+    }
+
+    fn webhooks(&self) -> Result<WebhooksView, PageError> {
+        self.webhooks_view()
     }
 
     fn ingest(&self) -> Result<IngestView, PageError> {

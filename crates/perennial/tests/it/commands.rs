@@ -382,10 +382,10 @@ fn an_export_holds_everything_and_comes_back_in_an_empty_directory_with_the_same
     let to = dir.to_str().unwrap();
     let all = desk.json(&["export", "--all", "--to", to]);
     let names: Vec<&str> = all["files"].as_array().unwrap().iter().map(|file| file["file"].as_str().unwrap()).collect();
-    let tables = ["customers", "traits", "records", "memberships", "events", "messages", "calls"]
+    let tables = ["customers", "traits", "records", "memberships", "events", "messages", "webhooks", "calls"]
         .map(|it| format!("{it}.jsonl"));
-    assert_eq!(names[..7], tables, "{all}");
-    assert_eq!(names[7..], ["definitions"]);
+    assert_eq!(names[..8], tables, "{all}");
+    assert_eq!(names[8..], ["definitions"]);
     let lines =
         |dir: &std::path::Path, file: &str| std::fs::read_to_string(dir.join(file)).unwrap().lines().count() as u64;
     let count = |sql: &str| asked(&desk, sql)[0]["n"].as_u64().unwrap();

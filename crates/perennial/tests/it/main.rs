@@ -19,4 +19,5 @@ mod query;
 mod restart;
 mod retail;
 mod scenarios;
+mod webhooks;
 mod wire;

@@ -55,6 +55,10 @@ impl Desk {
             .env_remove("PERENNIAL_DATA_DIR")
             .env_remove("PERENNIAL_LOG")
             .env("NO_COLOR", "1");
+        let config = self.path("perennial.toml");
+        if config.exists() && !arguments.contains(&"--config") {
+            command.arg("--config").arg(config);
+        }
         command.arg("--data-dir").arg(self.data()).args(arguments);
         command
     }

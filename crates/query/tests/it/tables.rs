@@ -151,7 +151,7 @@ fn the_dictionary_is_the_same_for_people_and_for_sql() {
     assert!(described[0].starts_with("segment | text | "), "{described:?}");
     assert_eq!(
         analyst.ask(&shop, "SHOW TABLES"),
-        ["customers", "dictionary", "events", "memberships", "messages", "records", "traits"]
+        ["customers", "dictionary", "events", "memberships", "messages", "records", "traits", "webhooks"]
     );
     // What SQL itself says of the columns agrees.
     let of_sql =
@@ -232,4 +232,25 @@ steps: [{ message: hello }]
         ),
         ["Message Sent | welcome", "Message Skipped | welcome"]
     );
+}
+
+#[test]
+fn what_other_systems_were_told_is_a_table_too() {
+    let (shop, analyst) = (shop(), Analyst::new());
+    shop.define(
+        "campaign: promo\nenter: { on: { did: visit }, again: always }\n\
+         steps: [ { id: tell, webhook: { url_of: erp, event: promo.granted } } ]",
+    );
+    shop.customer("ana").does("visit", json!({}));
+    assert_eq!(
+        analyst.ask(
+            &shop,
+            "SELECT customer, campaign, step, endpoint, event, made_at, state, attempts, due, ended_at, reply, \
+             json_get_str(body, 'type') FROM webhooks WHERE state = 'done' AND endpoint = 'erp'"
+        ),
+        [
+            "ana | promo | tell | erp | promo.granted | 2026-01-03T00:00:00Z | done | 1 | - | 2026-01-03T00:00:00Z | answered 204 | promo.granted"
+        ]
+    );
+    assert_eq!(analyst.ask(&shop, "SELECT count(*) FROM webhooks WHERE state = 'waiting'"), ["0"]);
 }

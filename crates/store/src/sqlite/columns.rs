@@ -2,8 +2,8 @@
 
 use super::words::{Columns, Names};
 use crate::{
-    Attempt, CampaignFacts, DefinitionVersion, Exposure, Journey, Key, MessageCount, RecordKey, Refused, Suppression,
-    Tally, TallyKey, Task, Transition, Webhook,
+    Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MessageCount, RecordKey, Refused,
+    Suppression, Tally, TallyKey, Task, Transition, Webhook, WebhookCount, WebhookProgress,
 };
 use domain::message::{Approval, Decision, Message, Written};
 use domain::{CustomerId, MessageId};
@@ -111,7 +111,9 @@ pub(super) fn task(columns: &mut Columns<'_, '_>) -> Result<Task> {
     })
 }
 
-pub(super) const WEBHOOK: &str = "id, customer, campaign, step, endpoint, event, body, made_at_ms";
+/// All of a webhook but its body, which comes last.
+pub(super) const WEBHOOK: &str = "id, customer, campaign, step, endpoint, event, made_at_ms, state, attempts, due_ms, \
+    tried_at_ms, ended_at_ms, expires_ms, reply";
 pub(super) fn webhook(columns: &mut Columns<'_, '_>) -> Result<Webhook> {
     Ok(Webhook {
         id: columns.take()?,
@@ -120,9 +122,33 @@ pub(super) fn webhook(columns: &mut Columns<'_, '_>) -> Result<Webhook> {
         step: columns.take()?,
         endpoint: columns.name()?,
         event: columns.take()?,
-        body: columns.take()?,
         made_at: columns.instant()?,
+        progress: WebhookProgress {
+            state: columns.word()?,
+            attempts: columns.take()?,
+            due: columns.instant_if_any()?,
+            tried_at: columns.instant_if_any()?,
+            ended_at: columns.instant_if_any()?,
+            expires: columns.instant()?,
+            reply: columns.take()?,
+        },
+        body: columns.take()?,
     })
+}
+
+/// Reads `number`, `WEBHOOK` and `body`.
+pub(super) fn numbered_webhook(columns: &mut Columns<'_, '_>) -> Result<(u64, Webhook)> {
+    Ok((columns.take()?, webhook(columns)?))
+}
+
+pub(super) const ENDPOINT_OFF: &str = "name, at_ms, reason";
+pub(super) fn endpoint_off(columns: &mut Columns<'_, '_>) -> Result<EndpointOff> {
+    Ok(EndpointOff { name: columns.name()?, at: columns.instant()?, reason: columns.take()? })
+}
+
+/// Columns `endpoint`, `state`, `count(*)`.
+pub(super) fn webhook_count(columns: &mut Columns<'_, '_>) -> Result<WebhookCount> {
+    Ok(WebhookCount { endpoint: columns.name()?, state: columns.word()?, count: columns.take()? })
 }
 
 pub(super) const MESSAGE: &str = "id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms, \

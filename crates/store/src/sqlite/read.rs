@@ -8,7 +8,7 @@ use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
     Reader, Refused, RowId, Stage, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook,
-    WebhookFilter,
+    WebhookCount, WebhookFilter,
 };
 use domain::message::{Decision, Message};
 use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
@@ -353,11 +353,32 @@ impl Reader for SqliteReader {
     }
 
     fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError> {
-        let mut select = Select::new(columns::WEBHOOK, "webhooks");
+        let mut select = Select::new(&format!("{}, body", columns::WEBHOOK), "webhooks");
         select.only("customer", filter.customer.map(|customer| customer.0));
+        select.only("state", filter.state.map(|state| state.word().to_owned()));
         select.only("campaign", filter.campaign.as_ref().map(|campaign| campaign.as_str().to_owned()));
         let (sql, params) = select.page("number DESC", page);
         self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::webhook))
+    }
+
+    fn webhook(&self, id: &str) -> Result<Option<Webhook>, StoreError> {
+        let sql = format!("SELECT {}, body FROM webhooks WHERE id = ?1", columns::WEBHOOK);
+        let found = read_all(&self.connection, &sql, [id], columns::webhook);
+        Ok(self.told(found)?.pop())
+    }
+
+    fn webhooks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Webhook)>, StoreError> {
+        let sql = format!(
+            "SELECT number, {}, body FROM webhooks WHERE number > ?1 ORDER BY number LIMIT ?2",
+            columns::WEBHOOK
+        );
+        let params = params_from_iter([within_sqlite(after).unwrap_or(i64::MAX), i64::from(limit)]);
+        self.told(read_all(&self.connection, &sql, params, columns::numbered_webhook))
+    }
+
+    fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {
+        let sql = "SELECT endpoint, state, count(*) FROM webhooks GROUP BY endpoint, state ORDER BY endpoint, state";
+        self.told(read_all(&self.connection, sql, [], columns::webhook_count))
     }
 
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {

@@ -33,6 +33,15 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
         [],
         columns::suppression,
     )?;
+    let open =
+        format!("SELECT {}, '' FROM webhooks WHERE state IN ('waiting', 'trying') ORDER BY number", columns::WEBHOOK);
+    recovered.webhooks = read_all(&transaction, &open, [], columns::webhook)?;
+    recovered.endpoints_off = read_all(
+        &transaction,
+        &format!("SELECT {} FROM endpoints_off ORDER BY name", columns::ENDPOINT_OFF),
+        [],
+        columns::endpoint_off,
+    )?;
     recovered.keys =
         read_all(&transaction, &format!("SELECT {} FROM keys ORDER BY id", columns::KEY), [], columns::key)?;
     recovered.erased = super::erase::names(&transaction)?;

@@ -1,6 +1,6 @@
 //! Words of the domain in columns, and columns read in their order.
 
-use crate::{Arm, Reception, Stage};
+use crate::{Arm, Reception, Stage, WebhookState};
 use domain::message::{Because, Channel, Outcome, Phase};
 use domain::{DefinitionKind, Name, Timestamp, Trust};
 use rusqlite::Row;
@@ -19,7 +19,7 @@ macro_rules! found_by_the_domain {
     })+ };
 }
 
-found_by_the_domain!(Because, Channel, DefinitionKind, Outcome, Phase, Stage, Arm, Reception, Trust);
+found_by_the_domain!(Because, Channel, DefinitionKind, Outcome, Phase, Stage, Arm, Reception, Trust, WebhookState);
 
 /// Names met so far, so that a million rows share one allocation for each.
 #[derive(Default)]

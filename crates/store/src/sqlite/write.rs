@@ -2,13 +2,15 @@
 
 use crate::journal::RowWriter;
 use crate::{
-    Attempt, CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, ROW_CALLS, Refused, RowId, StoreError,
-    SuppressionChange, TallyKey, Task, Transition, Webhook, is_address_alone,
+    Attempt, CampaignFacts, Commit, DefinitionVersion, EndpointChange, EndpointOff, Exposure, Journey, Key, ROW_CALLS,
+    Refused, RowId, StoreError, SuppressionChange, TallyKey, Task, Transition, Webhook, WebhookProgress,
+    is_address_alone,
 };
 use domain::message::{Decision, Message, Written};
 use domain::{Position, Span, Timestamp};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Refused calls are kept for a person to look at: so many of the newest …
 pub(super) const REFUSED_KEPT: u64 = 10_000;
@@ -43,6 +45,8 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     put_journeys(connection, &commit.journeys)?;
     put_tasks(connection, commit)?;
     add_webhooks(connection, &commit.webhooks)?;
+    move_webhooks(connection, &commit.webhook_progress)?;
+    change_endpoints(connection, &commit.endpoints)?;
     put_exposures(connection, &commit.exposures)?;
     put_campaigns(connection, &commit.campaigns)?;
     add_definitions(connection, &commit.definitions)?;
@@ -253,12 +257,67 @@ fn put_tasks(connection: &Connection, commit: &Commit) -> rusqlite::Result<()> {
 
 fn add_webhooks(connection: &Connection, webhooks: &[Webhook]) -> rusqlite::Result<()> {
     let mut add = connection.prepare_cached(
-        "INSERT INTO webhooks (id, customer, campaign, step, endpoint, event, body, made_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO webhooks (id, customer, campaign, step, endpoint, event, body, made_at_ms, state, attempts, due_ms,
+             tried_at_ms, ended_at_ms, expires_ms, reply)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT (id) DO NOTHING",
     )?;
     for webhook in webhooks {
-        let Webhook { id, customer, campaign, step, endpoint, event, body, made_at } = webhook;
-        add.execute(params![&**id, customer.0, campaign.as_str(), step, endpoint.as_str(), event, body, made_at.0])?;
+        let Webhook { id, customer, campaign, step, endpoint, event, body, made_at, progress } = webhook;
+        let WebhookProgress { state, attempts, due, tried_at, ended_at, expires, reply } = progress;
+        add.execute(params![
+            &**id,
+            customer.0,
+            campaign.as_str(),
+            step,
+            endpoint.as_str(),
+            event,
+            body,
+            made_at.0,
+            state.word(),
+            attempts,
+            millis(*due),
+            millis(*tried_at),
+            millis(*ended_at),
+            expires.0,
+            reply
+        ])?;
+    }
+    Ok(())
+}
+
+fn move_webhooks(connection: &Connection, moved: &[(Arc<str>, WebhookProgress)]) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE webhooks SET state = ?2, attempts = ?3, due_ms = ?4, tried_at_ms = ?5, ended_at_ms = ?6,
+             expires_ms = ?7, reply = ?8 WHERE id = ?1",
+    )?;
+    for (id, progress) in moved {
+        let WebhookProgress { state, attempts, due, tried_at, ended_at, expires, reply } = progress;
+        update.execute(params![
+            &**id,
+            state.word(),
+            attempts,
+            millis(*due),
+            millis(*tried_at),
+            millis(*ended_at),
+            expires.0,
+            reply
+        ])?;
+    }
+    Ok(())
+}
+
+fn change_endpoints(connection: &Connection, changes: &[EndpointChange]) -> rusqlite::Result<()> {
+    let mut off = connection.prepare_cached(
+        "INSERT INTO endpoints_off (name, at_ms, reason) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
+    )?;
+    let mut on = connection.prepare_cached("DELETE FROM endpoints_off WHERE name = ?1")?;
+    for change in changes {
+        match change {
+            EndpointChange::Off(EndpointOff { name, at, reason }) => {
+                off.execute(params![name.as_str(), at.0, reason])?
+            }
+            EndpointChange::On(name) => on.execute(params![name.as_str()])?,
+        };
     }
     Ok(())
 }

@@ -1,0 +1,58 @@
+//! The ways out of this machine that the configuration opens, and who carries what over which.
+
+use crate::config::{Config, Send};
+use crate::runtime::{Handle, Outgoing};
+use crate::{post, texts, webhooks};
+use channels::outward::Outward;
+use channels::{Messenger, Smtp};
+use domain::message::Channel;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The channels on which messages really go out.
+pub(crate) fn channels(config: &Config) -> BTreeSet<Channel> {
+    let mail = (config.email.send == Send::Smtp).then_some(Channel::Email);
+    mail.into_iter().chain(config.messages.providers().map(|(channel, _)| channel)).collect()
+}
+
+/// Whether anything leaves this machine.
+pub(crate) fn lead_out(config: &Config) -> bool {
+    !channels(config).is_empty() || !config.webhooks.is_empty()
+}
+
+/// Every way out that is configured.
+pub(crate) struct Ways {
+    smtp: Option<Arc<Smtp>>,
+    messengers: BTreeMap<Channel, Messenger>,
+    endpoints: Arc<webhooks::Endpoints>,
+    outward: Arc<Outward>,
+}
+
+impl Ways {
+    /// Opens them; nothing is connected yet. Errors: which setting cannot be used, and why.
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Ways> {
+        let outward = Arc::new(webhooks::open_outward(config)?);
+        let mut messengers = BTreeMap::new();
+        for (channel, provider) in config.messages.providers() {
+            messengers.insert(channel, texts::open(channel, provider, &outward)?);
+        }
+        Ok(Ways {
+            smtp: (config.email.send == Send::Smtp).then(|| post::open(&config.email)).transpose()?.map(Arc::new),
+            messengers,
+            endpoints: Arc::new(webhooks::Endpoints::open(config, outward.clone())?),
+            outward,
+        })
+    }
+
+    /// Carries something out, to its end.
+    pub(crate) async fn carry_out(self: Arc<Self>, handle: Handle, outgoing: Outgoing) {
+        match outgoing {
+            Outgoing::Webhook(errand) => webhooks::carry_out(self.endpoints.clone(), handle, errand).await,
+            Outgoing::Message(order) => match (&self.smtp, self.messengers.get(&order.channel)) {
+                (Some(smtp), _) if order.channel == Channel::Email => post::deliver(smtp.clone(), handle, order).await,
+                (_, Some(messenger)) => texts::deliver(messenger, &self.outward, handle, order).await,
+                _ => post::put_off(&handle, &order, "its channel is not open").await,
+            },
+        }
+    }
+}
