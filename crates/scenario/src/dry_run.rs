@@ -9,6 +9,7 @@ mod report;
 pub use report::{Anyway, DryRun, Ended, Held, Letter, Month, Often, PerPerson, Told};
 
 use crate::run::on_disk;
+use domain::call::events;
 use domain::definition::{Defined, Definition, Definitions};
 use domain::message::{Because, Message, Outcome};
 use domain::{Call, Campaign, CustomerId, DefinitionKind, Name, Position, Timestamp, Trust, Zone};
@@ -222,6 +223,7 @@ fn calls_of(question: &Question, past: &Past, reader: &dyn Reader) -> Result<Vec
 
 /// The past while it is lived through.
 struct Living {
+    campaign: Name,
     engine: Engine,
     store: Box<dyn Store>,
     /// Calls since the last commit.
@@ -231,6 +233,16 @@ struct Living {
     journeys: HashMap<Arc<str>, Journey>,
     exposures: HashMap<Arc<str>, Exposure>,
     holds: BTreeMap<&'static str, (Because, BTreeSet<Arc<str>>)>,
+    given: Given,
+}
+
+/// What steps that are no messages lead to.
+#[derive(Default)]
+struct Given {
+    tasks: BTreeSet<Arc<str>>,
+    webhooks: BTreeSet<Arc<str>>,
+    vouchers: usize,
+    points: u64,
 }
 
 impl Living {
@@ -238,6 +250,7 @@ impl Living {
         let mut engine = Engine::open(store.as_ref(), Options::default())?;
         engine.know_people(&past.people);
         let mut living = Living {
+            campaign: campaign.name.clone(),
             engine,
             store,
             waiting: 0,
@@ -245,6 +258,7 @@ impl Living {
             journeys: HashMap::new(),
             exposures: HashMap::new(),
             holds: BTreeMap::new(),
+            given: Given::default(),
         };
         // Of the same exclusion group: the draw among them needs their names. Paused, they do nothing.
         let is_rival = |other: &Campaign| {
@@ -315,7 +329,24 @@ impl Living {
             return Ok(());
         }
         self.store.commit(&commit)?;
-        let Commit { messages, journeys, exposures, decisions, .. } = commit;
+        let Commit { calls, messages, journeys, exposures, decisions, tasks, webhooks, .. } = commit;
+        self.given.tasks.extend(tasks.into_iter().map(|task| task.id));
+        self.given.webhooks.extend(webhooks.into_iter().map(|webhook| webhook.id));
+        // What the campaign itself did then was left out, and that of others tells of them.
+        let own = self.campaign.as_str();
+        for call in calls.iter().filter(|call| call.trust == Trust::Perennial) {
+            let body = call.body_value();
+            if body.get("campaign").and_then(Value::as_str) != Some(own) {
+                continue;
+            }
+            match call.event.as_deref() {
+                Some(events::VOUCHER_ISSUED) => self.given.vouchers += 1,
+                Some(events::POINTS_EARNED) => {
+                    self.given.points += body.get("points").and_then(Value::as_u64).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
         self.messages.extend(messages.into_iter().map(|message| (message.id.0.clone(), message)));
         self.journeys.extend(journeys.into_iter().map(|journey| (journey.id.clone(), journey)));
         self.exposures.extend(exposures.into_iter().map(|exposure| (exposure.journey.clone(), exposure)));
@@ -406,6 +437,10 @@ impl Living {
             at_start: self.journeys.values().filter(|journey| journey.entered_at == question.from).count(),
             people: self.journeys.values().map(|journey| person(journey.customer)).collect::<BTreeSet<_>>().len(),
             inside: self.journeys.values().filter(|journey| journey.stage.is_inside()).count(),
+            tasks: self.given.tasks.len(),
+            vouchers: self.given.vouchers,
+            points: self.given.points,
+            webhooks: self.given.webhooks.len(),
             outcomes,
             holds,
             months: months.into_values().collect(),

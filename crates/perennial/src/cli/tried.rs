@@ -86,6 +86,11 @@ fn dry_run(print: &mut dyn Write, answer: &Value) -> Result<()> {
         &["outcome", "because", "messages", "people"],
     )?;
     section(print, answer, "holds", "Held for a while, and why:", &["because", "messages"])?;
+    let given = ["tasks", "vouchers", "points", "webhooks"].into_iter().filter(|key| answer[*key] != 0);
+    let given: Vec<String> = given.map(|key| format!("{} {key}", text(key))).collect();
+    if !given.is_empty() {
+        writeln!(print, "Beside its messages: {}.", given.join(", "))?;
+    }
     section(print, answer, "per_person", "How many people would have got how many:", &["messages", "people"])?;
     section(print, answer, "most", "Most often:", &["customer", "messages"])?;
     section(print, answer, "months", "Month by month:", &["month", "entries", "sent", "would_have_sent"])?;

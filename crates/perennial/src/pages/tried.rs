@@ -182,6 +182,18 @@ impl TriedPage {
         parts.collect::<Vec<_>>().join(", ")
     }
 
+    fn given(&self, run: &DryRun) -> Option<String> {
+        let parts = [
+            (Count::from(run.tasks), "task for a person", "tasks for people"),
+            (Count::from(run.vouchers), "voucher", "vouchers"),
+            (Count(run.points), "point", "points"),
+            (Count::from(run.webhooks), "webhook", "webhooks"),
+        ];
+        let parts = parts.iter().filter(|(count, ..)| !count.is_zero()).map(|(count, one, many)| count.of(one, many));
+        let words = parts.collect::<Vec<_>>().join(", ");
+        (!words.is_empty()).then_some(words)
+    }
+
     fn share(&self, anyway: &Anyway) -> Share {
         Count::from(anyway.reached).share_of(&Count::from(anyway.complete))
     }

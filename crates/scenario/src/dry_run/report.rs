@@ -33,6 +33,14 @@ pub struct DryRun {
     pub people: usize,
     /// Journeys under way at the end.
     pub inside: usize,
+    /// Tasks that people would have been asked to do.
+    pub tasks: usize,
+    /// Vouchers that would have been given.
+    pub vouchers: usize,
+    /// Points that would have been given.
+    pub points: u64,
+    /// Other systems that would have been told.
+    pub webhooks: usize,
     /// How each message ended, the commonest first.
     pub outcomes: Vec<Ended>,
     /// Why messages were held for a while, the commonest first; most of them went later.

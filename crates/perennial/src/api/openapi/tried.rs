@@ -33,6 +33,10 @@ pub(super) fn shapes() -> Vec<Shape> {
                     ("at_start", count()),
                     ("people", count()),
                     ("inside", count()),
+                    ("tasks", count()),
+                    ("vouchers", count()),
+                    ("points", count()),
+                    ("webhooks", count()),
                     ("outcomes", outcomes()),
                     ("holds", holds()),
                     (
