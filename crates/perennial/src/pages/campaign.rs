@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::campaigns::State;
 use super::chart::{Bar, BarPart, Bars, Pair};
 use super::filter::Filter;
+use super::flow::Flow;
 use super::frame::Frame;
 use super::links::{Link, Place};
 use super::outcome::{Outcome, ReasonCount, Verdict};
@@ -184,6 +185,10 @@ impl CampaignPage {
 
     fn outcomes(&self) -> [Outcome; 6] {
         Outcome::ALL
+    }
+
+    fn flow(&self) -> Option<Flow> {
+        Flow::of(&self.view.steps, self.view.funnel.entered)
     }
 
     fn held_now(&self) -> Count {

@@ -17,6 +17,7 @@ pub mod customer;
 pub mod customers;
 pub mod edit;
 pub mod filter;
+pub mod flow;
 pub mod frame;
 pub mod gallery;
 pub mod guard;
