@@ -108,6 +108,13 @@ impl House {
         self.manage(Method::GET, path, None)
     }
 
+    /// As `get`; none where there is no such thing.
+    pub(crate) fn manage_or_none(&self, path: &str) -> Option<Value> {
+        let request = Request::get(path).header("authorization", format!("Bearer {}", self.open().app.token));
+        let answer = self.ask(request.body(Body::empty()).unwrap());
+        (answer.status == 200).then(|| answer.json())
+    }
+
     #[track_caller]
     pub(crate) fn define(&self, yaml: &str) {
         self.manage(
