@@ -14,6 +14,10 @@ const PITCH: u32 = 82;
 /// Characters in a line of a box, and lines.
 const LINE: usize = 27;
 const LINES: usize = 2;
+/// What the last way of a branch is called that takes all others.
+const OTHERWISE: &str = "otherwise";
+/// Room above the first box for its count.
+const TOP: u32 = 20;
 /// More columns than this are no picture any more; the list says the same.
 const COLUMNS: u32 = 12;
 
@@ -47,7 +51,7 @@ struct Sequence<'a>(Vec<Item<'a>>);
 
 enum Item<'a> {
     Step(&'a StepLine),
-    Branch(&'a StepLine, Vec<(&'a StepLine, Sequence<'a>)>),
+    Branch(&'a StepLine, Vec<(&'a str, Sequence<'a>)>),
 }
 
 impl<'a> Sequence<'a> {
@@ -59,7 +63,11 @@ impl<'a> Sequence<'a> {
             let mut ways = Vec::new();
             while let Some(way) = lines.get(*at).filter(|way| way.step.is_empty() && way.depth > line.depth) {
                 *at += 1;
-                ways.push((way, Sequence::read(lines, at, way.depth + 1)));
+                ways.push((way.words.as_str(), Sequence::read(lines, at, way.depth + 1)));
+            }
+            // Whoever fits none of them goes on.
+            if !ways.is_empty() && ways.last().is_none_or(|(words, _)| *words != OTHERWISE) {
+                ways.push((OTHERWISE, Sequence::default()));
             }
             items.push(if ways.is_empty() { Item::Step(line) } else { Item::Branch(line, ways) });
         }
@@ -91,8 +99,8 @@ impl Flow {
         );
         let width = columns * COLUMN;
         let mut flow = Flow { boxes: Vec::new(), paths: Vec::new(), width, height: 0, label };
-        let start = flow.put(width / 2, 0, "start", "enter", Some(entered));
-        let ends = flow.place(&sequence, 0, columns, PITCH, vec![start]);
+        let start = flow.put(width / 2, TOP, "start", "enter", Some(entered));
+        let ends = flow.place(&sequence, 0, columns, TOP + PITCH, vec![start]);
         let bottom = ends.iter().map(|(_, y)| *y).max().unwrap_or(0);
         let end = (width / 2, bottom + PITCH - BOX_HEIGHT);
         flow.lead(&ends, end);
@@ -127,7 +135,7 @@ impl Flow {
                 let wide = inner.columns();
                 let middle = column * COLUMN + wide * COLUMN / 2;
                 self.lead(&from, (middle, y));
-                let start = self.put(middle, y, "way", &way.words, None);
+                let start = self.put(middle, y, "way", way, None);
                 let ended = self.place(inner, column, wide, y + PITCH, vec![start]);
                 bottom = ended.iter().map(|(_, y)| *y).chain([bottom]).max().unwrap_or(bottom);
                 loose.extend(ended);
@@ -239,6 +247,16 @@ mod tests {
         assert_eq!(flow.paths.iter().filter(|path| path.ends_with(&into_last)).count(), 2, "both ways lead there");
         let text = flow.render().unwrap();
         assert!(text.contains("hello") && text.contains(">9<"), "{text}");
+    }
+
+    #[test]
+    fn whoever_fits_no_way_is_seen_to_go_on() {
+        let steps = [line(0, "1", "take the first way that fits", 0), line(1, "", "if so", 0), line(2, "a", "wait", 0)];
+        let flow = Flow::of(&steps, Count(1)).unwrap();
+        assert!(flow.boxes.iter().any(|drawn| drawn.title == OTHERWISE));
+        let end = flow.boxes.last().unwrap();
+        let into_end = format!("H{}V{}", flow.middle(end), end.y);
+        assert_eq!(flow.paths.iter().filter(|path| path.ends_with(&into_end)).count(), 2);
     }
 
     #[test]
