@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -68,7 +69,11 @@ def main():
     counts = said([python, HERE / "compare.py", asked.shared, data, asked.threads])
     differ = [number for number, pair in enumerate(zip(first["counts"], counts)) if pair[0] != pair[1]]
     timers = said([own, "timers", asked.timers]) if asked.timers else None
-    lived = said([own, "load", data, live, segments, asked.live]) if asked.live and not live.exists() else None
+    lived = None
+    if asked.live:
+        if not live.exists():
+            shutil.copytree(store, live)
+        lived = said([own, "live", live, data, segments, asked.live])
 
     ours = min(first["first_seconds"][1:] or first["first_seconds"])
     fastest = min((rival["min"] for rival in rivals.values() if "min" in rival), default=float("nan"))
@@ -88,12 +93,18 @@ def main():
     print(f"start: {first['open']['seconds']:.1f} s {first['open']['from']} (wanted: 5); snapshot {sealed['snapshot']['bytes'] / 1e6:.0f} MB")
     print(f"lanes: {sealed['bytes'] / max(1, sealed['calls']):.1f} bytes an event on disk, made at {sealed['calls'] / max(1e-9, sealed['processor_seconds']):,.0f} events/s of a processor")
     if timers:
-        print(f"{timers['customers']:,} people leave within one second by time alone: {timers['left']:,} exits in {timers['seconds']:.2f} s, longest turn of the writer {timers['longest_turn_seconds'] * 1000:.0f} ms")
+        print(f"{timers['customers']:,} people leave within one second by time alone: {timers['left']:,} exits in {timers['seconds']:.2f} s ({timers['processor_seconds']:.2f} of the writer's processor), longest turn of the writer {timers['longest_turn_seconds'] * 1000:.0f} ms")
+        calm, storm = timers["calm"], timers["storm"]
+        print(f"20,000 calls a second, until durable: p99 {calm['p99_ms']:.1f} ms before, {storm['p99_ms']:.1f} ms while they leave, {timers['p99_ratio']:.2f} times (wanted: below 2); p50 {calm['p50_ms']:.1f} and {storm['p50_ms']:.1f} ms")
     print(f"applied without segments: {loaded['load']['events_per_second']:,.0f} events/s, {loaded['load']['events_per_processor_second']:,.0f} for each second of the writer's processor")
     if lived:
         grown = lived["memory_bytes"]["with_segments"] - lived["memory_bytes"]["without_segments"]
         print(f"applied with 100 segments live: {lived['live']['events_per_second']:,.0f} events/s, {lived['live']['events_per_processor_second']:,.0f} for each second of the writer's processor, {lived['live']['transitions'] / max(1, lived['live']['events']):.2f} entries and exits an event")
-        print(f"until all are live: {lived['define_seconds']:.1f} s; {lived['entries_kept'] / lived['customers']:.1f} entries of {lived['streams']} streams a customer; {grown / lived['customers']:.0f} bytes a customer, {grown / max(1, lived['entries_kept']):.0f} an entry")
+        kept = f"{lived['entries_kept'] / lived['customers']:.1f} entries of {lived['streams']} streams a customer"
+        if lived["define"]["is_new"]:
+            print(f"until all are live: {lived['define']['seconds']:.1f} s, {lived['define']['processor_seconds']:.0f} of a processor; {kept}; {grown / lived['customers']:.0f} bytes a customer, {grown / max(1, lived['entries_kept']):.0f} an entry")
+        else:
+            print(f"all were live before; {kept}; start with them {lived['open']['seconds']:.1f} s {lived['open']['from']}")
     (work / "answers.json").write_text(json.dumps({"load": loaded, "seal": sealed, "first": first, "rivals": rivals, "columns": columns, "timers": timers, "live": lived}))
 
 

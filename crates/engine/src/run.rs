@@ -27,7 +27,7 @@ const ROUNDS: usize = 10_000;
 const DECODED_AHEAD: usize = 8;
 
 /// Calls and customers whose memory is fetched ahead: what they need together fits into a processor's second cache.
-const FETCHED: usize = 128;
+pub(crate) const FETCHED: usize = 128;
 
 /// Whether a call is new, or was taken before this start.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -236,7 +236,7 @@ impl Engine {
     /// Returns whether something due is left.
     pub fn tick_some(&mut self, now: Timestamp, limit: usize) -> bool {
         self.run_until(now, limit);
-        if self.timers.first().is_some_and(|due| due <= now) {
+        if self.timers.first(now).is_some() {
             return true;
         }
         self.clock = self.clock.max(now);
@@ -245,9 +245,8 @@ impl Engine {
 
     fn run_until(&mut self, now: Timestamp, limit: usize) {
         let (mut done, mut fetched) = (0, 0);
-        while let Some(due) = self.timers.first()
-            && due <= now
-            && done < limit
+        while done < limit
+            && let Some(due) = self.timers.first(now)
         {
             if done >= fetched {
                 self.fetch_customers(&self.timers.upcoming(now, FETCHED).collect::<Vec<_>>());
@@ -324,15 +323,17 @@ impl Engine {
     /// before it; here the same look is taken for all of them, so that the processor waits for many at once.
     fn fetch(&self, arrivals: &[Arrival]) {
         let known = arrivals.iter().filter(|arrival| self.seen.ask(arrival.fingerprint) != Known::No).count();
-        let nodes: Vec<NodeId> = arrivals.iter().filter_map(|arrival| self.people.node_now(&arrival.call)).collect();
+        let mut nodes: Vec<NodeId> = Vec::with_capacity(arrivals.len());
+        nodes.extend(arrivals.iter().filter_map(|arrival| self.people.node_now(&arrival.call)));
         let people: Vec<CustomerId> = nodes.iter().map(|node| CustomerId(self.people.person(*node))).collect();
         std::hint::black_box(known + self.lanes.fetch(arrivals.len()));
         self.fetch_customers(&people);
     }
 
     /// Has customers brought from memory, whose turn comes next.
-    fn fetch_customers(&self, people: &[CustomerId]) {
-        let found: Vec<&Customer> = people.iter().filter_map(|id| self.customers.get(id)).collect();
+    pub(crate) fn fetch_customers(&self, people: &[CustomerId]) {
+        let mut found: Vec<&Customer> = Vec::with_capacity(people.len());
+        found.extend(people.iter().filter_map(|id| self.customers.get(id)));
         let kept: usize = found.iter().map(|customer| customer.fetch()).sum();
         let due = people.iter().filter(|id| self.timers.due(**id).is_some()).count();
         std::hint::black_box(kept + due);
@@ -537,7 +538,13 @@ impl Engine {
     /// What must become durable before anything of it may be seen outside. The caller commits it; on an
     /// error the caller drops this engine and opens the workspace again.
     pub fn take_commit(&mut self) -> Commit {
-        let mut commit = std::mem::take(&mut self.pending);
+        // The next one will be about as large.
+        let next = Commit {
+            calls: Vec::with_capacity(self.pending.calls.len()),
+            transitions: Vec::with_capacity(self.pending.transitions.len()),
+            ..Commit::default()
+        };
+        let mut commit = std::mem::replace(&mut self.pending, next);
         commit.keep_latest();
         commit.position = self.position;
         commit.clock = self.clock;
@@ -551,9 +558,9 @@ impl Engine {
         !self.pending.is_empty()
     }
 
-    /// The next instant at which something happens by time alone.
+    /// An instant before which nothing happens by time alone, and at which something may; none: nothing ever does.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.timers.first()
+        self.timers.not_before()
     }
 
     /// Writes down a call that was refused at the door.

@@ -7,6 +7,7 @@ use crate::dedupe::Seen;
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
 use crate::report::door::Quarantined;
+use crate::segment::plan::StreamSet;
 use crate::segment::{Plan, Touch, Verdict};
 use crate::timers::Timers;
 use domain::definition::Definitions;
@@ -214,6 +215,8 @@ pub(crate) struct Work {
     pub(crate) concerned: Vec<usize>,
     pub(crate) verdicts: Vec<(usize, Verdict)>,
     pub(crate) changed: Vec<(usize, bool)>,
+    /// The streams that hold anything of them.
+    pub(crate) held: StreamSet,
 }
 
 /// What was touched of whom, until it is settled.

@@ -2,7 +2,7 @@
 //!
 //! Customers have by far the most timers, one each at most, and nearly every event and every turn of time moves one. So
 //! theirs are kept apart: when each is due stands at the customer's number; what is far off lies unsorted in
-//! buckets of about an hour, and only the bucket that has come is put in order. A timer that is moved leaves its old place
+//! buckets of about an hour, and a bucket is put in order when its hour comes. A timer that is moved leaves its old place
 //! behind: nobody searches for it, and when it comes up it is told from a true one by what stands at the customer's number.
 
 use domain::{CustomerId, MessageId, Name, Position, Timestamp};
@@ -51,6 +51,10 @@ fn bucket_of(at: Timestamp) -> i64 {
     at.0 >> BUCKET
 }
 
+fn begin_of(bucket: i64) -> Timestamp {
+    Timestamp(bucket << BUCKET)
+}
+
 impl Timers {
     /// Sets a timer of anything but a customer, beside those it has.
     pub(crate) fn insert(&mut self, at: Timestamp, timer: Timer) {
@@ -86,7 +90,7 @@ impl Timers {
         if due != NEVER {
             self.put(due, id);
         }
-        self.bring_forward();
+        self.take_away_old();
     }
 
     /// When a customer is due.
@@ -99,17 +103,24 @@ impl Timers {
         self.set(id, Some(self.due(id).map_or(at, |before| before.min(at))));
     }
 
-    /// The first instant at which something is due.
-    pub(crate) fn first(&self) -> Option<Timestamp> {
+    /// An instant before which nothing is due; none: nothing is due at any time. Something was due at it, or at an
+    /// instant of the hour that begins with it, but may have been moved since.
+    pub(crate) fn not_before(&self) -> Option<Timestamp> {
         let other = self.others.first().map(|(at, _)| *at);
         let customer = self.first_customer().map(|(at, _)| at);
-        match (other, customer) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
-        }
+        let bucket = self.buckets.first_key_value().map(|(bucket, _)| begin_of(*bucket));
+        [other, customer, bucket].into_iter().flatten().min()
     }
 
-    /// The customer who is due first: whatever was left behind before them was taken away.
+    /// The first instant at which something is due, if that is at or before another one.
+    pub(crate) fn first(&mut self, by: Timestamp) -> Option<Timestamp> {
+        self.come(by);
+        let other = self.others.first().map(|(at, _)| *at);
+        let customer = self.first_customer().map(|(at, _)| at);
+        [other, customer].into_iter().flatten().min().filter(|at| *at <= by)
+    }
+
+    /// The customer who is due first of the buckets that have come: whatever was left behind before them was taken away.
     fn first_customer(&self) -> Option<(Timestamp, CustomerId)> {
         match (self.next.last(), self.fresh.peek()) {
             (Some(next), Some(Reverse(fresh))) => Some(*next.min(fresh)),
@@ -119,6 +130,7 @@ impl Timers {
 
     /// Takes the first timer out if it is due at an instant.
     pub(crate) fn pop(&mut self, by: Timestamp) -> Option<(Timestamp, Timer)> {
+        self.come(by);
         let customer = self.first_customer();
         let is_other = match (self.others.first(), customer) {
             (Some(other), Some((at, id))) => *other < (at, Timer::Customer(id)),
@@ -173,26 +185,31 @@ impl Timers {
         }
     }
 
-    /// Takes away what was left behind before the first true timer, and has the next bucket come where none is left.
-    fn bring_forward(&mut self) {
+    /// Takes away what was left behind before the first true timer of the buckets that have come.
+    fn take_away_old(&mut self) {
         let due = &self.due;
         let is_true = |(at, id): &(Timestamp, CustomerId)| due.get(id.0 as usize) == Some(at);
-        loop {
-            while self.next.last().is_some_and(|place| !is_true(place)) {
-                self.next.pop();
-                self.places -= 1;
-            }
-            while self.fresh.peek().is_some_and(|Reverse(place)| !is_true(place)) {
-                self.fresh.pop();
-                self.places -= 1;
-            }
-            if !self.next.is_empty() || !self.fresh.is_empty() {
-                return;
-            }
-            let Some((bucket, mut places)) = self.buckets.pop_first() else { return };
-            self.come = bucket + 1;
-            let before = places.len();
-            places.retain(is_true);
+        while self.next.last().is_some_and(|place| !is_true(place)) {
+            self.next.pop();
+            self.places -= 1;
+        }
+        while self.fresh.peek().is_some_and(|Reverse(place)| !is_true(place)) {
+            self.fresh.pop();
+            self.places -= 1;
+        }
+    }
+
+    /// Has buckets come whose hour has begun by an instant, until one of them holds something.
+    fn come(&mut self, by: Timestamp) {
+        while self.next.is_empty()
+            && self.fresh.is_empty()
+            && let Some(first) = self.buckets.first_entry()
+            && begin_of(*first.key()) <= by
+        {
+            self.come = *first.key() + 1;
+            let mut places = first.remove();
+            let (due, before) = (&self.due, places.len());
+            places.retain(|(at, id)| due.get(id.0 as usize) == Some(at));
             places.sort_unstable_by(|a, b| b.cmp(a));
             self.places -= before - places.len();
             self.next = places;
@@ -243,7 +260,11 @@ mod tests {
                         plain.0.insert(id, at(step));
                     }
                 }
-                prop_assert_eq!(timers.first(), plain.first().map(|(at, _)| at));
+                let (by, first) = (at(step), plain.first().map(|(at, _)| at));
+                prop_assert_eq!(timers.first(by), first.filter(|at| *at <= by));
+                if let Some(first) = first {
+                    prop_assert!(timers.not_before().is_some_and(|at| at <= first));
+                }
                 let mut all: Vec<_> = timers.all().collect();
                 all.sort();
                 let mut expected: Vec<_> = plain.0.iter().map(|(id, at)| (*at, Timer::Customer(*id))).collect();

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 /// Most calls in one commit: about 20 MB of the senders' JSON.
 const GROUP_CALLS: usize = 20_000;
-/// Most things that are due handled before calls that wait have their turn, so that a storm of timers does not hold up
-/// the door: some milliseconds.
-const TURN_DUE: usize = 500;
-/// Most of them in one commit, for which the calls behind it wait.
-const GROUP_DUE: usize = 2_000;
+/// Most things that are due handled before calls that wait have their turn, and in a commit with calls, so that a storm of
+/// timers does not hold up the door: a millisecond.
+const TURN_DUE: usize = 250;
+/// Most of them in a commit without calls: those that come meanwhile wait for it.
+const GROUP_DUE: usize = 1_000;
 /// The writer looks at the clock at least so often.
 const IDLE: Duration = Duration::from_millis(500);
 /// After a failed commit the store is tried again so often.
@@ -54,9 +54,9 @@ struct Jobs {
 }
 
 impl Jobs {
-    /// Whether more is due that the same commit may take.
+    /// Whether more of what is due may go into the same commit.
     fn has_room_for_due(&self) -> bool {
-        self.more_due && self.due < GROUP_DUE
+        self.due < if self.weight > 0 { TURN_DUE } else { GROUP_DUE }
     }
 }
 
@@ -214,7 +214,7 @@ impl Loop {
             if is_whole || !self.committer.is_under_way() {
                 break;
             }
-            next = match group.has_room_for_due() {
+            next = match group.more_due && group.has_room_for_due() {
                 true => self.queue.try_recv().ok(),
                 // The committer wakes us; the state is free for readers meanwhile.
                 false => self.queue.recv_timeout(IDLE).ok(),
@@ -243,7 +243,7 @@ impl Loop {
         let mut next = first;
         let mut engine = write(&self.engine);
         let mut now = self.clock.now();
-        if group.due < GROUP_DUE {
+        if group.has_room_for_due() {
             group.more_due = engine.tick_some(now, TURN_DUE);
             group.due += if group.more_due { TURN_DUE } else { 0 };
         }

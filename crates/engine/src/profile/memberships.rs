@@ -43,6 +43,11 @@ impl Memberships {
         self.stands.iter().filter(|stand| stand.is_member).map(|stand| stand.segment as usize)
     }
 
+    /// Whether there is something to say of a segment.
+    pub fn knows(&self, segment: usize) -> bool {
+        self.place(number(segment)).is_ok()
+    }
+
     /// The segments of which there is something to say, in order.
     pub fn segments(&self) -> impl Iterator<Item = usize> {
         self.stands.iter().map(|stand| stand.segment as usize)

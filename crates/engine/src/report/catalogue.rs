@@ -98,7 +98,8 @@ impl Catalogue {
     /// Puts what was counted into the lists. O(names in what was counted).
     pub(crate) fn settle(&mut self) {
         self.places.clear();
-        for Ahead { event, keys, calls } in std::mem::take(&mut self.ahead) {
+        let mut counted = std::mem::take(&mut self.ahead);
+        for Ahead { event, keys, calls } in counted.drain(..) {
             let has_room = self.events.len() < EVENTS;
             let names = match event {
                 None => &mut self.traits,
@@ -108,6 +109,8 @@ impl Catalogue {
             names.calls += calls;
             names.add(&keys, calls, &mut self.properties);
         }
+        // Its room serves again.
+        self.ahead = counted;
     }
 
     /// Event names with their counts, the most frequent first.

@@ -1,8 +1,9 @@
 //! Live membership: who enters and leaves, by event and by time alone.
 
+use crate::run::FETCHED;
 use crate::segment::test::earlier;
 use crate::segment::verdict::Asked;
-use crate::segment::{Scope, Touch};
+use crate::segment::{Scope, Touch, Verdict};
 use crate::state::{Engine, Triggered};
 use domain::CustomerId;
 use domain::campaign::{State, Trigger};
@@ -12,7 +13,11 @@ impl Engine {
     /// Asks the rules that something touched, for every customer of whom something was touched.
     pub(crate) fn settle_memberships(&mut self) {
         let mut touched = self.work.touched.take();
-        for (id, touch) in touched.drain(..) {
+        let people: Vec<CustomerId> = touched.iter().map(|(id, _)| *id).collect();
+        for (place, (id, touch)) in touched.drain(..).enumerate() {
+            if place % FETCHED == 0 && people.len() > 1 {
+                self.fetch_customers(&people[place..people.len().min(place + FETCHED)]);
+            }
             self.ensure_schedules(id, &touch);
             self.judge(id, &touch);
             let mut changed = std::mem::take(&mut self.work.changed);
@@ -49,7 +54,18 @@ impl Engine {
         concerned.sort_unstable();
         concerned.dedup();
         let mut verdicts = std::mem::take(&mut self.work.verdicts);
-        verdicts.extend(concerned.drain(..).map(|index| (index, asked.verdict(&self.plan.segments[index].rule))));
+        let is_by_time_alone = touch.is_by_time_alone();
+        if !is_by_time_alone {
+            self.work.held.set(customer.streams.held());
+        }
+        for index in concerned.drain(..) {
+            // Who is in a segment, or waits to be, is asked; of the others only those who may come to be.
+            if is_by_time_alone || self.plan.may_hold(index, &self.work.held) {
+                verdicts.push((index, asked.verdict(&self.plan.segments[index].rule)));
+            } else if customer.memberships.knows(index) {
+                verdicts.push((index, Verdict::fixed(false)));
+            }
+        }
         let campaigns_due = earlier(self.journeys_due(id, &asked), self.entries_due(&asked));
         if let Some(customer) = self.customers.get_mut(&id) {
             for (index, verdict) in verdicts.drain(..) {

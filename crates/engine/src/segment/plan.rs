@@ -249,6 +249,12 @@ impl Touch {
         Touch { by_time: true, ..Touch::default() }
     }
 
+    /// Whether nothing is asked but what was to be asked again by now.
+    pub fn is_by_time_alone(&self) -> bool {
+        let by_others = self.everything || self.consent || self.lists || self.existence;
+        !by_others && self.streams.is_empty() && self.traits.is_empty() && self.records.is_empty()
+    }
+
     /// Whether the customer may be in another zone than before.
     pub fn may_move(&self) -> bool {
         self.everything || self.by_time || self.traits.iter().any(|key| key.as_ref() == "timezone")
@@ -276,6 +282,8 @@ pub struct PlannedSegment {
     pub rule: Node,
     /// What its verdict depends on, those of inner segments included.
     pub uses: Uses,
+    /// Streams each of which must hold something: while one of them does not the verdict is false, whatever the time.
+    needs: Vec<u32>,
 }
 
 /// How far back the past of values must be kept, because rules ask how long they have been held.
@@ -295,6 +303,28 @@ impl Held {
         };
         within(Some(&self.traits), &other.traits)
             && other.attributes.iter().all(|(kind, wanted)| within(self.attributes.get(kind), wanted))
+    }
+}
+
+/// A set of streams, 64 to a word.
+#[derive(Clone, Default, Debug)]
+pub struct StreamSet(Vec<u64>);
+
+impl StreamSet {
+    /// Sets it anew.
+    pub fn set(&mut self, streams: impl Iterator<Item = u32>) {
+        self.0.clear();
+        for stream in streams {
+            let word = stream as usize / 64;
+            if self.0.len() <= word {
+                self.0.resize(word + 1, 0);
+            }
+            self.0[word] |= 1 << (stream % 64);
+        }
+    }
+
+    fn has(&self, stream: u32) -> bool {
+        self.0.get(stream as usize / 64).is_some_and(|word| word >> (stream % 64) & 1 == 1)
     }
 }
 
@@ -431,7 +461,8 @@ impl Plan {
             for stream in &uses.streams {
                 plan.by_stream[*stream as usize].push(index);
             }
-            plan.segments.push(PlannedSegment { name: name.clone(), rule: rule.clone(), uses });
+            let planned = PlannedSegment { name: name.clone(), rule: rule.clone(), uses, needs: Vec::new() };
+            plan.segments.push(planned);
         }
         let nobody = Customer::new(domain::time::EARLIEST);
         let (id, now, scope) = (CustomerId(0), domain::time::EARLIEST, Scope::default());
@@ -439,8 +470,37 @@ impl Plan {
         let is_asked = |segment: &PlannedSegment| {
             !plan.is_about_events(&segment.rule) || asked.verdict(&segment.rule) != Verdict::fixed(false)
         };
-        plan.asked_of_nobody = (0..plan.segments.len()).filter(|index| is_asked(&plan.segments[*index])).collect();
+        let asked_of_nobody = (0..plan.segments.len()).filter(|index| is_asked(&plan.segments[*index])).collect();
+        let needs: Vec<BTreeSet<u32>> =
+            plan.segments.iter().map(|segment| plan.needs_of(&segment.rule, asked)).collect();
+        plan.asked_of_nobody = asked_of_nobody;
+        for (segment, needs) in plan.segments.iter_mut().zip(needs) {
+            segment.needs = needs.into_iter().collect();
+        }
         plan
+    }
+
+    /// The streams each of which must hold something for a rule to hold, now or by time alone. `nobody`: how somebody
+    /// who has done nothing is asked.
+    fn needs_of(&self, rule: &Node, nobody: Asked<'_>) -> BTreeSet<u32> {
+        match rule {
+            // One condition that is false for ever decides.
+            Node::All(inner) => inner.iter().flat_map(|rule| self.needs_of(rule, nobody)).collect(),
+            Node::Segment(index) => self.needs_of(&self.segments[*index].rule, nobody),
+            Node::Did(did) => self.need_of(rule, did.events.stream, nobody),
+            Node::Rhythm(node) => self.need_of(rule, node.stream.stream, nobody),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    fn need_of(&self, condition: &Node, stream: u32, nobody: Asked<'_>) -> BTreeSet<u32> {
+        let is_false = self.is_about_events(condition) && nobody.verdict(condition) == Verdict::fixed(false);
+        if is_false { BTreeSet::from([stream]) } else { BTreeSet::new() }
+    }
+
+    /// Whether a segment may say anything but no of somebody whose streams hold so much.
+    pub fn may_hold(&self, segment: usize, held: &StreamSet) -> bool {
+        self.segments[segment].needs.iter().all(|stream| held.has(*stream))
     }
 
     /// Whether a rule asks about nothing but events, in the same way of everybody.
@@ -476,7 +536,12 @@ impl Plan {
         for name in names {
             if !plan.index.contains_key(name) {
                 plan.index.insert(name.clone(), plan.segments.len());
-                plan.segments.push(PlannedSegment { name: name.clone(), rule: Node::Never, uses: Uses::default() });
+                plan.segments.push(PlannedSegment {
+                    name: name.clone(),
+                    rule: Node::Never,
+                    uses: Uses::default(),
+                    needs: Vec::new(),
+                });
             }
         }
         for name in names {

@@ -248,6 +248,10 @@ impl Asked<'_> {
     fn rhythm(&self, node: &RhythmNode) -> Verdict {
         let zone = self.zone_of(node.stream.zone.as_ref(), node.stream.uses_zone);
         let (entries, mut check) = self.entries(&node.stream, &zone);
+        if entries.is_empty() && matches!(node.rhythm, Rhythm::Sequence { .. }) {
+            // Nothing that anything could follow.
+            return Verdict { holds: false, check };
+        }
         let times = || entries.iter().map(|entry| entry.order.0).collect::<Vec<_>>();
         let verdict = match &node.rhythm {
             Rhythm::AtEnd(end) => rhythm::at_end(&entries, *end == End::Last, self.now),

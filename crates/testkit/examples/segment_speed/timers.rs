@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use store::sqlite::SqliteStore;
 use store::{Commit, Secrets, Store};
 
-/// Things due that one turn of the writer takes, and one commit, as in the product.
-const TURN_DUE: usize = 500;
-const GROUP_DUE: usize = 2_000;
+/// Things due that one turn of the writer takes, as a commit with calls does, and one without, as in the product.
+const TURN_DUE: usize = 250;
+const GROUP_DUE: usize = 1_000;
 const BATCH: u32 = 10_000;
 /// A client sends a batch of so many calls …
 const CALLS: u32 = 100;
@@ -182,7 +182,8 @@ fn write(
     loop {
         let (mut sent, mut taken, mut due, mut more) = (Vec::new(), 0, 0, false);
         loop {
-            let patience = if more && due < GROUP_DUE { Duration::ZERO } else { Duration::from_millis(1) };
+            let has_room = due < if taken > 0 { TURN_DUE } else { GROUP_DUE };
+            let patience = if more && has_room { Duration::ZERO } else { Duration::from_millis(1) };
             let mut next = match calls.recv_timeout(patience) {
                 Ok(next) => Some(next),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -192,7 +193,7 @@ fn write(
             if now >= storm && begun.is_none() {
                 begun = Some((turn, processor_seconds()));
             }
-            if due < GROUP_DUE {
+            if has_room {
                 more = engine.tick_some(now, TURN_DUE);
                 due += if more { TURN_DUE } else { 0 };
             }
