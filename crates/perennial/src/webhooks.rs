@@ -84,7 +84,7 @@ async fn tell(endpoints: &Endpoints, handle: &Handle, errand: &Errand) -> Option
     let at_s = jiff::Timestamp::now().as_second();
     Some(match endpoint.tell(&endpoints.outward, &errand.id, at_s, webhook.body.as_bytes()).await {
         Told::Done { status } => Heard::Done { reply: format!("answered {status}") },
-        Told::Gone => Heard::Gone { reply: "answered 410: it wants to hear nothing any more".to_owned() },
+        Told::Gone => Heard::Gone { reply: "answered 410".to_owned() },
         Told::NotYet { reason, retry_after } => {
             Heard::NotYet { reply: reason, retry_after: retry_after.map(|asked| wait_of(asked, at_s)) }
         }

@@ -185,6 +185,42 @@ mod tests {
         assert!(matches!(read(&format!("https://erp.example/{}", "x".repeat(3_000))), Err(TargetError::NoUrl { .. })));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_written_is_a_target_outside_or_an_error(
+            scheme in "(https|HTTPS|http|ftp|)", slashes in "[/\\\\]{0,4}", host in ".{0,40}", rest in ".{0,40}",
+        ) {
+            let reach = Reach::default();
+            for url in [format!("{scheme}:{slashes}{host}/{rest}"), host, rest] {
+                let Ok(target) = Target::read(&url, &reach) else { continue };
+                proptest::prop_assert!(target.is_encrypted);
+                proptest::prop_assert!(target.host_header.is_ascii() && !target.host_header.contains(char::is_control));
+                if let Some(address) = target.address() {
+                    proptest::prop_assert!(reach.judge(None, address).is_ok());
+                }
+            }
+        }
+
+        #[test]
+        fn every_address_is_judged_alike_however_it_travels(bits in proptest::num::u32::ANY) {
+            let (reach, v4) = (Reach::default(), std::net::Ipv4Addr::from_bits(bits));
+            let [a, b] = [bits >> 16, bits & 0xffff];
+            let is_public = reach.judge(None, IpAddr::V4(v4)).is_ok();
+            for written in [
+                format!("https://{v4}/"),
+                format!("https://{bits}/"),
+                format!("https://{bits:#x}/"),
+                format!("https://0{bits:o}/"),
+                format!("https://[::ffff:{v4}]/"),
+                format!("https://[::ffff:{a:x}:{b:x}]/"),
+                format!("https://[64:ff9b::{a:x}:{b:x}]/"),
+                format!("https://[2002:{a:x}:{b:x}::1]/"),
+            ] {
+                proptest::prop_assert_eq!(read(&written).is_ok(), is_public, "{}", written);
+            }
+        }
+    }
+
     #[test]
     fn a_name_is_kept_in_its_ascii_form_and_the_path_stays_out_of_logs() {
         let target = read("https://ÉRP.Example:8443/hooks/s3cret?key=abc#part").unwrap();

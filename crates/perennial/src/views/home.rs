@@ -157,8 +157,8 @@ fn deaf(engine: &Engine) -> Option<Finding> {
         tag: Tag::new("Webhooks", Tone::Rose),
         title,
         text: Prose::plain(format!(
-            "It said so (410) and is told nothing since. {}, each for three days. If that was a mistake, turn it on again.",
-            waiting.of("webhook waits", "webhooks wait")
+            "It said so (410) and is told nothing since. What is meant for it waits for three days, {} now. If that was a mistake, turn it on again.",
+            waiting.of("webhook", "webhooks")
         )),
         actions: vec![Link::new("Look", Place::Webhooks)],
     })

@@ -21,6 +21,7 @@ impl<H: House> EngineViews<H> {
             let count = |is_counted: &dyn Fn(&store::WebhookCount) -> bool| {
                 Count(counts.iter().filter(|it| is_counted(it)).map(|it| it.count).sum())
             };
+            let mut endpoints: Vec<EndpointReport> = engine.endpoints();
             let mut rows = Vec::new();
             for state in [
                 WebhookState::GaveUp,
@@ -35,10 +36,9 @@ impl<H: House> EngineViews<H> {
                 let filter = WebhookFilter { state: Some(state), ..WebhookFilter::default() };
                 if limit > 0 {
                     let found = reader.webhooks(&filter, Page { skip: 0, limit }).map_err(broken)?;
-                    rows.extend(found.iter().map(|webhook| row(engine, webhook)));
+                    rows.extend(found.iter().map(|webhook| row(engine, &endpoints, webhook)));
                 }
             }
-            let mut endpoints: Vec<EndpointReport> = engine.endpoints();
             for known in &counts {
                 if !endpoints.iter().any(|it| it.name == known.endpoint) {
                     endpoints.push(EndpointReport {
@@ -121,7 +121,7 @@ fn endpoint_row(endpoint: &EndpointReport) -> EndpointRow {
     }
 }
 
-fn row(engine: &Engine, webhook: &Webhook) -> WebhookRow {
+fn row(engine: &Engine, endpoints: &[EndpointReport], webhook: &Webhook) -> WebhookRow {
     let progress = &webhook.progress;
     let said = progress.reply.as_deref().unwrap_or_default();
     let (words, tone, advice) = match progress.state {
@@ -140,6 +140,12 @@ fn row(engine: &Engine, webhook: &Webhook) -> WebhookRow {
             ("Kept here", Tone::Plain, "Its system is not configured; nothing left this machine.".to_owned())
         }
     };
+    let is_open = |endpoint: &EndpointReport| endpoint.is_configured && endpoint.off.is_none();
+    let may_be_told = endpoints.iter().any(|endpoint| endpoint.name == webhook.endpoint && is_open(endpoint));
+    let advice = match progress.state {
+        WebhookState::Waiting if !may_be_told => "Its system is not listening, see above.".to_owned(),
+        _ => advice,
+    };
     let who = engine.who(webhook.customer);
     WebhookRow {
         id: webhook.id.to_string(),
@@ -152,6 +158,6 @@ fn row(engine: &Engine, webhook: &Webhook) -> WebhookRow {
         attempts: Count(u64::from(progress.attempts)),
         again: progress.due.filter(|_| progress.attempts > 0).map(domain::Timestamp::as_jiff),
         at: progress.ended_at.or(progress.tried_at).unwrap_or(webhook.made_at).as_jiff(),
-        may_be_tried: matches!(progress.state, WebhookState::Waiting | WebhookState::GaveUp),
+        may_be_tried: may_be_told && matches!(progress.state, WebhookState::Waiting | WebhookState::GaveUp),
     }
 }

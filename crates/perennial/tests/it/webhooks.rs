@@ -265,3 +265,47 @@ fn a_text_goes_to_its_provider_and_one_of_which_nobody_knows_is_never_repeated()
     assert!(!until(Duration::from_millis(300), || system.heard().len() > 2), "an offer is not sent twice");
     drop(server);
 }
+
+#[test]
+fn a_provider_that_hangs_holds_up_no_other_way_out() {
+    let (desk, texts, erp) = (Desk::new(), System::open(None), System::open(Some("204 No Content")));
+    desk.file(
+        "perennial.toml",
+        &format!(
+            "[outward]\nallow = [\"127.0.0.1\"]\nplain_http = [\"127.0.0.1\"]\n\
+             [messages.sms]\nsend = \"signed\"\nurl = \"http://127.0.0.1:{}/texts\"\nsecrets = {SECRETS:?}\n\
+             [messages.push]\nsend = \"signed\"\nurl = \"http://127.0.0.1:{}/push\"\nsecrets = {SECRETS:?}\n\
+             [webhooks.erp]\nurl = \"http://127.0.0.1:{}/hooks\"\nsecrets = {SECRETS:?}\n\
+             [webhooks.slow]\nurl = \"http://127.0.0.1:{}/hooks\"\nsecrets = {SECRETS:?}\n",
+            texts.port, erp.port, erp.port, texts.port
+        ),
+    );
+    let key = desk.key("server");
+    let push = "template: note\nchannel: push\nbody: Tea is back\n---\ncampaign: note\n\
+        enter: { on: { did: Promo Asked }, again: always }\nsteps: [ { message: note } ]\n";
+    let slow = campaign("slow").replace("campaign: promo", "campaign: slow");
+    let all = format!("{TEXTS}---\n{push}---\n{}---\n{slow}", campaign("erp"));
+    let file = desk.file("all.yaml", &all);
+    desk.json(&["apply", &file]);
+    let server = Server::start(&desk);
+    // More than may be on their way at a time, on a channel and at an endpoint.
+    let calls: Vec<Value> = (0..30)
+        .flat_map(|number| {
+            let who = format!("u{number}");
+            let phone = format!("+447700900{number:03}");
+            [
+                json!({ "type": "identify", "userId": who, "traits": { "phone": phone } }),
+                json!({ "type": "track", "userId": who, "event": "Promo Asked" }),
+            ]
+        })
+        .collect();
+    let sent = ureq::post(&format!("{}/v1/batch", server.url))
+        .header("authorization", &basic(&key))
+        .header("content-type", "application/json")
+        .send(json!({ "batch": calls }).to_string());
+    assert_eq!(sent.unwrap().status(), 200);
+    // 30 webhooks and 30 notes arrive while all that was meant for the others hangs.
+    assert!(until(PATIENCE, || erp.heard().len() == 60), "{}", erp.heard().len());
+    assert!(until(PATIENCE, || texts.heard().len() >= 24), "20 texts and 4 webhooks hang: {}", texts.heard().len());
+    server.kill();
+}
