@@ -94,7 +94,7 @@ impl Reach {
         Ok(Reach { allowed: Places::read(allow)?, plain_http: Places::read(plain_http)? })
     }
 
-    /// Asks whether an address may be reached. `host`: the name that led to it, in the form of [`bare_name`].
+    /// Asks whether an address may be reached. `host`: the name that led to it, in the form of `bare_name`.
     pub fn judge(&self, host: Option<&str>, address: IpAddr) -> Result<(), Forbidden> {
         let meant = meant_by(address);
         let Some(what) = special(meant) else { return Ok(()) };
