@@ -130,18 +130,33 @@ pub fn dry_run(
     scratch: &Path,
     go_on: GoOn<'_>,
 ) -> Result<DryRun, NoDryRun> {
-    let campaign = past
-        .definitions
-        .campaigns
-        .get(&question.campaign)
-        .ok_or_else(|| NoDryRun::Unknown(question.campaign.clone()))?;
+    checked(question, past)?;
+    live_through(question, past, calls_of(question, past, reader)?, scratch, go_on)
+}
+
+/// The campaign, if the question makes sense.
+fn checked<'p>(question: &Question, past: &'p Past) -> Result<&'p Campaign, NoDryRun> {
+    let campaign = past.definitions.campaigns.get(&question.campaign);
+    let campaign = campaign.ok_or_else(|| NoDryRun::Unknown(question.campaign.clone()))?;
     if question.from >= question.to {
         return Err(NoDryRun::WrongTime(format!("{} is not before {}", question.from, question.to)));
     }
     if question.from > past.now {
         return Err(NoDryRun::WrongTime(format!("{} lies ahead; a dry run starts in the past", question.from)));
     }
-    let calls = calls_of(question, past, reader)?;
+    Ok(campaign)
+}
+
+/// As `dry_run`, of calls that were read: those of `calls_of`, for this question or one that ends later.
+pub(crate) fn live_through(
+    question: &Question,
+    past: &Past,
+    mut calls: Vec<Arc<Call>>,
+    scratch: &Path,
+    go_on: GoOn<'_>,
+) -> Result<DryRun, NoDryRun> {
+    let campaign = checked(question, past)?;
+    calls.truncate(calls.partition_point(|call| call.timestamp <= question.to));
     let io = |error: std::io::Error| StoreError::Io { doing: "opened", reason: format!("a directory: {error}") };
     let dir = tempfile::Builder::new().prefix("dry-run-").tempdir_in(scratch).map_err(io)?;
     let store = on_disk(dir.path())()?;
@@ -150,7 +165,6 @@ pub fn dry_run(
     if !go_on(0, all) {
         return Err(NoDryRun::Stopped(0));
     }
-    let first_call = calls.first().map(|call| call.timestamp);
     let mut started = false;
     let mut at_once: Vec<Call> = Vec::new();
     let mut done = 0;
@@ -183,12 +197,12 @@ pub fn dry_run(
     living.go_to(question.to, done, all, go_on)?;
     living.commit()?;
     let was_running = past.started.get(&question.campaign).is_some_and(|at| *at < question.to.min(past.now));
-    Ok(DryRun { first_call, ..living.into_report(question, all, was_running) })
+    Ok(living.into_report(question, all, was_running))
 }
 
 /// All calls up to the end in the order of their time, each as if it had arrived when it happened, without what the
 /// campaign itself did then.
-fn calls_of(question: &Question, past: &Past, reader: &dyn Reader) -> Result<Vec<Arc<Call>>, NoDryRun> {
+pub(crate) fn calls_of(question: &Question, past: &Past, reader: &dyn Reader) -> Result<Vec<Arc<Call>>, NoDryRun> {
     let mut calls: Vec<Arc<Call>> = Vec::new();
     let mut is_too_long = false;
     let own = question.campaign.as_str();
@@ -283,18 +297,12 @@ impl Living {
 
     /// Lets time pass; what is due on the way happens.
     fn go_to(&mut self, at: Timestamp, done: usize, all: usize, go_on: GoOn<'_>) -> Result<(), NoDryRun> {
-        let mut turns = 0_u32;
-        while self.engine.next_due().is_some_and(|due| due <= at) {
-            let is_left = self.engine.tick_some(at, TURN);
-            turns += 1;
-            if turns > 1 || is_left {
-                self.commit()?;
-                if !go_on(done, all) {
-                    return Err(NoDryRun::Stopped(done));
-                }
+        while self.engine.tick_some(at, TURN) {
+            self.commit()?;
+            if !go_on(done, all) {
+                return Err(NoDryRun::Stopped(done));
             }
         }
-        self.engine.tick(at);
         Ok(())
     }
 
@@ -431,7 +439,6 @@ impl Living {
             from: question.from,
             to: question.to,
             calls,
-            first_call: None,
             customers: self.engine.customer_count(),
             entries: self.journeys.len(),
             at_start: self.journeys.values().filter(|journey| journey.entered_at == question.from).count(),

@@ -2,7 +2,9 @@
 //!
 //! Made of two dry runs: one that starts now, one over the past three months.
 
-use crate::dry_run::{Anyway, DryRun, Ended, GoOn, Held, Letter, Month, NoDryRun, Past, Question, dry_run};
+use crate::dry_run::{
+    Anyway, DryRun, Ended, GoOn, Held, Letter, Month, NoDryRun, Past, Question, calls_of, live_through,
+};
 use domain::{Campaign, Name, Span, Timestamp};
 use models::power::smallest_rise;
 use serde::Serialize;
@@ -91,11 +93,13 @@ pub fn preflight(
 ) -> Result<Preflight, NoDryRun> {
     let campaign = past.definitions().campaigns.get(name).ok_or_else(|| NoDryRun::Unknown(name.clone()))?.clone();
     let start = Question { campaign: name.clone(), from: now, to: now.plus(Span::days(AHEAD)) };
-    let start = dry_run(&start, past, reader, scratch, go_on)?;
-    let first = start.first_call.unwrap_or(now);
+    // Read once for both: the second one ends earlier.
+    let calls = calls_of(&start, past, reader)?;
+    let first = calls.first().map_or(now, |call| call.timestamp);
+    let start = live_through(&start, past, calls.clone(), scratch, go_on)?;
     let days = (now.0 - first.0).div_euclid(Span::days(1).0).clamp(1, LOOK_BACK);
     let back = Question { campaign: name.clone(), from: now.minus(Span::days(days)), to: now };
-    let back = dry_run(&back, past, reader, scratch, go_on)?;
+    let back = live_through(&back, past, calls, scratch, go_on)?;
     let flow = flow(&back, days);
     let measure = campaign.goal.is_some().then(|| measure(&campaign, &start, &back, &flow));
     let letters = if start.letters.is_empty() { back.letters } else { start.letters.clone() };

@@ -540,8 +540,8 @@ pub struct TaskFilter {
     pub id: Option<Arc<str>>,
     pub customer: Option<CustomerId>,
     pub campaign: Option<Name>,
-    /// Only those that are not done.
-    pub open: bool,
+    /// Only those that are not done, or only those that are.
+    pub open: Option<bool>,
 }
 
 /// Which webhooks.

@@ -668,7 +668,7 @@ impl Reader for MemoryReader {
             is_wanted(filter.id.as_ref(), Some(&it.id))
                 && is_wanted(filter.customer.as_ref(), Some(&it.customer))
                 && is_wanted(filter.campaign.as_ref(), Some(&it.campaign))
-                && (!filter.open || it.completed_at.is_none())
+                && filter.open.is_none_or(|open| it.completed_at.is_none() == open)
         });
         Ok(paged(found.cloned(), page))
     }

@@ -494,8 +494,12 @@ pub fn tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made(
     let reader = place.open().reader().unwrap();
     let done = Task { completed_at: Some(NOW), ..task(1) };
     assert_eq!(reader.tasks(&TaskFilter::default(), ALL).unwrap(), [task(2), done.clone()]);
-    assert_eq!(reader.tasks(&TaskFilter { open: true, ..TaskFilter::default() }, ALL).unwrap(), [task(2)]);
-    let of_one = TaskFilter { customer: Some(customer(1)), campaign: Some(name("win-back")), open: false, id: None };
+    assert_eq!(reader.tasks(&TaskFilter { open: Some(true), ..TaskFilter::default() }, ALL).unwrap(), [task(2)]);
+    assert_eq!(
+        reader.tasks(&TaskFilter { open: Some(false), ..TaskFilter::default() }, ALL).unwrap(),
+        std::slice::from_ref(&done)
+    );
+    let of_one = TaskFilter { customer: Some(customer(1)), campaign: Some(name("win-back")), open: None, id: None };
     assert_eq!(reader.tasks(&of_one, ALL).unwrap(), [done]);
     let by_id = TaskFilter { id: Some(task(2).id), ..TaskFilter::default() };
     assert_eq!(reader.tasks(&by_id, ALL).unwrap(), [task(2)]);

@@ -181,17 +181,17 @@ impl Engine {
         Answer::Go { variant, written: Box::new(written) }
     }
 
+    /// Whether a customer may be written to for a purpose on a channel now.
+    pub(crate) fn is_granted(&self, person: CustomerId, purpose: &Name, channel: Channel) -> bool {
+        self.definitions.purposes.get(purpose).zip(self.customers.get(&person)).is_some_and(|(purpose, customer)| {
+            customer.standing.consent(purpose, channel.word(), self.clock) == ConsentState::Granted
+        })
+    }
+
     /// Consent for purpose and channel, suppression, an address. Asked here and again when the attempt is recorded.
     pub(crate) fn ask_permission(&self, message: &Message, person: CustomerId) -> Result<String, Because> {
-        if message.purpose != service() {
-            let granted = self.definitions.purposes.get(&message.purpose).zip(self.customers.get(&person)).is_some_and(
-                |(purpose, customer)| {
-                    customer.standing.consent(purpose, message.channel.word(), self.clock) == ConsentState::Granted
-                },
-            );
-            if !granted {
-                return Err(Because::NoConsent);
-            }
+        if message.purpose != service() && !self.is_granted(person, &message.purpose, message.channel) {
+            return Err(Because::NoConsent);
         }
         let Some(address) = self.address_of(person, message.channel) else {
             return Err(Because::NoAddress);

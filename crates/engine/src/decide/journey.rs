@@ -445,19 +445,24 @@ impl Engine {
 
     /// Marks a message for the caps.
     pub(crate) fn mark(&mut self, message: &Message, at: Timestamp, kind: MarkKind) {
-        let marks = self.marks.entry(message.customer).or_default();
-        marks.retain(|mark| mark.message != message.id);
-        marks.push(Mark {
+        let mark = Mark {
             at,
             message: message.id.clone(),
             campaign: message.campaign.clone(),
             purpose: message.purpose.clone(),
             channel: message.channel,
             kind,
-        });
+        };
+        self.put_mark(message.customer, mark);
+    }
+
+    /// Puts a mark in the place of an earlier one of the same message.
+    pub(crate) fn put_mark(&mut self, customer: CustomerId, mark: Mark) {
         // No cap looks back further than a year and a day.
-        let edge = at.minus(store::CAPS_LOOK_BACK);
-        marks.retain(|mark| mark.at >= edge);
+        let edge = mark.at.minus(store::CAPS_LOOK_BACK);
+        let marks = self.marks.entry(customer).or_default();
+        marks.retain(|known| known.at >= edge && known.message != mark.message);
+        marks.push(mark);
     }
 
     /// A message no longer counts for the caps.

@@ -2,6 +2,7 @@
 
 use crate::decide::limits::{Mark, MarkKind};
 use crate::profile::People;
+use crate::segment::questions::with_inner;
 use crate::state::Engine;
 use domain::campaign::Trigger;
 use domain::definition::Definitions;
@@ -51,11 +52,8 @@ impl Engine {
         };
         let Some(customer) = self.look().find(call.name()) else { return };
         let purpose = definitions.campaigns.get(&campaign).map_or_else(marketing, |campaign| campaign.purpose.clone());
-        let at = call.timestamp;
-        let message = MessageId(message.into());
-        let marks = self.marks.entry(customer).or_default();
-        marks.retain(|mark| mark.at >= at.minus(store::CAPS_LOOK_BACK) && mark.message != message);
-        marks.push(Mark { at, message, campaign, purpose, channel, kind: MarkKind::Gone });
+        let (at, message) = (call.timestamp, MessageId(message.into()));
+        self.put_mark(customer, Mark { at, message, campaign, purpose, channel, kind: MarkKind::Gone });
     }
 }
 
@@ -67,15 +65,5 @@ pub fn segments_of(campaign: &Campaign, definitions: &Definitions) -> BTreeSet<N
     };
     let conditions = campaign.conditions();
     let asked = conditions.iter().flat_map(|(_, condition)| condition.segments());
-    let mut found: BTreeSet<Name> = asked.chain(trigger).cloned().collect();
-    let mut open: Vec<Name> = found.iter().cloned().collect();
-    while let Some(name) = open.pop() {
-        let Some(segment) = definitions.segments.get(&name) else { continue };
-        for inner in segment.rule.segments() {
-            if found.insert(inner.clone()) {
-                open.push(inner.clone());
-            }
-        }
-    }
-    found
+    with_inner(definitions, asked.chain(trigger).cloned().collect()).into_iter().collect()
 }

@@ -43,14 +43,7 @@ impl Engine {
 
     /// Whether the customer of a message may be written to for its purpose.
     pub fn is_subscribed(&self, message: &Message) -> bool {
-        self.definitions
-            .purposes
-            .get(&message.purpose)
-            .zip(self.customers.get(&self.person(message.customer)))
-            .is_some_and(|(purpose, customer)| {
-                customer.standing.consent(purpose, message.channel.word(), self.clock)
-                    == domain::segment::ConsentState::Granted
-            })
+        self.is_granted(self.person(message.customer), &message.purpose, message.channel)
     }
 
     /// Messages sent since the last commit was taken, each with its customer's name.

@@ -3,7 +3,6 @@
 use crate::state::Engine;
 use domain::call::events;
 use domain::message::Message;
-use domain::segment::ConsentState;
 use domain::workspace::service;
 use domain::{Name, Timestamp};
 use serde_json::{Value, json};
@@ -29,12 +28,7 @@ impl Engine {
         let asked = self.definitions.purposes.values().filter(|purpose| {
             purpose.name != service() && (purpose.channels.is_empty() || purpose.channels.contains(&channel))
         });
-        let purposes = asked.map(|purpose| {
-            let granted = customer.is_some_and(|customer| {
-                customer.standing.consent(purpose, channel.word(), self.clock) == ConsentState::Granted
-            });
-            (purpose.name.clone(), granted)
-        });
+        let purposes = asked.map(|purpose| (purpose.name.clone(), self.is_granted(person, &purpose.name, channel)));
         let locale = customer.and_then(|customer| customer.traits.get("locale", self.clock));
         let templates = self.definitions.templates.values();
         Preferences {

@@ -77,7 +77,15 @@ impl Engine {
 }
 
 /// The definitions with these segments alone, and those that they name.
-pub(crate) fn only_with(definitions: &Definitions, mut needed: Vec<Name>) -> Definitions {
+pub(crate) fn only_with(definitions: &Definitions, needed: Vec<Name>) -> Definitions {
+    let needed = with_inner(definitions, needed);
+    let mut definitions = definitions.clone();
+    definitions.segments.retain(|name, _| needed.contains(name));
+    definitions
+}
+
+/// These segments, and those that they name.
+pub(crate) fn with_inner(definitions: &Definitions, mut needed: Vec<Name>) -> Vec<Name> {
     let mut next = 0;
     while let Some(name) = needed.get(next).cloned() {
         next += 1;
@@ -87,7 +95,5 @@ pub(crate) fn only_with(definitions: &Definitions, mut needed: Vec<Name>) -> Def
             }
         }
     }
-    let mut definitions = definitions.clone();
-    definitions.segments.retain(|name, _| needed.contains(name));
-    definitions
+    needed
 }

@@ -55,7 +55,7 @@ async fn tasks(State(app): State<Shared>, Query(asked): Query<Asked>) -> Answer 
         let reader = app.handle.reader()?;
         let engine = app.handle.read();
         let customer = asked.customer.as_deref().map(|id| engine.look_up(id)).transpose()?;
-        let filter = TaskFilter { customer, open: !asked.done, ..TaskFilter::default() };
+        let filter = TaskFilter { customer, open: (!asked.done).then_some(true), ..TaskFilter::default() };
         Ok(json!(engine.tasks(&*reader, &filter, asked.r#for.as_deref())?))
     })
     .await

@@ -68,7 +68,7 @@ impl Pulse {
         let beat = look_at(house, ledger, |engine, reader, ledger| {
             let refused = reader.refused_counts().map_err(broken)?.iter().map(|(_, count)| count).sum();
             let attention = engine.attention(reader, ledger).map_err(broken)?;
-            let open = TaskFilter { open: true, ..TaskFilter::default() };
+            let open = TaskFilter { open: Some(true), ..TaskFilter::default() };
             let tasks = reader.tasks(&open, Page { skip: 0, limit: TASKS }).map_err(broken)?.len() as u64;
             Ok(Arc::new(Beat { attention, refused, tasks }))
         })?;

@@ -17,15 +17,14 @@ const DONE: usize = 10;
 impl<H: House> EngineViews<H> {
     pub(super) fn tasks_view(&self, owner: &str) -> Result<TasksView, PageError> {
         self.look(|engine, reader, _| {
-            let open = TaskFilter { open: true, ..TaskFilter::default() };
-            let open = engine.tasks(reader, &open, None).map_err(told)?;
+            let those = |open| TaskFilter { open: Some(open), ..TaskFilter::default() };
+            let open = engine.tasks(reader, &those(true), None).map_err(told)?;
             let owners: BTreeSet<String> = open.iter().filter_map(|row| row.owner.clone()).collect();
             let is_shown = |row: &&TaskRow| owner.is_empty() || row.owner.as_deref() == Some(owner);
-            let all = engine.tasks(reader, &TaskFilter::default(), None).map_err(told)?;
-            let done = all.iter().filter(|row| row.completed_at.is_some()).filter(is_shown);
+            let done = engine.tasks(reader, &those(false), None).map_err(told)?;
             Ok(TasksView {
                 open: open.iter().filter(is_shown).map(|row| line(engine, row)).collect(),
-                done: done.take(DONE).map(|row| line(engine, row)).collect(),
+                done: done.iter().filter(is_shown).take(DONE).map(|row| line(engine, row)).collect(),
                 owners: owners.into_iter().collect(),
             })
         })

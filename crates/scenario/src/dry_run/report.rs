@@ -20,9 +20,6 @@ pub struct DryRun {
     pub to: Timestamp,
     /// Calls that were lived through, those before the start among them.
     pub calls: usize,
-    /// When the first of them happened.
-    #[serde(skip)]
-    pub first_call: Option<Timestamp>,
     /// People known by the end.
     pub customers: usize,
     /// Entries.

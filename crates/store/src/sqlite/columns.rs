@@ -1,13 +1,14 @@
 //! How the rows of each fact are read: the columns and the function that takes them stand side by side.
 
 use super::words::{Columns, Names};
+use crate::journal::StoredRow;
 use crate::{
     Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MessageCount, RecordKey, Refused,
-    Suppression, Tally, TallyKey, Task, Transition, Webhook, WebhookCount, WebhookProgress,
+    RowId, Suppression, Tally, TallyKey, Task, Transition, Webhook, WebhookCount, WebhookProgress,
 };
 use domain::message::{Approval, Decision, Message, Written};
-use domain::{CustomerId, MessageId};
-use rusqlite::{Connection, Params, Result};
+use domain::{CustomerId, MessageId, Position, Timestamp};
+use rusqlite::{Connection, Params, Result, Row};
 use std::sync::Arc;
 
 /// Runs a query and reads every row of it.
@@ -183,6 +184,23 @@ pub(super) fn message(columns: &mut Columns<'_, '_>) -> Result<Message> {
 fn approval(columns: &mut Columns<'_, '_>) -> Result<Option<Approval>> {
     let (at, by) = (columns.instant_if_any()?, columns.take::<Option<String>>()?);
     Ok(at.map(|at| Approval { at, by: by.unwrap_or_default() }))
+}
+
+/// A row of the journal by its number.
+pub(super) const STORED_ROW: &str =
+    "SELECT first, count, min_time_ms, max_time_ms, size_bytes, checksum, body FROM journal WHERE row = ?1";
+/// Reads `STORED_ROW`. The body is looked at where SQLite has it.
+pub(super) fn stored_row<'r>(id: RowId, row: &'r Row<'_>) -> Result<StoredRow<'r>> {
+    Ok(StoredRow {
+        id,
+        first: Position(row.get(0)?),
+        count: row.get(1)?,
+        min_time: Timestamp(row.get(2)?),
+        max_time: Timestamp(row.get(3)?),
+        size_bytes: row.get(4)?,
+        checksum: row.get(5)?,
+        body: row.get_ref(6)?.as_blob()?,
+    })
 }
 
 /// Reads `number` and `MESSAGE`.

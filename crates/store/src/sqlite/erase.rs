@@ -5,6 +5,7 @@
 //! start removes, one after it leaves old files that the next start removes. Deleted content is overwritten with zeros
 //! (`secure_delete`); last the log is emptied, which holds pages as they were, and is made up for if a reader is in the way.
 
+use super::columns::{STORED_ROW, stored_row};
 use super::directory::{check_room, make, sync_directory};
 use super::error::Told;
 use super::history::{check_directory, history_in, insert, list, part_name};
@@ -12,7 +13,7 @@ use super::write::{self, WriteError};
 use super::{SqliteStore, open_reader, told_write};
 use crate::erasure::{Erased, ErasedName, Erasure, Rewrite};
 use crate::history::{self, WriteFailed, damaged_file};
-use crate::journal::{RowReader, RowWriter, StoredRow};
+use crate::journal::{RowReader, RowWriter};
 use crate::{HistoryFile, Refused, RowId, StoreError};
 use domain::{Position, Timestamp, Trust};
 use rusqlite::{Connection, Result as SqlResult, TransactionBehavior, params};
@@ -167,9 +168,7 @@ fn rewrite_journal(
     let mut reader = RowReader::new()?;
     let mut ids = connection.prepare("SELECT row FROM journal ORDER BY row")?;
     let ids: Vec<u64> = ids.query_map([], |row| row.get(0))?.collect::<SqlResult<_>>()?;
-    let mut find = connection.prepare(
-        "SELECT first, count, min_time_ms, max_time_ms, size_bytes, checksum, body FROM journal WHERE row = ?1",
-    )?;
+    let mut find = connection.prepare(STORED_ROW)?;
     let mut update = connection.prepare(
         "UPDATE journal SET min_time_ms = ?2, max_time_ms = ?3, size_bytes = ?4, checksum = ?5, body = ?6 WHERE row = ?1",
     )?;
@@ -178,17 +177,7 @@ fn rewrite_journal(
         let row = {
             let mut found = find.query([id.0])?;
             let Some(row) = found.next()? else { continue };
-            let stored = StoredRow {
-                id,
-                first: Position(row.get(0)?),
-                count: row.get(1)?,
-                min_time: Timestamp(row.get(2)?),
-                max_time: Timestamp(row.get(3)?),
-                size_bytes: row.get(4)?,
-                checksum: row.get(5)?,
-                body: row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?,
-            };
-            reader.read(&stored)?
+            reader.read(&stored_row(id, row)?)?
         };
         let Some((calls, count)) = erasure.rewrite_row(&row, rewrite) else { continue };
         changed += count;

@@ -11,7 +11,7 @@ use crate::{
     WebhookCount, WebhookFilter,
 };
 use domain::message::{Decision, Message};
-use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
+use domain::{Call, DefinitionKind, MessageId, Name, Position};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 use std::cell::{Cell, RefCell};
@@ -102,23 +102,12 @@ impl SqliteReader {
             return Ok(None);
         };
         let found = (|| {
-            let mut statement = self.connection.prepare_cached(
-                "SELECT first, count, min_time_ms, max_time_ms, size_bytes, checksum, body FROM journal WHERE row = ?1",
-            )?;
+            let mut statement = self.connection.prepare_cached(columns::STORED_ROW)?;
             let mut found = statement.query([number])?;
             let Some(row) = found.next()? else {
                 return Ok(None);
             };
-            let stored = StoredRow {
-                id,
-                first: Position(row.get(0)?),
-                count: row.get(1)?,
-                min_time: Timestamp(row.get(2)?),
-                max_time: Timestamp(row.get(3)?),
-                size_bytes: row.get(4)?,
-                checksum: row.get(5)?,
-                body: row.get_ref(6)?.as_blob()?,
-            };
+            let stored = columns::stored_row(id, row)?;
             Ok(Some(read(&mut self.rows.borrow_mut(), &stored)))
         })();
         self.told(found)?.transpose()
@@ -345,8 +334,8 @@ impl Reader for SqliteReader {
         select.only("id", filter.id.as_ref().map(ToString::to_string));
         select.only("customer", filter.customer.map(|customer| customer.0));
         select.only("campaign", filter.campaign.as_ref().map(|campaign| campaign.as_str().to_owned()));
-        if filter.open {
-            select.only_where("completed_at_ms IS NULL");
+        if let Some(open) = filter.open {
+            select.only_where(if open { "completed_at_ms IS NULL" } else { "completed_at_ms IS NOT NULL" });
         }
         let (sql, params) = select.page("number DESC", page);
         self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::task))
