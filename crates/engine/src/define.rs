@@ -1,6 +1,7 @@
 //! Definitions taking effect: checked together, compiled, and back-filled from history.
 
 use crate::decide::prepared::Prepared;
+use crate::deliver::letter::LegalGap;
 use crate::report::segments::User;
 use crate::segment::as_of::Building;
 use crate::segment::backfill::Backfilled;
@@ -8,6 +9,7 @@ use crate::segment::{Plan, Touch};
 use crate::state::{Campaigning, Engine, Entered, Triggered};
 use domain::campaign::{Action, State, Trigger};
 use domain::definition::{Defined, Definition, DefinitionError, Definitions};
+use domain::message::Channel;
 use domain::shape::ShapeError;
 use domain::{CustomerId, DefinitionKind, Name, Position, Timestamp};
 use serde::Serialize;
@@ -332,6 +334,7 @@ impl Engine {
             }
             return Err(error.into());
         }
+        self.check_law(&wanted.put, &definitions)?;
         let count = definitions.segments.len() + definitions.campaigns.len() + definitions.templates.len();
         if count > domain::definition::DEFINITION_LIMIT {
             let message = format!("{count} definitions, more than {}", domain::definition::DEFINITION_LIMIT);
@@ -364,6 +367,39 @@ impl Engine {
             }
         });
         result
+    }
+
+    /// Where mail really goes out, nothing is saved with which marketing mail would lack what the law asks of it.
+    fn check_law(&self, put: &[Defined], definitions: &Definitions) -> Result<(), DefinitionError> {
+        if !self.options.keeps_the_law {
+            return Ok(());
+        }
+        let sender = definitions.settings.sender.as_ref();
+        for campaign in definitions.campaigns.values() {
+            if campaign.state == State::Stopped || campaign.purpose == domain::workspace::service() {
+                continue;
+            }
+            for step in campaign.all_steps() {
+                let Action::Message { template, channel, .. } = &step.action else { continue };
+                let Some(template) = definitions.templates.get(template) else { continue };
+                let touches = |one: &Defined| match &one.definition {
+                    Definition::Campaign(own) => own.name == campaign.name,
+                    Definition::Template(own) => own.name == template.name,
+                    Definition::Workspace(_) => true,
+                    _ => false,
+                };
+                let Some(one) = put.iter().find(|one| touches(one)) else { continue };
+                if channel.unwrap_or(template.channel) != Channel::Email {
+                    continue;
+                }
+                let facts = crate::write::check_template(template).ok();
+                if let Some(gap) = facts.and_then(|facts| LegalGap::of_template(sender, &facts)) {
+                    let message = format!("campaign `{}` writes `{}`, and {gap}", campaign.name, template.name);
+                    return Err(definition_error(one.definition.kind(), &one.definition.name(), "", message));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What a segment was called nobody else is called later: counts and decisions of then still name it.

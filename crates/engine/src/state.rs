@@ -34,6 +34,9 @@ pub struct Options {
     pub real_channels: BTreeSet<Channel>,
     /// Whom webhooks are told; those to all others are kept.
     pub endpoints: Endpoints,
+    /// Whether marketing mail that lacks what the law asks of it (a postal address, a link to unsubscribe) is refused: where
+    /// mail really goes out.
+    pub keeps_the_law: bool,
     /// A bug that the simulation plants to test its oracles.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<PlantedBug>,
@@ -45,6 +48,7 @@ impl Default for Options {
             public_url: "http://127.0.0.1:7700".to_owned(),
             real_channels: BTreeSet::new(),
             endpoints: Endpoints::default(),
+            keeps_the_law: false,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }

@@ -14,6 +14,7 @@ pub mod erase;
 pub mod gallery;
 pub mod history;
 pub mod keys;
+mod link_check;
 pub mod pace;
 pub mod pages;
 pub mod post;

@@ -4,15 +4,18 @@ use crate::api::{self, Shared};
 use crate::config::{Config, Send, Speaks};
 use crate::connections::Connections;
 use crate::history::Keeper;
+use crate::link_check::LinkCheck;
 use crate::pace::{self, Pace};
 use crate::pages::{self, Sessions, Site};
 use crate::questions::Questions;
 use crate::runtime::{Deliveries, Handle, Writer, start};
 use crate::views::EngineViews;
 use crate::ways::{self, Ways};
+use crate::webhooks;
 use anyhow::Context;
 use axum::Router;
 use axum::http::{HeaderValue, header};
+use domain::message::Channel;
 use engine::{Endpoints, Options};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -69,6 +72,7 @@ impl Open {
         let mut options = Options { public_url: public_url.clone(), ..Options::default() };
         options.endpoints = Endpoints::Only(config.endpoint_names()?);
         options.real_channels = ways::channels(config);
+        options.keeps_the_law = options.real_channels.contains(&Channel::Email);
         let sending = match serving.filter(|_| ways::lead_out(config)) {
             Some(runtime) => Some((runtime.clone(), Ways::open(config)?)),
             None => None,
@@ -91,6 +95,7 @@ impl Open {
         let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone(), questions.clone());
         let views = EngineViews::new(handle, sending_words(config), public_url.clone());
         let views = views.with_door(app.door.clone()).with_questions(questions).with_dry_runs(app.dry_runs.clone());
+        let views = views.with_link_check(LinkCheck::new(webhooks::open_outward(config)?));
         let mut site = Site::local(listen.port());
         if let Some(host) = public_host(config) {
             site = site.also_at(&host);

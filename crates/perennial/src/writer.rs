@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// Most calls in one commit: about 20 MB of the senders' JSON.
 const GROUP_CALLS: usize = 20_000;
+/// So many calls are worth a commit of their own: with them in hand nobody waits for more once the committer is free. Were all
+/// that wait taken first, all senders would be answered at the same moment, and the cores idle in turn.
+const WORTH_A_COMMIT: usize = 1_000;
 /// Most things that are due handled before calls that wait have their turn, and in a commit with calls, so that a storm of
 /// timers does not hold up the door: a millisecond.
 const TURN_DUE: usize = 250;
@@ -270,7 +273,9 @@ impl Loop {
                     return Ok(());
                 }
             }
-            next = if group.weight < GROUP_CALLS { self.queue.try_recv().ok() } else { None };
+            let is_enough = group.weight >= GROUP_CALLS
+                || (group.weight >= WORTH_A_COMMIT && !self.committer.is_under_way());
+            next = if is_enough { None } else { self.queue.try_recv().ok() };
         }
         Ok(())
     }

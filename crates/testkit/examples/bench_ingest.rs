@@ -27,9 +27,9 @@ const BATCH: usize = 1_000;
 /// Bytes of a call, as SDKs send them on average.
 const CALL_BYTES: usize = 418;
 /// Batches of a run.
-const BATCHES: usize = 300;
+const BATCHES: usize = 1_000;
 /// Connections that send at a time.
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = 12;
 /// Customers that the calls are about.
 const CUSTOMERS: usize = 20_000;
 /// Events a second while latency is measured, and for how long.

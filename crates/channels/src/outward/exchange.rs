@@ -81,9 +81,17 @@ pub enum NoAnswer {
 impl Connection {
     /// Posts a body and reads the answer. `headers`: beside host, user-agent and content-length, which are ours.
     pub async fn post(self, headers: HeaderMap, body: impl Into<Bytes>) -> Result<Answer, NoAnswer> {
-        let body = body.into();
+        self.ask(Method::POST, headers, body.into()).await
+    }
+
+    /// Gets a page, with nothing of ours in the request.
+    pub async fn get(self) -> Result<Answer, NoAnswer> {
+        self.ask(Method::GET, HeaderMap::new(), Bytes::new()).await
+    }
+
+    async fn ask(self, method: Method, headers: HeaderMap, body: Bytes) -> Result<Answer, NoAnswer> {
         let mut request = Request::new(Full::new(body.clone()));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = self.target.path.clone();
         *request.headers_mut() = headers;
         let ours: [(HeaderName, Result<HeaderValue, _>); 4] = [

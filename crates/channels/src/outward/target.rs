@@ -56,6 +56,15 @@ pub struct Target {
 impl Target {
     /// Reads a URL and judges what stands in it.
     pub fn read(url: &str, reach: &Reach) -> Result<Target, TargetError> {
+        let target = Target::read_even_plain(url, reach)?;
+        if !target.is_encrypted && !reach.may_go_plain(&target.host) {
+            return Err(TargetError::Plain { host: target.host.to_string() });
+        }
+        Ok(target)
+    }
+
+    /// As `read`, but takes plain http: for a question that holds nothing of ours.
+    pub fn read_even_plain(url: &str, reach: &Reach) -> Result<Target, TargetError> {
         let no_url = |reason: &str| TargetError::NoUrl { reason: reason.to_owned() };
         if url.len() > MAX_URL {
             return Err(no_url("it is longer than 2,048 characters"));
@@ -75,9 +84,6 @@ impl Target {
         let host = host.to_owned();
         if let Some(address) = address_of(&host) {
             reach.judge(None, address)?;
-        }
-        if !is_encrypted && !reach.may_go_plain(&host) {
-            return Err(TargetError::Plain { host: host.to_string() });
         }
         let path = url[url::Position::BeforePath..url::Position::AfterQuery].parse::<Uri>();
         let path = path.map_err(|_| no_url("its path has characters that must be percent-encoded"))?;

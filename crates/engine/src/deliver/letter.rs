@@ -1,9 +1,10 @@
 //! What a message says to one customer: the template written with what is known of them.
 
 use crate::state::Engine;
-use crate::write::{Footer, Letter, Links, Setting, Shown, Source, WriteError, render, show};
+use crate::write::{Footer, Letter, Links, Setting, Shown, Source, TemplateFacts, WriteError, render, show};
 use domain::CustomerId;
 use domain::message::{Channel, Message, Written};
+use domain::workspace::Sender;
 use serde_json::{Map, Value, json};
 use store::Journey;
 
@@ -66,6 +67,13 @@ impl Engine {
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err("the template could not be written".to_owned()),
         };
+        if self.options.keeps_the_law && footer == Footer::Marketing {
+            let sender = self.definitions.settings.sender.as_ref();
+            let has_link = rendered.html.contains(&links.unsubscribe);
+            if let Some(gap) = LegalGap::of(sender, has_link) {
+                return Err(gap.to_string());
+            }
+        }
         Ok(Written {
             to,
             to_name,
@@ -102,6 +110,41 @@ impl Engine {
     /// Signs and checks links in messages.
     pub fn signer(&self) -> crate::write::links::Signer {
         crate::write::links::Signer::new(self.secrets.link_key)
+    }
+}
+
+/// What the law asks of a marketing mail and it lacks (CAN-SPAM Act, § 5(a)(5); UWG, § 7(3); PECR, 23).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LegalGap {
+    /// Nobody is named who writes.
+    #[error(
+        "marketing mail must say who writes it and from where: add `sender` with a `postal_address` to `workspace: settings`"
+    )]
+    NoSender,
+    /// Where the sender can be reached by post is not said.
+    #[error("marketing mail must bear a postal address: add `postal_address` to `sender` in `workspace: settings`")]
+    NoPostalAddress,
+    /// It cannot be unsubscribed.
+    #[error(
+        "a whole page of HTML goes out as it is, and this one has no link to unsubscribe: print `{{{{ links.unsubscribe }}}}` in it"
+    )]
+    NoUnsubscribe,
+}
+
+impl LegalGap {
+    /// The first thing that is missing. `has_link`: it can be unsubscribed.
+    pub(crate) fn of(sender: Option<&Sender>, has_link: bool) -> Option<LegalGap> {
+        let Some(sender) = sender else { return Some(LegalGap::NoSender) };
+        match sender.postal_address.as_deref().map(str::trim) {
+            None | Some("") => Some(LegalGap::NoPostalAddress),
+            Some(_) if !has_link => Some(LegalGap::NoUnsubscribe),
+            Some(_) => None,
+        }
+    }
+
+    /// As it is known before anything is written. Only a whole page gets no foot, and with it no link.
+    pub(crate) fn of_template(sender: Option<&Sender>, facts: &TemplateFacts) -> Option<LegalGap> {
+        LegalGap::of(sender, facts.has_unsubscribe || !facts.is_whole_page)
     }
 }
 

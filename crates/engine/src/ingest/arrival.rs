@@ -4,6 +4,7 @@
 use crate::dedupe::{Fingerprint, Fingerprinter};
 use domain::{Call, CallKind};
 use foldhash::quality::RandomState;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
@@ -33,12 +34,14 @@ pub struct Arrivals {
     fingerprinter: Fingerprinter,
     hash: RandomState,
     remembered: HashMap<u64, Keys, RandomState>,
+    /// The last context, and whether it sets amounts apart: calls of a body share it.
+    context: Option<(Arc<RawValue>, bool)>,
 }
 
 impl Arrivals {
     /// None yet.
     pub fn new(fingerprinter: Fingerprinter) -> Arrivals {
-        Arrivals { fingerprinter, hash: RandomState::default(), remembered: HashMap::default() }
+        Arrivals { fingerprinter, hash: RandomState::default(), remembered: HashMap::default(), context: None }
     }
 
     /// What is worked out of a call. O(bytes of the call).
@@ -47,8 +50,20 @@ impl Arrivals {
         Arrival {
             fingerprint: self.fingerprinter.of(&call),
             keys: self.keys(&call),
-            is_quarantined: call.is_quarantined(),
+            is_quarantined: self.is_quarantined(&call),
             call,
+        }
+    }
+
+    fn is_quarantined(&mut self, call: &Call) -> bool {
+        let Some(context) = &call.context else { return false };
+        match &self.context {
+            Some((last, is_quarantined)) if Arc::ptr_eq(last, context) => *is_quarantined,
+            _ => {
+                let is_quarantined = call.is_quarantined();
+                self.context = Some((context.clone(), is_quarantined));
+                is_quarantined
+            }
         }
     }
 
@@ -116,7 +131,7 @@ fn top_level_keys(object: &str) -> impl Iterator<Item = &str> {
 fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     loop {
         let rest = bytes.get(at..).unwrap_or(&[]);
-        match rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        match memchr::memchr2(b'"', b'\\', rest) {
             None => return bytes.len(),
             Some(found) if rest[found] == b'"' => return at + found,
             Some(found) => at += found + 2,

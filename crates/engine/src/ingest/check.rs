@@ -273,7 +273,7 @@ impl<'t> Walk<'t> {
         self.at += 1;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or(&[]);
-            self.at += rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+            self.at += memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
             if self.byte() != b'\\' {
                 break;
             }

@@ -17,7 +17,7 @@ pub use arrival::{Arrival, Arrivals, Keys};
 use check::Fault;
 use domain::call::{Call, CallKind, Source, Trust, events};
 use domain::time::{Span, Timestamp};
-use read::{Field, FieldSet, Fields};
+use read::{Batch, Field, FieldSet, Fields, Items};
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -173,18 +173,18 @@ fn read_one(text: &str, kind: Option<CallKind>, door: &Door<'_>) -> Result<Readi
 }
 
 fn read_batch(text: &str, door: &Door<'_>) -> Result<Reading, Fault> {
-    let (body, items) = read::batch(text)?;
+    let Batch { fields: body, items } = read::batch(text)?;
     if items.len() > BATCH_LIMIT {
         let message = format!("{} calls are more than {BATCH_LIMIT}; send several batches", items.len());
         return Err(Fault::at("batch", "too_many_calls", message));
     }
     let sent_at = when::instant(&body, Field::SentAt)?;
     let mut reader = Reader::new(door, sent_at);
-    let items = items.iter().enumerate().map(|(index, item)| {
-        let in_batch = |fault: Fault| refusal(fault.under_index(index).under("batch"), item.get(), index);
-        reader.item(item, index).map_err(in_batch)
+    let read = (0..items.len()).map(|index| {
+        let in_batch = |fault: Fault| refusal(fault.under_index(index).under("batch"), items.text(index), index);
+        reader.item(&items, index).map_err(in_batch)
     });
-    let items = items.collect();
+    let items = read.collect();
     reader.note_unread(&body, BESIDE_A_BATCH, "a batch", 0);
     Ok(Reading {
         write_key: body.text(Field::WriteKey).map(Cow::into_owned),
@@ -238,11 +238,11 @@ impl<'b, 'd> Reader<'b, 'd> {
         Reader { door, sent_at, set_aside: Vec::new(), context: None }
     }
 
-    fn item(&mut self, item: &'b RawValue, index: usize) -> Result<Call, Fault> {
-        if item.get().len() > CALL_LIMIT {
+    fn item(&mut self, items: &Items<'b>, index: usize) -> Result<Call, Fault> {
+        if items.text(index).len() > CALL_LIMIT {
             return Err(too_large());
         }
-        let fields = read::fields(item.get())?;
+        let fields = items.fields(index)?;
         self.call(&fields, None, index)
     }
 

@@ -2,13 +2,16 @@
 //! What a field may hold is `check.rs`.
 
 use super::check::{Fault, decode, kind_of};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
 /// Keys of a call beside its properties. The largest SDK sends 20.
 const KEYS_LIMIT: usize = 500;
+/// Keys of all calls of a body that are remembered from one pass, 32 bytes each: 25 for each of the most calls that a batch may
+/// have. A body with more is read call by call.
+const ENTRIES_LIMIT: usize = 500_000;
 /// Keys that nobody reads and that are remembered by name, for the note about them.
 const UNREAD_LIMIT: usize = 5;
 
@@ -36,26 +39,93 @@ pub(super) fn fields(text: &str) -> Result<Fields<'_>, Fault> {
         ));
     }
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| bad_json(text, &error))?;
-    if fields.count > KEYS_LIMIT {
-        return Err(Fault::here(
-            "too_many_properties",
-            format!("more than {KEYS_LIMIT} fields; put what belongs to the event into `properties`"),
-        ));
-    }
-    if let Some(twice) = fields.twice {
-        return Err(Fault::at(twice.word(), "duplicate_key", format!("`{}` stands twice; send it once", twice.word())));
-    }
-    Ok(fields)
+    fields.checked()
 }
 
-/// The fields of a batch's body, and its items as raw text.
-pub(super) fn batch(text: &str) -> Result<(Fields<'_>, Vec<&RawValue>), Fault> {
-    // One pass over what is most of all bytes. Where it fails, the slow way says why.
-    if let Ok(Body { fields, items: Some(items) }) = serde_json::from_str(text)
+/// A batch's body: its fields beside the list, and the calls in it.
+pub(super) struct Batch<'b> {
+    pub(super) fields: Fields<'b>,
+    pub(super) items: Items<'b>,
+}
+
+/// The calls of a batch, each with its text.
+pub(super) enum Items<'b> {
+    /// Their fields were read in the one pass over the body.
+    Read(ReadItems<'b>),
+    /// Each is still to be read.
+    Raw(Vec<&'b RawValue>),
+}
+
+impl<'b> Items<'b> {
+    /// Number of calls.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Items::Read(items) => items.ends.len(),
+            Items::Raw(items) => items.len(),
+        }
+    }
+
+    /// A call's text.
+    pub(super) fn text(&self, index: usize) -> &'b str {
+        match self {
+            Items::Read(items) => items.text(index),
+            Items::Raw(items) => items.get(index).map_or("", |item| item.get()),
+        }
+    }
+
+    /// A call's fields.
+    pub(super) fn fields(&self, index: usize) -> Result<Fields<'b>, Fault> {
+        match self {
+            Items::Read(items) => items.fields(index),
+            Items::Raw(_) => fields(self.text(index)),
+        }
+    }
+}
+
+/// Calls of which only the ends of their fields are known: what stands there is looked at when its turn comes.
+pub(super) struct ReadItems<'b> {
+    body: &'b str,
+    /// Keys and values of all calls, one after the other.
+    entries: Vec<Entry<'b>>,
+    /// Behind the last entry of each call.
+    ends: Vec<usize>,
+}
+
+impl<'b> ReadItems<'b> {
+    fn entries(&self, index: usize) -> &[Entry<'b>] {
+        let begin = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(index).copied().unwrap_or(begin);
+        self.entries.get(begin..end).unwrap_or(&[])
+    }
+
+    fn fields(&self, index: usize) -> Result<Fields<'b>, Fault> {
+        let mut fields = Fields::default();
+        for (key, value) in self.entries(index) {
+            fields.take(key, value);
+        }
+        fields.checked()
+    }
+
+    /// From the brace before the first key to the one behind the last value.
+    fn text(&self, index: usize) -> &'b str {
+        let entries = self.entries(index);
+        let (Some((first, _)), Some((_, last))) = (entries.first(), entries.last()) else { return "{}" };
+        let place = |part: &str| (part.as_ptr() as usize).saturating_sub(self.body.as_ptr() as usize);
+        let begin = self.body.get(..place(first.get())).and_then(|before| before.rfind('{'));
+        let after = place(last.get()) + last.get().len();
+        let end = self.body.get(after..).and_then(|rest| rest.find('}')).map(|end| after + end + 1);
+        begin.zip(end).and_then(|(begin, end)| self.body.get(begin..end)).unwrap_or("")
+    }
+}
+
+/// Reads the body of a batch.
+pub(super) fn batch(text: &str) -> Result<Batch<'_>, Fault> {
+    // One pass over all bytes. Where it fails, the slow way says why.
+    if let Ok(Body { fields, items: Some((entries, ends)) }) = serde_json::from_str(text)
         && fields.twice.is_none()
         && fields.count <= KEYS_LIMIT
     {
-        return Ok((fields, items));
+        return Ok(Batch { fields, items: Items::Read(ReadItems { body: text, entries, ends }) });
     }
     let fields = fields(text)?;
     let Some(list) = fields.raw(Field::Batch) else {
@@ -63,7 +133,7 @@ pub(super) fn batch(text: &str) -> Result<(Fields<'_>, Vec<&RawValue>), Fault> {
     };
     let items = serde_json::from_str(list)
         .map_err(|_| Fault::at("batch", "bad_shape", format!("expected a list of calls, found {}", kind_of(list))))?;
-    Ok((fields, items))
+    Ok(Batch { fields, items: Items::Raw(items) })
 }
 
 fn bad_json(text: &str, error: &serde_json::Error) -> Fault {
@@ -196,6 +266,21 @@ impl<'b> Fields<'b> {
         self.unread.iter().map(Cow::as_ref).find(|name| question(name))
     }
 
+    /// Refuses too many of them, and one that stands twice.
+    fn checked(self) -> Result<Fields<'b>, Fault> {
+        if self.count > KEYS_LIMIT {
+            return Err(Fault::here(
+                "too_many_properties",
+                format!("more than {KEYS_LIMIT} fields; put what belongs to the event into `properties`"),
+            ));
+        }
+        if let Some(twice) = self.twice {
+            let message = format!("`{}` stands twice; send it once", twice.word());
+            return Err(Fault::at(twice.word(), "duplicate_key", message));
+        }
+        Ok(self)
+    }
+
     fn take(&mut self, key: &'b RawValue, value: &'b RawValue) {
         self.count += 1;
         let word = word_of(key);
@@ -217,10 +302,71 @@ fn word_of(key: &RawValue) -> Cow<'_, str> {
     decode(key.get()).unwrap_or(Cow::Borrowed(key.get()))
 }
 
-/// A batch's body: `batch` itself is not among the fields.
+type Entry<'b> = (&'b RawValue, &'b RawValue);
+
+/// A batch's body: `batch` itself is not among the fields, but keys and values of the calls in it, and where each ends.
 struct Body<'b> {
     fields: Fields<'b>,
-    items: Option<Vec<&'b RawValue>>,
+    items: Option<(Vec<Entry<'b>>, Vec<usize>)>,
+}
+
+/// Keys and values of the objects of a list, one after the other. Anything else in the list is an error.
+#[derive(Default)]
+struct Entries<'b> {
+    entries: Vec<Entry<'b>>,
+    ends: Vec<usize>,
+}
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list […]")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Entries::default();
+                while list.next_element_seed(One(&mut entries.entries))?.is_some() {
+                    entries.ends.push(entries.entries.len());
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+/// Reads one object into the list of all.
+struct One<'a, 'de>(&'a mut Vec<Entry<'de>>);
+
+impl<'de> DeserializeSeed<'de> for One<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for One<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object {…}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let most = (self.0.len() + KEYS_LIMIT).min(ENTRIES_LIMIT);
+        while let Some(entry) = map.next_entry()? {
+            if self.0.len() >= most {
+                return Err(A::Error::custom("more keys than are remembered"));
+            }
+            self.0.push(entry);
+        }
+        Ok(())
+    }
 }
 
 impl<'de> Deserialize<'de> for Body<'de> {
@@ -238,7 +384,10 @@ impl<'de> Deserialize<'de> for Body<'de> {
                 while let Some(key) = map.next_key::<&RawValue>()? {
                     if word_of(key) != Field::Batch.word() {
                         body.fields.take(key, map.next_value()?);
-                    } else if body.items.replace(map.next_value()?).is_some() {
+                        continue;
+                    }
+                    let Entries { entries, ends } = map.next_value()?;
+                    if body.items.replace((entries, ends)).is_some() {
                         body.fields.twice = Some(Field::Batch);
                     }
                 }

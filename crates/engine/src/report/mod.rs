@@ -23,6 +23,7 @@ pub mod snapshot;
 pub mod steps;
 pub mod tables;
 pub mod tasks;
+pub mod templates;
 pub mod timeline;
 mod warnings;
 pub mod words;

@@ -7,6 +7,7 @@ use domain::money::Currency;
 use domain::time::{Timestamp, Zone};
 use domain::workspace::{Sender, Template};
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
 
 /// What is shown.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,8 @@ pub struct Shown {
     pub html: Option<String>,
     /// Values that are printed and missing: a message would be held for the first of them.
     pub missing: Vec<String>,
+    /// Where its links lead, in the order in which they stand, each once; without those that we make ourselves.
+    pub links: Vec<String>,
 }
 
 /// Shows a template or a piece of Liquid. `data`: what its first words mean, such as `customer`; what is not there is empty.
@@ -50,6 +53,14 @@ pub struct Shown {
 /// Errors: the template is broken, aborts, or has too much to do.
 pub fn show(source: Source<'_>, data: &Map<String, Value>, setting: Setting<'_>) -> Result<Shown, WriteError> {
     let gaps = Gaps::default();
+    let targets = RefCell::new(Vec::new());
+    let note = |target: &str| {
+        let mut targets = targets.borrow_mut();
+        if !targets.iter().any(|known| known == target) {
+            targets.push(target.to_owned());
+        }
+        target.to_owned()
+    };
     let link = |word: &str| format!("{}/{word}/preview", setting.public_url);
     let links = Links { unsubscribe: link("u"), preferences: link("p"), view: link("v") };
     let mut shown = match source {
@@ -72,11 +83,11 @@ pub fn show(source: Source<'_>, data: &Map<String, Value>, setting: Setting<'_>)
                 now: setting.now,
                 zone: setting.zone,
                 currency: setting.currency,
-                track_clicks: None,
+                track_clicks: Some(&note),
                 gaps: Some(&gaps),
             };
             let Rendered { subject, html, text } = render(&letter)?;
-            Shown { subject: Some(subject), text, html: Some(html), missing: Vec::new() }
+            Shown { subject: Some(subject), text, html: Some(html), ..Shown::default() }
         }
         Source::Liquid(text) => {
             let links = super::links_value(&links);
@@ -96,6 +107,7 @@ pub fn show(source: Source<'_>, data: &Map<String, Value>, setting: Setting<'_>)
             Shown { text: concat(&pieces), ..Shown::default() }
         }
     };
+    shown.links = targets.into_inner();
     shown.missing = gaps.into_inner().into_iter().collect();
     Ok(shown)
 }

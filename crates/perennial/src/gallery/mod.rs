@@ -1,4 +1,7 @@
 //! Ready segments for keeping customers: each a file that says what it is for, what one may change, and whom it means.
+//! Ready campaigns are in `plays`.
+
+pub mod plays;
 
 use domain::segment::{Condition, EventName};
 use domain::{Name, Segment};
@@ -32,10 +35,10 @@ const FILES: &[&str] = &[
     include_str!("refunded.yaml"),
 ];
 
-/// A ready segment.
+/// What people read of a ready segment or campaign before they take it.
 #[derive(Clone, Debug)]
-pub struct Ready {
-    /// Its name in addresses, and of the segment that is made of it.
+pub struct Offer {
+    /// Its name in addresses, and of what is made of it.
     pub name: String,
     /// What it stands under.
     pub group: String,
@@ -45,6 +48,13 @@ pub struct Ready {
     pub purpose: String,
     /// What one may change.
     pub parameters: Vec<Parameter>,
+}
+
+/// A ready segment.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// What people read of it.
+    pub offer: Offer,
     template: Value,
 }
 
@@ -81,7 +91,7 @@ pub fn all() -> &'static [Ready] {
 
 /// Finds one by its name.
 pub fn find(name: &str) -> Option<&'static Ready> {
-    all().iter().find(|ready| ready.name == name)
+    all().iter().find(|ready| ready.offer.name == name)
 }
 
 /// The definition of a ready segment with what was chosen; what cannot be meant counts as not chosen.
@@ -91,6 +101,10 @@ pub fn fill(name: &str, chosen: &BTreeMap<String, String>) -> Option<Value> {
 
 fn read(file: &str) -> Option<Ready> {
     let value = domain::definition::read_yaml(file).ok()?.pop()?;
+    Some(Ready { offer: offer(&value)?, template: value.get("where")?.clone() })
+}
+
+fn offer(value: &Value) -> Option<Offer> {
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(|text| text.trim().to_owned());
     let parameter = |value: &Value| {
         let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -101,13 +115,12 @@ fn read(file: &str) -> Option<Ready> {
         };
         Some(Parameter { name: text("name")?, label: text("label")?, value: shown, is_number })
     };
-    Some(Ready {
+    Some(Offer {
         name: text("ready")?,
         group: text("group")?,
         title: text("title")?,
         purpose: text("for")?,
         parameters: value.get("change")?.as_array()?.iter().map(parameter).collect::<Option<_>>()?,
-        template: value.get("where")?.clone(),
     })
 }
 
@@ -115,24 +128,33 @@ impl Ready {
     /// The segment as it would be saved.
     pub fn definition(&self, chosen: &BTreeMap<String, String>) -> Value {
         let values: Vec<(String, &str)> = self
+            .offer
             .parameters
             .iter()
-            .map(|parameter| {
-                let chosen = chosen.get(&parameter.name).map(|text| text.trim());
-                (
-                    format!("{{{}}}", parameter.name),
-                    chosen.filter(|text| parameter.takes(text)).unwrap_or(&parameter.value),
-                )
-            })
+            .map(|parameter| (format!("{{{}}}", parameter.name), parameter.chosen(chosen)))
             .collect();
-        json!({ "segment": self.name, "title": self.title, "where": filled(&self.template, &values) })
+        json!({ "segment": self.offer.name, "title": self.offer.title, "where": filled(&self.template, &values) })
     }
 
     /// What it asks about.
     pub fn needs(&self) -> Vec<Need> {
+        let segment = Segment::read(&self.definition(&BTreeMap::new()));
+        segment.map_or_else(|_| Vec::new(), |segment| each_once(Need::of(&segment.rule)))
+    }
+
+    /// The segment under a name that no other has, to count its members.
+    pub fn counted(&self) -> Option<Segment> {
+        let mut segment = Segment::read(&self.definition(&BTreeMap::new())).ok()?;
+        segment.name = Name::parse(&format!("ready-{}", self.offer.name)).ok()?;
+        Some(segment)
+    }
+}
+
+impl Need {
+    /// What a condition asks about.
+    fn of(rule: &Condition) -> Vec<Need> {
         let mut needs = Vec::new();
-        let Ok(segment) = Segment::read(&self.definition(&BTreeMap::new())) else { return needs };
-        segment.rule.walk(&mut |condition| {
+        rule.walk(&mut |condition| {
             condition.events(&mut |event, _| {
                 if let EventName::Exact(name) = event {
                     needs.push(Need::Event(name.clone()));
@@ -146,28 +168,36 @@ impl Ready {
                 _ => {}
             }
         });
-        let mut known = Vec::new();
-        needs.retain(|need| {
-            let is_new = !known.contains(need);
-            known.push(need.clone());
-            is_new
-        });
         needs
-    }
-
-    /// The segment under a name that no other has, to count its members.
-    pub fn counted(&self) -> Option<Segment> {
-        let mut segment = Segment::read(&self.definition(&BTreeMap::new())).ok()?;
-        segment.name = Name::parse(&format!("ready-{}", self.name)).ok()?;
-        Some(segment)
     }
 }
 
+/// The needs in their order, each once.
+fn each_once(mut needs: Vec<Need>) -> Vec<Need> {
+    let mut known = Vec::new();
+    needs.retain(|need| {
+        let is_new = !known.contains(need);
+        known.push(need.clone());
+        is_new
+    });
+    needs
+}
+
 impl Parameter {
+    /// What was chosen, or what it is unless somebody changes it.
+    fn chosen<'a>(&'a self, chosen: &'a BTreeMap<String, String>) -> &'a str {
+        let chosen = chosen.get(&self.name).map(|text| text.trim());
+        chosen.filter(|text| self.takes(text)).unwrap_or(&self.value)
+    }
+
     fn takes(&self, text: &str) -> bool {
         match self.is_number {
             true => text.parse::<u32>().is_ok_and(|number| (1..=36_500).contains(&number)),
-            false => !text.is_empty() && text.chars().count() <= 60,
+            // It stands between quotes in a text that is read again.
+            false => {
+                let is_plain = |c: char| !c.is_control() && !matches!(c, '"' | '\\');
+                !text.is_empty() && text.chars().count() <= 60 && text.chars().all(is_plain)
+            }
         }
     }
 }
@@ -192,21 +222,21 @@ mod tests {
     #[test]
     fn every_ready_segment_reads_and_says_what_it_is_for() {
         assert_eq!(FILES.iter().filter_map(|file| read(file)).count(), FILES.len());
-        let mut names: Vec<&str> = all().iter().map(|ready| ready.name.as_str()).collect();
+        let mut names: Vec<&str> = all().iter().map(|ready| ready.offer.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), FILES.len());
         for ready in all() {
             let definition = ready.definition(&BTreeMap::new());
-            let segment = Segment::read(&definition).unwrap_or_else(|error| panic!("{}: {error}", ready.name));
-            assert_eq!(segment.name.as_str(), ready.name);
+            let segment = Segment::read(&definition).unwrap_or_else(|error| panic!("{}: {error}", ready.offer.name));
+            assert_eq!(segment.name.as_str(), ready.offer.name);
             assert!(!definition.to_string().contains("{days}"), "{definition}");
-            assert!(ready.purpose.ends_with('.') && ready.purpose.len() > 40, "{}", ready.purpose);
-            for parameter in &ready.parameters {
+            assert!(ready.offer.purpose.ends_with('.') && ready.offer.purpose.len() > 40, "{}", ready.offer.purpose);
+            for parameter in &ready.offer.parameters {
                 let other = if parameter.is_number { "17" } else { "EUR" };
                 let chosen = BTreeMap::from([(parameter.name.clone(), other.to_owned())]);
                 let changed = ready.definition(&chosen);
-                assert_ne!(changed, definition, "{}: {} changes nothing", ready.name, parameter.name);
+                assert_ne!(changed, definition, "{}: {} changes nothing", ready.offer.name, parameter.name);
             }
         }
     }

@@ -13,6 +13,8 @@ pub enum Definition {
     Segment,
     /// A campaign.
     Campaign,
+    /// A template.
+    Template,
 }
 
 impl Definition {
@@ -21,12 +23,18 @@ impl Definition {
         match self {
             Definition::Segment => "segment",
             Definition::Campaign => "campaign",
+            Definition::Template => "template",
         }
+    }
+
+    /// Whether it is a segment.
+    pub fn is_segment(&self) -> bool {
+        *self == Definition::Segment
     }
 
     /// The definition of a word.
     pub fn of_word(word: &str) -> Option<Definition> {
-        [Definition::Segment, Definition::Campaign].into_iter().find(|kind| kind.word() == word)
+        [Definition::Segment, Definition::Campaign, Definition::Template].into_iter().find(|kind| kind.word() == word)
     }
 
     /// The page of a definition.
@@ -34,6 +42,7 @@ impl Definition {
         match self {
             Definition::Segment => Place::Segment(name.to_owned()),
             Definition::Campaign => Place::Campaign(name.to_owned()),
+            Definition::Template => Place::Template(name.to_owned()),
         }
     }
 
@@ -42,6 +51,7 @@ impl Definition {
         match self {
             Definition::Segment => Place::Segments,
             Definition::Campaign => Place::Campaigns,
+            Definition::Template => Place::Templates,
         }
     }
 
@@ -50,8 +60,10 @@ impl Definition {
         match (self, name) {
             (Definition::Segment, None) => Place::NewSegment,
             (Definition::Campaign, None) => Place::NewCampaign,
+            (Definition::Template, None) => Place::NewTemplate,
             (Definition::Segment, Some(name)) => Place::EditSegment(name.to_owned()),
             (Definition::Campaign, Some(name)) => Place::EditCampaign(name.to_owned()),
+            (Definition::Template, Some(name)) => Place::EditTemplate(name.to_owned()),
         }
     }
 }
@@ -79,6 +91,8 @@ pub struct Preview {
     pub sample: Vec<Link>,
     /// What is odd but allowed.
     pub warnings: Vec<String>,
+    /// Of a template: how a customer would read it.
+    pub text: Option<String>,
 }
 
 /// Something wrong in a definition.

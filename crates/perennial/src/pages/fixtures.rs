@@ -2,9 +2,12 @@
 
 #[path = "fixtures/tasks.rs"]
 mod tasks;
+#[path = "fixtures/templates.rs"]
+mod templates;
 #[path = "fixtures/tried.rs"]
 mod tried;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -36,6 +39,7 @@ use crate::pages::segment::{DiffLine, Mark, MemberRow, Movement, OverlapRow, Seg
 use crate::pages::segments::{SegmentRow, SegmentsView};
 use crate::pages::session::Notice;
 use crate::pages::tasks::TasksView;
+use crate::pages::templates::{LinkRow, Shows, TemplateView, TemplatesView};
 use crate::pages::text::{Count, Money, Prose, Tag, Tone};
 use crate::pages::tried::{TriedView, Try};
 use crate::pages::webhooks::{EndpointRow, WebhookRow, WebhooksView};
@@ -94,6 +98,15 @@ where:
   all:
     - { did: Order Completed, at_least: 3, within: 365d }
     - { did_not: Order Completed, within: 30d }
+";
+
+const TEMPLATE_YAML: &str = "template: restocked
+channel: email
+subject: We restocked yours
+body: |
+  Dear {{ customer.first_name | default: 'customer' }},
+
+  it is back.
 ";
 
 const CAMPAIGN_YAML: &str = "campaign: win-back
@@ -167,6 +180,14 @@ impl Shop {
         let campaigns = [("win-back", "We restocked yours"), ("welcome", "Welcome"), ("birthday", "Birthday tea")];
         let (name, title) = campaigns[place % campaigns.len()];
         Link::campaign(&self.words(place + 4, name), &self.words(place + 2, title))
+    }
+
+    fn offer(&self, offer: &crate::gallery::Offer) -> GalleryRow {
+        GalleryRow {
+            offer: offer.clone(),
+            missing: if self.is_empty() { vec!["the event Order Completed".to_owned()] } else { Vec::new() },
+            exists: self.is_ugly().then(|| Link::segment(UGLY[5], UGLY[0])),
+        }
     }
 
     fn count(&self, busy: u64) -> Count {
@@ -824,6 +845,25 @@ impl Views for Shop {
         Ok(Ok(file))
     }
 
+    fn templates(&self) -> Result<TemplatesView, PageError> {
+        Ok(self.templates_view())
+    }
+
+    fn template(&self, name: &str, _: &Shows) -> Result<TemplateView, PageError> {
+        if self.is_empty() {
+            return Err(PageError::NotFound(format!("template “{name}”")));
+        }
+        Ok(self.template_view(name))
+    }
+
+    fn template_body(&self, name: &str, _: &Shows) -> Result<String, PageError> {
+        self.message_body(name)
+    }
+
+    fn check_links(&self, urls: &[String]) -> Result<Vec<LinkRow>, PageError> {
+        Ok(self.links_checked(urls))
+    }
+
     fn tasks(&self, owner: &str) -> Result<TasksView, PageError> {
         Ok(self.tasks_view(owner))
     }
@@ -944,16 +984,22 @@ impl Views for Shop {
     }
 
     fn gallery(&self) -> Result<GalleryView, PageError> {
-        let row = |ready: &crate::gallery::Ready| GalleryRow {
-            ready: ready.clone(),
-            missing: if self.is_empty() { vec!["the event Order Completed".to_owned()] } else { Vec::new() },
-            exists: self.is_ugly().then(|| Link::segment(UGLY[5], UGLY[0])),
-        };
-        Ok(GalleryView { rows: crate::gallery::all().iter().map(row).collect() })
+        let offers = crate::gallery::all().iter().map(|ready| &ready.offer);
+        Ok(GalleryView { rows: offers.map(|offer| self.offer(offer)).collect() })
     }
 
     fn gallery_counts(&self) -> Result<GalleryCounts, PageError> {
-        Ok(crate::gallery::all().iter().map(|ready| (ready.name.clone(), self.count(412).0)).collect())
+        Ok(crate::gallery::all().iter().map(|ready| (ready.offer.name.clone(), self.count(412).0)).collect())
+    }
+
+    fn plays(&self) -> Result<GalleryView, PageError> {
+        let offers = crate::gallery::plays::all().iter().map(|play| &play.offer);
+        Ok(GalleryView { rows: offers.map(|offer| self.offer(offer)).collect() })
+    }
+
+    fn play(&self, name: &str, chosen: &BTreeMap<String, String>) -> Result<Draft, PageError> {
+        let play = crate::gallery::plays::find(name).ok_or_else(|| PageError::NotFound(name.to_owned()))?;
+        Ok(Draft { name: None, version: None, yaml: play.text(chosen, &|_, _| self.is_ugly()) })
     }
 
     fn seen(&self, _: &[EventName]) -> Result<Seen, PageError> {
@@ -998,11 +1044,12 @@ impl Views for Shop {
         let yaml = match kind {
             Definition::Segment => SEGMENT_YAML,
             Definition::Campaign => CAMPAIGN_YAML,
+            Definition::Template => TEMPLATE_YAML,
         };
         Ok(Draft { name: name.map(str::to_owned), version: name.map(|_| 3), yaml: self.words(4, yaml) })
     }
 
-    fn check(&self, _: Definition, draft: &Draft) -> Result<Check, PageError> {
+    fn check(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError> {
         if draft.yaml.contains("witin") {
             return Ok(Err(vec![Problem {
                 path: "where.all[1].witin".into(),
@@ -1015,6 +1062,7 @@ impl Views for Shop {
             effect: Prose::new().strong(self.count(412).of("customer", "customers")).say(" now: 30 enter and 4 leave."),
             sample: if self.is_empty() { Vec::new() } else { (0..4).map(|place| self.customer_link(place)).collect() },
             warnings: if self.is_ugly() { vec![UGLY[0].into()] } else { Vec::new() },
+            text: (kind == Definition::Template).then(|| self.words(2, "Dear Sarah,\n\nwe restocked yours.")),
         }))
     }
 
@@ -1023,6 +1071,7 @@ impl Views for Shop {
             Ok(_) => Ok(Ok(match kind {
                 Definition::Segment => "lapsed-regulars".into(),
                 Definition::Campaign => "win-back".into(),
+                Definition::Template => "hello".into(),
             })),
             Err(problems) => Ok(Err(problems)),
         }

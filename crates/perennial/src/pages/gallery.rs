@@ -1,4 +1,4 @@
-//! The gallery of ready segments: what each is for, what one may change, how many people it means here.
+//! The galleries of ready segments and campaigns: what each is for, what one may change, how many people a segment means here.
 
 use askama::Template;
 use axum::extract::State;
@@ -7,13 +7,14 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::Pages;
+use super::edit::Definition;
 use super::frame::{Frame, Nav};
 use super::guard::Asked;
 use super::links::Link;
 use super::routes::html;
 use super::session::Visit;
 use super::text::Count;
-use crate::gallery::Ready;
+use crate::gallery::Offer;
 
 /// The gallery as this workspace sees it.
 #[derive(Debug, Clone, Default)]
@@ -22,14 +23,14 @@ pub struct GalleryView {
     pub rows: Vec<GalleryRow>,
 }
 
-/// A ready segment.
+/// A ready segment or campaign.
 #[derive(Debug, Clone)]
 pub struct GalleryRow {
     /// Which.
-    pub ready: Ready,
-    /// What it asks about and what has not come in: "the event Product Viewed".
+    pub offer: Offer,
+    /// What it asks about or waits for and what has not come in: "the event Product Viewed".
     pub missing: Vec<String>,
-    /// A segment of its name that exists already.
+    /// A segment or campaign of its name that exists already.
     pub exists: Option<Link>,
 }
 
@@ -40,6 +41,7 @@ pub type GalleryCounts = Vec<(String, u64)>;
 #[template(path = "gallery.html")]
 struct GalleryPage {
     frame: Frame,
+    kind: Definition,
     view: GalleryView,
     counts: GalleryCounts,
 }
@@ -58,9 +60,9 @@ impl GalleryPage {
     fn groups(&self) -> Vec<(&str, Vec<&GalleryRow>)> {
         let mut groups: Vec<(&str, Vec<&GalleryRow>)> = Vec::new();
         for row in &self.view.rows {
-            match groups.iter_mut().find(|(name, _)| *name == row.ready.group) {
+            match groups.iter_mut().find(|(name, _)| *name == row.offer.group) {
                 Some((_, rows)) => rows.push(row),
-                None => groups.push((&row.ready.group, vec![row])),
+                None => groups.push((&row.offer.group, vec![row])),
             }
         }
         groups
@@ -87,7 +89,18 @@ pub(super) async fn gallery(State(pages): State<Pages>, visit: Visit, Asked(quer
                 let counts = if query.count.is_some() { views.gallery_counts()? } else { Vec::new() };
                 Ok((views.gallery()?, counts))
             },
-            |frame, (view, counts)| GalleryPage { frame, view, counts },
+            |frame, (view, counts)| GalleryPage { frame, kind: Definition::Segment, view, counts },
+        )
+        .await
+}
+
+pub(super) async fn plays(State(pages): State<Pages>, visit: Visit) -> Response {
+    pages
+        .show(
+            visit,
+            Nav::Campaigns,
+            |views| views.plays(),
+            |frame, view| GalleryPage { frame, kind: Definition::Campaign, view, counts: Vec::new() },
         )
         .await
 }

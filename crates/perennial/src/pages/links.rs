@@ -26,6 +26,14 @@ pub enum Place {
     Campaigns,
     /// One campaign, by name.
     Campaign(String),
+    /// The list of templates.
+    Templates,
+    /// One template, by name.
+    Template(String),
+    /// The editor for a new template.
+    NewTemplate,
+    /// The editor of a template, by name.
+    EditTemplate(String),
     /// The outbox; the word is an outcome or empty.
     Messages(String),
     /// One message, by id.
@@ -62,6 +70,10 @@ impl fmt::Display for Place {
             Place::Why(id, Some(name)) => write!(f, "/customers/{}/why?segment={}", encoded(id), encoded(name)),
             Place::Campaigns => f.write_str("/campaigns"),
             Place::Campaign(name) => write!(f, "/campaigns/{}", encoded(name)),
+            Place::Templates => f.write_str("/templates"),
+            Place::Template(name) => write!(f, "/templates/{}", encoded(name)),
+            Place::NewTemplate => f.write_str("/edit/template"),
+            Place::EditTemplate(name) => write!(f, "/edit/template?name={}", encoded(name)),
             Place::Messages(outcome) if outcome.is_empty() => f.write_str("/messages"),
             Place::Messages(outcome) => write!(f, "/messages?outcome={}", encoded(outcome)),
             Place::Message(id) => write!(f, "/messages/{}", encoded(id)),

@@ -34,6 +34,7 @@ pub mod segment;
 pub mod segments;
 pub mod session;
 pub mod tasks;
+pub mod templates;
 pub mod text;
 pub mod tried;
 mod views;

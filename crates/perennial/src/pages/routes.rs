@@ -8,6 +8,7 @@ use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 use super::campaign::CampaignPage;
 use super::campaigns::CampaignsPage;
@@ -30,7 +31,7 @@ use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};
 use super::views::{Order, PageError, Views};
 use super::webhooks::WebhooksPage;
-use super::{Pages, assets, build, gallery, tasks, tried, why};
+use super::{Pages, assets, build, gallery, tasks, templates, tried, why};
 
 /// A definition of 200 nodes is a few dozen kilobytes; a megabyte is beyond any that would be accepted.
 const FORM_BYTES: usize = 1024 * 1024;
@@ -50,6 +51,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/segments/{name}", get(segment))
         .route("/segments/{name}/size", get(segment_size))
         .route("/gallery", get(gallery::gallery))
+        .route("/gallery/campaigns", get(gallery::plays))
         .route("/gallery/counts", get(gallery::counts))
         .route("/edit/segment", get(build::build).post(build::press))
         .route("/edit/segment/build", post(build::parts))
@@ -60,6 +62,10 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/campaigns/{name}/pause", post(pause))
         .route("/campaigns/{name}/resume", post(resume))
         .route("/campaigns/{name}/stop", post(stop))
+        .route("/templates", get(templates::templates))
+        .route("/templates/{name}", get(templates::template))
+        .route("/templates/{name}/body", get(templates::body))
+        .route("/templates/{name}/links", post(templates::check_links))
         .route("/messages", get(messages))
         .route("/messages/{id}", get(message))
         .route("/messages/{id}/body", get(message_body))
@@ -225,9 +231,11 @@ async fn message(State(pages): State<Pages>, visit: Visit, Path(id): Path<String
 }
 
 /// The mail alone, for the frame on its page: no script, no form, no link out, no picture from elsewhere.
+/// Whatever a mail holds, it does nothing here.
+pub(super) const SANDBOX: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                                  frame-ancestors 'self'; base-uri 'none'; form-action 'none'";
+
 async fn message_body(State(pages): State<Pages>, Path(id): Path<String>) -> Response {
-    const SANDBOX: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
-                           frame-ancestors 'self'; base-uri 'none'; form-action 'none'";
     match pages.ask(move |views| views.message_body(&id)).await {
         Ok(body) => ([(header::CONTENT_SECURITY_POLICY, SANDBOX)], Html(body)).into_response(),
         Err(error) => {
@@ -297,6 +305,11 @@ enum Answered {
 #[serde(default)]
 struct EditQuery {
     name: Option<String>,
+    /// A ready campaign from the gallery to begin with.
+    from: Option<String>,
+    /// What was chosen there.
+    #[serde(flatten)]
+    chosen: BTreeMap<String, String>,
 }
 
 async fn edit(
@@ -308,13 +321,15 @@ async fn edit(
     let Some(kind) = Definition::of_word(&kind) else {
         return nowhere(State(pages), visit).await;
     };
-    let name = query.name;
     pages
         .show(
             visit,
             nav_of(kind),
             move |views| {
-                let draft = views.draft(kind, name.as_deref())?;
+                let draft = match query.from.as_deref() {
+                    Some(play) if kind == Definition::Campaign => views.play(play, &query.chosen)?,
+                    _ => views.draft(kind, query.name.as_deref())?,
+                };
                 let check = views.check(kind, &draft)?;
                 Ok((draft, check))
             },
@@ -403,7 +418,7 @@ async fn save(
 fn nav_of(kind: Definition) -> Nav {
     match kind {
         Definition::Segment => Nav::Segments,
-        Definition::Campaign => Nav::Campaigns,
+        Definition::Campaign | Definition::Template => Nav::Campaigns,
     }
 }
 
@@ -684,7 +699,7 @@ impl Pages {
 }
 
 /// What a person is told about an error. The cause of a broken page goes to the log, its number to the page.
-fn told(error: &PageError) -> (StatusCode, Trouble) {
+pub(super) fn told(error: &PageError) -> (StatusCode, Trouble) {
     match error {
         PageError::NotFound(what) => {
             let text = "It may have been joined with another, renamed or deleted.";

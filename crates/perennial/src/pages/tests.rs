@@ -108,12 +108,16 @@ fn addresses(what: Invented) -> Vec<String> {
         "/segments",
         "/campaigns",
         "/messages",
+        "/templates",
+        "/edit/template",
         "/webhooks",
         "/sources",
         "/query",
         "/edit/segment",
         "/gallery",
         "/gallery?count=yes",
+        "/gallery/campaigns",
+        "/edit/campaign?from=win-back-ladder&quiet=90",
         "/edit/campaign",
         "/sessions",
     ];
@@ -131,6 +135,7 @@ fn addresses(what: Invented) -> Vec<String> {
     if what != Invented::Empty {
         all.push(format!("/customers/{}/why", encoded(customer)));
         all.push(format!("/segments/{}?chart=yes", encoded(segment)));
+        all.push(format!("/templates/{}?as={}", encoded(segment), encoded(customer)));
         all.extend(ones);
     }
     all

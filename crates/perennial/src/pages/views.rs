@@ -18,12 +18,14 @@ use super::segment::SegmentView;
 use super::segments::SegmentsView;
 use super::session::Notice;
 use super::tasks::TasksView;
+use super::templates::{LinkRow, Shows, TemplateView, TemplatesView};
 use super::tried::{TriedView, Try};
 use super::webhooks::WebhooksView;
 use super::why::WhyView;
 use crate::builder::Seen;
 use domain::segment::EventName;
 use query::Answer;
+use std::collections::BTreeMap;
 use std::fs::File;
 
 /// Where pages get what they show. Calls block; the pages make them off the async threads, at most 16 at once.
@@ -50,6 +52,10 @@ pub trait Views: Send + Sync + 'static {
     fn gallery(&self) -> Result<GalleryView, PageError>;
     /// How many customers each ready segment would mean now. Reads the past once for all of them.
     fn gallery_counts(&self) -> Result<GalleryCounts, PageError>;
+    /// Ready campaigns, and what each needs that has not come in.
+    fn plays(&self) -> Result<GalleryView, PageError>;
+    /// What the editor starts with for a ready campaign with what was chosen.
+    fn play(&self, name: &str, chosen: &BTreeMap<String, String>) -> Result<Draft, PageError>;
     /// What the builder offers, with the properties of some events.
     fn seen(&self, events: &[EventName]) -> Result<Seen, PageError>;
     /// The sentence of a segment's text, or what is wrong with it; counts nobody, so it answers at once.
@@ -66,6 +72,14 @@ pub trait Views: Send + Sync + 'static {
     fn message(&self, id: &str) -> Result<MessageView, PageError>;
     /// The HTML part of a message as it was or would be sent. It is shown in a sandbox and may hold anything.
     fn message_body(&self, id: &str) -> Result<String, PageError>;
+    /// All templates.
+    fn templates(&self) -> Result<TemplatesView, PageError>;
+    /// A template by name, as somebody would read it.
+    fn template(&self, name: &str, shows: &Shows) -> Result<TemplateView, PageError>;
+    /// Its HTML part. It is shown in a sandbox and may hold anything.
+    fn template_body(&self, name: &str, shows: &Shows) -> Result<String, PageError>;
+    /// Asks each of these addresses once whether it answers. May take 15 s.
+    fn check_links(&self, urls: &[String]) -> Result<Vec<LinkRow>, PageError>;
     /// What people are asked to do; only what is for `owner`, unless that is empty.
     fn tasks(&self, owner: &str) -> Result<TasksView, PageError>;
     /// What other systems were told.

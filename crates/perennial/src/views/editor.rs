@@ -11,6 +11,8 @@ use domain::{DefinitionKind, Name};
 use engine::Engine;
 use engine::define::{DefineError, Wanted};
 use engine::report::preview::{Effect, Touches};
+use engine::write::Source;
+use serde_json::Map;
 
 const SEGMENT: &str = "segment: lapsed-regulars
 title: Regulars who stopped
@@ -43,12 +45,24 @@ body: |
   [No more of these]({{ links.unsubscribe }})
 ";
 
+const TEMPLATE: &str = "template: hello
+channel: email
+subject: \"Hello {{ customer.first_name | default: 'dear customer' }}\"
+body: |
+  Dear {{ customer.first_name | default: 'customer' }},
+
+  this is **Markdown**; HTML and MJML do as well.
+
+  [Where to go next](https://example.com/)
+";
+
 impl<H: House> EngineViews<H> {
     pub(super) fn draft_view(&self, kind: Definition, name: Option<&str>) -> Result<Draft, PageError> {
         let Some(name) = name else {
             let example = match kind {
                 Definition::Segment => SEGMENT,
                 Definition::Campaign => CAMPAIGN,
+                Definition::Template => TEMPLATE,
             };
             return Ok(Draft { name: None, version: None, yaml: example.to_owned() });
         };
@@ -75,24 +89,54 @@ impl<H: House> EngineViews<H> {
             Err(DefineError::Definition(error)) => return Ok(Err(vec![problem(&draft.yaml, &error)])),
             Err(other) => return Ok(Err(vec![whole(other.to_string())])),
         };
+        if let Some(template) = defined.iter().find_map(|one| match &one.definition {
+            domain::Definition::Template(template) if kind == Definition::Template => Some(template),
+            _ => None,
+        }) {
+            return Ok(Ok(self.preview_of(template, name_warning(kind, draft, &name, is_new).into_iter().collect())));
+        }
         // The walk over the past holds no lock.
         let effect = self.read(|reader| checked.effect(reader, stored(kind), &name))?;
         let engine = self.house.read();
         let part = checked.part(stored(kind), &name);
         let (sentence, mut warnings) =
             part.map(|part| (part.sentence.as_str(), part.warnings.clone())).unwrap_or_default();
-        if let Some(old) = draft.name.as_deref().filter(|old| *old != name.as_str()) {
-            warnings.push(format!("this makes a new {} `{name}`; `{old}` stays as it is", kind.word()));
-        } else if draft.name.is_none() && !is_new {
-            warnings.push(format!("there is a {} `{name}` already: open that to change it", kind.word()));
-        }
+        warnings.extend(name_warning(kind, draft, &name, is_new));
         let sample = effect.sample(&engine);
         Ok(Ok(Preview {
             sentence: words::capital(sentence),
             effect: effect_words(&engine, &effect, &defined, &name, is_new),
             sample: sample.iter().map(words::link).collect(),
             warnings,
+            text: None,
         }))
+    }
+
+    /// A template as somebody would read it, with what its author should mend.
+    fn preview_of(&self, template: &domain::Template, mut warnings: Vec<String>) -> Preview {
+        let engine = self.house.read();
+        let overview = engine.template_overview(template);
+        warnings.extend(overview.problems);
+        let reader = engine.find_customers("", 0, 1, engine.clock()).customers.first().map(|found| found.who.clone());
+        let shown = engine.show(Source::Template(template, None), reader.as_ref().map(|who| who.id), Map::new());
+        let (text, subject) = match shown {
+            Ok(shown) => (shown.text, shown.subject.unwrap_or_default()),
+            Err(error) => (error.to_string(), String::new()),
+        };
+        let effect = match overview.campaigns.as_slice() {
+            [] => Prose::new().say("No campaign sends it yet."),
+            [(name, title)] => Prose::new().say("Sent by ").strong(title.as_deref().unwrap_or(name.as_str())).say("."),
+            several => {
+                Prose::new().say("Sent by ").strong(Count::from(several.len()).of("campaign", "campaigns")).say(".")
+            }
+        };
+        Preview {
+            sentence: if subject.is_empty() { "It is empty.".to_owned() } else { subject },
+            effect,
+            sample: reader.iter().map(words::link).collect(),
+            warnings,
+            text: Some(text),
+        }
     }
 
     /// The sentence of a segment's text, or what is wrong with it. Counts nobody.
@@ -143,6 +187,7 @@ fn stored(kind: Definition) -> DefinitionKind {
     match kind {
         Definition::Segment => DefinitionKind::Segment,
         Definition::Campaign => DefinitionKind::Campaign,
+        Definition::Template => DefinitionKind::Template,
     }
 }
 
@@ -153,6 +198,16 @@ fn read_draft(kind: Definition, text: &str) -> Result<(Vec<Defined>, Name), Vec<
     match own {
         Some(name) => Ok((defined, name)),
         None => Err(vec![whole(format!("there is no {0} in the text: begin with `{0}: its-name`", kind.word()))]),
+    }
+}
+
+fn name_warning(kind: Definition, draft: &Draft, name: &Name, is_new: bool) -> Option<String> {
+    match draft.name.as_deref() {
+        Some(old) if old != name.as_str() => {
+            Some(format!("this makes a new {} `{name}`; `{old}` stays as it is", kind.word()))
+        }
+        None if !is_new => Some(format!("there is a {} `{name}` already: open that to change it", kind.word())),
+        _ => None,
     }
 }
 

@@ -1,12 +1,15 @@
-//! The gallery over a workspace: what each ready segment needs, and how many people it means here.
+//! The galleries over a workspace: what each ready segment or campaign needs, and how many people a segment means here.
 
 use super::{EngineViews, House, broken};
+use crate::gallery::plays::{self, Play};
 use crate::gallery::{self, Need, Ready};
 use crate::pages::PageError;
+use crate::pages::edit::Draft;
 use crate::pages::gallery::{GalleryCounts, GalleryRow, GalleryView};
 use crate::pages::links::Link;
-use domain::{Name, Position};
+use domain::{Campaign, Name, Position};
 use engine::Engine;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,20 +24,45 @@ impl<H: House> EngineViews<H> {
     pub(super) fn gallery_view(&self) -> Result<GalleryView, PageError> {
         let engine = self.house.read();
         let row = |ready: &Ready| {
-            let mut ready = ready.clone();
+            let mut offer = ready.offer.clone();
             let currency = engine.definitions().settings.currency;
-            for parameter in ready.parameters.iter_mut().filter(|parameter| parameter.name == "currency") {
+            for parameter in offer.parameters.iter_mut().filter(|parameter| parameter.name == "currency") {
                 parameter.value = currency.to_string();
             }
-            let name = Name::parse(&ready.name).ok();
+            let name = Name::parse(&offer.name).ok();
             let exists = name.filter(|name| engine.definitions().segments.contains_key(name));
             GalleryRow {
-                missing: missing(&engine, &ready),
+                missing: missing(&engine, ready.needs()),
                 exists: exists.map(|name| Link::segment(name.as_str(), &engine.segment_title(&name))),
-                ready,
+                offer,
             }
         };
         Ok(GalleryView { rows: gallery::all().iter().map(row).collect() })
+    }
+
+    pub(super) fn plays_view(&self) -> Result<GalleryView, PageError> {
+        let engine = self.house.read();
+        let row = |play: &Play| {
+            let name = Name::parse(&play.offer.name).ok();
+            let campaign = name.and_then(|name| engine.definitions().campaigns.get(&name));
+            let link = |campaign: &Campaign| {
+                Link::campaign(campaign.name.as_str(), campaign.title.as_deref().unwrap_or(campaign.name.as_str()))
+            };
+            GalleryRow {
+                missing: missing(&engine, play.needs()),
+                exists: campaign.map(link),
+                offer: play.offer.clone(),
+            }
+        };
+        Ok(GalleryView { rows: plays::all().iter().map(row).collect() })
+    }
+
+    /// A ready campaign for the editor, with what was chosen, and without what this workspace has of its own.
+    pub(super) fn play_draft(&self, name: &str, chosen: &BTreeMap<String, String>) -> Result<Draft, PageError> {
+        let play = plays::find(name).ok_or_else(|| PageError::NotFound(format!("ready campaign “{name}”")))?;
+        let engine = self.house.read();
+        let exists = |kind, name: &Name| engine.version(kind, name).is_some_and(|version| version.value.is_some());
+        Ok(Draft { name: None, version: None, yaml: play.text(chosen, &exists) })
     }
 
     /// Reads the past once for all of them; the answer is kept for a minute, and as long as nothing comes in.
@@ -49,7 +77,7 @@ impl<H: House> EngineViews<H> {
         }
         let snapshot = {
             let engine = self.house.read();
-            let wanted = gallery::all().iter().filter(|ready| missing(&engine, ready).is_empty());
+            let wanted = gallery::all().iter().filter(|ready| missing(&engine, ready.needs()).is_empty());
             engine.snapshot_with(wanted.filter_map(Ready::counted).collect()).map_err(broken)?
         };
         let sizes = self.read(|reader| snapshot.sizes(reader, &[snapshot.clock]))?;
@@ -64,8 +92,8 @@ impl<H: House> EngineViews<H> {
     }
 }
 
-/// What a ready segment asks about and what has not come in.
-fn missing(engine: &Engine, ready: &Ready) -> Vec<String> {
+/// What is needed and has not come in.
+fn missing(engine: &Engine, needs: Vec<Need>) -> Vec<String> {
     let (catalogue, samples) = (engine.catalogue(), engine.samples());
     let is_missing = |need: &Need| match need {
         Need::Event(name) => !catalogue.has_event(name),
@@ -77,5 +105,5 @@ fn missing(engine: &Engine, ready: &Ready) -> Vec<String> {
         Need::Trait(name) => format!("the trait {name}"),
         Need::Record(kind) => format!("records of the kind {kind}"),
     };
-    ready.needs().into_iter().filter(is_missing).map(words).collect()
+    needs.into_iter().filter(is_missing).map(words).collect()
 }

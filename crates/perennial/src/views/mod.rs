@@ -21,6 +21,7 @@ mod seen;
 mod segments;
 mod sizes;
 mod tasks;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod tried;
@@ -32,6 +33,7 @@ pub use house::House;
 
 use crate::builder::Seen;
 use crate::dry_run::DryRuns;
+use crate::link_check::LinkCheck;
 use crate::pages::build::Glance;
 use crate::pages::campaign::CampaignView;
 use crate::pages::campaigns::CampaignsView;
@@ -50,6 +52,7 @@ use crate::pages::segment::SegmentView;
 use crate::pages::segments::SegmentsView;
 use crate::pages::session::Notice;
 use crate::pages::tasks::TasksView;
+use crate::pages::templates::{LinkRow, Shows, TemplateView, TemplatesView};
 use crate::pages::tried::{TriedView, Try};
 use crate::pages::webhooks::WebhooksView;
 use crate::pages::why::WhyView;
@@ -61,6 +64,7 @@ use domain::segment::EventName;
 use engine::Engine;
 use engine::ingest::DoorOptions;
 use engine::report::{Ledger, ReportError};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use store::{Reader, StoreError};
@@ -80,6 +84,7 @@ pub struct EngineViews<H = Handle> {
     pulse: Arc<pulse::Pulse>,
     sizes: Arc<sizes::Sizes>,
     counted: Arc<gallery::Counted>,
+    link_check: Option<LinkCheck>,
 }
 
 impl<H: House> EngineViews<H> {
@@ -96,7 +101,15 @@ impl<H: House> EngineViews<H> {
             pulse: Arc::new(pulse::Pulse::new(PATIENCE)),
             sizes: Arc::default(),
             counted: Arc::default(),
+            link_check: None,
         }
+    }
+
+    /// Looks at links by this.
+    #[must_use]
+    pub fn with_link_check(mut self, link_check: LinkCheck) -> EngineViews<H> {
+        self.link_check = Some(link_check);
+        self
     }
 
     /// Tries refused calls again as this door would read them.
@@ -226,6 +239,14 @@ impl<H: House> Views for EngineViews<H> {
         self.count_gallery()
     }
 
+    fn plays(&self) -> Result<GalleryView, PageError> {
+        self.plays_view()
+    }
+
+    fn play(&self, name: &str, chosen: &BTreeMap<String, String>) -> Result<Draft, PageError> {
+        self.play_draft(name, chosen)
+    }
+
     fn seen(&self, events: &[EventName]) -> Result<Seen, PageError> {
         Ok(self.seen_view(events))
     }
@@ -256,6 +277,22 @@ impl<H: House> Views for EngineViews<H> {
 
     fn message_body(&self, id: &str) -> Result<String, PageError> {
         self.body_view(id)
+    }
+
+    fn templates(&self) -> Result<TemplatesView, PageError> {
+        self.templates_view()
+    }
+
+    fn template(&self, name: &str, shows: &Shows) -> Result<TemplateView, PageError> {
+        self.template_view(name, shows)
+    }
+
+    fn template_body(&self, name: &str, shows: &Shows) -> Result<String, PageError> {
+        self.template_body_view(name, shows)
+    }
+
+    fn check_links(&self, urls: &[String]) -> Result<Vec<LinkRow>, PageError> {
+        self.look_at_links(urls)
     }
 
     fn tasks(&self, owner: &str) -> Result<TasksView, PageError> {

@@ -15,6 +15,7 @@ mod folder;
 mod house;
 mod letters;
 mod overlap;
+mod plays;
 mod process;
 mod query;
 mod restart;

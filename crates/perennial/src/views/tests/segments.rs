@@ -44,23 +44,23 @@ fn every_ready_segment_runs_and_is_counted_as_the_builder_counts_it() {
     for ready in gallery::all() {
         let mut definition = ready.definition(&BTreeMap::new());
         // The shop has segments of its own under some of these names.
-        definition["segment"] = format!("my-{}", ready.name).into();
+        definition["segment"] = format!("my-{}", ready.offer.name).into();
         let draft = Draft { name: None, version: None, yaml: yaml::write(&definition) };
         let check = story
             .views
             .check(Definition::Segment, &draft)
             .unwrap()
-            .unwrap_or_else(|problems| panic!("{}: {problems:?}", ready.name));
-        assert!(check.warnings.is_empty(), "{}: {:?}", ready.name, check.warnings);
+            .unwrap_or_else(|problems| panic!("{}: {problems:?}", ready.offer.name));
+        assert!(check.warnings.is_empty(), "{}: {:?}", ready.offer.name, check.warnings);
         let effect = format!("{:?}", check.effect).replace("\\u{a0}", " ");
-        let noun = if counts[&ready.name] == 1 { "customer" } else { "customers" };
+        let noun = if counts[&ready.offer.name] == 1 { "customer" } else { "customers" };
         assert!(
-            effect.contains(&format!("\"{} {noun}\"", Count(counts[&ready.name]))),
+            effect.contains(&format!("\"{} {noun}\"", Count(counts[&ready.offer.name]))),
             "{}: {} in {effect}",
-            ready.name,
-            counts[&ready.name]
+            ready.offer.name,
+            counts[&ready.offer.name]
         );
-        members += counts[&ready.name];
+        members += counts[&ready.offer.name];
     }
     assert!(members > 30, "{counts:?}");
 }
@@ -69,7 +69,7 @@ fn every_ready_segment_runs_and_is_counted_as_the_builder_counts_it() {
 fn what_has_not_come_in_is_said_before_somebody_waits_for_it() {
     let story = Story::open(SHOP);
     let view = story.views.gallery().unwrap();
-    let find = |name: &str| view.rows.iter().find(|row| row.ready.name == name).unwrap();
+    let find = |name: &str| view.rows.iter().find(|row| row.offer.name == name).unwrap();
     assert_eq!(find("cart-abandoned").missing, ["the event Product Added", "the event Order Completed"]);
     assert_eq!(find("birthday-this-week").missing, ["the trait birthday"]);
     assert_eq!(find("pass-expires-soon").missing, ["records of the kind pass"]);
