@@ -30,10 +30,8 @@ pub struct Keeper {
 impl Keeper {
     /// Starts it on an open workspace.
     pub fn start(handle: &Handle, limits: HistoryLimits) -> anyhow::Result<Keeper> {
-        let sealer = handle.drive(|driver| driver.store.sealer())??;
-        let stop = Arc::new(AtomicBool::new(false));
-        let rush = Rush { looked: Instant::now(), position: handle.read().position().0, is_on: false, passed: 0 };
-        let work = Work { sealer, handle: handle.clone(), limits, stop: stop.clone(), rush };
+        let work = Work::on(handle, limits)?;
+        let stop = work.stop.clone();
         let thread = std::thread::Builder::new().name("history".to_owned()).spawn(move || work.run())?;
         Ok(Keeper { stop, thread })
     }
@@ -46,6 +44,13 @@ impl Keeper {
             tracing::error!("the thread that keeps history in order panicked");
         }
     }
+}
+
+/// Does all that there is to do, and returns: for a workspace that nobody serves yet.
+pub fn settle(handle: &Handle, limits: HistoryLimits) -> anyhow::Result<()> {
+    let mut work = Work::on(handle, limits)?;
+    while work.step()? {}
+    Ok(())
 }
 
 struct Work {
@@ -80,6 +85,12 @@ impl Rush {
 }
 
 impl Work {
+    fn on(handle: &Handle, limits: HistoryLimits) -> anyhow::Result<Work> {
+        let sealer = handle.drive(|driver| driver.store.sealer())??;
+        let rush = Rush { looked: Instant::now(), position: handle.read().position().0, is_on: false, passed: 0 };
+        Ok(Work { sealer, handle: handle.clone(), limits, stop: Arc::default(), rush })
+    }
+
     fn run(mut self) {
         give_way();
         while !self.stop.load(Ordering::Acquire) {

@@ -109,3 +109,75 @@ async fn look_at(outward: &Outward, url: &str) -> Verdict {
         Ok(answer) => Verdict::Refuses(answer.status),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use channels::outward::Reach;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// A shop's site: `/there` is a page, `/moved` leads on, `/private` wants a password, anything else is gone.
+    fn site() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut request = [0; 4_096];
+                let read = stream.read(&mut request).unwrap_or(0);
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                let status = match request.split(' ').nth(1).unwrap_or_default() {
+                    "/there?a=1" => "200 OK",
+                    "/moved" => "302 Found",
+                    "/private" => "403 Forbidden",
+                    _ => "404 Not Found",
+                };
+                let _ = write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn links_that_lead_nowhere_are_found_before_a_customer_finds_them() {
+        let port = site();
+        let reach = Reach::new(&["127.0.0.1".to_owned()], &[]).unwrap();
+        let check = LinkCheck::new(Outward::new(reach, None).unwrap());
+        let urls: Vec<String> = ["/there?a=1", "/moved", "/private", "/nowhere"]
+            .iter()
+            .map(|path| format!("http://127.0.0.1:{port}{path}"))
+            .chain(["mailto:hello@tea.example".to_owned(), "not a link".to_owned()])
+            .collect();
+        let verdicts: Vec<Verdict> = check.look(&urls).unwrap().into_iter().map(|(_, verdict)| verdict).collect();
+        assert_eq!(
+            verdicts[..5],
+            [
+                Verdict::Answers,
+                Verdict::Moved(302),
+                Verdict::Refuses(403),
+                Verdict::Gone(404),
+                Verdict::NotAsked("only http and https are"),
+            ]
+        );
+        assert!(matches!(&verdicts[5], Verdict::Silent(reason) if reason.contains("is no URL")), "{verdicts:?}");
+        assert!(check.look(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_link_into_our_own_network_is_not_followed() {
+        let check = LinkCheck::new(Outward::new(Reach::default(), None).unwrap());
+        let urls = [format!("http://127.0.0.1:{}/there", site()), "http://169.254.169.254/latest".to_owned()];
+        for (url, verdict) in check.look(&urls).unwrap() {
+            assert!(
+                matches!(&verdict, Verdict::Silent(reason) if reason.contains("nothing may be sent")),
+                "{url}: {verdict}"
+            );
+        }
+        let many: Vec<String> = (0..45).map(|n| format!("ftp://tea.example/{n}")).collect();
+        let verdicts = check.look(&many).unwrap();
+        assert_eq!(
+            verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::NotAsked("there are too many")).count(),
+            5
+        );
+    }
+}

@@ -273,8 +273,8 @@ impl Loop {
                     return Ok(());
                 }
             }
-            let is_enough = group.weight >= GROUP_CALLS
-                || (group.weight >= WORTH_A_COMMIT && !self.committer.is_under_way());
+            let is_enough =
+                group.weight >= GROUP_CALLS || (group.weight >= WORTH_A_COMMIT && !self.committer.is_under_way());
             next = if is_enough { None } else { self.queue.try_recv().ok() };
         }
         Ok(())

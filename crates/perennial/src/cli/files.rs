@@ -225,6 +225,22 @@ fn bar() -> ProgressBar {
     bar
 }
 
+/// Fills a fresh directory in a process of its own, so that the memory which thirty months at once take goes back with it:
+/// the one that serves is as small as any that starts on a day's work.
+fn fill_apart(dir: &Path) -> anyhow::Result<crate::demo::DemoShop> {
+    let program = std::env::current_exe().context("this program cannot find itself")?;
+    let mut command = std::process::Command::new(program);
+    command.args(std::env::args_os().skip(1)).arg("--no-serve").stdout(std::process::Stdio::null());
+    let ended = command.status().context("the shop cannot be opened in a process of its own")?;
+    match crate::demo::DemoShop::read(dir)? {
+        Some(shop) if ended.success() => Ok(shop),
+        _ => anyhow::bail!(
+            "the shop could not be opened: the reason stands above; empty {} before you try again",
+            dir.display()
+        ),
+    }
+}
+
 /// Fills a fresh directory with the demo and serves it; one that is filled is only served.
 pub(super) fn demo(
     dir: &Path,
@@ -236,8 +252,10 @@ pub(super) fn demo(
     customers: u32,
 ) -> anyhow::Result<()> {
     let known = crate::demo::DemoShop::read(dir)?;
+    let is_new = known.is_none();
     let shop = match known {
         Some(shop) => shop,
+        None if !no_serve => fill_apart(dir)?,
         None => {
             let bar = bar();
             bar.set_length(1_000);
@@ -251,6 +269,9 @@ pub(super) fn demo(
     };
     if no_serve {
         let open = crate::serve::Open::new(dir, config, config.server.listen, None)?;
+        if is_new {
+            crate::history::settle(open.handle(), config.history.limits())?;
+        }
         let (people, events) = {
             let engine = open.handle().read();
             (engine.customer_count(), engine.position().0)

@@ -150,7 +150,9 @@ mod tests {
             let names: Vec<&str> = definitions.campaigns.keys().map(Name::as_str).collect();
             assert_eq!(names, [play.offer.name.as_str()]);
             assert!(play.offer.purpose.ends_with('.') && play.offer.purpose.len() > 60, "{}", play.offer.purpose);
-            assert!(!play.needs().is_empty(), "{} waits for nothing", play.offer.name);
+            // What we do ourselves needs nobody to send it.
+            let is_about_letters = play.offer.name == "re-permission";
+            assert_eq!(play.needs().is_empty(), is_about_letters, "{}: {:?}", play.offer.name, play.needs());
             for parameter in &play.offer.parameters {
                 assert!(!text.contains(&format!("{{{}}}", parameter.name)), "{text}");
                 let other = if parameter.is_number { "17" } else { "tea/white" };

@@ -23,6 +23,7 @@ use testkit::memory_store::{MemoryDisk, MemoryStore};
 use tower::ServiceExt;
 
 mod segments;
+mod templates;
 
 /// A shop without a thread: what is done is durable when the call returns.
 struct Shop {
@@ -480,7 +481,7 @@ fn a_rule_is_tried_over_the_real_past_saved_and_guarded_against_two_writers() {
     assert!(problems[0].message.contains("already"), "{problems:?}");
 
     // The examples that the editors begin with can be saved as they stand.
-    for kind in [Definition::Segment, Definition::Campaign] {
+    for kind in [Definition::Segment, Definition::Campaign, Definition::Template] {
         let example = story.views.draft(kind, None).unwrap();
         story.views.check(kind, &example).unwrap().unwrap();
     }
