@@ -4,6 +4,7 @@
 //! is a batch of calls; there is no index over their ids, the engine finds duplicates beside the journal.
 
 mod columns;
+mod copy;
 mod directory;
 mod erase;
 mod error;
@@ -20,6 +21,7 @@ mod write;
 use crate::journal::RowWriter;
 use crate::shelf::DirectoryShelf;
 use crate::{Commit, Erased, Erasure, Prepared, Reader, Recovered, Rewrite, Sealer, Secrets, Shelf, Store, StoreError};
+pub use copy::{Copied, copy};
 use directory::Directory;
 pub(crate) use directory::make as make_private;
 use error::Told;
@@ -225,10 +227,16 @@ fn open_for_writing(database: &Path, outlasts_power_cut: bool) -> rusqlite::Resu
     Ok(connection)
 }
 
-fn open_for_reading(database: &Path) -> rusqlite::Result<Connection> {
+/// As for reading; what the copy is written with is no query.
+fn open_for_copying(database: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, flags)?;
     set_common(&connection)?;
+    Ok(connection)
+}
+
+fn open_for_reading(database: &Path) -> rusqlite::Result<Connection> {
+    let connection = open_for_copying(database)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")?;
     Ok(connection)
 }

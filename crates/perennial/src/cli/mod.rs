@@ -1,5 +1,6 @@
 //! The command line, as `spec/cli.md` of the product says: what scripts rely on.
 
+mod backup;
 mod export;
 mod files;
 mod folder;
@@ -142,6 +143,16 @@ enum Command {
     },
     /// Write the data as files that any tool reads
     Export(export::Export),
+    /// Copy everything that survives into one file, also while the server runs
+    Backup {
+        /// The file, which must not be there: such as perennial-2026-11-22.tar.zst
+        file: PathBuf,
+    },
+    /// Bring a backup back, into a data directory that is empty or not there
+    Restore {
+        /// The file that `backup` wrote
+        file: PathBuf,
+    },
     /// Rebuild the live state from history and compare it with the one that was; exit status 1 if they differ
     Rebuild,
     /// Print completions for a shell
@@ -443,6 +454,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             }
         },
         Command::Export(asked) => export::export(&asked, || client(Create::No), &out)?,
+        Command::Backup { file } => backup::backup(&dir, &file, &out)?,
+        Command::Restore { file } => backup::restore(&dir, &file, &out)?,
         Command::Rebuild => {
             let answer = with(client(Create::No)?, |client| client.post("/api/rebuild", &json!({})))?;
             let is_same = answer["same"] == true;

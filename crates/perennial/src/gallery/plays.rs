@@ -1,5 +1,6 @@
-//! Ready campaigns: each a file that says what it is for and what one may change, and then the definitions themselves as text, with the
-//! segments and templates they need, so that what opens in the editor can be saved as it stands.
+//! Ready campaigns: each a file that says what it is for and what one may change, and then the definitions themselves as text.
+//!
+//! They come with the segments and templates they need, so that what opens in the editor can be saved as it stands.
 
 use super::{Need, Offer, each_once, offer};
 use domain::campaign::Trigger;

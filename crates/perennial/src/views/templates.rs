@@ -83,7 +83,7 @@ impl<H: House> EngineViews<H> {
         let verdicts = check.look(urls).map_err(broken)?;
         let row = |(url, verdict): (String, Verdict)| LinkRow {
             verdict: Tag::new(
-                &verdict.to_string(),
+                verdict.to_string(),
                 match verdict {
                     Verdict::Answers => Tone::Leaf,
                     Verdict::Moved(_) | Verdict::NotAsked(_) => Tone::Plain,

@@ -9,6 +9,7 @@
 
 mod agree;
 mod api;
+mod backups;
 mod commands;
 mod door;
 mod folder;

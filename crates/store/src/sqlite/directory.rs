@@ -114,7 +114,7 @@ pub(crate) fn make(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn private_file(path: &Path) -> std::io::Result<File> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

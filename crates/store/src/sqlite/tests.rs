@@ -286,3 +286,40 @@ fn one_customers_history_takes_one_row_group_of_each_file_that_holds_it() {
     assert_eq!(reader.calls_naming(&[RowId(3), RowId(59)], &names(&["ana"])).unwrap().len(), 2);
     assert_eq!(reader.reads().groups, 4, "the other row is in the journal");
 }
+
+#[test]
+fn a_copy_is_whole_as_of_one_commit_while_calls_come_in_and_files_are_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(&dir.path().join("data"), options()).unwrap();
+    let limits = HistoryLimits { journal_calls: 500, file_calls: 1_000, file_bytes: u64::MAX };
+    let mut position = 0;
+    for _ in 0..4 {
+        store.commit(&calls(position, 1_500)).unwrap();
+        position += 1_500;
+        let prepared = store.sealer().unwrap().prepare(&limits).unwrap();
+        if let Some(prepared) = prepared {
+            store.adopt(prepared).unwrap();
+        }
+    }
+    let files = history::list(&store.connection).unwrap().len();
+    assert!(files > 0, "some history lies in files");
+    // While the writer is in the middle of something, and goes on.
+    let target = dir.path().join("copy");
+    let copied = copy(&dir.path().join("data"), &target).unwrap();
+    assert_eq!((copied.position, copied.files.len()), (Position(6_000), files + 1));
+    store.commit(&calls(position, 10)).unwrap();
+    let back = SqliteStore::open(&target, options()).unwrap();
+    assert_eq!((count_calls(&back), count_calls(&store)), (6_000, 6_010));
+    assert!(back.recover().unwrap().secrets == store.recover().unwrap().secrets);
+    #[cfg(unix)]
+    for file in &copied.files {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&target.join(file).metadata().unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "{file:?} is its owner's");
+    }
+    // A file that is listed and gone is no copy.
+    let first = history::list(&store.connection).unwrap().remove(0);
+    std::fs::remove_file(dir.path().join("data/history").join(first.name)).unwrap();
+    let error = copy(&dir.path().join("data"), &dir.path().join("other")).unwrap_err();
+    assert!(error.to_string().contains("try again later"), "{error}");
+    assert!(!dir.path().join("other").exists());
+}
