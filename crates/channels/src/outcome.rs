@@ -56,18 +56,23 @@ pub struct EnhancedCode {
 impl EnhancedCode {
     /// Reads the code at the head of a reply's text. It counts only if its class is that of `code`, RFC 2034 § 4.
     fn leading(code: u16, text: &str) -> Option<EnhancedCode> {
+        EnhancedCode::read(text).filter(|enhanced| enhanced.class == code / 100)
+    }
+
+    /// The code that a text begins with.
+    pub fn read(text: &str) -> Option<EnhancedCode> {
         let number = |part: &str| {
             let is_number = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
             is_number.then(|| part.parse::<u16>().ok()).flatten()
         };
-        let word = text.split([' ', '\t']).next()?;
+        let word = text.trim_start().split([' ', '\t']).next()?;
         let mut parts = word.split('.');
         let enhanced = EnhancedCode {
             class: number(parts.next()?)?,
             subject: number(parts.next()?)?,
             detail: number(parts.next()?)?,
         };
-        (parts.next().is_none() && enhanced.class == code / 100).then_some(enhanced)
+        parts.next().is_none().then_some(enhanced)
     }
 }
 
@@ -232,14 +237,20 @@ impl Delivered {
 /// Asks whether a 5xx says that the recipient does not exist or takes no mail.
 fn refuses_recipient(phase: Phase, reply: &Reply) -> bool {
     match reply.enhanced {
-        // 5.1.7 and 5.1.8 are about the sender's address (RFC 3463 § 3.2), and so is all that MAIL FROM is answered.
-        Some(EnhancedCode { subject: 1, detail: 7 | 8, .. }) => false,
-        Some(EnhancedCode { subject, detail, .. }) => {
-            phase != Phase::MailFrom && (subject == 1 || (subject, detail) == (2, 1))
-        }
+        // All that MAIL FROM is answered is about the sender.
+        Some(enhanced) => phase != Phase::MailFrom && refuses_address(enhanced),
         // Without an enhanced code the phase tells, except for codes that are about the conversation: syntax and
         // order (50x), login (53x), and 552, a full mailbox (RFC 5321 § 4.2.3).
         None => phase == Phase::Rcpt && !matches!(reply.code, 500..=509 | 530..=539 | 552),
+    }
+}
+
+/// Whether a code is about the recipient's address: 5.1.x, but for 5.1.7 and 5.1.8, which are about the sender's
+/// (RFC 3463 § 3.2), and 5.2.1, a mailbox that was closed.
+pub(crate) fn refuses_address(enhanced: EnhancedCode) -> bool {
+    match (enhanced.subject, enhanced.detail) {
+        (1, detail) => !matches!(detail, 7 | 8),
+        place => place == (2, 1),
     }
 }
 

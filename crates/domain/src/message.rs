@@ -120,6 +120,24 @@ words! {
     }
 }
 
+words! {
+    /// What another mail server, or a reader's, reports of a mail that was sent.
+    ReportKind {
+        /// The address takes no mail: it is suppressed.
+        HardBounce = "hard_bounce",
+        /// This mail did not arrive, which says nothing lasting of the address.
+        SoftBounce = "soft_bounce",
+        /// It is tried still.
+        Delayed = "delayed",
+        /// It arrived.
+        Delivered = "delivered",
+        /// The reader called it spam.
+        Complaint = "complaint",
+        /// Nothing follows from it.
+        Other = "other",
+    }
+}
+
 /// A message as it was written for one customer. The bytes never change once decided.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Written {

@@ -11,10 +11,10 @@ use crate::segment::plan::StreamSet;
 use crate::segment::{Plan, Touch, Verdict};
 use crate::timers::Timers;
 use domain::definition::Definitions;
-use domain::message::{Channel, Message};
+use domain::message::{Channel, Message, ReportKind};
 use domain::{Call, CustomerId, DefinitionKind, MessageId, Name, Position, Timestamp};
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use store::{
     CampaignFacts, Commit, DefinitionVersion, Exposure, Journey, Key, Reader, RecordKey, Secrets, Suppression,
@@ -175,6 +175,8 @@ pub struct Engine {
     pub(crate) followed_room: usize,
     pub(crate) exposures: HashMap<CustomerId, Vec<Exposure>>,
     pub(crate) suppressions: BTreeMap<String, Suppression>,
+    /// Reports about mails taken since the start, the latest last: about which message, what, and their id.
+    pub(crate) reported: VecDeque<(Option<MessageId>, ReportKind, Arc<str>)>,
     pub(crate) keys: BTreeMap<String, Key>,
     pub(crate) timers: Timers,
     /// Events dated ahead, waiting for their time.

@@ -268,6 +268,22 @@ pub struct Email {
     pub user: String,
     /// File that holds the password.
     pub password_file: PathBuf,
+    /// Where bounces go, with a token after a `+`; empty: to the sender.
+    pub bounce_address: String,
+    /// Keys that sign mails.
+    pub dkim: Vec<Dkim>,
+}
+
+/// A key that signs the mails of a domain.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dkim {
+    /// The domain of the sender's address, or one above it.
+    pub domain: String,
+    /// Under which name the public key stands in the domain's DNS.
+    pub selector: String,
+    /// File that holds the private key in PEM form.
+    pub key_file: PathBuf,
 }
 
 /// Whether mail really goes out.

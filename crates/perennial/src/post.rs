@@ -1,19 +1,82 @@
 //! Carries out the engine's orders over SMTP: builds the mail, speaks to the server, tells what came of it.
 
-use crate::config::{Email, Tls};
+use crate::config::{Dkim, Email, Tls};
 use crate::runtime::Handle;
 use anyhow::{Context, bail};
 use channels::{
-    Delivered, EmailAddress, Envelope, ExtraHeader, HeaderText, LinkUrl, Login, Mail, MailId, Mailbox, Phase,
-    PhaseRecorder, Refused, Secret, Smtp, SmtpSettings, Trouble, Unsubscribe, WrittenMail,
+    Delivered, DkimKey, DkimSigner, EmailAddress, Envelope, ExtraHeader, HeaderText, LinkUrl, Login, Mail, MailId,
+    Mailbox, Phase, PhaseRecorder, Refused, Secret, Smtp, SmtpSettings, Trouble, Unsubscribe, WrittenMail,
 };
 use domain::MessageId;
 use domain::workspace::Sender;
 use engine::deliver::{End, Order};
+use engine::write::links::Signer;
 use std::sync::Arc;
 
-/// Opens the SMTP channel that the configuration names.
-pub fn open(email: &Email) -> anyhow::Result<Smtp> {
+/// Where mails leave from: the server that takes them, and who signs them.
+pub struct Post {
+    smtp: Smtp,
+    signers: Vec<DkimSigner>,
+    bounces: Option<EmailAddress>,
+}
+
+/// Most characters before the `@` of the address for bounces: with its token it must fit the 64 of an address.
+const BOUNCES_LOCAL: usize = 11;
+
+impl Post {
+    /// Opens what the configuration names; nothing is connected yet. Errors: which setting cannot be used, and why.
+    pub fn open(email: &Email) -> anyhow::Result<Post> {
+        let bounces = match email.bounce_address.as_str() {
+            "" => None,
+            address => Some(bounces(address).with_context(|| format!("`email.bounce_address`: {address}"))?),
+        };
+        Ok(Post { smtp: smtp(email)?, signers: signers(email)?, bounces })
+    }
+
+    /// Where what comes back about a message goes: to an address that only this message has, or to the sender.
+    fn return_path(&self, signer: &Signer, order: &Order, sender: EmailAddress) -> EmailAddress {
+        let own = self.bounces.as_ref().zip(signer.return_token(&order.message)).and_then(|(bounces, token)| {
+            EmailAddress::parse(&format!("{}+{token}@{}", bounces.local_part(), bounces.domain())).ok()
+        });
+        own.unwrap_or(sender)
+    }
+
+    /// The mail with a signature of each key that speaks for its sender. Errors: there are keys, but none that does.
+    fn sign(&self, mail: WrittenMail, sender: &EmailAddress, at_s: i64) -> anyhow::Result<WrittenMail> {
+        if self.signers.is_empty() {
+            return Ok(mail);
+        }
+        let mut speaking = self.signers.iter().filter(|signer| signer.speaks_for(sender)).peekable();
+        if speaking.peek().is_none() {
+            let known: Vec<&str> = self.signers.iter().map(DkimSigner::domain).collect();
+            bail!("no key of `email.dkim` signs for {}; there are keys for {}", sender.domain(), known.join(", "));
+        }
+        Ok(speaking.fold(mail, |mail, signer| signer.sign(&mail, at_s)))
+    }
+}
+
+fn bounces(address: &str) -> anyhow::Result<EmailAddress> {
+    let address = EmailAddress::parse(address)?;
+    if address.local_part().len() > BOUNCES_LOCAL || address.local_part().contains('+') {
+        bail!("it may have {BOUNCES_LOCAL} characters before the `@`, and no `+`: each mail adds its token there");
+    }
+    Ok(address)
+}
+
+/// Who signs, by the configuration. Errors: a key that cannot be used, and why.
+pub fn signers(email: &Email) -> anyhow::Result<Vec<DkimSigner>> {
+    email.dkim.iter().map(signer).collect()
+}
+
+fn signer(dkim: &Dkim) -> anyhow::Result<DkimSigner> {
+    let file = dkim.key_file.display();
+    let pem = std::fs::read_to_string(&dkim.key_file)
+        .with_context(|| format!("`email.dkim`: the key {file} cannot be read"))?;
+    let key = DkimKey::read(&pem).with_context(|| format!("`email.dkim`: {file}"))?;
+    DkimSigner::new(&dkim.domain, &dkim.selector, key).context("`email.dkim`")
+}
+
+fn smtp(email: &Email) -> anyhow::Result<Smtp> {
     let tls = match email.tls {
         Tls::None => channels::Tls::None,
         Tls::Starttls => channels::Tls::StartTls,
@@ -33,8 +96,8 @@ pub fn open(email: &Email) -> anyhow::Result<Smtp> {
 }
 
 /// Carries out one order, from its record to its end. Every way out is recorded.
-pub async fn deliver(smtp: Arc<Smtp>, handle: Handle, order: Order) {
-    let end = send(&smtp, &handle, &order).await;
+pub async fn deliver(post: Arc<Post>, handle: Handle, order: Order) {
+    let end = send(&post, &handle, &order).await;
     ended(&handle, &order, end).await;
 }
 
@@ -64,21 +127,40 @@ async fn record_end(handle: &Handle, message: MessageId, number: u32, end: End) 
     }
 }
 
-async fn send(smtp: &Smtp, handle: &Handle, order: &Order) -> End {
-    let (sender, public_url) = {
+async fn send(post: &Post, handle: &Handle, order: &Order) -> End {
+    let (sender, public_url, signer) = {
         let engine = handle.read();
-        (engine.definitions().settings.sender.clone(), engine.options().public_url.clone())
+        (engine.definitions().settings.sender.clone(), engine.options().public_url.clone(), engine.signer())
     };
     let Some(sender) = sender else {
         return later("no sender is defined; add `sender:` to `workspace: settings`");
     };
-    let (envelope, mail) = match write(order, &sender, &public_url) {
+    let (mut envelope, mail) = match write(order, &sender, &public_url) {
         Ok(written) => written,
         Err(error) => {
             return End::Rejected { reply: format!("the mail cannot be written: {error:#}"), of_recipient: false };
         }
     };
-    end_of(smtp.send(&envelope, &mail, &mut Recorder::of(handle, order)).await)
+    let mail = match kept(handle, order).await {
+        Ok(Some(mail)) => mail,
+        Ok(None) => match post.sign(mail, &envelope.from, order.decided_at.0.div_euclid(1_000)) {
+            Ok(signed) => signed,
+            Err(error) => return later(&format!("{error:#}")),
+        },
+        Err(error) => return later(&format!("the mail of the earlier attempt cannot be read: {error:#}")),
+    };
+    envelope.from = post.return_path(&signer, order, envelope.from);
+    end_of(post.smtp.send(&envelope, &mail, &mut Recorder::of(handle, order).keeping(&mail)).await)
+}
+
+/// A mail that may have arrived goes out again as it went, whatever became of sender, keys and templates since.
+async fn kept(handle: &Handle, order: &Order) -> anyhow::Result<Option<WrittenMail>> {
+    if order.number == 1 || order.is_marketing {
+        return Ok(None);
+    }
+    let (handle, message) = (handle.clone(), order.message.clone());
+    let kept = tokio::task::spawn_blocking(move || handle.with_reader(|reader| reader.kept_mail(&message))).await??;
+    kept.map(|mail| WrittenMail::from_bytes(mail.as_bytes()).context("a kept mail")).transpose()
 }
 
 /// What the end of a delivery means for the engine.
@@ -106,7 +188,8 @@ fn later(reply: &str) -> End {
     End::PutOff { reply: reply.to_owned(), unreachable: false }
 }
 
-/// Writes the mail of an order: the same bytes at every attempt.
+/// Writes the mail of an order, not signed yet: the same bytes at every attempt, as long as nothing is changed that it is
+/// made of.
 pub fn write(order: &Order, sender: &Sender, public_url: &str) -> anyhow::Result<(Envelope, WrittenMail)> {
     let mail = mail_of(order, sender, public_url)?;
     let envelope = Envelope { from: mail.from.address.clone(), to: mail.to.address.clone() };
@@ -144,11 +227,17 @@ pub(crate) struct Recorder {
     handle: Handle,
     message: MessageId,
     number: u32,
+    mail: Option<Arc<str>>,
 }
 
 impl Recorder {
     pub(crate) fn of(handle: &Handle, order: &Order) -> Recorder {
-        Recorder { handle: handle.clone(), message: order.message.clone(), number: order.number }
+        Recorder { handle: handle.clone(), message: order.message.clone(), number: order.number, mail: None }
+    }
+
+    /// Keeps the mail with the step before its body, where it may have to go out once more.
+    fn keeping(self, mail: &WrittenMail) -> Recorder {
+        Recorder { mail: Some(String::from_utf8_lossy(mail.as_bytes()).into()), ..self }
     }
 }
 
@@ -157,9 +246,9 @@ impl PhaseRecorder for Recorder {
         if !phase.must_be_durable() {
             return Ok(());
         }
-        let (id, number) = (self.message.clone(), self.number);
+        let (id, number, mail) = (self.message.clone(), self.number, self.mail.clone());
         let refuse = |reason: &str| Refused { reason: reason.to_owned() };
-        match self.handle.change_later(1, move |engine, now| engine.attempt_sends_data(&id, number, now)).await {
+        match self.handle.change_later(1, move |engine, now| engine.attempt_sends_mail(&id, number, mail, now)).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(refuse("this attempt is no longer the present one")),
             Err(error) => Err(refuse(&error.to_string())),

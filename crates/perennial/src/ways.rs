@@ -3,8 +3,8 @@
 use crate::config::{Config, Send};
 use crate::runtime::{Handle, Outgoing};
 use crate::{post, texts, webhooks};
+use channels::Messenger;
 use channels::outward::Outward;
-use channels::{Messenger, Smtp};
 use domain::message::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) fn lead_out(config: &Config) -> bool {
 
 /// Every way out that is configured.
 pub(crate) struct Ways {
-    smtp: Option<Arc<Smtp>>,
+    post: Option<Arc<post::Post>>,
     messengers: BTreeMap<Channel, Messenger>,
     endpoints: Arc<webhooks::Endpoints>,
     outward: Arc<Outward>,
@@ -37,7 +37,7 @@ impl Ways {
             messengers.insert(channel, texts::open(channel, provider, &outward)?);
         }
         Ok(Ways {
-            smtp: (config.email.send == Send::Smtp).then(|| post::open(&config.email)).transpose()?.map(Arc::new),
+            post: (config.email.send == Send::Smtp).then(|| post::Post::open(&config.email)).transpose()?.map(Arc::new),
             messengers,
             endpoints: Arc::new(webhooks::Endpoints::open(config, outward.clone())?),
             outward,
@@ -48,8 +48,8 @@ impl Ways {
     pub(crate) async fn carry_out(self: Arc<Self>, handle: Handle, outgoing: Outgoing) {
         match outgoing {
             Outgoing::Webhook(errand) => webhooks::carry_out(self.endpoints.clone(), handle, errand).await,
-            Outgoing::Message(order) => match (&self.smtp, self.messengers.get(&order.channel)) {
-                (Some(smtp), _) if order.channel == Channel::Email => post::deliver(smtp.clone(), handle, order).await,
+            Outgoing::Message(order) => match (&self.post, self.messengers.get(&order.channel)) {
+                (Some(post), _) if order.channel == Channel::Email => post::deliver(post.clone(), handle, order).await,
                 (_, Some(messenger)) => texts::deliver(messenger, &self.outward, handle, order).await,
                 _ => post::put_off(&handle, &order, "its channel is not open").await,
             },

@@ -1,6 +1,6 @@
 //! Taking a person out of everything that is kept: told by the engine, carried out by a store in one step.
 
-use crate::{Commit, JournalRow, Refused};
+use crate::{Commit, JournalRow, MailReport, Refused};
 use domain::{Call, CustomerId, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,6 +102,17 @@ impl Erasure {
                         || self.names.iter().any(|name| stands_in(&refused.raw, name))
                 }
             }
+    }
+
+    /// Whether a report about a mail is about a message to the person, or speaks of one of their addresses.
+    pub fn is_about_report(&self, report: &MailReport) -> bool {
+        let told = [report.address.as_deref(), Some(&report.words), Some(&report.raw)];
+        let speaks = |text: &str| {
+            let text = text.to_lowercase();
+            self.addresses.iter().any(|address| text.contains(address))
+        };
+        report.customer.is_some_and(|customer| self.speaks_of(customer, report.at))
+            || told.into_iter().flatten().any(speaks)
     }
 
     fn is_in(&self, value: &Value) -> bool {

@@ -1,6 +1,6 @@
 //! Facts that are kept beside the journal, as the engine sees them.
 
-use domain::message::{Because, Outcome, Phase, Written};
+use domain::message::{Because, Outcome, Phase, ReportKind, Written};
 use domain::{Call, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Timestamp, Trust};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -399,6 +399,43 @@ pub struct Suppression {
     pub at: Timestamp,
     /// Why: the receiver's words.
     pub reason: String,
+}
+
+/// What came back about a mail, from whichever server. One that says of which message it is keeps no bytes: what follows
+/// from it stands in the customer's history.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MailReport {
+    /// Made of its bytes: the same report twice is one.
+    pub id: Arc<str>,
+    /// When it came.
+    pub at: Timestamp,
+    /// What it says.
+    pub kind: ReportKind,
+    /// Of which message; none: nobody knows.
+    pub message: Option<MessageId>,
+    /// To whom that went.
+    pub customer: Option<CustomerId>,
+    /// Of which recipient, as it says itself.
+    pub address: Option<String>,
+    /// Its status, such as 5.1.1.
+    pub status: Option<String>,
+    /// The other server's words, at most 500 characters.
+    pub words: String,
+    /// The report as it came, at most 16 KB of it, where nobody knows of which message it is.
+    pub raw: String,
+}
+
+/// Reports that say not of which message they are are kept: so many of the newest.
+pub const UNMATCHED_KEPT: u32 = 1_000;
+
+/// Which reports.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "filters by the field of the same name")]
+pub struct ReportFilter {
+    pub id: Option<Arc<str>>,
+    pub message: Option<MessageId>,
+    /// Only those whose message is known, or only the others.
+    pub matched: Option<bool>,
 }
 
 /// A change of the suppressions.

@@ -147,6 +147,9 @@ pub trait Reader: Send {
     /// One message with its attempts, oldest first.
     fn message(&self, id: &MessageId) -> Result<Option<(domain::message::Message, Vec<Attempt>)>, StoreError>;
 
+    /// A mail as it went out first, of a message that may have to go out once more; none: it never did.
+    fn kept_mail(&self, id: &MessageId) -> Result<Option<String>, StoreError>;
+
     /// Another reader of the same store, on a connection of its own.
     fn another(&self) -> Result<Box<dyn Reader>, StoreError>;
 
@@ -188,6 +191,9 @@ pub trait Reader: Send {
 
     /// Versions of a definition, newest first.
     fn versions(&self, kind: domain::DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError>;
+
+    /// What came back about mails, newest first.
+    fn reports(&self, filter: &ReportFilter, page: Page) -> Result<Vec<MailReport>, StoreError>;
 
     /// Refused calls, newest first.
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError>;
@@ -326,6 +332,8 @@ pub struct Commit {
     pub messages: Vec<domain::message::Message>,
     /// Attempts new or changed, by message and number.
     pub attempts: Vec<Attempt>,
+    /// Mails as they are about to go out, of messages that may have to go out once more. One that is kept stays as it is.
+    pub kept_mails: Vec<(MessageId, Arc<str>)>,
     /// Journeys new or changed, by id.
     pub journeys: Vec<Journey>,
     /// Tasks new or changed, by id.
@@ -346,6 +354,8 @@ pub struct Commit {
     pub definitions: Vec<DefinitionVersion>,
     /// Addresses suppressed, or lifted.
     pub suppressions: Vec<SuppressionChange>,
+    /// What came back about mails, by id; one that is kept stays as it is.
+    pub reports: Vec<MailReport>,
     /// Calls refused at the door. Their `id` is given by the store (0 here).
     pub refused: Vec<Refused>,
     /// Refused calls that were replayed or dismissed.
@@ -396,6 +406,7 @@ impl Commit {
             && self.decisions.is_empty()
             && self.messages.is_empty()
             && self.attempts.is_empty()
+            && self.kept_mails.is_empty()
             && self.journeys.is_empty()
             && self.tasks.is_empty()
             && self.tasks_done.is_empty()
@@ -406,6 +417,7 @@ impl Commit {
             && self.campaigns.is_empty()
             && self.definitions.is_empty()
             && self.suppressions.is_empty()
+            && self.reports.is_empty()
             && self.refused.is_empty()
             && self.refused_gone.is_empty()
             && self.keys.is_empty()

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::shelf::MemoryShelf;
 use store::{
     Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff,
-    Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits, JournalRow, Journey, Key, MessageCount,
-    MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered, Refused, Rewrite, RowId, Sealer, Secrets, Store,
-    StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition, TransitionFilter,
-    Webhook, WebhookCount, WebhookFilter, address_alone, is_address_alone,
+    Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits, JournalRow, Journey, Key, MailReport,
+    MessageCount, MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered, Refused, ReportFilter, Rewrite, RowId,
+    Sealer, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition,
+    TransitionFilter, UNMATCHED_KEPT, Webhook, WebhookCount, WebhookFilter, address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -54,6 +54,7 @@ struct Disk {
     journeys: Listed<Arc<str>, Journey>,
     messages: Listed<MessageId, Message>,
     attempts: HashMap<MessageId, BTreeMap<u32, Attempt>>,
+    kept_mails: HashMap<MessageId, Arc<str>>,
     decisions: Vec<Decision>,
     transitions: Vec<Transition>,
     exposures: Listed<Arc<str>, Exposure>,
@@ -63,6 +64,7 @@ struct Disk {
     suppressions: BTreeMap<String, Suppression>,
     refused: BTreeMap<u64, Refused>,
     refused_ever: u64,
+    reports: Listed<Arc<str>, MailReport>,
     keys: BTreeMap<String, Key>,
     tallies: BTreeMap<TallyKey, u64>,
     erased: Vec<ErasedName>,
@@ -144,17 +146,19 @@ impl MemoryDisk {
         let disk = self.lock();
         let mut calls: Vec<String> = disk.history.rows().chain(&disk.rows).map(|row| format!("{row:?}")).collect();
         calls.push(format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             disk.journeys.items,
             disk.tasks.items,
             disk.webhooks.items,
             disk.messages.items,
             disk.attempts,
+            disk.kept_mails,
             disk.decisions,
             disk.transitions,
             disk.exposures.items,
             disk.suppressions,
             disk.refused,
+            disk.reports.items,
             disk.erased
         ));
         calls.join("\n")
@@ -416,6 +420,9 @@ impl Disk {
             }
             self.messages.put(message.id.clone(), message);
         }
+        for (message, mail) in &commit.kept_mails {
+            self.kept_mails.entry(message.clone()).or_insert_with(|| mail.clone());
+        }
         for attempt in &commit.attempts {
             self.attempts.entry(attempt.message.clone()).or_default().insert(attempt.number, attempt.clone());
         }
@@ -432,6 +439,18 @@ impl Disk {
     }
 
     fn apply_door(&mut self, commit: &Commit) {
+        for report in commit.reports.iter() {
+            if self.reports.get(&report.id).is_none() {
+                self.reports.put(report.id.clone(), report.clone());
+            }
+        }
+        let unmatched: Vec<Arc<str>> =
+            self.reports.items.iter().filter(|it| it.message.is_none()).map(|it| it.id.clone()).collect();
+        let too_many = unmatched.len().saturating_sub(UNMATCHED_KEPT as usize);
+        let gone: HashSet<Arc<str>> = unmatched.into_iter().take(too_many).collect();
+        if !gone.is_empty() {
+            self.reports.retain(|it| it.id.clone(), |it| !gone.contains(&it.id));
+        }
         for refused in &commit.refused {
             self.refused_ever += 1;
             self.refused.insert(self.refused_ever, Refused { id: self.refused_ever, ..refused.clone() });
@@ -493,6 +512,7 @@ impl Disk {
         for message in self.messages.items.iter_mut().filter(|it| erasure.speaks_of(it.customer, it.decided_at)) {
             erased.letters += u64::from(message.written.take().is_some());
             message.detail = None;
+            self.kept_mails.remove(&message.id);
             for attempt in self.attempts.get_mut(&message.id).into_iter().flat_map(BTreeMap::values_mut) {
                 attempt.reply = None;
             }
@@ -509,6 +529,7 @@ impl Disk {
         let before = self.refused.len();
         self.refused.retain(|_, refused| !erasure.is_about(refused));
         erased.refused = (before - self.refused.len()) as u64;
+        self.reports.retain(|it| it.id.clone(), |it| !erasure.is_about_report(it));
         self.erased.clone_from(&erasure.erased);
         self.erasures += 1;
         erased
@@ -624,6 +645,10 @@ impl Reader for MemoryReader {
         Ok(disk.messages.get(id).map(|message| (message.clone(), attempts())))
     }
 
+    fn kept_mail(&self, id: &MessageId) -> Result<Option<String>, StoreError> {
+        Ok(self.0.lock().kept_mails.get(id).map(ToString::to_string))
+    }
+
     fn another(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(MemoryReader(self.0.clone())))
     }
@@ -723,6 +748,16 @@ impl Reader for MemoryReader {
         let disk = self.0.lock();
         let versions = disk.definitions.get(&(kind.word(), name.clone()));
         Ok(versions.map(|versions| versions.iter().rev().cloned().collect()).unwrap_or_default())
+    }
+
+    fn reports(&self, filter: &ReportFilter, page: Page) -> Result<Vec<MailReport>, StoreError> {
+        let disk = self.0.lock();
+        let found = newest_first(&disk.reports.items).map(|(_, it)| it).filter(|it| {
+            is_wanted(filter.id.as_ref(), Some(&it.id))
+                && is_wanted(filter.message.as_ref(), it.message.as_ref())
+                && filter.matched.is_none_or(|matched| it.message.is_some() == matched)
+        });
+        Ok(paged(found.cloned(), page))
     }
 
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
-use domain::message::{Approval, Because, Channel, Decision, Message, Outcome, Phase, Written};
+use domain::message::{Approval, Because, Channel, Decision, Message, Outcome, Phase, ReportKind, Written};
 use domain::{Call, CallKind, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Span, Timestamp, Trust};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -10,9 +10,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use store::{
     Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff, ErasedName,
-    Erasure, Exposure, HistoryLimits, JournalRow, Journey, Key, MessageFilter, Page, Prepared, ROW_CALLS, Reception,
-    RecordKey, Refused, RowId, Stage, Store, StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task,
-    TaskFilter, Transition, TransitionFilter, Webhook, WebhookFilter, WebhookProgress, WebhookState, address_alone,
+    Erasure, Exposure, HistoryLimits, JournalRow, Journey, Key, MailReport, MessageFilter, Page, Prepared, ROW_CALLS,
+    Reception, RecordKey, Refused, ReportFilter, RowId, Stage, Store, StoreError, Suppression, SuppressionChange,
+    TakenFrom, TallyKey, Task, TaskFilter, Transition, TransitionFilter, UNMATCHED_KEPT, Webhook, WebhookFilter,
+    WebhookProgress, WebhookState, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -38,6 +39,7 @@ macro_rules! store_contract {
             lists_are_filtered_by_what_is_asked
             waiting_messages_come_first_then_the_latest_outcome
             what_was_written_stays_when_a_message_changes
+            a_mail_is_kept_as_it_went_out_first
             what_changed_several_times_in_a_commit_is_as_its_last_change
             recover_brings_back_open_journeys_and_the_last_entry
             tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made
@@ -49,6 +51,7 @@ macro_rules! store_contract {
             a_suppression_holds_until_it_is_lifted
             a_revoked_key_stays_known
             tallies_add_up_and_show_the_newest_days
+            reports_are_found_by_their_message_and_the_newest_unmatched_are_kept
             refused_calls_are_numbered_and_go_when_dismissed
             old_and_too_many_refused_calls_are_forgotten
             the_calls_of_some_are_found_among_those_of_all
@@ -283,6 +286,22 @@ pub fn a_reader_at_rest_shows_what_was_committed_then(place: &dyn Place) {
     let another = store.reader().unwrap().at_rest().unwrap();
     assert_eq!(another.messages_after(0, 9).unwrap().len(), 4, "another one rests where things are now");
     assert_eq!(rest.messages_after(0, 9).unwrap().len(), 3);
+}
+
+/// Whatever is told of it later.
+pub fn a_mail_is_kept_as_it_went_out_first(place: &dyn Place) {
+    let mut store = place.open();
+    let kept = |mail: &str| vec![(message_id(1), mail.into()), (message_id(9), "of no message".into())];
+    let first = Commit { messages: vec![message(1), message(2)], kept_mails: kept("first"), ..Commit::default() };
+    store.commit(&first).unwrap();
+    store.commit(&Commit { kept_mails: kept("second"), ..Commit::default() }).unwrap();
+    let store = {
+        drop(store);
+        place.open()
+    };
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.kept_mail(&message_id(1)).unwrap().as_deref(), Some("first"));
+    assert_eq!(reader.kept_mail(&message_id(2)).unwrap(), None);
 }
 
 /// Pages together hold each row once, newest first.
@@ -959,6 +978,45 @@ fn rewritten(_: Position, call: &Call) -> Option<Call> {
     }
 }
 
+/// What came back about the mail of a message, or of none.
+fn report(number: u64, message: Option<u64>) -> MailReport {
+    MailReport {
+        id: format!("r_{number}").into(),
+        at: NOW,
+        kind: ReportKind::HardBounce,
+        message: message.map(message_id),
+        customer: message.map(customer),
+        address: message.map(|number| format!("c{number}@x.test")),
+        status: Some("5.1.1".to_owned()),
+        words: "no such user".to_owned(),
+        raw: if message.is_some() { String::new() } else { "Subject: bounced".to_owned() },
+    }
+}
+
+/// The same report twice is one; of those that nobody can match a thousand are kept.
+pub fn reports_are_found_by_their_message_and_the_newest_unmatched_are_kept(place: &dyn Place) {
+    let mut store = place.open();
+    let again = MailReport { words: "said again".to_owned(), ..report(1, Some(1)) };
+    let reports = vec![report(1, Some(1)), report(2, Some(1)), report(3, None), again];
+    store.commit(&Commit { reports, ..Commit::default() }).unwrap();
+    let find = |store: &dyn Store, filter: ReportFilter| store.reader().unwrap().reports(&filter, ALL).unwrap();
+    let of_1 = ReportFilter { message: Some(message_id(1)), ..ReportFilter::default() };
+    assert_eq!(find(&*store, of_1.clone()), [report(2, Some(1)), report(1, Some(1))]);
+    assert_eq!(find(&*store, ReportFilter { id: Some("r_3".into()), ..ReportFilter::default() }), [report(3, None)]);
+    let unmatched = ReportFilter { matched: Some(false), ..ReportFilter::default() };
+    assert_eq!(find(&*store, unmatched.clone()), [report(3, None)]);
+    let many = (10..u64::from(UNMATCHED_KEPT) + 10).map(|number| report(number, None)).collect();
+    store.commit(&Commit { reports: many, ..Commit::default() }).unwrap();
+    let store = {
+        drop(store);
+        place.open()
+    };
+    let page = Page { skip: u64::from(UNMATCHED_KEPT) - 1, limit: 10 };
+    let oldest = store.reader().unwrap().reports(&unmatched, page).unwrap();
+    assert_eq!(oldest, [report(10, None)], "the oldest is forgotten");
+    assert_eq!(find(&*store, ReportFilter { matched: Some(true), ..ReportFilter::default() }).len(), 2);
+}
+
 /// A store in which user-4 did this and that, partly sealed, and was written to.
 fn with_user_4(place: &dyn Place) -> Box<dyn Store> {
     let mut store = appended(place, 30);
@@ -992,6 +1050,7 @@ fn with_user_4(place: &dyn Place) -> Box<dyn Store> {
             },
         ],
         attempts: vec![attempt(4, 1)],
+        kept_mails: vec![(message_id(4), "To: c4@x.test\r\n\r\nHello Ana".into())],
         decisions: vec![
             Decision { detail: Some("450 later".to_owned()), ..decision(4, Outcome::Sent) },
             Decision { detail: Some("the price".to_owned()), ..decision(5, Outcome::Held) },
@@ -1002,6 +1061,7 @@ fn with_user_4(place: &dyn Place) -> Box<dyn Store> {
         transitions: vec![transition("regulars", 4), transition("regulars", 5)],
         suppressions: vec![SuppressionChange::Add(suppression("c4@x.test"))],
         refused: vec![refused_4, refused(0, NOW)],
+        reports: vec![report(4, Some(4)), report(5, Some(5)), report(6, None)],
         ..Commit::default()
     };
     store.commit(&facts).unwrap();
@@ -1062,6 +1122,7 @@ pub fn an_erased_person_leaves_no_trace_and_everybody_else_all_of_theirs(place: 
         assert_eq!((message.written, message.detail, message.outcome), (None, None, Some(Outcome::Skipped)));
         assert_eq!((attempts[0].reply.as_ref(), attempts[0].result.as_deref()), (None, Some("put_off")));
         assert_eq!(reader.refused(ALL).unwrap().len(), 1);
+        assert_eq!(reader.reports(&ReportFilter::default(), ALL).unwrap(), [report(6, None), report(5, Some(5))]);
         assert_eq!(reader.tasks(&TaskFilter::default(), ALL).unwrap(), [task(5)]);
         assert_eq!(reader.webhooks(&WebhookFilter::default(), ALL).unwrap(), [webhook(5)]);
         drop(reader);
@@ -1107,7 +1168,8 @@ pub fn describe(store: &dyn Store) -> String {
     }
     writeln!(
         seen,
-        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
+        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
+        reader.reports(&ReportFilter::default(), ALL).unwrap(),
         reader.decisions(&DecisionFilter::default(), ALL).unwrap(),
         reader.transitions(&TransitionFilter::default(), ALL).unwrap(),
         reader.messages(&MessageFilter::default(), ALL).unwrap(),
@@ -1117,7 +1179,8 @@ pub fn describe(store: &dyn Store) -> String {
     )
     .expect("a String takes everything");
     for message in reader.messages(&MessageFilter::default(), ALL).unwrap() {
-        writeln!(seen, "{:?}", reader.message(&message.id).unwrap()).expect("a String takes everything");
+        let (kept, message) = (reader.kept_mail(&message.id).unwrap(), reader.message(&message.id).unwrap());
+        writeln!(seen, "{message:?} {kept:?}").expect("a String takes everything");
     }
     for campaign in ["win-back", "reorder"].map(name) {
         let (exposures, journeys) = (reader.exposures(&campaign).unwrap(), reader.journey_counts(&campaign).unwrap());
@@ -1161,6 +1224,7 @@ pub fn one_of_everything() -> Commit {
         decisions: vec![decision(1, Outcome::Held)],
         messages: vec![Message { outcome: Some(Outcome::Held), because: Some(Because::PutOff), ..message(1) }],
         attempts: vec![attempt(1, 1), attempt(1, 2)],
+        kept_mails: vec![(message_id(1), "To: c1@x.test\r\n\r\nHello".into())],
         journeys: vec![journey(1)],
         tasks: vec![task(1)],
         tasks_done: Vec::new(),
@@ -1175,6 +1239,7 @@ pub fn one_of_everything() -> Commit {
         campaigns: vec![campaign("win-back")],
         definitions: vec![definition("regulars", 1)],
         suppressions: vec![SuppressionChange::Add(suppression("gone@x.test"))],
+        reports: vec![report(1, Some(1)), report(2, None)],
         refused: vec![refused(0, NOW)],
         refused_gone: Vec::new(),
         keys: vec![key("k1")],

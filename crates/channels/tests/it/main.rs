@@ -5,5 +5,6 @@
 mod listener;
 mod mail;
 mod outward;
+mod report;
 mod server;
 mod smtp;

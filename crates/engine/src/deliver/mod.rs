@@ -7,6 +7,7 @@ pub mod answers;
 pub mod letter;
 pub(crate) mod outbox;
 pub mod preferences;
+pub mod reports;
 pub mod webhooks;
 
 use crate::decide::address::normal_address;
@@ -17,6 +18,7 @@ use domain::message::{Because, Channel, Message, Outcome, Phase, Written};
 use domain::workspace::service;
 use domain::{Call, CallKind, CustomerId, MessageId, Span, Timestamp, Trust};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use store::{Attempt, Suppression, SuppressionChange};
 
 /// Failures of different addresses in a row after which a channel rests.
@@ -148,6 +150,11 @@ impl Engine {
     /// Records that the body of a message is about to go out. Durable before it does.
     /// Returns whether it may still go: not if the attempt is no longer the present one.
     pub fn attempt_sends_data(&mut self, id: &MessageId, number: u32, now: Timestamp) -> bool {
+        self.attempt_sends_mail(id, number, None, now)
+    }
+
+    /// As `attempt_sends_data`. `mail`: the bytes that go out, which are kept where they may have to go out once more.
+    pub fn attempt_sends_mail(&mut self, id: &MessageId, number: u32, mail: Option<Arc<str>>, now: Timestamp) -> bool {
         self.reach(now);
         let Some(message) = self.messages.get_mut(id) else { return false };
         if message.phase != Some(Phase::Started) || message.attempts != number {
@@ -155,6 +162,9 @@ impl Engine {
         }
         message.phase = Some(Phase::Data);
         let message = message.clone();
+        if let Some(mail) = mail.filter(|_| message.purpose == service()) {
+            self.pending.kept_mails.push((id.clone(), mail));
+        }
         self.pending.attempts.push(attempt_row(&message, self.clock, Phase::Data, None, None));
         self.pending.messages.push(message);
         true
@@ -185,7 +195,8 @@ impl Engine {
                 }
                 if of_recipient && message.channel == Channel::Email {
                     self.happen(self.person(message.customer), domain::call::events::EMAIL_BOUNCED, &serde_json::json!({
-                        "campaign": message.campaign, "message_id": message.id, "template": message.template, "reason": bounded(&reply),
+                        "campaign": message.campaign, "message_id": message.id, "template": message.template, "bounce": "hard",
+                        "reason": bounded(&reply),
                     }), &format!("{}:bounce", message.id));
                 }
                 self.conclude(id, Outcome::Failed, Some(Because::Rejected), Some(bounded(&reply)));

@@ -3,12 +3,12 @@
 use super::{ReportError, Who, all_pages, json};
 use crate::deliver::Order;
 use crate::state::Engine;
-use domain::message::{Because, Channel, Decision, Message, Outcome};
+use domain::message::{Because, Channel, Decision, Message, Outcome, ReportKind};
 use domain::workspace::service;
 use domain::{CustomerId, MessageId, Name, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Attempt, DecisionFilter, MessageFilter, Page, Reader, StoreError};
+use store::{Attempt, DecisionFilter, MessageFilter, Page, Reader, ReportFilter, StoreError};
 
 /// People asked about one by one; more are looked for among all messages.
 const ASKED_ONE_BY_ONE: usize = 30;
@@ -86,10 +86,27 @@ pub struct MessageReport {
     pub decisions: Vec<Decided>,
     /// Every attempt, oldest first.
     pub attempts: Vec<Attempted>,
+    /// What came back about it, oldest first.
+    pub reports: Vec<Reported>,
     /// The message itself, with what was written.
     #[serde(skip)]
     pub whole: Message,
 }
+
+/// Something that came back about a message.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Reported {
+    /// When.
+    #[serde(serialize_with = "json::at")]
+    pub time: Timestamp,
+    /// What it says.
+    pub kind: ReportKind,
+    /// The other server's words.
+    pub words: String,
+}
+
+/// Reports of one message that are shown.
+const REPORTS: u32 = 100;
 
 /// An outcome that a message reached.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -243,6 +260,13 @@ impl Engine {
         let Some((message, attempts)) = reader.message(&id)? else {
             return Err(ReportError::NoMessage(id.0.chars().take(100).collect()));
         };
+        let about = ReportFilter { message: Some(id.clone()), ..ReportFilter::default() };
+        let mut reports: Vec<Reported> = reader
+            .reports(&about, Page { skip: 0, limit: REPORTS })?
+            .into_iter()
+            .map(|report| Reported { time: report.at, kind: report.kind, words: report.words })
+            .collect();
+        reports.reverse();
         let filter = DecisionFilter { message: Some(id), ..DecisionFilter::default() };
         let mut decisions: Vec<Decided> = all_pages(10_000, |page| reader.decisions(&filter, page))?
             .into_iter()
@@ -253,6 +277,7 @@ impl Engine {
             row: self.message_row(&message),
             decisions,
             attempts: attempts.into_iter().map(Attempted::from).collect(),
+            reports,
             whole: message,
         })
     }

@@ -3,9 +3,9 @@
 use domain::message::{Decision, Message};
 use domain::{DefinitionKind, MessageId, Name};
 use store::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
-    Reader, Refused, RowId, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount,
-    WebhookFilter,
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
+    MessageFilter, Page, Reader, Refused, ReportFilter, RowId, StoreError, Tally, Task, TaskFilter, Transition,
+    TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader that has nothing.
@@ -32,6 +32,9 @@ impl Reader for NoReader {
         none()
     }
     fn message(&self, _: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
+        none()
+    }
+    fn kept_mail(&self, _: &MessageId) -> Result<Option<String>, StoreError> {
         none()
     }
     fn another(&self) -> Result<Box<dyn Reader>, StoreError> {
@@ -71,6 +74,9 @@ impl Reader for NoReader {
         none()
     }
     fn versions(&self, _: DefinitionKind, _: &Name) -> Result<Vec<DefinitionVersion>, StoreError> {
+        none()
+    }
+    fn reports(&self, _: &ReportFilter, _: Page) -> Result<Vec<MailReport>, StoreError> {
         none()
     }
     fn refused(&self, _: Page) -> Result<Vec<Refused>, StoreError> {

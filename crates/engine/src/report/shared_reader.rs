@@ -5,9 +5,9 @@ use domain::{Call, DefinitionKind, MessageId, Name, Position};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
-    Reader, Refused, RowId, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount,
-    WebhookFilter,
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
+    MessageFilter, Page, Reader, Refused, ReportFilter, RowId, StoreError, Tally, Task, TaskFilter, Transition,
+    TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
@@ -58,6 +58,9 @@ impl Reader for SharedReader {
     fn message(&self, id: &MessageId) -> Result<Option<(Message, Vec<Attempt>)>, StoreError> {
         self.turn().message(id)
     }
+    fn kept_mail(&self, id: &MessageId) -> Result<Option<String>, StoreError> {
+        self.turn().kept_mail(id)
+    }
     fn another(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.turn().another()
     }
@@ -96,6 +99,9 @@ impl Reader for SharedReader {
     }
     fn versions(&self, kind: DefinitionKind, name: &Name) -> Result<Vec<DefinitionVersion>, StoreError> {
         self.turn().versions(kind, name)
+    }
+    fn reports(&self, filter: &ReportFilter, page: Page) -> Result<Vec<MailReport>, StoreError> {
+        self.turn().reports(filter, page)
     }
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {
         self.turn().refused(page)

@@ -29,6 +29,7 @@ enum Purpose {
     Click,
     View,
     Preferences,
+    ReturnPath,
 }
 
 impl Purpose {
@@ -38,6 +39,7 @@ impl Purpose {
             Purpose::Click => b"perennial link 1: click\0",
             Purpose::View => b"perennial link 1: view\0",
             Purpose::Preferences => b"perennial link 1: preferences\0",
+            Purpose::ReturnPath => b"perennial link 1: return path\0",
         }
     }
 }
@@ -99,6 +101,25 @@ impl Signer {
         is_web.then_some((message, url))
     }
 
+    /// What stands in the return path of a message, so that what comes back is known to be about it: 52 of `a-z2-7`, since
+    /// mail servers may fold case. None for ids that are not ours.
+    pub fn return_token(&self, message: &MessageId) -> Option<String> {
+        let own = own_part(&message.0)?;
+        let mac = self.mac(Purpose::ReturnPath, own.as_bytes()).finalize().into_bytes();
+        Some(format!("{own}{}", base32(&mac[..MAC_LENGTH])))
+    }
+
+    /// The message of a return path's token; none if we did not sign it.
+    pub fn verify_return(&self, token: &str) -> Option<MessageId> {
+        let (own, mac) = token.split_at_checked(OWN_PART)?;
+        let message = MessageId(format!("m_{own}").into());
+        own_part(&message.0)?;
+        let mac = unbase32(mac).filter(|mac| mac.len() == MAC_LENGTH)?;
+        // Compares in constant time.
+        self.mac(Purpose::ReturnPath, own.as_bytes()).verify_truncated_left(&mac).ok()?;
+        Some(message)
+    }
+
     fn sign(&self, purpose: Purpose, message: &MessageId, url: &str) -> String {
         let id = message.0.as_bytes();
         // An id beyond the limit gets a length that no content has, so its token is refused.
@@ -138,6 +159,52 @@ impl Signer {
         mac.update(content);
         mac
     }
+}
+
+/// Characters of a message's id after `m_`.
+const OWN_PART: usize = 26;
+const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// What tells a message's id from others, if it is one of ours.
+fn own_part(id: &str) -> Option<&str> {
+    let own = id.strip_prefix("m_")?;
+    (own.len() == OWN_PART && own.bytes().all(|byte| LETTERS.contains(&byte))).then_some(own)
+}
+
+/// RFC 4648 § 6 in small letters, without padding.
+fn base32(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in bytes {
+        bits = (bits << 8) | u32::from(*byte);
+        count += 8;
+        while count >= 5 {
+            count -= 5;
+            text.push(char::from(LETTERS[(bits >> count & 31) as usize]));
+        }
+        bits &= (1 << count) - 1;
+    }
+    if count > 0 {
+        text.push(char::from(LETTERS[(bits << (5 - count) & 31) as usize]));
+    }
+    text
+}
+
+/// The bytes of such a text; none if another text would stand for the same bytes.
+fn unbase32(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for letter in text.bytes() {
+        let place = LETTERS.iter().position(|own| *own == letter)?;
+        bits = (bits << 5) | u32::try_from(place).ok()?;
+        count += 5;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 255).ok()?);
+        }
+        bits &= (1 << count) - 1;
+    }
+    (bits == 0 && count < 5).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -213,6 +280,28 @@ mod tests {
         for bad in ["", "=", "é", &format!("{token}="), &format!("{token}A"), &"A".repeat(1_000_000)] {
             assert_eq!(signer.verify_unsubscribe(bad), None);
         }
+    }
+
+    #[test]
+    fn a_return_path_leads_back_to_its_message_and_nobody_can_make_one_up() {
+        let ana = message("m_abcdefghijklmnopqrstuvwxy2");
+        let token = signer().return_token(&ana).unwrap();
+        assert_eq!(token.len(), 52, "with a name before it, it fits the 64 octets of an address");
+        assert!(token.bytes().all(|byte| LETTERS.contains(&byte)), "{token}");
+        assert_eq!(signer().verify_return(&token), Some(ana.clone()));
+        assert_eq!(Signer::new([8; 32]).verify_return(&token), None);
+        for index in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[index] = if bytes[index] == b'a' { b'b' } else { b'a' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(signer().verify_return(&changed), None, "{index}");
+        }
+        for bad in ["", "é", &token[..51], &format!("{token}a"), &token.to_uppercase(), &"a".repeat(1_000_000)] {
+            assert_eq!(signer().verify_return(bad), None);
+        }
+        assert_eq!(signer().return_token(&message("m_ana")), None);
+        assert_eq!(base32(b"foobar"), "mzxw6ytboi", "RFC 4648");
+        assert_eq!(unbase32("mzxw6ytboi").as_deref(), Some(&b"foobar"[..]));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod operations;
 pub mod problems;
 mod query;
 pub mod render;
+mod reports;
 pub mod schemas;
 pub mod segments;
 pub mod tasks;
@@ -52,7 +53,8 @@ pub type Shared = Arc<App>;
 /// All routes but the pages.
 pub fn router(app: Shared) -> axum::Router {
     let manage = manage::router(app.clone());
-    tracking::router().merge(letters::router()).merge(health()).with_state(app).merge(manage)
+    let reports = reports::router(app.clone());
+    tracking::router().merge(letters::router()).merge(reports).merge(health()).with_state(app).merge(manage)
 }
 
 /// All operations of `/api`: the router and the document are made of this list.
@@ -63,6 +65,7 @@ pub fn operations() -> Vec<operations::Operation> {
         .chain(dry_run::operations())
         .chain(render::operations())
         .chain(tasks::operations())
+        .chain(reports::operations())
         .chain(query::operations())
         .chain(export::operations())
         .chain(schemas::operations())

@@ -227,6 +227,9 @@ fn curl(operation: &Operation) -> String {
         line.push_str(" -H 'If-Match: \"1\"'");
     }
     match &operation.body {
+        Some((media, _)) if media.contains(&"message/rfc822") => {
+            line.push_str(" -H 'Content-Type: message/rfc822' --data-binary @bounce.eml");
+        }
         Some((media, _)) if media.contains(&"application/yaml") => {
             line.push_str(" -H 'Content-Type: application/yaml' --data-binary @segments/lapsed-regulars.yaml");
         }

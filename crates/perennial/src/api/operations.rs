@@ -105,6 +105,13 @@ impl Operation {
         self
     }
 
+    /// Takes a mail as it was received, whatever it is called.
+    #[must_use]
+    pub fn takes_mail(mut self) -> Operation {
+        self.body = Some((&["message/rfc822"], json!({ "type": "string", "contentMediaType": "message/rfc822" })));
+        self
+    }
+
     /// Takes bodies up to this size.
     #[must_use]
     pub fn takes_up_to(mut self, bytes: usize) -> Operation {

@@ -318,7 +318,7 @@ fn unpack(body: &[u8]) -> Result<Vec<u8>, Response> {
     if unpacked.len() > BODY_LIMIT { Err(too_large()) } else { Ok(unpacked) }
 }
 
-fn basic_key(headers: &HeaderMap) -> Option<String> {
+pub(super) fn basic_key(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {

@@ -1,6 +1,8 @@
 //! The command line, as `spec/cli.md` of the product says: what scripts rely on.
 
 mod backup;
+mod bounce;
+mod dkim;
 mod export;
 mod files;
 mod folder;
@@ -77,6 +79,13 @@ enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Mails that came back: bounces and complaints, from a mail server's pipe or a folder
+    Bounce(bounce::Bounce),
+    /// Keys that sign mails, and what DNS must say of them
+    Dkim {
+        #[command(subcommand)]
+        command: dkim::DkimCommand,
     },
     /// Bring in files: CSV, JSON lines or Parquet
     Import(files::Import),
@@ -413,6 +422,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
             out.answer(&json!({ "ok": true }), |print| writeln!(print, "the configuration can be used"))?;
         }
         Command::Keys { command } => keys(client(Create::Yes)?, &command, &out)?,
+        Command::Bounce(asked) => bounce::bounce(&asked, || client(Create::No), &out)?,
+        Command::Dkim { command } => dkim::dkim(command, &dir, &config, &out)?,
         Command::Import(import) => {
             let client = || client(Create::Yes);
             return files::import(&import, client, &out);

@@ -35,6 +35,7 @@ use crate::pages::links::{Link, Place};
 use crate::pages::message::{LedgerRow, MessageView};
 use crate::pages::outbox::{MessageRow, OutboxView};
 use crate::pages::outcome::{Outcome, ReasonCount, Verdict};
+use crate::pages::reports::{ReportRow, ReportsView};
 use crate::pages::segment::{DiffLine, Mark, MemberRow, Movement, OverlapRow, SegmentView, VersionRow, Way};
 use crate::pages::segments::{SegmentRow, SegmentsView};
 use crate::pages::session::Notice;
@@ -679,6 +680,28 @@ impl Views for Shop {
             found: Count::from(rows.len()),
             next: (!rows.is_empty() && filter.after.is_none()).then(|| self.words(3, "m20")),
             rows,
+        })
+    }
+
+    fn reports(&self) -> Result<ReportsView, PageError> {
+        if self.is_empty() {
+            return Ok(ReportsView::default());
+        }
+        let row = |place: usize, said: &str, tone, said_by: &str, is_ours: bool| ReportRow {
+            said: Tag::new(said, tone),
+            at: ago(3),
+            message: is_ours.then(|| Link::message("m_1", &self.words(2, "the mail it is about (5.1.1)"))),
+            customer: is_ours.then(|| self.customer_link(place)),
+            address: (!is_ours).then(|| self.words(4, "somebody@example.org")),
+            words: self.words(place, said_by),
+            beginning: if is_ours { String::new() } else { self.words(5, "From: MAILER-DAEMON@example.org") },
+        };
+        Ok(ReportsView {
+            unmatched: vec![row(1, "Something else", Tone::Plain, "Out of office: back on Monday", false)],
+            matched: vec![
+                row(2, "The address takes no mail", Tone::Rose, "550 5.1.1 no such user", true),
+                row(3, "Called spam", Tone::Rose, "abuse", true),
+            ],
         })
     }
 

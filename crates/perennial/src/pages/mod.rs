@@ -29,6 +29,7 @@ pub mod message;
 pub mod outbox;
 pub mod outcome;
 pub mod query;
+pub mod reports;
 mod routes;
 pub mod segment;
 pub mod segments;

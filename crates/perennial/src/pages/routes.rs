@@ -26,6 +26,7 @@ use super::login::{BareTroublePage, LinkPage, LoginPage, SessionsPage, Trouble, 
 use super::message::MessagePage;
 use super::outbox::OutboxPage;
 use super::query::{EXAMPLE, QueryPage, ROWS};
+use super::reports::ReportsPage;
 use super::segment::{SegmentPage, SizePart};
 use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};
@@ -74,6 +75,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/tasks", get(tasks::tasks))
         .route("/tasks/{id}/done", post(tasks::done))
         .route("/webhooks", get(webhooks))
+        .route("/reports", get(reports))
         .route("/webhooks/{id}/again", post(try_webhook))
         .route("/webhooks/endpoints/{name}/on", post(turn_on))
         .route("/sources", get(ingest))
@@ -247,6 +249,10 @@ async fn message_body(State(pages): State<Pages>, Path(id): Path<String>) -> Res
 
 async fn webhooks(State(pages): State<Pages>, visit: Visit) -> Response {
     pages.show(visit, Nav::Messages, |views| views.webhooks(), |frame, view| WebhooksPage { frame, view }).await
+}
+
+async fn reports(State(pages): State<Pages>, visit: Visit) -> Response {
+    pages.show(visit, Nav::Messages, |views| views.reports(), |frame, view| ReportsPage { frame, view }).await
 }
 
 async fn ingest(State(pages): State<Pages>, visit: Visit) -> Response {

@@ -111,6 +111,7 @@ fn addresses(what: Invented) -> Vec<String> {
         "/templates",
         "/edit/template",
         "/webhooks",
+        "/reports",
         "/sources",
         "/query",
         "/edit/segment",

@@ -14,6 +14,7 @@ use super::home::HomeView;
 use super::ingest::IngestView;
 use super::message::MessageView;
 use super::outbox::OutboxView;
+use super::reports::ReportsView;
 use super::segment::SegmentView;
 use super::segments::SegmentsView;
 use super::session::Notice;
@@ -84,6 +85,8 @@ pub trait Views: Send + Sync + 'static {
     fn tasks(&self, owner: &str) -> Result<TasksView, PageError>;
     /// What other systems were told.
     fn webhooks(&self) -> Result<WebhooksView, PageError>;
+    /// What came back about mails.
+    fn reports(&self) -> Result<ReportsView, PageError>;
     /// What came in.
     fn ingest(&self) -> Result<IngestView, PageError>;
     /// What the editor starts with; without a name, an example.

@@ -14,7 +14,7 @@ use domain::message::{Because, Channel};
 use domain::workspace::{Sender, service};
 use engine::Engine;
 use engine::deliver::Order;
-use engine::report::messages::{Attempted, Decided, MessageReport, Messages, MessagesAsked};
+use engine::report::messages::{Attempted, Decided, MessageReport, Messages, MessagesAsked, Reported};
 
 /// Messages on a page.
 const ROWS: u32 = 30;
@@ -226,6 +226,7 @@ fn ledger_rows(report: &MessageReport) -> Vec<LedgerRow> {
     for attempt in &report.attempts {
         rows.extend(attempt_rows(attempt));
     }
+    rows.extend(report.reports.iter().map(|reported| (reported.time, 4, reported_row(reported))));
     rows.extend(report.decisions.iter().map(|decided| (decided.time, 3, decided_row(decided))));
     rows.sort_by_key(|(at, rank, _)| (*at, *rank));
     rows.into_iter().map(|(_, _, row)| row).collect()
@@ -255,6 +256,17 @@ fn attempt_rows(attempt: &Attempted) -> Vec<(domain::Timestamp, u8, LedgerRow)> 
         rows.push((ended, 2, row(ended, phase, attempt.reply.clone().unwrap_or_default(), tone)));
     }
     rows
+}
+
+fn reported_row(reported: &Reported) -> LedgerRow {
+    let (phase, tone) = super::reports::words_of(reported.kind);
+    LedgerRow {
+        at: reported.time.as_jiff(),
+        attempt: None,
+        phase: phase.to_owned(),
+        detail: reported.words.clone(),
+        tone,
+    }
 }
 
 fn decided_row(decided: &Decided) -> LedgerRow {

@@ -17,6 +17,7 @@ mod house;
 mod ingest;
 mod messages;
 mod pulse;
+mod reports;
 mod seen;
 mod segments;
 mod sizes;
@@ -48,6 +49,7 @@ use crate::pages::home::HomeView;
 use crate::pages::ingest::IngestView;
 use crate::pages::message::MessageView;
 use crate::pages::outbox::OutboxView;
+use crate::pages::reports::ReportsView;
 use crate::pages::segment::SegmentView;
 use crate::pages::segments::SegmentsView;
 use crate::pages::session::Notice;
@@ -297,6 +299,10 @@ impl<H: House> Views for EngineViews<H> {
 
     fn tasks(&self, owner: &str) -> Result<TasksView, PageError> {
         self.tasks_view(owner)
+    }
+
+    fn reports(&self) -> Result<ReportsView, PageError> {
+        self.reports_view()
     }
 
     fn webhooks(&self) -> Result<WebhooksView, PageError> {

@@ -102,6 +102,36 @@ fn exit_statuses_tell_no_from_wrong_from_impossible() {
 }
 
 #[test]
+fn a_key_that_signs_mails_is_made_once_and_told_as_the_record_to_publish() {
+    let desk = Desk::new();
+    let make = ["dkim", "new", "tea.example", "--selector", "s1", "--kind", "ed25519"];
+    let made = desk.json(&make);
+    assert_eq!(made["name"], "s1._domainkey.tea.example");
+    assert!(made["value"].as_str().unwrap().starts_with("v=DKIM1; k=ed25519; p="), "{made}");
+    let file = made["key_file"].as_str().unwrap();
+    assert!(std::fs::read_to_string(file).unwrap().starts_with("-----BEGIN PRIVATE KEY-----\n"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let again = desk.run(&make);
+    assert_eq!(again.status, 2);
+    assert!(again.err.contains("choose another selector"), "{again:?}");
+    for wrong in [["dkim", "new", "tea", "--selector", "s1"], ["dkim", "new", "tea.example", "--selector", "s;1"]] {
+        assert_eq!(desk.run(&wrong).status, 2, "{wrong:?}");
+    }
+    let key =
+        |file: &str| format!("[[email.dkim]]\ndomain = \"tea.example\"\nselector = \"s1\"\nkey_file = {file:?}\n");
+    desk.file("perennial.toml", &format!("[email]\nsend = \"smtp\"\n{}", key(file)));
+    assert_eq!(desk.json(&["dkim", "records"])[0]["value"], made["value"]);
+    desk.file("no-key.pem", "no key");
+    desk.file("perennial.toml", &format!("[email]\nsend = \"smtp\"\n{}", key("no-key.pem")));
+    let checked = desk.run(&["config", "check"]);
+    assert!(checked.status != 0 && checked.err.contains("no-key.pem: there is no private key"), "{checked:?}");
+}
+
+#[test]
 fn with_json_there_is_one_document_on_standard_output_even_when_it_fails() {
     let desk = Desk::new();
     let ran = desk.run(&["--json", "segments", "list"]);

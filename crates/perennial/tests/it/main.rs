@@ -19,6 +19,7 @@ mod overlap;
 mod plays;
 mod process;
 mod query;
+mod reports;
 mod restart;
 mod retail;
 mod scenarios;

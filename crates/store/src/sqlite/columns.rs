@@ -3,8 +3,8 @@
 use super::words::{Columns, Names};
 use crate::journal::StoredRow;
 use crate::{
-    Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MessageCount, RecordKey, Refused,
-    RowId, Suppression, Tally, TallyKey, Task, Transition, Webhook, WebhookCount, WebhookProgress,
+    Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MailReport, MessageCount,
+    RecordKey, Refused, RowId, Suppression, Tally, TallyKey, Task, Transition, Webhook, WebhookCount, WebhookProgress,
 };
 use domain::message::{Approval, Decision, Message, Written};
 use domain::{CustomerId, MessageId, Position, Timestamp};
@@ -286,6 +286,21 @@ pub(super) fn exposure(columns: &mut Columns<'_, '_>) -> Result<Exposure> {
 pub(super) const SUPPRESSION: &str = "address, at_ms, reason";
 pub(super) fn suppression(columns: &mut Columns<'_, '_>) -> Result<Suppression> {
     Ok(Suppression { address: columns.take()?, at: columns.instant()?, reason: columns.take()? })
+}
+
+pub(super) const REPORT: &str = "id, at_ms, kind, message, customer, address, status, words, raw";
+pub(super) fn report(columns: &mut Columns<'_, '_>) -> Result<MailReport> {
+    Ok(MailReport {
+        id: columns.take()?,
+        at: columns.instant()?,
+        kind: columns.word()?,
+        message: columns.take::<Option<Arc<str>>>()?.map(MessageId),
+        customer: columns.take::<Option<u32>>()?.map(CustomerId),
+        address: columns.take()?,
+        status: columns.take()?,
+        words: columns.take()?,
+        raw: columns.take()?,
+    })
 }
 
 pub(super) const REFUSED: &str = "id, at_ms, source, trust, reason, message, raw";

@@ -5,7 +5,7 @@
 //! start removes, one after it leaves old files that the next start removes. Deleted content is overwritten with zeros
 //! (`secure_delete`); last the log is emptied, which holds pages as they were, and is made up for if a reader is in the way.
 
-use super::columns::{STORED_ROW, stored_row};
+use super::columns::{self, STORED_ROW, stored_row, visit_all};
 use super::directory::{check_room, make, sync_directory};
 use super::error::Told;
 use super::history::{check_directory, history_in, insert, list, part_name};
@@ -59,6 +59,7 @@ impl SqliteStore {
             erased.letters += empty_facts(&transaction, customer.0, until.0)?;
         }
         erased.refused = forget_refused(&transaction, erasure)?;
+        forget_reports(&transaction, erasure)?;
         put_names(&transaction, &erasure.erased)?;
         transaction.execute("UPDATE erasures SET count = count + 1, unscrubbed = 1", [])?;
         transaction.commit()?;
@@ -193,6 +194,8 @@ fn empty_facts(connection: &Connection, customer: u32, until_ms: i64) -> SqlResu
         (SELECT number FROM messages WHERE customer = ?1 AND decided_at_ms <= ?2)";
     let letters = connection.execute(letters, params![customer, until_ms])?;
     for sql in [
+        "DELETE FROM kept_mails WHERE message IN
+             (SELECT number FROM messages WHERE customer = ?1 AND decided_at_ms <= ?2)",
         "UPDATE attempts SET reply = NULL WHERE message IN
              (SELECT id FROM messages WHERE customer = ?1 AND decided_at_ms <= ?2)",
         "UPDATE messages SET detail = NULL WHERE customer = ?1 AND decided_at_ms <= ?2",
@@ -232,6 +235,20 @@ fn forget_refused(connection: &Connection, erasure: &Erasure) -> SqlResult<u64> 
         connection.execute("DELETE FROM refused WHERE id = ?1", [id])?;
     }
     Ok(gone.len() as u64)
+}
+
+fn forget_reports(connection: &Connection, erasure: &Erasure) -> SqlResult<()> {
+    let sql = format!("SELECT {} FROM reports", columns::REPORT);
+    let mut gone = Vec::new();
+    visit_all(connection, &sql, [], columns::report, |report| {
+        if erasure.is_about_report(&report) {
+            gone.push(report.id);
+        }
+    })?;
+    for id in gone {
+        connection.execute("DELETE FROM reports WHERE id = ?1", [&*id])?;
+    }
+    Ok(())
 }
 
 fn put_names(connection: &Connection, names: &[ErasedName]) -> SqlResult<()> {

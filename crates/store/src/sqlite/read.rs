@@ -6,9 +6,9 @@ use super::history::{self, history_in};
 use crate::history::{OpenFile, Placed, Reads, damaged_file};
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MessageCount, MessageFilter, Page,
-    Reader, Refused, RowId, Stage, StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook,
-    WebhookCount, WebhookFilter,
+    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
+    MessageFilter, Page, Reader, Refused, ReportFilter, RowId, Stage, StoreError, Tally, Task, TaskFilter, Transition,
+    TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 use domain::message::{Decision, Message};
 use domain::{Call, DefinitionKind, MessageId, Name, Position};
@@ -293,6 +293,11 @@ impl Reader for SqliteReader {
         self.told(found)
     }
 
+    fn kept_mail(&self, id: &MessageId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT mail FROM kept_mails JOIN messages ON messages.number = kept_mails.message WHERE id = ?1";
+        self.told(read_all(&self.connection, sql, [&*id.0], |columns| columns.take()).map(|mut mails| mails.pop()))
+    }
+
     fn another(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(super::open_reader(&self.dir)?))
     }
@@ -391,6 +396,17 @@ impl Reader for SqliteReader {
             columns::DEFINITION
         );
         self.told(read_all(&self.connection, &sql, params![kind.word(), name.as_str()], columns::definition))
+    }
+
+    fn reports(&self, filter: &ReportFilter, page: Page) -> Result<Vec<MailReport>, StoreError> {
+        let mut select = Select::new(columns::REPORT, "reports");
+        select.only("id", filter.id.as_ref().map(ToString::to_string));
+        select.only("message", filter.message.as_ref().map(|message| message.0.to_string()));
+        if let Some(matched) = filter.matched {
+            select.only_where(if matched { "message IS NOT NULL" } else { "message IS NULL" });
+        }
+        let (sql, params) = select.page("number DESC", page);
+        self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::report))
     }
 
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {

@@ -1,7 +1,7 @@
 //! Words of the domain in columns, and columns read in their order.
 
 use crate::{Arm, Reception, Stage, WebhookState};
-use domain::message::{Because, Channel, Outcome, Phase};
+use domain::message::{Because, Channel, Outcome, Phase, ReportKind};
 use domain::{DefinitionKind, Name, Timestamp, Trust};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
@@ -19,7 +19,19 @@ macro_rules! found_by_the_domain {
     })+ };
 }
 
-found_by_the_domain!(Because, Channel, DefinitionKind, Outcome, Phase, Stage, Arm, Reception, Trust, WebhookState);
+found_by_the_domain!(
+    Because,
+    Channel,
+    DefinitionKind,
+    Outcome,
+    Phase,
+    ReportKind,
+    Stage,
+    Arm,
+    Reception,
+    Trust,
+    WebhookState
+);
 
 /// Names met so far, so that a million rows share one allocation for each.
 #[derive(Default)]

@@ -2,12 +2,12 @@
 
 use crate::journal::RowWriter;
 use crate::{
-    Attempt, CampaignFacts, Commit, DefinitionVersion, EndpointChange, EndpointOff, Exposure, Journey, Key, ROW_CALLS,
-    Refused, RowId, StoreError, SuppressionChange, TallyKey, Task, Transition, Webhook, WebhookProgress,
-    is_address_alone,
+    Attempt, CampaignFacts, Commit, DefinitionVersion, EndpointChange, EndpointOff, Exposure, Journey, Key, MailReport,
+    ROW_CALLS, Refused, RowId, StoreError, SuppressionChange, TallyKey, Task, Transition, UNMATCHED_KEPT, Webhook,
+    WebhookProgress, is_address_alone,
 };
 use domain::message::{Decision, Message, Written};
-use domain::{Position, Span, Timestamp};
+use domain::{MessageId, Position, Span, Timestamp};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     add_decisions(connection, &commit.decisions)?;
     put_messages(connection, &commit.messages)?;
     put_attempts(connection, &commit.attempts)?;
+    put_kept_mails(connection, &commit.kept_mails)?;
     put_journeys(connection, &commit.journeys)?;
     put_tasks(connection, commit)?;
     add_webhooks(connection, &commit.webhooks)?;
@@ -51,6 +52,7 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     put_campaigns(connection, &commit.campaigns)?;
     add_definitions(connection, &commit.definitions)?;
     change_suppressions(connection, &commit.suppressions)?;
+    add_reports(connection, &commit.reports)?;
     add_refused(connection, &commit.refused, commit.clock)?;
     remove_refused(connection, &commit.refused_gone)?;
     put_keys(connection, &commit.keys)?;
@@ -187,6 +189,17 @@ fn put_attempts(connection: &Connection, attempts: &[Attempt]) -> rusqlite::Resu
     for attempt in attempts {
         let Attempt { message, number, started_at, phase, ended_at, result, reply } = attempt;
         put.execute(params![&*message.0, number, started_at.0, phase.word(), millis(*ended_at), result, reply])?;
+    }
+    Ok(())
+}
+
+fn put_kept_mails(connection: &Connection, mails: &[(MessageId, Arc<str>)]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO kept_mails (message, mail) SELECT number, ?2 FROM messages WHERE id = ?1
+         ON CONFLICT (message) DO NOTHING",
+    )?;
+    for (message, mail) in mails {
+        put.execute(params![&*message.0, &**mail])?;
     }
     Ok(())
 }
@@ -388,6 +401,27 @@ fn change_suppressions(connection: &Connection, changes: &[SuppressionChange]) -
             }
         }
     }
+    Ok(())
+}
+
+fn add_reports(connection: &Connection, reports: &[MailReport]) -> rusqlite::Result<()> {
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let mut add = connection.prepare_cached(
+        "INSERT INTO reports (id, at_ms, kind, message, customer, address, status, words, raw)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
+    )?;
+    for report in reports {
+        let MailReport { id, at, kind, message, customer, address, status, words, raw } = report;
+        let (message, customer) = (message.as_ref().map(|id| &*id.0), customer.map(|id| id.0));
+        add.execute(params![&**id, at.0, kind.word(), message, customer, address, status, words, raw])?;
+    }
+    let mut forget = connection.prepare_cached(
+        "DELETE FROM reports WHERE message IS NULL AND number <=
+             (SELECT number FROM reports WHERE message IS NULL ORDER BY number DESC LIMIT 1 OFFSET ?1)",
+    )?;
+    forget.execute([UNMATCHED_KEPT])?;
     Ok(())
 }
 

@@ -545,6 +545,26 @@ fn about_the_rest() -> Vec<Shape> {
     };
     vec![
         (
+            "MailReport",
+            object(
+                "What came back about a mail.",
+                [
+                    ("report", text()),
+                    ("time", instant()),
+                    (
+                        "kind",
+                        word_of(&domain::message::ReportKind::ALL.iter().map(|kind| kind.word()).collect::<Vec<_>>()),
+                    ),
+                    ("message", maybe_text()),
+                    ("customer", maybe_text()),
+                    ("address", maybe_text()),
+                    ("status", maybe_text()),
+                    ("words", text()),
+                ],
+                [("known", flag())],
+            ),
+        ),
+        (
             "Problem",
             object(
                 "Why a request was not answered (RFC 9457).",
