@@ -158,7 +158,7 @@ impl Messenger {
     }
 
     fn read(&self, answer: &Answer) -> Delivered {
-        let reply = Reply::new(answer.status, &words_of(answer));
+        let reply = Reply { retry_after: answer.retry_after, ..Reply::new(answer.status, &words_of(answer)) };
         let is_about_us = matches!(self, Messenger::Twilio { .. }) && matches!(answer.status, 401 | 403 | 404);
         match answer.status {
             200..300 => Delivered::Sent { reply },

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::outward::RetryAfter;
+
 /// Longest text kept of a server's reply, in characters.
 const MAX_REPLY_CHARS: usize = 500;
 
@@ -91,13 +93,15 @@ pub struct Reply {
     pub enhanced: Option<EnhancedCode>,
     /// The text with its enhanced code: at most 500 characters, no control characters.
     pub text: String,
+    /// When the provider wants to be asked again, where it says so: by HTTP only.
+    pub retry_after: Option<RetryAfter>,
 }
 
 impl Reply {
     pub(crate) fn new(code: u16, text: &str) -> Reply {
         let without_controls = |c: char| if c.is_control() { ' ' } else { c };
         let text: String = text.chars().map(without_controls).take(MAX_REPLY_CHARS).collect();
-        Reply { code, enhanced: EnhancedCode::leading(code, &text), text }
+        Reply { code, enhanced: EnhancedCode::leading(code, &text), text, retry_after: None }
     }
 
     /// Asks whether the server says that it closes the connection.

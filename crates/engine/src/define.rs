@@ -184,6 +184,9 @@ impl Engine {
         for journey in recovered.journeys {
             self.restore_journey(journey);
         }
+        for (channel, since) in recovered.first_sent {
+            self.outbox.began(channel, since);
+        }
         self.restore_webhooks(recovered.webhooks, recovered.endpoints_off);
         for message in recovered.messages {
             #[cfg(feature = "planted-bugs")]

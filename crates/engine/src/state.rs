@@ -4,6 +4,7 @@
 use crate::decide::limits::Mark;
 use crate::decide::prepared::Prepared;
 use crate::dedupe::Seen;
+use crate::deliver::pace::Limits;
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
 use crate::report::door::Quarantined;
@@ -37,6 +38,8 @@ pub struct Options {
     /// Whether marketing mail that lacks what the law asks of it (a postal address, a link to unsubscribe) is refused: where
     /// mail really goes out.
     pub keeps_the_law: bool,
+    /// How fast channels may be; those that are not here have no limits.
+    pub limits: BTreeMap<Channel, Limits>,
     /// A bug that the simulation plants to test its oracles.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<PlantedBug>,
@@ -49,9 +52,21 @@ impl Default for Options {
             real_channels: BTreeSet::new(),
             endpoints: Endpoints::default(),
             keeps_the_law: false,
+            limits: BTreeMap::new(),
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
+    }
+}
+
+/// What holds for channels of which nothing is said.
+static UNLIMITED: Limits =
+    Limits { places: None, per_minute: None, domain_per_minute: None, domains: BTreeMap::new(), warm_up: Vec::new() };
+
+impl Options {
+    /// How fast a channel may be.
+    pub(crate) fn limits(&self, channel: Channel) -> &Limits {
+        self.limits.get(&channel).unwrap_or(&UNLIMITED)
     }
 }
 

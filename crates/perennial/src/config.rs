@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use domain::Name;
 use domain::message::Channel;
+use engine::deliver::pace::Limits;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -81,6 +82,12 @@ pub struct Provider {
     /// Variable of the environment that holds them, separated by spaces.
     #[serde(default)]
     pub secrets_env: String,
+    /// Most messages a minute; 0: no limit.
+    #[serde(default)]
+    pub per_minute: u32,
+    /// Most messages on the first day of sending, the second …
+    #[serde(default)]
+    pub warm_up: Vec<u32>,
     /// Twilio: the account, `AC…`.
     #[serde(default)]
     pub account: String,
@@ -99,6 +106,11 @@ impl Provider {
     /// All secrets, wherever they are. `place`: the section, for errors.
     pub fn secrets(&self, place: &str) -> anyhow::Result<Vec<String>> {
         read_secrets(place, "secrets", &self.secrets, &self.secrets_file, &self.secrets_env)
+    }
+
+    /// How fast messages may be.
+    pub fn limits(&self) -> Limits {
+        Limits { per_minute: some(self.per_minute), warm_up: self.warm_up.clone(), ..Limits::default() }
     }
 
     /// The account's token.
@@ -268,10 +280,39 @@ pub struct Email {
     pub user: String,
     /// File that holds the password.
     pub password_file: PathBuf,
+    /// Connections at a time, 1 to 20.
+    pub connections: usize,
+    /// Most mails a minute; 0: no limit.
+    pub per_minute: u32,
+    /// Most mails a minute to one receiving domain; 0: no limit.
+    pub domain_per_minute: u32,
+    /// Other limits for some domains.
+    pub domains: BTreeMap<String, u32>,
+    /// Most mails on the first day of sending, the second …
+    pub warm_up: Vec<u32>,
     /// Where bounces go, with a token after a `+`; empty: to the sender.
     pub bounce_address: String,
     /// Keys that sign mails.
     pub dkim: Vec<Dkim>,
+}
+
+impl Email {
+    /// How fast mail may be.
+    pub fn limits(&self) -> Limits {
+        let domain = |(domain, limit): (&String, &u32)| (domain.to_ascii_lowercase(), *limit);
+        Limits {
+            places: Some(self.connections.clamp(1, crate::runtime::IN_FLIGHT)),
+            per_minute: some(self.per_minute),
+            domain_per_minute: some(self.domain_per_minute),
+            domains: self.domains.iter().map(domain).collect(),
+            warm_up: self.warm_up.clone(),
+        }
+    }
+}
+
+/// A limit, where 0 says that there is none.
+fn some(limit: u32) -> Option<u32> {
+    (limit > 0).then_some(limit)
 }
 
 /// A key that signs the mails of a domain.

@@ -2,6 +2,7 @@
 
 use crate::config::{Dkim, Email, Tls};
 use crate::runtime::Handle;
+use crate::webhooks::wait_of;
 use anyhow::{Context, bail};
 use channels::{
     Delivered, DkimKey, DkimSigner, EmailAddress, Envelope, ExtraHeader, HeaderText, LinkUrl, Login, Mail, MailId,
@@ -83,6 +84,7 @@ fn smtp(email: &Email) -> anyhow::Result<Smtp> {
         Tls::Implicit => channels::Tls::Implicit,
     };
     let mut settings = SmtpSettings::new(email.host.clone(), email.port, tls);
+    settings.connections = email.connections;
     if !email.user.is_empty() {
         if email.password_file.as_os_str().is_empty() {
             bail!("`email.user` is set but `email.password_file` is not");
@@ -169,7 +171,12 @@ pub(crate) fn end_of(delivered: Delivered) -> End {
         Delivered::Sent { reply } => End::Sent { reply: reply.text },
         Delivered::PutOff { phase, trouble } => {
             let unreachable = phase <= Phase::MailFrom || matches!(trouble, Trouble::Connection(_));
-            End::PutOff { reply: trouble.to_string(), unreachable }
+            let asked = match &trouble {
+                Trouble::Reply(reply) => reply.retry_after,
+                Trouble::Connection(_) => None,
+            };
+            let retry_after = asked.map(|asked| wait_of(asked, jiff::Timestamp::now().as_second()));
+            End::PutOff { reply: trouble.to_string(), unreachable, retry_after }
         }
         Delivered::Rejected { reply, of_recipient, .. } => {
             let words = match reply.enhanced {
@@ -185,7 +192,7 @@ pub(crate) fn end_of(delivered: Delivered) -> End {
 }
 
 fn later(reply: &str) -> End {
-    End::PutOff { reply: reply.to_owned(), unreachable: false }
+    End::PutOff { reply: reply.to_owned(), unreachable: false, retry_after: None }
 }
 
 /// Writes the mail of an order, not signed yet: the same bytes at every attempt, as long as nothing is changed that it is

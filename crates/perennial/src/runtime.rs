@@ -225,12 +225,12 @@ impl Health {
     }
 
     /// How many messages may set out on a channel now. Each has its own places: a provider that hangs holds up no mail.
-    pub(crate) fn places(&self, channel: Channel) -> usize {
+    pub(crate) fn places(&self, channel: Channel, all: usize) -> usize {
         if !self.may_set_out() {
             return 0;
         }
         let taken = self.on_their_way().values().filter(|taken| **taken == channel).count();
-        IN_FLIGHT.saturating_sub(taken)
+        all.min(IN_FLIGHT).saturating_sub(taken)
     }
 
     /// A commit is durable.

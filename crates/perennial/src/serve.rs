@@ -73,6 +73,7 @@ impl Open {
         options.endpoints = Endpoints::Only(config.endpoint_names()?);
         options.real_channels = ways::channels(config);
         options.keeps_the_law = options.real_channels.contains(&Channel::Email);
+        options.limits = ways::limits(config);
         let sending = match serving.filter(|_| ways::lead_out(config)) {
             Some(runtime) => Some((runtime.clone(), Ways::open(config)?)),
             None => None,

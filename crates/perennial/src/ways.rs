@@ -6,6 +6,7 @@ use crate::{post, texts, webhooks};
 use channels::Messenger;
 use channels::outward::Outward;
 use domain::message::Channel;
+use engine::deliver::pace::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,6 +14,12 @@ use std::sync::Arc;
 pub(crate) fn channels(config: &Config) -> BTreeSet<Channel> {
     let mail = (config.email.send == Send::Smtp).then_some(Channel::Email);
     mail.into_iter().chain(config.messages.providers().map(|(channel, _)| channel)).collect()
+}
+
+/// How fast each of them may be.
+pub(crate) fn limits(config: &Config) -> BTreeMap<Channel, Limits> {
+    let texts = config.messages.providers().map(|(channel, provider)| (channel, provider.limits()));
+    texts.chain([(Channel::Email, config.email.limits())]).collect()
 }
 
 /// Whether anything leaves this machine.

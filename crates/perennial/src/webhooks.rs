@@ -92,7 +92,7 @@ async fn tell(endpoints: &Endpoints, handle: &Handle, errand: &Errand) -> Option
 }
 
 /// How long until it wants to be asked again; a date that has passed is now.
-fn wait_of(asked: RetryAfter, now_s: i64) -> Span {
+pub(crate) fn wait_of(asked: RetryAfter, now_s: i64) -> Span {
     match asked {
         RetryAfter::Seconds(seconds) => Span(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000)),
         RetryAfter::At(at) => Timestamp(at).since(Timestamp(now_s.saturating_mul(1_000))).max(Span(0)),

@@ -2,7 +2,7 @@
 //! what came of it to the committer, in groups.
 
 use crate::committer::{Committer, Group, answer};
-use crate::runtime::{Appends, Clock, Done, Drive, Driver, Health, Job, JobError, Outgoing, read, write};
+use crate::runtime::{Appends, Clock, Done, Drive, Driver, Health, IN_FLIGHT, Job, JobError, Outgoing, read, write};
 use crate::snapshot::Snapshots;
 use domain::message::Channel;
 use engine::{Engine, Options};
@@ -168,7 +168,8 @@ impl Loop {
 
     /// How many messages may set out on a channel, those counted that set out with the commit under way.
     fn places(&self, channel: Channel) -> usize {
-        self.health.places(channel).saturating_sub(self.ordered.get(&channel).copied().unwrap_or(0))
+        let all = self.options.limits.get(&channel).and_then(|limits| limits.places).unwrap_or(IN_FLIGHT);
+        self.health.places(channel, all).saturating_sub(self.ordered.get(&channel).copied().unwrap_or(0))
     }
 
     /// Works on jobs and everything due while the commit before becomes durable, and hands over what came of it.

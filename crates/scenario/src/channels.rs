@@ -42,7 +42,9 @@ impl Answer {
     pub fn end(self) -> End {
         match self {
             Answer::Accept => End::Sent { reply: "250 2.0.0 accepted".to_owned() },
-            Answer::PutOff => End::PutOff { reply: "451 4.7.1 try again later".to_owned(), unreachable: false },
+            Answer::PutOff => {
+                End::PutOff { reply: "451 4.7.1 try again later".to_owned(), unreachable: false, retry_after: None }
+            }
             Answer::Refuse => End::Rejected { reply: "550 5.1.1 no such mailbox".to_owned(), of_recipient: true },
             Answer::NoReply => End::NoReply { detail: "the connection broke after the final dot".to_owned() },
         }

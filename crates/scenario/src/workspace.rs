@@ -7,6 +7,7 @@ use crate::channels::Channels;
 use domain::call::{Source, Trust};
 use domain::message::{Channel, Decision, Message};
 use domain::{CustomerId, Timestamp};
+use engine::deliver::pace::Limits;
 use engine::ingest::{Door, DoorOptions, Endpoint};
 use engine::{Endpoints, Engine, Opened, Options, Receipt};
 use serde_json::Value;
@@ -110,6 +111,12 @@ impl Workspace {
         workspace.start()?;
         workspace.move_to(now)?;
         Ok(workspace)
+    }
+
+    /// How fast a channel may be, from the next restart on as well.
+    pub fn set_limits(&mut self, channel: Channel, limits: Limits) -> Result<(), Stuck> {
+        self.options.limits.insert(channel, limits);
+        self.restart().map(drop)
     }
 
     /// What the clock shows.

@@ -15,6 +15,7 @@ pub use facts::*;
 pub use history::{HistoryFile, HistoryLimits, Prepared, TakenFrom};
 pub use shelf::{Shelf, Shelved};
 
+use domain::message::Channel;
 use domain::{Call, MessageId, Name, Span, Timestamp};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -303,6 +304,8 @@ pub struct Recovered {
     pub webhooks: Vec<Webhook>,
     /// Endpoints that are told nothing, by name.
     pub endpoints_off: Vec<EndpointOff>,
+    /// When the first message went on a channel.
+    pub first_sent: Vec<(Channel, Timestamp)>,
     /// Keys, revoked ones too.
     pub keys: Vec<Key>,
     /// Names that were erased, by number.
@@ -352,6 +355,8 @@ pub struct Commit {
     pub campaigns: Vec<CampaignFacts>,
     /// New versions of definitions; one without value deletes. A version that exists is an error.
     pub definitions: Vec<DefinitionVersion>,
+    /// When the first message went on a channel; one that is known stays as it is.
+    pub first_sent: Vec<(Channel, Timestamp)>,
     /// Addresses suppressed, or lifted.
     pub suppressions: Vec<SuppressionChange>,
     /// What came back about mails, by id; one that is kept stays as it is.
@@ -416,6 +421,7 @@ impl Commit {
             && self.exposures.is_empty()
             && self.campaigns.is_empty()
             && self.definitions.is_empty()
+            && self.first_sent.is_empty()
             && self.suppressions.is_empty()
             && self.reports.is_empty()
             && self.refused.is_empty()

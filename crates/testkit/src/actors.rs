@@ -10,6 +10,7 @@ use domain::definition::read_text;
 use domain::message::Channel;
 use domain::{Name, Span, Timestamp};
 use engine::define::{Change, DefineError};
+use engine::deliver::pace::Limits;
 use engine::deliver::webhooks::Heard;
 use engine::segment::lanes::LaneLimits;
 use engine::segment::why::Why;
@@ -200,6 +201,11 @@ impl Shop {
     /// Every telling of a webhook so far.
     pub fn tellings(&self) -> Vec<Telling> {
         self.0.borrow().workspace.channels.tellings().to_vec()
+    }
+
+    /// How fast mail may be; takes a restart.
+    pub fn mail_is_limited(&self, limits: Limits) {
+        self.0.borrow_mut().workspace.set_limits(Channel::Email, limits).expect("it starts again");
     }
 
     /// From now on nothing is handed to the channels: what is let through waits.

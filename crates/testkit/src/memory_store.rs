@@ -4,7 +4,7 @@
 //! what is in it, not what is there already: a simulation makes thousands.
 
 use crate::memory_history::MemoryHistory;
-use domain::message::{Decision, Message, Outcome};
+use domain::message::{Channel, Decision, Message, Outcome};
 use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,6 +65,7 @@ struct Disk {
     refused: BTreeMap<u64, Refused>,
     refused_ever: u64,
     reports: Listed<Arc<str>, MailReport>,
+    first_sent: BTreeMap<Channel, Timestamp>,
     keys: BTreeMap<String, Key>,
     tallies: BTreeMap<TallyKey, u64>,
     erased: Vec<ErasedName>,
@@ -426,6 +427,9 @@ impl Disk {
         for attempt in &commit.attempts {
             self.attempts.entry(attempt.message.clone()).or_default().insert(attempt.number, attempt.clone());
         }
+        for (channel, at) in &commit.first_sent {
+            self.first_sent.entry(*channel).or_insert(*at);
+        }
         for change in &commit.suppressions {
             match change {
                 SuppressionChange::Add(suppression) => {
@@ -494,6 +498,7 @@ impl Disk {
                 .map(|webhook| Webhook { body: String::new(), ..webhook.clone() })
                 .collect(),
             endpoints_off: self.endpoints_off.values().cloned().collect(),
+            first_sent: self.first_sent.iter().map(|(channel, at)| (*channel, *at)).collect(),
             keys: self.keys.values().cloned().collect(),
             erased: self.erased.clone(),
             erasures: self.erasures,

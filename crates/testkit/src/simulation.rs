@@ -561,7 +561,11 @@ impl Simulation {
                 && let Some(worker) = process.workers.iter_mut().find(|worker| worker.number == number)
             {
                 // Its record is not durable, as far as we know: the body does not go.
-                worker.stage = Stage::Ended(End::PutOff { reply: "not recorded".to_owned(), unreachable: false });
+                worker.stage = Stage::Ended(End::PutOff {
+                    reply: "not recorded".to_owned(),
+                    unreachable: false,
+                    retry_after: None,
+                });
             }
         }
         if process.store.recover().is_err() {
@@ -685,8 +689,11 @@ impl Simulation {
                 }
                 Done::MayGo(number, may) => {
                     if let Some(worker) = process.workers.iter_mut().find(|worker| worker.number == *number) {
-                        let refused =
-                            End::PutOff { reply: "no longer the present attempt".to_owned(), unreachable: false };
+                        let refused = End::PutOff {
+                            reply: "no longer the present attempt".to_owned(),
+                            unreachable: false,
+                            retry_after: None,
+                        };
                         worker.stage = if *may { Stage::Sending } else { Stage::Ended(refused) };
                     }
                 }
@@ -799,9 +806,11 @@ enum Done {
 fn end_of(server: ServerDoes) -> End {
     let text = |words: &str| words.to_owned();
     match server {
-        ServerDoes::NotReached => End::PutOff { reply: text("the server cannot be reached"), unreachable: true },
-        ServerDoes::PutsOffRecipient => End::PutOff { reply: text("451 later"), unreachable: false },
-        ServerDoes::PutsOffBody => End::PutOff { reply: text("452 later"), unreachable: false },
+        ServerDoes::NotReached => {
+            End::PutOff { reply: text("the server cannot be reached"), unreachable: true, retry_after: None }
+        }
+        ServerDoes::PutsOffRecipient => End::PutOff { reply: text("451 later"), unreachable: false, retry_after: None },
+        ServerDoes::PutsOffBody => End::PutOff { reply: text("452 later"), unreachable: false, retry_after: None },
         ServerDoes::RefusesRecipient => End::Rejected { reply: text("550 5.1.1 unknown"), of_recipient: true },
         ServerDoes::RefusesPolicy => End::Rejected { reply: text("550 5.7.1 policy"), of_recipient: false },
         ServerDoes::Accepts => End::Sent { reply: text("250 ok") },

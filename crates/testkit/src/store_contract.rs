@@ -1240,6 +1240,7 @@ pub fn one_of_everything() -> Commit {
         definitions: vec![definition("regulars", 1)],
         suppressions: vec![SuppressionChange::Add(suppression("gone@x.test"))],
         reports: vec![report(1, Some(1)), report(2, None)],
+        first_sent: vec![(Channel::Email, NOW)],
         refused: vec![refused(0, NOW)],
         refused_gone: Vec::new(),
         keys: vec![key("k1")],

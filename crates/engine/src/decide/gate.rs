@@ -358,7 +358,7 @@ impl Engine {
         self.expose(&message, Arm::Messaged);
         self.pending.messages.push(message.clone());
         if self.options.real_channels.contains(&message.channel) {
-            self.outbox.insert(message.channel, now, id.clone());
+            self.queue(&message, now);
         } else {
             self.keep_in_outbox(id);
         }
@@ -416,9 +416,7 @@ impl Engine {
     ) {
         let now = self.clock;
         let Some(mut message) = self.messages.remove(id) else { return };
-        if let Some(due) = message.due {
-            self.outbox.remove(message.channel, due, id);
-        }
+        self.outbox.remove(&message, self.options.limits(message.channel), now);
         let is_known = message.fate_is_unknown() && outcome == Outcome::Uncertain;
         message.outcome = Some(outcome);
         message.because = because;
@@ -457,9 +455,7 @@ impl Engine {
     /// Drops a message without a decision: the journey it belonged to never was.
     pub(crate) fn drop_message(&mut self, id: &MessageId) {
         if let Some(mut message) = self.messages.remove(id) {
-            if let Some(due) = message.due {
-                self.outbox.remove(message.channel, due, id);
-            }
+            self.outbox.remove(&message, self.options.limits(message.channel), self.clock);
             if message.outcome.is_some() || message.written.is_some() {
                 let (outcome, because) = if message.fate_is_unknown() {
                     (Outcome::Uncertain, Because::NoReply)

@@ -5,7 +5,8 @@
 
 pub mod answers;
 pub mod letter;
-pub(crate) mod outbox;
+pub mod outbox;
+pub mod pace;
 pub mod preferences;
 pub mod reports;
 pub mod webhooks;
@@ -25,6 +26,8 @@ use store::{Attempt, Suppression, SuppressionChange};
 const FAILURES_BEFORE_REST: usize = 5;
 /// How long it rests before it is tried again.
 const REST: Span = Span::minutes(5);
+/// The longest that a receiver may ask to be let alone: what it takes is asked again by then.
+const LONGEST_ASKED: Span = Span::hours(24);
 /// How long after its decision a service message is of use.
 const DEADLINE: Span = Span::days(3);
 
@@ -61,6 +64,8 @@ pub enum End {
         reply: String,
         /// The receiver cannot be reached, rather than this address.
         unreachable: bool,
+        /// How long it wants to be let alone, if it says so.
+        retry_after: Option<Span>,
     },
     /// Refused for good.
     Rejected {
@@ -83,11 +88,23 @@ impl Engine {
         self.tick(now);
         let now = self.clock;
         let mut orders = Vec::new();
-        for id in self.outbox.take_due(channel, now, at_most) {
-            orders.extend(self.begin_attempt(&id));
+        for id in self.outbox.take_due(channel, now, at_most, self.options.limits(channel)) {
+            let lane = self.messages.get(&id).map(outbox::lane_of);
+            match self.begin_attempt(&id) {
+                Some(order) => orders.push(order),
+                None => self.attempt_was_not_made(channel, lane, &id),
+            }
         }
         self.settle();
         orders
+    }
+
+    /// A message that was taken out of the outbox did not set out: its place and its share of the day are free again.
+    fn attempt_was_not_made(&mut self, channel: Channel, lane: Option<Arc<str>>, id: &MessageId) {
+        if let Some(lane) = lane {
+            self.outbox.landed(channel, &lane, id, self.options.limits(channel), self.clock);
+        }
+        self.outbox.give_back(channel, self.clock);
     }
 
     /// Asks consent, suppression and exit once more, and quiet hours and caps, since time may have passed;
@@ -186,7 +203,9 @@ impl Engine {
         };
         self.pending.attempts.push(attempt_row(&message, now, Phase::Done, Some(result), Some(bounded(reply))));
         let address = message.written.as_ref().map(|written| written.to.clone()).unwrap_or_default();
-        self.note_health(message.channel, &address, &end);
+        let lane = outbox::lane_of(&message);
+        self.outbox.landed(message.channel, &lane, id, self.options.limits(message.channel), now);
+        self.note_health(message.channel, &lane, &address, &end);
         match end {
             End::Sent { reply } => self.conclude(id, Outcome::Sent, None, Some(bounded(&reply))),
             End::Rejected { reply, of_recipient } => {
@@ -203,14 +222,21 @@ impl Engine {
             }
             // It may have arrived at an earlier attempt: that this one was put off does not make it undone.
             End::PutOff { reply, .. } if message.fate_is_unknown() => self.leave_uncertain(id, &reply),
-            End::PutOff { reply, .. } => self.put_off(id, &reply),
+            End::PutOff { reply, retry_after, .. } => {
+                let asked = retry_after.map(|asked| now.plus(asked.min(LONGEST_ASKED)));
+                if let Some(until) = asked {
+                    self.outbox.rest(message.channel, &lane, until, self.options.limits(message.channel), now);
+                }
+                self.put_off(id, &reply, asked);
+            }
             End::NoReply { detail } => self.leave_uncertain(id, &detail),
         }
         self.settle();
     }
 
     /// 4xx: tried again after 1 m, 5 m, 15 m, 1 h, 4 h, then every 8 h, until it expires; service until its deadline.
-    fn put_off(&mut self, id: &MessageId, reply: &str) {
+    /// And not before the receiver wants to be asked.
+    fn put_off(&mut self, id: &MessageId, reply: &str, asked: Option<Timestamp>) {
         let now = self.clock;
         let Some(message) = self.messages.get(id) else { return };
         let deadline = (message.purpose == service()).then(|| self.deadline(message));
@@ -221,7 +247,8 @@ impl Engine {
             return;
         }
         // Too late for another try, it is given up when it expires.
-        let again = now.plus(delay_after(message.attempts)).min(message.expires);
+        let again = now.plus(delay_after(message.attempts));
+        let again = asked.map_or(again, |asked| asked.max(again)).min(message.expires);
         self.hold(id, Because::PutOff, Some(again), Some(bounded(reply)));
     }
 
@@ -248,7 +275,7 @@ impl Engine {
         message.due = Some(again);
         message.detail = Some(bounded(detail));
         let message = message.clone();
-        self.outbox.insert(message.channel, again, id.clone());
+        self.queue(&message, again);
         self.mark_open(&message);
         if is_first {
             self.decide(&message, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)), Some(again));
@@ -291,14 +318,34 @@ impl Engine {
         self.conclude(id, Outcome::Sent, None, None);
     }
 
-    fn note_health(&mut self, channel: Channel, address: &str, end: &End) {
+    /// A message waits in the outbox until an instant.
+    pub(crate) fn queue(&mut self, message: &Message, due: Timestamp) {
+        self.outbox.insert(message, due, self.options.limits(message.channel), self.clock);
+    }
+
+    fn note_health(&mut self, channel: Channel, lane: &Arc<str>, address: &str, end: &End) {
         let now = self.clock;
+        let limits = self.options.limits(channel);
+        if !matches!(end, End::Sent { .. } | End::NoReply { .. }) {
+            self.outbox.give_back(channel, now);
+        }
         let rest = self.rests.entry(channel).or_default();
         match end {
-            End::Sent { .. } => *rest = Rest::default(),
-            // Whatever is not taken, by whichever address: one refusal says little, five in a row say that it is us.
+            End::Sent { .. } => {
+                *rest = Rest::default();
+                if self.outbox.began_at(channel).is_none() {
+                    self.pending.first_sent.push((channel, now));
+                }
+                self.outbox.took(channel, lane, limits, now);
+            }
+            // Whatever is not taken, by whichever address: one refusal says little, five in a row say that it is us; or that
+            // it is one domain, if others took something lately.
             End::PutOff { .. } | End::Rejected { .. } | End::NoReply { .. } => {
                 rest.failed.insert(address.to_owned());
+                if let Some(until) = self.outbox.failed(channel, lane, address, limits, now) {
+                    rest.failed.retain(|address| outbox::lane_of_address(channel, address) != *lane);
+                    tracing::warn!(channel = %channel, "a receiving domain rests until {until} after failures in a row");
+                }
                 if rest.failed.len() >= FAILURES_BEFORE_REST {
                     rest.failed.clear();
                     rest.until = Some(now.plus(REST));
@@ -391,7 +438,7 @@ impl Engine {
                 open.due = Some(self.clock);
                 let open = open.clone();
                 self.mark_open(&open);
-                self.outbox.insert(open.channel, self.clock, message.id.clone());
+                self.outbox.insert(&open, self.clock, self.options.limits(open.channel), self.clock);
                 self.pending.messages.push(open);
             }
         }
@@ -400,12 +447,17 @@ impl Engine {
 
     /// When the next message may be tried, on whichever channel.
     pub fn next_attempt(&self) -> Option<Timestamp> {
-        self.outbox.next()
+        self.outbox.channels().filter_map(|channel| self.next_attempt_on(channel)).min()
     }
 
     /// When the next message may be tried on a channel.
     pub fn next_attempt_on(&self, channel: Channel) -> Option<Timestamp> {
-        self.outbox.next_on(channel)
+        self.outbox.next_on(channel, self.clock, self.options.limits(channel))
+    }
+
+    /// Why a message that is through the gate has not set out; none for those that are not in the outbox.
+    pub fn why_waits(&self, message: &Message) -> Option<outbox::Waits> {
+        self.outbox.why_waits(message, self.clock, self.options.limits(message.channel))
     }
 
     /// Marks a message for the caps that is let through and not at its end: one that may have arrived counts from when
@@ -432,6 +484,7 @@ impl Engine {
         let at = message.outcome_at.unwrap_or(message.decided_at);
         match message.outcome {
             Some(Outcome::Sent | Outcome::Uncertain) => {
+                self.outbox.went(message.channel, at);
                 self.mark(&message, at, MarkKind::Gone);
                 self.note_address(&message, Some(at));
             }
@@ -454,7 +507,8 @@ impl Engine {
         }
         match (message.outcome, message.due, message.phase) {
             (None, due, None) => {
-                self.outbox.insert(message.channel, due.unwrap_or(self.clock), id.clone());
+                let waiting = Message { due: Some(due.unwrap_or(self.clock)), ..message.clone() };
+                self.queue(&waiting, due.unwrap_or(self.clock));
             }
             (Some(Outcome::Held), due, _) => {
                 let again = crate::segment::test::earlier(due, Some(message.expires)).unwrap_or(message.expires);

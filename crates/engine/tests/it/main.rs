@@ -13,6 +13,7 @@ mod erasing;
 mod gate;
 mod identity;
 mod lanes;
+mod limits;
 mod order;
 mod segments;
 mod sending;

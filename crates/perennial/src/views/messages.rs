@@ -14,6 +14,7 @@ use domain::message::{Because, Channel};
 use domain::workspace::{Sender, service};
 use engine::Engine;
 use engine::deliver::Order;
+use engine::deliver::outbox::{Waits, WaitsBecause};
 use engine::report::messages::{Attempted, Decided, MessageReport, Messages, MessagesAsked, Reported};
 
 /// Messages on a page.
@@ -163,7 +164,7 @@ fn explanation(engine: &Engine, report: &MessageReport) -> String {
     let detail = report.row.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
     let real = engine.options().real_channels.contains(&report.row.channel);
     match (report.row.outcome, report.row.because) {
-        (None, _) => "It is through the gate and goes out next.".to_owned(),
+        (None, _) => waits(engine.why_waits(&report.whole)),
         (Some(Reached::Sent), _) if !real => "It is kept here: nothing leaves this machine, and it counts as sent.".to_owned(),
         (Some(Reached::Sent), _) => String::new(),
         (Some(Reached::Held), Some(because)) => held(because, &detail),
@@ -179,6 +180,28 @@ fn explanation(engine: &Engine, report: &MessageReport) -> String {
         (Some(Reached::Failed), _) => format!("It was put off until it was too late{detail}."),
         (Some(Reached::Uncertain), _) if is_service => "The server took it and never answered, several times. It may have arrived, perhaps more than once.".to_owned(),
         (Some(Reached::Uncertain), _) => "The server took it and never answered. It may have arrived. It is an offer, so it is not sent twice.".to_owned(),
+    }
+}
+
+/// Why a message that is through the gate has not gone, and until when.
+fn waits(waits: Option<Waits>) -> String {
+    let Some(Waits { because, until }) = waits else { return "It is through the gate and on its way.".to_owned() };
+    let until = until.map(|until| format!(", at the earliest at {until}")).unwrap_or_default();
+    match because {
+        WaitsBecause::Next => format!("It is through the gate and goes out next{until}."),
+        WaitsBecause::OnTheirWay => {
+            "As many as may are on their way to the same domain; it goes when one of them has arrived.".to_owned()
+        }
+        WaitsBecause::Pace => format!("It waits its turn: the configuration says how many may go a minute{until}."),
+        WaitsBecause::DomainPace => {
+            format!("It waits its turn: the configuration says how many may go to this domain a minute{until}.")
+        }
+        WaitsBecause::DomainRests => {
+            format!("The servers of this domain took nothing lately, and are let rest; it goes out after that{until}.")
+        }
+        WaitsBecause::WarmUp => {
+            format!("This sender is young and has sent as many as it may today; it goes out after that{until}.")
+        }
     }
 }
 

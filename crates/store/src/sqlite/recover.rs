@@ -33,6 +33,8 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
         [],
         columns::suppression,
     )?;
+    let began = "SELECT channel, first_sent_ms FROM sending ORDER BY channel";
+    recovered.first_sent = read_all(&transaction, began, [], |columns| Ok((columns.word()?, columns.instant()?)))?;
     let open =
         format!("SELECT {}, '' FROM webhooks WHERE state IN ('waiting', 'trying') ORDER BY number", columns::WEBHOOK);
     recovered.webhooks = read_all(&transaction, &open, [], columns::webhook)?;

@@ -6,7 +6,7 @@ use crate::{
     ROW_CALLS, Refused, RowId, StoreError, SuppressionChange, TallyKey, Task, Transition, UNMATCHED_KEPT, Webhook,
     WebhookProgress, is_address_alone,
 };
-use domain::message::{Decision, Message, Written};
+use domain::message::{Channel, Decision, Message, Written};
 use domain::{MessageId, Position, Span, Timestamp};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     put_exposures(connection, &commit.exposures)?;
     put_campaigns(connection, &commit.campaigns)?;
     add_definitions(connection, &commit.definitions)?;
+    put_first_sent(connection, &commit.first_sent)?;
     change_suppressions(connection, &commit.suppressions)?;
     add_reports(connection, &commit.reports)?;
     add_refused(connection, &commit.refused, commit.clock)?;
@@ -400,6 +401,16 @@ fn change_suppressions(connection: &Connection, changes: &[SuppressionChange]) -
                 lift.execute([address])?;
             }
         }
+    }
+    Ok(())
+}
+
+fn put_first_sent(connection: &Connection, channels: &[(Channel, Timestamp)]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO sending (channel, first_sent_ms) VALUES (?1, ?2) ON CONFLICT (channel) DO NOTHING",
+    )?;
+    for (channel, at) in channels {
+        put.execute(params![channel.word(), at.0])?;
     }
     Ok(())
 }
