@@ -196,6 +196,15 @@ impl Delivered {
         }
     }
 
+    /// Whether the first command of a mail met a connection that had ended, or was about to be.
+    pub(crate) fn found_nobody(&self) -> bool {
+        match self {
+            Delivered::PutOff { phase: Phase::MailFrom, trouble: Trouble::Connection(_) } => true,
+            Delivered::PutOff { phase: Phase::MailFrom, trouble: Trouble::Reply(reply) } => reply.ends_the_connection(),
+            _ => false,
+        }
+    }
+
     /// The server's reply, if it is what decided.
     pub fn reply(&self) -> Option<&Reply> {
         match self {
