@@ -184,6 +184,9 @@ impl Engine {
         for journey in recovered.journeys {
             self.restore_journey(journey);
         }
+        for (campaign, sent_at) in &recovered.complaints {
+            self.brake_recalls_complaint(campaign, *sent_at);
+        }
         for (channel, since) in recovered.first_sent {
             self.outbox.began(channel, since);
         }

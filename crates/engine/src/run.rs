@@ -153,6 +153,7 @@ impl Engine {
             followed_room: 0,
             exposures: HashMap::default(),
             suppressions: BTreeMap::new(),
+            brake: crate::deliver::brake::Brake::default(),
             reported: std::collections::VecDeque::new(),
             keys: BTreeMap::new(),
             timers: Timers::default(),

@@ -4,6 +4,7 @@
 use crate::decide::limits::Mark;
 use crate::decide::prepared::Prepared;
 use crate::dedupe::Seen;
+use crate::deliver::brake::BrakeLimit;
 use crate::deliver::pace::Limits;
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
@@ -38,6 +39,8 @@ pub struct Options {
     /// Whether marketing mail that lacks what the law asks of it (a postal address, a link to unsubscribe) is refused: where
     /// mail really goes out.
     pub keeps_the_law: bool,
+    /// When a campaign pauses itself because of complaints; none: never.
+    pub brake: Option<BrakeLimit>,
     /// How fast channels may be; those that are not here have no limits.
     pub limits: BTreeMap<Channel, Limits>,
     /// A bug that the simulation plants to test its oracles.
@@ -52,6 +55,7 @@ impl Default for Options {
             real_channels: BTreeSet::new(),
             endpoints: Endpoints::default(),
             keeps_the_law: false,
+            brake: Some(BrakeLimit::default()),
             limits: BTreeMap::new(),
             #[cfg(feature = "planted-bugs")]
             planted: None,
@@ -190,6 +194,7 @@ pub struct Engine {
     pub(crate) followed_room: usize,
     pub(crate) exposures: HashMap<CustomerId, Vec<Exposure>>,
     pub(crate) suppressions: BTreeMap<String, Suppression>,
+    pub(crate) brake: crate::deliver::brake::Brake,
     /// Reports about mails taken since the start, the latest last: about which message, what, and their id.
     pub(crate) reported: VecDeque<(Option<MessageId>, ReportKind, Arc<str>)>,
     pub(crate) keys: BTreeMap<String, Key>,

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use domain::Name;
 use domain::message::Channel;
+use engine::deliver::brake::BrakeLimit;
 use engine::deliver::pace::Limits;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -292,11 +293,21 @@ pub struct Email {
     pub warm_up: Vec<u32>,
     /// Where bounces go, with a token after a `+`; empty: to the sender.
     pub bounce_address: String,
+    /// Share of a campaign's mails called spam, in percent, beyond which it pauses itself; 0: never.
+    pub complaint_limit: Share,
+    /// Mails below which a share says nothing.
+    pub complaint_limit_from: u32,
     /// Keys that sign mails.
     pub dkim: Vec<Dkim>,
 }
 
 impl Email {
+    /// When a campaign pauses itself.
+    pub fn brake(&self) -> Option<BrakeLimit> {
+        let Share(per_100_000) = self.complaint_limit;
+        (per_100_000 > 0).then_some(BrakeLimit { per_100_000, from: self.complaint_limit_from })
+    }
+
     /// How fast mail may be.
     pub fn limits(&self) -> Limits {
         let domain = |(domain, limit): (&String, &u32)| (domain.to_ascii_lowercase(), *limit);
@@ -306,6 +317,23 @@ impl Email {
             domain_per_minute: some(self.domain_per_minute),
             domains: self.domains.iter().map(domain).collect(),
             warm_up: self.warm_up.clone(),
+        }
+    }
+}
+
+/// A share in percent, from 0 to 100, as thousandths of a percent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Share(u32);
+
+impl TryFrom<f64> for Share {
+    type Error = String;
+
+    fn try_from(percent: f64) -> Result<Self, String> {
+        let written = format!("{:.0}", percent * 1_000.0);
+        match written.parse() {
+            Ok(thousandths @ 0..=100_000) => Ok(Share(thousandths)),
+            _ => Err(format!("a share is from 0 to 100 percent, not {percent}")),
         }
     }
 }

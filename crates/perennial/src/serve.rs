@@ -74,6 +74,7 @@ impl Open {
         options.real_channels = ways::channels(config);
         options.keeps_the_law = options.real_channels.contains(&Channel::Email);
         options.limits = ways::limits(config);
+        options.brake = config.email.brake();
         let sending = match serving.filter(|_| ways::lead_out(config)) {
             Some(runtime) => Some((runtime.clone(), Ways::open(config)?)),
             None => None,

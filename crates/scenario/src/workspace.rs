@@ -7,6 +7,7 @@ use crate::channels::Channels;
 use domain::call::{Source, Trust};
 use domain::message::{Channel, Decision, Message};
 use domain::{CustomerId, Timestamp};
+use engine::deliver::brake::BrakeLimit;
 use engine::deliver::pace::Limits;
 use engine::ingest::{Door, DoorOptions, Endpoint};
 use engine::{Endpoints, Engine, Opened, Options, Receipt};
@@ -116,6 +117,12 @@ impl Workspace {
     /// How fast a channel may be, from the next restart on as well.
     pub fn set_limits(&mut self, channel: Channel, limits: Limits) -> Result<(), Stuck> {
         self.options.limits.insert(channel, limits);
+        self.restart().map(drop)
+    }
+
+    /// When a campaign pauses itself because of complaints, from the next restart on as well.
+    pub fn set_brake(&mut self, brake: Option<BrakeLimit>) -> Result<(), Stuck> {
+        self.options.brake = brake;
         self.restart().map(drop)
     }
 

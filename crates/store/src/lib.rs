@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// How long a message that went out counts for caps: the longest window a cap can have is a year.
 pub const CAPS_LOOK_BACK: Span = Span::days(366);
 
+/// How long a complaint about a message counts for its campaign.
+pub const COMPLAINTS_LOOK_BACK: Span = Span::days(7);
+
 /// What the engine asks of a store. One process, one writer.
 pub trait Store: Send {
     /// Everything that cannot be derived from the journal and is still needed, as of the last commit.
@@ -304,6 +307,8 @@ pub struct Recovered {
     pub webhooks: Vec<Webhook>,
     /// Endpoints that are told nothing, by name.
     pub endpoints_off: Vec<EndpointOff>,
+    /// Of messages that were sent in the last week and called spam: the campaign, and when they were sent.
+    pub complaints: Vec<(Name, Timestamp)>,
     /// When the first message went on a channel.
     pub first_sent: Vec<(Channel, Timestamp)>,
     /// Keys, revoked ones too.

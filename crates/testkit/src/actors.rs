@@ -10,6 +10,7 @@ use domain::definition::read_text;
 use domain::message::Channel;
 use domain::{Name, Span, Timestamp};
 use engine::define::{Change, DefineError};
+use engine::deliver::brake::BrakeLimit;
 use engine::deliver::pace::Limits;
 use engine::deliver::webhooks::Heard;
 use engine::segment::lanes::LaneLimits;
@@ -179,6 +180,12 @@ impl Shop {
     pub fn erase(&self, who: &str) -> Erased {
         let erased = self.0.borrow_mut().workspace.erase(who).unwrap_or_else(|stuck| panic!("{stuck}"));
         erased.unwrap_or_else(|| panic!("nobody is called `{who}`"))
+    }
+
+    /// Campaigns pause themselves beyond such a share of complaints; takes a restart.
+    pub fn campaigns_are_braked(&self, brake: Option<BrakeLimit>) {
+        let braked = self.0.borrow_mut().workspace.set_brake(brake);
+        braked.unwrap_or_else(|stuck| panic!("{stuck}"));
     }
 
     /// A channel answers so from now on: `accept`, `4xx`, `5xx` or `no_reply`.

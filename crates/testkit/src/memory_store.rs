@@ -4,17 +4,18 @@
 //! what is in it, not what is there already: a simulation makes thousands.
 
 use crate::memory_history::MemoryHistory;
-use domain::message::{Channel, Decision, Message, Outcome};
+use domain::message::{Channel, Decision, Message, Outcome, ReportKind};
 use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::shelf::MemoryShelf;
 use store::{
-    Attempt, CAPS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff,
-    Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits, JournalRow, Journey, Key, MailReport,
-    MessageCount, MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered, Refused, ReportFilter, Rewrite, RowId,
-    Sealer, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition,
-    TransitionFilter, UNMATCHED_KEPT, Webhook, WebhookCount, WebhookFilter, address_alone, is_address_alone,
+    Attempt, CAPS_LOOK_BACK, COMPLAINTS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion,
+    EndpointChange, EndpointOff, Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits, JournalRow,
+    Journey, Key, MailReport, MessageCount, MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered, Refused,
+    ReportFilter, Rewrite, RowId, Sealer, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey,
+    Task, TaskFilter, Transition, TransitionFilter, UNMATCHED_KEPT, Webhook, WebhookCount, WebhookFilter,
+    address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -498,11 +499,27 @@ impl Disk {
                 .map(|webhook| Webhook { body: String::new(), ..webhook.clone() })
                 .collect(),
             endpoints_off: self.endpoints_off.values().cloned().collect(),
+            complaints: self.recover_complaints(),
             first_sent: self.first_sent.iter().map(|(channel, at)| (*channel, *at)).collect(),
             keys: self.keys.values().cloned().collect(),
             erased: self.erased.clone(),
             erasures: self.erasures,
         }
+    }
+
+    fn recover_complaints(&self) -> Vec<(Name, Timestamp)> {
+        let since = self.clock.minus(COMPLAINTS_LOOK_BACK);
+        let complaints = self.reports.items.iter().filter(|report| report.kind == ReportKind::Complaint);
+        let about: HashSet<&MessageId> = complaints.filter_map(|report| report.message.as_ref()).collect();
+        let mut found: Vec<(Timestamp, &MessageId, &Name)> = about
+            .into_iter()
+            .filter_map(|id| self.messages.get(id))
+            .filter(|message| message.outcome == Some(Outcome::Sent))
+            .filter_map(|message| Some((message.outcome_at?, &message.id, &message.campaign)))
+            .filter(|(at, ..)| *at >= since)
+            .collect();
+        found.sort();
+        found.into_iter().map(|(at, _, campaign)| (campaign.clone(), at)).collect()
     }
 
     fn erase(&mut self, erasure: &Erasure, rewrite: Rewrite<'_>) -> Erased {

@@ -431,6 +431,9 @@ impl Engine {
         if !is_known {
             self.decide(&message, outcome, because, detail, None);
         }
+        if outcome == Outcome::Sent {
+            self.brake_counts_sent(&message, now);
+        }
         self.pending.messages.push(message.clone());
         self.after_message(&message, outcome, because);
     }

@@ -4,6 +4,7 @@
 //! Each arrow is durable before the next begins. Policy is here; the wire is in `channels`.
 
 pub mod answers;
+pub mod brake;
 pub mod letter;
 pub mod outbox;
 pub mod pace;
@@ -485,6 +486,9 @@ impl Engine {
         match message.outcome {
             Some(Outcome::Sent | Outcome::Uncertain) => {
                 self.outbox.went(message.channel, at);
+                if message.outcome == Some(Outcome::Sent) {
+                    self.brake_counts_sent(&message, at);
+                }
                 self.mark(&message, at, MarkKind::Gone);
                 self.note_address(&message, Some(at));
             }

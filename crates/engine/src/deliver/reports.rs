@@ -141,6 +141,10 @@ impl Engine {
         };
         let about = format!("{}:{}", message.id, report.kind);
         self.happen(self.person(message.customer), event, &properties, &about);
+        if report.kind == ReportKind::Complaint {
+            self.settle();
+            self.brake_on_complaint(message);
+        }
     }
 }
 

@@ -74,6 +74,8 @@ pub struct CampaignReport {
     pub holdout: String,
     /// Both sides of the comparison.
     pub arms: Arms,
+    /// Why it paused itself: what share of its mails was called spam. None if it did not.
+    pub braked: Option<String>,
     /// Held messages that resuming would bring to the gate at once.
     pub due_on_resume: u64,
 }
@@ -259,6 +261,7 @@ impl Engine {
             goal: campaign.goal.as_ref().map(goal_words),
             holdout: campaign.holdout.to_string(),
             arms: self.arms(campaign, &exposures),
+            braked: self.braked_because(&campaign.name).map(str::to_owned),
             due_on_resume: paused.map(|count| count.count).sum(),
             row,
         })

@@ -7,6 +7,7 @@
 )]
 
 mod backfill;
+mod brake;
 mod campaigns;
 mod edges;
 mod erasing;

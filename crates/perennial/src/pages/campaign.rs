@@ -35,6 +35,8 @@ pub struct CampaignView {
     pub inside: Count,
     /// Messages that resuming would let fall due at once.
     pub due_on_resume: Count,
+    /// Why it paused itself: what share of its mails was called spam.
+    pub braked: Option<String>,
     /// Its steps, in order.
     pub steps: Vec<StepLine>,
     /// How far customers got.

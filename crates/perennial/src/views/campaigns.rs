@@ -55,6 +55,7 @@ impl<H: House> EngineViews<H> {
                 version: report.version.into(),
                 inside: Count(report.row.inside),
                 due_on_resume: Count(report.due_on_resume),
+                braked: report.braked.clone(),
                 steps: report.steps.iter().map(step).collect(),
                 funnel: funnel(&report),
                 goal: report.goal.clone(),

@@ -1,7 +1,7 @@
 //! Reads what the engine needs at its start beside the journal.
 
 use super::columns::{self, read_all, visit_all};
-use crate::{Journey, Recovered, Secrets};
+use crate::{COMPLAINTS_LOOK_BACK, Journey, Recovered, Secrets};
 use domain::{Position, Timestamp};
 use rusqlite::{Connection, Result};
 use std::collections::{HashMap, HashSet};
@@ -33,6 +33,11 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
         [],
         columns::suppression,
     )?;
+    let complaints = "SELECT DISTINCT campaign, outcome_at_ms, messages.id FROM reports JOIN messages ON messages.id = reports.message
+         WHERE kind = 'complaint' AND outcome = 'sent' AND outcome_at_ms >= ?1 ORDER BY outcome_at_ms, messages.id";
+    let since = recovered.clock.minus(COMPLAINTS_LOOK_BACK);
+    recovered.complaints =
+        read_all(&transaction, complaints, [since.0], |columns| Ok((columns.name()?, columns.instant()?)))?;
     let began = "SELECT channel, first_sent_ms FROM sending ORDER BY channel";
     recovered.first_sent = read_all(&transaction, began, [], |columns| Ok((columns.word()?, columns.instant()?)))?;
     let open =

@@ -647,6 +647,7 @@ fn about_the_rest() -> Vec<Shape> {
                         ),
                     ),
                     ("due_on_resume", count()),
+                    ("braked", maybe_text()),
                 ],
                 [],
             ),
