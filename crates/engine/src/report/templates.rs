@@ -158,7 +158,7 @@ impl Engine {
 
 /// Whether we provide it ourselves.
 fn is_ours(path: &str) -> bool {
-    matches!(path.split(['.', '[']).next(), Some("links" | "campaign"))
+    matches!(path.split(['.', '[']).next(), Some("links" | "campaign" | "voucher"))
 }
 
 fn sends(campaign: &Campaign, template: &Name) -> bool {

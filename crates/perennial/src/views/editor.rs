@@ -1,5 +1,6 @@
 //! The editor: YAML to a definition and back, what it would do, what is wrong with it and where.
 
+use super::templates::given;
 use super::{EngineViews, House, words, yaml};
 use crate::pages::PageError;
 use crate::pages::build::Glance;
@@ -12,7 +13,6 @@ use engine::Engine;
 use engine::define::{DefineError, Wanted};
 use engine::report::preview::{Effect, Touches};
 use engine::write::Source;
-use serde_json::Map;
 
 const SEGMENT: &str = "segment: lapsed-regulars
 title: Regulars who stopped
@@ -118,7 +118,7 @@ impl<H: House> EngineViews<H> {
         let overview = engine.template_overview(template);
         warnings.extend(overview.problems);
         let reader = engine.find_customers("", 0, 1, engine.clock()).customers.first().map(|found| found.who.clone());
-        let shown = engine.show(Source::Template(template, None), reader.as_ref().map(|who| who.id), Map::new());
+        let shown = engine.show(Source::Template(template, None), reader.as_ref().map(|who| who.id), given());
         let (text, subject) = match shown {
             Ok(shown) => (shown.text, shown.subject.unwrap_or_default()),
             Err(error) => (error.to_string(), String::new()),

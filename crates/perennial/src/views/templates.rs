@@ -10,7 +10,7 @@ use domain::{CustomerId, Name};
 use engine::Engine;
 use engine::report::templates::TemplateReport;
 use engine::write::{Shown, Source, WriteError};
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 
 impl<H: House> EngineViews<H> {
     pub(super) fn templates_view(&self) -> Result<TemplatesView, PageError> {
@@ -33,7 +33,7 @@ impl<H: House> EngineViews<H> {
         let template = find(&engine, name)?;
         let report: TemplateReport = engine.template_report(&template.name).map_err(told)?;
         let reader = reader(&engine, shows);
-        let (shown, held) = match engine.show(source(template, shows), reader, Map::new()) {
+        let (shown, held) = match engine.show(source(template, shows), reader, given()) {
             Ok(shown) => {
                 let held = shown.missing.iter().find(|path| path.starts_with("customer."));
                 let held = held.map(|path| format!("{path} is missing"));
@@ -71,7 +71,7 @@ impl<H: House> EngineViews<H> {
     pub(super) fn template_body_view(&self, name: &str, shows: &Shows) -> Result<String, PageError> {
         let engine = self.house.read();
         let template = find(&engine, name)?;
-        let shown = engine.show(source(template, shows), reader(&engine, shows), Map::new());
+        let shown = engine.show(source(template, shows), reader(&engine, shows), given());
         let shown = shown.map_err(|error| PageError::Refused(error.to_string()))?;
         Ok(shown.html.unwrap_or_default())
     }
@@ -112,6 +112,14 @@ fn reader(engine: &Engine, shows: &Shows) -> Option<CustomerId> {
     let by_id = || engine.look_up_id(text).ok();
     let found = || engine.find_customers(text, 0, 1, engine.clock()).customers.first().map(|found| found.who.id);
     if text.is_empty() { found() } else { by_id().or_else(found) }
+}
+
+/// What a campaign would have given on the way, as an example.
+pub(super) fn given() -> Map<String, Value> {
+    Map::from_iter([(
+        "voucher".to_owned(),
+        json!({ "code": "EXAMPLE-CODE", "pool": "example", "expires": "2030-12-31" }),
+    )])
 }
 
 fn campaigns(found: &[(Name, Option<String>)]) -> Vec<Link> {
