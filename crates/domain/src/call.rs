@@ -329,10 +329,20 @@ pub mod events {
     pub const POINTS_EARNED: &str = "Points Earned";
     /// Perennial gave a voucher.
     pub const VOUCHER_ISSUED: &str = "Voucher Issued";
+    /// A pool had no code left to give.
+    pub const VOUCHER_NOT_ISSUED: &str = "Voucher Not Issued";
     /// Perennial gave a person something to do.
     pub const TASK_OPENED: &str = "Task Opened";
     /// It was done.
     pub const TASK_COMPLETED: &str = "Task Completed";
+    /// A message went out.
+    pub const MESSAGE_SENT: &str = "Message Sent";
+    /// A message in the shop was on the screen.
+    pub const IN_APP_SHOWN: &str = "In-App Message Shown";
+    /// A message in the shop was followed.
+    pub const IN_APP_CLICKED: &str = "In-App Message Clicked";
+    /// A message in the shop was put away.
+    pub const IN_APP_DISMISSED: &str = "In-App Message Dismissed";
     /// A link in a message was followed.
     pub const LINK_CLICKED: &str = "Email Link Clicked";
 }

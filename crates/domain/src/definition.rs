@@ -239,7 +239,13 @@ impl Definitions {
     pub fn new() -> Definitions {
         let mut definitions = Definitions::default();
         for name in [marketing(), service()] {
-            let purpose = Purpose { name: name.clone(), granted_by_default: name == service(), channels: Vec::new() };
+            let purpose = Purpose {
+                name: name.clone(),
+                granted_by_default: name == service(),
+                channels: Vec::new(),
+                implied: Vec::new(),
+                confirm: None,
+            };
             definitions.purposes.insert(name, purpose);
         }
         definitions

@@ -222,6 +222,8 @@ pub struct ConsentAsked {
     pub channel: Option<String>,
     /// The state asked for.
     pub is: ConsentState,
+    /// It ends by time alone, and no later than so long from now.
+    pub ends_within: Option<Span>,
 }
 
 /// What is known of consent at an instant. Ordered from the weakest.
@@ -233,17 +235,29 @@ pub enum ConsentState {
     Expired,
     /// Nothing was ever said.
     Unknown,
+    /// A yes waits for the customer to confirm it.
+    Pending,
     /// The customer said yes, or nothing where the default is yes.
     Granted,
 }
 
 impl ConsentState {
+    /// Every state, in the order in which people ask for them.
+    pub const ALL: [ConsentState; 5] = [
+        ConsentState::Granted,
+        ConsentState::Withdrawn,
+        ConsentState::Expired,
+        ConsentState::Unknown,
+        ConsentState::Pending,
+    ];
+
     /// The word of the spec.
     pub fn word(self) -> &'static str {
         match self {
             ConsentState::Withdrawn => "withdrawn",
             ConsentState::Expired => "expired",
             ConsentState::Unknown => "unknown",
+            ConsentState::Pending => "pending",
             ConsentState::Granted => "granted",
         }
     }
@@ -630,7 +644,7 @@ fn read_comparison(fields: &Fields<'_>, aggregate: Aggregate) -> Result<Comparis
 fn read_consent(value: &Value, path: &str) -> Result<ConsentAsked, ShapeError> {
     let fields = Fields::of(value, path)?;
     let word = fields.require_text("is")?;
-    let states = [ConsentState::Granted, ConsentState::Withdrawn, ConsentState::Expired, ConsentState::Unknown];
+    let states = ConsentState::ALL;
     let Some(is) = states.into_iter().find(|state| state.word() == word) else {
         return refuse(&fields.at("is"), unknown("state of consent", word, states.iter().map(|state| state.word())));
     };
@@ -638,7 +652,11 @@ fn read_consent(value: &Value, path: &str) -> Result<ConsentAsked, ShapeError> {
         purpose: name(fields.require("purpose")?, &fields.at("purpose"))?,
         channel: fields.text("channel")?.map(str::to_owned),
         is,
+        ends_within: fields.span("ends_within")?,
     };
+    if asked.ends_within.is_some() && !matches!(is, ConsentState::Granted | ConsentState::Pending) {
+        return refuse(&fields.at("ends_within"), "only what is `granted` or `pending` ends by itself");
+    }
     fields.finish()?;
     Ok(asked)
 }

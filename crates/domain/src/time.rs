@@ -227,6 +227,14 @@ pub fn add_days(date: Date, days: i64) -> Date {
     date.saturating_add(span)
 }
 
+/// The same day and time of day so many months later, in UTC: the last day of the month where there is no such day; held
+/// at the ends of the calendar.
+pub fn add_months(at: Timestamp, months: u32) -> Timestamp {
+    let span = jiff::Span::new().try_months(months).unwrap_or_default();
+    let utc = Zone::utc();
+    utc.at(utc.local(at).saturating_add(span))
+}
+
 /// The month and day of `MM-DD`, where such a day exists in some year.
 pub fn month_and_day(text: &str) -> Option<(i8, i8)> {
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
@@ -277,6 +285,15 @@ mod tests {
         assert_eq!(london.at(gap).to_string(), "2026-03-29T01:00:00Z");
         let fold: DateTime = "2026-10-25T01:30:00".parse().unwrap();
         assert_eq!(london.at(fold).to_string(), "2026-10-25T00:30:00Z");
+    }
+
+    #[test]
+    fn months_later_is_the_same_day_or_the_last_of_the_month() {
+        let later = |text: &str, months| add_months(Timestamp::parse(text).unwrap(), months).to_string();
+        assert_eq!(later("2024-03-02T12:00:00Z", 24), "2026-03-02T12:00:00Z");
+        assert_eq!(later("2024-02-29T23:59:59.999Z", 24), "2026-02-28T23:59:59.999Z");
+        assert_eq!(later("2025-08-31T08:00:00Z", 6), "2026-02-28T08:00:00Z");
+        assert_eq!(add_months(LATEST, 120), LATEST);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::money::Currency;
 use crate::rate::Percent;
 use crate::segment::read_percent;
 use crate::shape::{Fields, ShapeError, kind_of, list, name, refuse, text, unknown};
-use crate::time::{Span, Zone};
+use crate::time::{Span, Timestamp, Zone};
 use jiff::civil::Time;
 use serde_json::Value;
 
@@ -103,6 +103,38 @@ pub struct Purpose {
     pub granted_by_default: bool,
     /// Its channels; empty: all.
     pub channels: Vec<Channel>,
+    /// What implies a yes, and for how long.
+    pub implied: Vec<Implied>,
+    /// A yes from outside counts once the customer has confirmed it, within this time.
+    pub confirm: Option<Span>,
+}
+
+/// An event from which a yes follows for some time, as Canada's anti-spam law lets one follow from a purchase.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Implied {
+    /// Its name.
+    pub event: String,
+    /// For how long.
+    pub lasts: Lasts,
+}
+
+/// How long something lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lasts {
+    /// To the same day and time so many months later, in UTC; the last of the month where there is no such day.
+    Months(u32),
+    /// Exactly so long.
+    For(Span),
+}
+
+impl Lasts {
+    /// The first instant at which it is over.
+    pub fn end(self, from: Timestamp) -> Timestamp {
+        match self {
+            Lasts::Months(months) => crate::time::add_months(from, months),
+            Lasts::For(span) => from.plus(span),
+        }
+    }
 }
 
 /// `template: hello-again`.
@@ -338,10 +370,59 @@ impl Purpose {
                     .map(|item| read_channel_word(text(item, "channels")?, "channels"))
                     .collect::<Result<_, _>>()?,
             },
+            implied: match fields.get("implied") {
+                None => Vec::new(),
+                Some(Value::Array(items)) if items.len() > IMPLIED_LIMIT => {
+                    return refuse("implied", format!("{} events, more than {IMPLIED_LIMIT}", items.len()));
+                }
+                Some(value) => list(value, "implied")?
+                    .iter()
+                    .enumerate()
+                    .map(|(i, item)| read_implied(item, &format!("implied[{i}]")))
+                    .collect::<Result<_, _>>()?,
+            },
+            confirm: fields.get("confirm").map(|value| read_confirm(value, "confirm")).transpose()?,
         };
         fields.finish()?;
+        for (key, is_there) in [("implied", !purpose.implied.is_empty()), ("confirm", purpose.confirm.is_some())] {
+            if is_there && purpose.granted_by_default {
+                return refuse(key, "what is granted by default needs no yes; leave one of the two away");
+            }
+            if is_there && purpose.name == service() {
+                return refuse(key, "messages of service need no consent");
+            }
+        }
         Ok(purpose)
     }
+}
+
+/// Most events that imply a yes.
+pub(crate) const IMPLIED_LIMIT: usize = 20;
+
+fn read_implied(value: &Value, path: &str) -> Result<Implied, ShapeError> {
+    let fields = Fields::of(value, path)?;
+    let event = one_line(fields.require("did")?, &fields.at("did"))?;
+    let lasts = match (fields.count("months")?, fields.span("for")?) {
+        (Some(months), None) if (1..=120).contains(&months) => Lasts::Months(months),
+        (Some(_), None) => return refuse(&fields.at("months"), "expected 1 to 120 months"),
+        (None, Some(span)) if span.0 > 0 => Lasts::For(span),
+        _ => return refuse(path, "write for how long: either `months: 24` or `for: 180d`"),
+    };
+    fields.finish()?;
+    Ok(Implied { event, lasts })
+}
+
+/// How long a customer has to confirm where nothing is said.
+const CONFIRM_WITHIN: Span = Span::days(7);
+
+fn read_confirm(value: &Value, path: &str) -> Result<Span, ShapeError> {
+    let fields = Fields::of(value, path)?;
+    let within = fields.span("within")?.unwrap_or(CONFIRM_WITHIN);
+    if within.0 <= 0 || within > Span::days(365) {
+        return refuse(&fields.at("within"), "expected up to 365d");
+    }
+    fields.finish()?;
+    Ok(within)
 }
 
 /// The purpose of campaigns that name none.

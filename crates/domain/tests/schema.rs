@@ -57,6 +57,10 @@ const BEYOND_SCHEMAS: &[&str] = &[
     "nothing comes after `else`",
     "a branch begins with",
     "steps, more than",
+    "ends by itself",
+    "needs no yes",
+    "need no consent",
+    "expected up to 365d",
 ];
 
 fn compare(value: &Value) -> Result<(), TestCaseError> {
@@ -110,6 +114,8 @@ where:
     - { record: pass, at_least: 2, where: { id: { ends_with: "7" } } }
     - { record: pass, sum: price, above: 3 }
     - { consent: { purpose: marketing, channel: email, is: granted } }
+    - { consent: { purpose: marketing, channel: email, is: granted, ends_within: 30d } }
+    - { consent: { purpose: news, is: pending } }
     - { known_for: { at_least: 7d } }
     - { bucket: { seed: s, percent: 50 } }
     - { score: buys_within_30d, above: 0.5 }
@@ -182,6 +188,10 @@ sender: { name: Tea, address: tea@example.com, postal_address: A street }
 purpose: news
 default: granted
 channels: [email]
+---
+purpose: offers
+implied: [ { did: Order Completed, months: 24 }, { did: Inquiry Made, for: 180d } ]
+confirm: { within: 3d }
 ---
 template: hello-again
 channel: email

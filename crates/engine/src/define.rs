@@ -191,6 +191,7 @@ impl Engine {
             self.outbox.began(channel, since);
         }
         self.restore_webhooks(recovered.webhooks, recovered.endpoints_off);
+        self.pools = crate::decide::pools::Pools::recovered(recovered.pools);
         for message in recovered.messages {
             #[cfg(feature = "planted-bugs")]
             if self.has_bug(crate::state::PlantedBug::CapsAreForgottenAtRestart)
@@ -720,6 +721,7 @@ fn compiled(
     older: &BTreeMap<(Name, u32), domain::Campaign>,
 ) -> (Plan, BTreeMap<Name, Campaigning>) {
     let mut plan = Plan::new(definitions);
+    plan.keep_purposes(&definitions.purposes);
     let mut campaigns = BTreeMap::new();
     for campaign in definitions.campaigns.values() {
         let Some(facts) = facts.get(&campaign.name) else { continue };

@@ -110,12 +110,13 @@ impl<'a> Look<'a> {
                 .collect();
             let traits = serde_json::Value::Object(customer.traits.all(engine.clock).0);
             let whole = format!(
-                "since {} last {} calls {} in {segments:?} traits {traits} {:?} {:?}",
+                "since {} last {} calls {} in {segments:?} traits {traits} {:?} {:?} {:?}",
                 customer.first_seen,
                 customer.last_seen,
                 customer.calls,
                 customer.standing,
-                customer.rewards()
+                customer.rewards(),
+                customer.in_app
             );
             for record in customer.records.all(engine.clock) {
                 let attributes = serde_json::Value::Object(record.attributes(engine.clock).0);
@@ -139,7 +140,16 @@ impl<'a> Look<'a> {
         for ((campaign, id), dates) in &engine.known_dates {
             visit(format!("dates of {id} for {campaign}"), format!("{dates:?}"));
         }
-        for (place, due) in &engine.schedules {
+        // One of a zone from which everybody has moved comes once more and finds nobody; a start does not set it again.
+        let workspace = &engine.definitions.settings.zone;
+        let zones: BTreeSet<String> = engine
+            .customers
+            .values()
+            .map(|customer| customer.zone(engine.clock, workspace).name().to_owned())
+            .filter(|_| !engine.schedules.is_empty())
+            .collect();
+        let is_lived_in = |zone: &Option<String>| zone.as_ref().is_none_or(|zone| zones.contains(zone));
+        for (place, due) in engine.schedules.iter().filter(|((_, zone), _)| is_lived_in(zone)) {
             visit(format!("schedule {place:?}"), due.to_string());
         }
         let since = engine.clock.minus(store::CAPS_LOOK_BACK);
@@ -162,6 +172,9 @@ impl<'a> Look<'a> {
         }
         for (address, suppression) in &engine.suppressions {
             visit(format!("suppression {address}"), format!("{suppression:?}"));
+        }
+        for (pool, left) in engine.pools.describe() {
+            visit(format!("pool {pool}"), left);
         }
         engine.webhooks.describe(visit);
         for (due, id) in engine.outbox.iter() {

@@ -147,6 +147,7 @@ impl Engine {
             messages: BTreeMap::new(),
             outbox: crate::deliver::outbox::Outbox::default(),
             webhooks: crate::deliver::webhooks::Webhooks::default(),
+            pools: crate::decide::pools::Pools::default(),
             marks: HashMap::default(),
             addressed: HashMap::default(),
             followed: HashMap::default(),

@@ -183,6 +183,8 @@ pub struct Engine {
     pub(crate) outbox: crate::deliver::outbox::Outbox,
     /// Webhooks that are not over.
     pub(crate) webhooks: crate::deliver::webhooks::Webhooks,
+    /// Codes of vouchers that were imported and are left.
+    pub(crate) pools: crate::decide::pools::Pools,
     /// What counts for caps, under the id that each message bears.
     pub(crate) marks: HashMap<CustomerId, Vec<Mark>>,
     /// Who got a step at an address, so that a second customer with it does not: by campaign, step and address

@@ -130,6 +130,18 @@ table!(MEMBERSHIPS, MembershipColumn, "memberships", "Who is in which segment no
     Since "since" Instant "The instant of history at which they came to belong, whenever the segment was defined. Asking for it reads all of history once.",
 });
 
+table!(CONSENTS, ConsentColumn, "consents", "What people said about being written to, one row each time. What follows from a purchase or an inquiry is not said: it is in events, and the segment condition consent knows it.", {
+    Customer "customer" Text "Who said it.",
+    Time "time" Instant "When it was said. A statement dated ahead counts from then on.",
+    Purpose "purpose" Text "For which purpose.",
+    Channel "channel" Text "On which channel; null: all.",
+    Status "status" Text "granted, withdrawn, or pending where the customer is asked to confirm it.",
+    Basis "basis" Text "express or implied; null if nobody said.",
+    Source "source" Text "Where it was said, such as checkout or preference page.",
+    TextVersion "text_version" Text "Which wording the customer saw.",
+    Expires "expires" Instant "When a yes runs out by what it says itself; null: it does not.",
+});
+
 table!(MESSAGES, MessageColumn, "messages", "Every message that was decided about, whether it went out or not, one row each.", {
     Message "message" Text "The message's id, also the left part of its Message-ID.",
     Customer "customer" Text "For whom.",
@@ -162,6 +174,19 @@ table!(WEBHOOKS, WebhookColumn, "webhooks", "Everything that other systems were 
     Body "body" Json "What is told, the same at every attempt.",
 });
 
+table!(TASKS, TaskColumn, "tasks", "Everything that campaigns asked people to do, one row each.", {
+    Task "task" Text "The task's id.",
+    Customer "customer" Text "About whom.",
+    Campaign "campaign" Text "By which campaign.",
+    Step "step" Text "At which step of the campaign.",
+    Title "title" Text "What is to be done.",
+    Owner "owner" Text "Whose it is: what the step says in for; null: nobody's in particular.",
+    Due "due" Instant "Until when it is to be done; null: whenever.",
+    Draft "draft" Text "The template that helps to begin.",
+    OpenedAt "opened_at" Instant "When it was opened.",
+    CompletedAt "completed_at" Instant "When it was done; null: it is open.",
+});
+
 table!(DICTIONARY, DictionaryColumn, "dictionary", "This reference as a table, one row for each column of each table.", {
     Table "table_name" Text "The table.",
     Column "column_name" Text "The column.",
@@ -170,8 +195,8 @@ table!(DICTIONARY, DictionaryColumn, "dictionary", "This reference as a table, o
 });
 
 /// Every table, in the order in which people meet them.
-pub static TABLES: [&Table; 8] =
-    [&EVENTS, &CUSTOMERS, &TRAITS, &RECORDS, &MEMBERSHIPS, &MESSAGES, &WEBHOOKS, &DICTIONARY];
+pub static TABLES: [&Table; 10] =
+    [&EVENTS, &CUSTOMERS, &TRAITS, &RECORDS, &MEMBERSHIPS, &CONSENTS, &MESSAGES, &WEBHOOKS, &TASKS, &DICTIONARY];
 
 /// The table of a name.
 pub fn find(name: &str) -> Option<&'static Table> {

@@ -43,6 +43,7 @@ pub(crate) fn read(sql: &str) -> Result<Question, QueryError> {
             Some("traits") => wanted.traits = true,
             Some("records") => wanted.records = true,
             Some("memberships") => wanted.memberships = true,
+            Some("consents") => wanted.consents = true,
             Some(_) => {}
             None => return Err(no_table(table.table())),
         }

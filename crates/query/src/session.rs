@@ -13,7 +13,7 @@ use domain::message::Message;
 use domain::{Position, Timestamp};
 use engine::report::Tables;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{Reader, StoreError, Webhook};
+use store::{Reader, StoreError, Task, Webhook};
 
 /// The data that a question is about, all of it at one position of the journal.
 pub struct Source {
@@ -56,6 +56,10 @@ impl Source {
 
     pub(crate) fn webhooks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Webhook)>, StoreError> {
         self.still(|reader| reader.webhooks_after(after, limit))
+    }
+
+    pub(crate) fn tasks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Task)>, StoreError> {
+        self.still(|reader| reader.tasks_after(after, limit))
     }
 
     // A panic while it read has changed nothing.

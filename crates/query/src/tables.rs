@@ -2,9 +2,9 @@
 
 use crate::batch::{Cell, Rows};
 use crate::dictionary::{
-    CUSTOMERS, CustomerColumn, DICTIONARY, DictionaryColumn, EVENTS, EventColumn, MEMBERSHIPS, MESSAGES,
-    MembershipColumn, MessageColumn, RECORDS, RecordColumn, TABLES, TRAITS, Table, TraitColumn, WEBHOOKS,
-    WebhookColumn,
+    CONSENTS, CUSTOMERS, ConsentColumn, CustomerColumn, DICTIONARY, DictionaryColumn, EVENTS, EventColumn, MEMBERSHIPS,
+    MESSAGES, MembershipColumn, MessageColumn, RECORDS, RecordColumn, TABLES, TASKS, TRAITS, Table, TaskColumn,
+    TraitColumn, WEBHOOKS, WebhookColumn,
 };
 use crate::provider::Sought;
 use crate::session::Source;
@@ -36,9 +36,11 @@ pub(crate) fn read(
         name if name == MEMBERSHIPS.name => return memberships(source, columns, sought, rows),
         name if name == MESSAGES.name => return messages(source, sought, rows),
         name if name == WEBHOOKS.name => return webhooks(source, sought, rows),
+        name if name == TASKS.name => return tasks(source, sought, rows),
         name if name == CUSTOMERS.name => customers(source, sought, rows),
         name if name == TRAITS.name => traits(source, sought, rows),
         name if name == RECORDS.name => records(source, sought, rows),
+        name if name == CONSENTS.name => consents(source, sought, rows),
         name if name == DICTIONARY.name => dictionary(rows),
         name => unreachable!("the dictionary has a table `{name}` that nobody reads"),
     };
@@ -140,6 +142,34 @@ fn records(source: &Source, sought: &Sought, rows: &mut Rows) -> ControlFlow<()>
     ControlFlow::Continue(())
 }
 
+fn consents(source: &Source, sought: &Sought, rows: &mut Rows) -> ControlFlow<()> {
+    for known in source.tables.customers() {
+        let customer = source.tables.name(known.id);
+        if !sought.may_be("customer", Some(customer)) {
+            rows.pass_over()?;
+            continue;
+        }
+        for said in &known.consents {
+            if !sought.may_be("purpose", Some(&said.purpose)) || !sought.may_be_at(said.time) {
+                rows.pass_over()?;
+                continue;
+            }
+            rows.push(|index| match ConsentColumn::ALL[index] {
+                ConsentColumn::Customer => Cell::text(customer),
+                ConsentColumn::Time => Cell::Instant(said.time),
+                ConsentColumn::Purpose => Cell::text(&said.purpose),
+                ConsentColumn::Channel => Cell::maybe_text(said.channel.as_deref()),
+                ConsentColumn::Status => Cell::text(said.status),
+                ConsentColumn::Basis => Cell::maybe_text(said.basis.as_deref()),
+                ConsentColumn::Source => Cell::maybe_text(said.source.as_deref()),
+                ConsentColumn::TextVersion => Cell::maybe_text(said.text_version.as_deref()),
+                ConsentColumn::Expires => Cell::maybe_instant(said.expires),
+            })?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
 fn memberships(source: &Source, columns: &[usize], sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
     let is_sought = |belongs: &Belongs<'_>| {
         sought.may_be("segment", Some(belongs.segment.as_str()))
@@ -221,6 +251,37 @@ fn webhooks(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), Sto
                     WebhookColumn::EndedAt => Cell::maybe_instant(progress.ended_at),
                     WebhookColumn::Reply => Cell::maybe_text(progress.reply.as_deref()),
                     WebhookColumn::Body => Cell::text(&webhook.body),
+                }),
+            };
+            if goes_on.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn tasks(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = source.tasks_after(after, MESSAGES_AT_ONCE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, task) in &page {
+            let is_sought = sought.may_be("campaign", Some(task.campaign.as_str()))
+                && sought.may_be("owner", task.owner.as_deref());
+            let goes_on = match is_sought {
+                false => rows.pass_over(),
+                true => rows.push(|index| match TaskColumn::ALL[index] {
+                    TaskColumn::Task => Cell::text(&task.id),
+                    TaskColumn::Customer => Cell::text(source.tables.name(task.customer)),
+                    TaskColumn::Campaign => Cell::text(task.campaign.as_str()),
+                    TaskColumn::Step => Cell::text(&task.step),
+                    TaskColumn::Title => Cell::text(&task.title),
+                    TaskColumn::Owner => Cell::maybe_text(task.owner.as_deref()),
+                    TaskColumn::Due => Cell::maybe_instant(task.due),
+                    TaskColumn::Draft => Cell::maybe_text(task.draft.as_ref().map(domain::Name::as_str)),
+                    TaskColumn::OpenedAt => Cell::Instant(task.opened_at),
+                    TaskColumn::CompletedAt => Cell::maybe_instant(task.completed_at),
                 }),
             };
             if goes_on.is_break() {

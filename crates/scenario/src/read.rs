@@ -14,6 +14,8 @@ use std::path::Path;
 const SCENARIOS: usize = 1_000;
 const STEPS: usize = 10_000;
 const SENDS: usize = 100_000;
+/// Most codes of one pool that a step imports.
+const CODES: usize = 10_000;
 const NAME: usize = 300;
 /// Most definitions of one `define`, those from other files included.
 const DEFINITIONS: usize = domain::definition::DEFINITION_LIMIT;
@@ -37,6 +39,7 @@ pub(crate) struct Step {
     pub(crate) merge: Option<[String; 2]>,
     pub(crate) unmerge: Option<[String; 2]>,
     pub(crate) erase: Option<String>,
+    pub(crate) codes: Vec<(Name, Vec<String>)>,
     pub(crate) outbox: Vec<(Channel, Answers)>,
     pub(crate) send: Vec<Value>,
     pub(crate) expect: Option<Expect>,
@@ -221,6 +224,10 @@ fn step(value: &Value, place: &str, before: Timestamp, zone: Option<&str>, folde
     let pair_of = |key| fields.get(key).map(|value| pair(value, &fields.at(key))).transpose();
     let (merge, unmerge) = (pair_of("merge")?, pair_of("unmerge")?);
     let erase = fields.get("erase").map(|value| text(value, &fields.at("erase")).map(str::to_owned)).transpose()?;
+    let codes = match fields.get("codes") {
+        Some(value) => codes(value, &fields.at("codes"))?,
+        None => Vec::new(),
+    };
     let outbox = match fields.get("outbox") {
         Some(value) => outbox(value, &fields.at("outbox"))?,
         None => Vec::new(),
@@ -232,7 +239,7 @@ fn step(value: &Value, place: &str, before: Timestamp, zone: Option<&str>, folde
     let expect = fields.get("expect").map(|value| Expect::read(value, &fields.at("expect"), at)).transpose()?;
     let restart = fields.flag("restart")?.unwrap_or(false);
     fields.finish()?;
-    Ok(Step { at, restart, define, delete, merge, unmerge, erase, outbox, send, expect })
+    Ok(Step { at, restart, define, delete, merge, unmerge, erase, codes, outbox, send, expect })
 }
 
 /// An instant, or a span after the step before.
@@ -277,6 +284,21 @@ fn pair(value: &Value, place: &str) -> Result<[String; 2], ShapeError> {
         [a, b] => Ok([text(a, place)?.to_owned(), text(b, place)?.to_owned()]),
         _ => refuse(place, "expected two names, such as [u1, u2]"),
     }
+}
+
+fn codes(value: &Value, place: &str) -> Result<Vec<(Name, Vec<String>)>, ShapeError> {
+    let read = map(value, place)?.iter().map(|(pool, codes)| {
+        let place = join(place, pool);
+        let pool = Name::parse(pool).or_else(|error| refuse(&place, error))?;
+        let code = |(i, value): (usize, &Value)| {
+            let place = format!("{place}[{i}]");
+            let code = engine::decide::pools::read_code(text(value, &place)?);
+            code.map(str::to_owned).or_else(|reason| refuse(&place, reason))
+        };
+        let codes = list(codes, &place, CODES)?.iter().enumerate().map(code);
+        Ok((pool, codes.collect::<Result<_, _>>()?))
+    });
+    read.collect()
 }
 
 fn outbox(value: &Value, place: &str) -> Result<Vec<(Channel, Answers)>, ShapeError> {

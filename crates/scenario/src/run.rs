@@ -114,6 +114,12 @@ impl Run {
         self.define(&step.define, &format!("{place}.define"))?;
         self.delete(step, place)?;
         self.join(step, place)?;
+        for (pool, codes) in &step.codes {
+            let added = self.workspace.add_codes(pool, codes);
+            if let Err(refused) = self.go_on(added, place)? {
+                self.fail(format!("codes are imported into `{pool}`"), refused.to_string(), Vec::new());
+            }
+        }
         for (channel, answers) in &step.outbox {
             self.set_outbox(*channel, answers);
         }

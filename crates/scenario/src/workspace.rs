@@ -6,7 +6,8 @@
 use crate::channels::Channels;
 use domain::call::{Source, Trust};
 use domain::message::{Channel, Decision, Message};
-use domain::{CustomerId, Timestamp};
+use domain::{CustomerId, Name, Timestamp};
+use engine::decide::pools::{CodesAdded, CodesRefused};
 use engine::deliver::brake::BrakeLimit;
 use engine::deliver::pace::Limits;
 use engine::ingest::{Door, DoorOptions, Endpoint};
@@ -204,6 +205,15 @@ impl Workspace {
     /// Another engine on the same data, opened from a snapshot.
     pub fn open_from(&self, mut snapshot: &[u8]) -> Result<(Engine, Opened), Stuck> {
         Ok(Engine::open_with(self.running().store.as_ref(), self.options.clone(), Some(&mut snapshot))?)
+    }
+
+    /// Imports codes into a pool of vouchers.
+    pub fn add_codes(&mut self, pool: &Name, codes: &[String]) -> Result<Result<CodesAdded, CodesRefused>, Stuck> {
+        self.settle()?;
+        let now = self.now;
+        let added = self.engine_mut().add_codes(pool, codes, now);
+        self.settle()?;
+        Ok(added)
     }
 
     /// Erases somebody by their name, and goes on from what is left. None: nobody bears the name.

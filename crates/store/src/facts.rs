@@ -159,6 +159,56 @@ pub struct Task {
     pub completed_at: Option<Timestamp>,
 }
 
+/// A code that was imported into a pool of vouchers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VoucherCode {
+    /// What the customer shows: unique over all pools.
+    pub code: Arc<str>,
+    /// The pool's name in campaigns.
+    pub pool: Name,
+    /// When it was imported.
+    pub added_at: Timestamp,
+}
+
+/// A code of a pool that was given to somebody.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VoucherGiven {
+    /// Which.
+    pub code: Arc<str>,
+    /// To whom.
+    pub customer: CustomerId,
+    /// By which campaign.
+    pub campaign: Name,
+    /// At which step.
+    pub step: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A pool as it is recovered.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VoucherPool {
+    /// Codes that are left, in the order in which they are given.
+    pub left: Vec<Arc<str>>,
+    /// Codes that were given.
+    pub given: Vec<Arc<str>>,
+}
+
+/// A pool in numbers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PoolCount {
+    /// Its name.
+    pub pool: Name,
+    /// Codes that are left.
+    pub left: u64,
+    /// Codes that were given.
+    pub given: u64,
+    /// Of these, those given from the asked instant on.
+    pub given_since: u64,
+    /// When codes were imported last.
+    pub added_at: Timestamp,
+}
+
 /// Something that another system is to be told.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Webhook {
@@ -577,8 +627,20 @@ pub struct TaskFilter {
     pub id: Option<Arc<str>>,
     pub customer: Option<CustomerId>,
     pub campaign: Option<Name>,
+    pub owner: Option<String>,
     /// Only those that are not done, or only those that are.
     pub open: Option<bool>,
+}
+
+/// Tasks that are not done, of one owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenTasks {
+    /// Whose they are; none: nobody's in particular.
+    pub owner: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// Of these, those whose time is over.
+    pub overdue: u64,
 }
 
 /// Which webhooks.

@@ -172,8 +172,14 @@ pub trait Reader: Send {
     /// Entries and exits of a segment, newest first.
     fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError>;
 
-    /// Tasks, newest first.
+    /// Tasks: open ones, the one that is due first before and those without a time last, then done ones, the latest first.
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError>;
+
+    /// Tasks in the order in which they were opened, each with its number: those after `after`, at most `limit`.
+    fn tasks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Task)>, StoreError>;
+
+    /// Number of open tasks by owner, nobody's first, and of those that are overdue at an instant.
+    fn open_tasks(&self, now: Timestamp) -> Result<Vec<OpenTasks>, StoreError>;
 
     /// Webhooks, newest first.
     fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError>;
@@ -186,6 +192,9 @@ pub trait Reader: Send {
 
     /// Number of webhooks by endpoint and state, in that order.
     fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError>;
+
+    /// Pools of vouchers with imported codes, by name. `since`: from when on what was given is counted apart.
+    fn pool_counts(&self, since: Timestamp) -> Result<Vec<PoolCount>, StoreError>;
 
     /// Exposures of a campaign, oldest first.
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError>;
@@ -311,6 +320,8 @@ pub struct Recovered {
     pub complaints: Vec<(Name, Timestamp)>,
     /// When the first message went on a channel.
     pub first_sent: Vec<(Channel, Timestamp)>,
+    /// Pools of vouchers with imported codes.
+    pub pools: BTreeMap<Name, VoucherPool>,
     /// Keys, revoked ones too.
     pub keys: Vec<Key>,
     /// Names that were erased, by number.
@@ -354,6 +365,10 @@ pub struct Commit {
     pub webhook_progress: Vec<(Arc<str>, WebhookProgress)>,
     /// Endpoints turned off, or on again.
     pub endpoints: Vec<EndpointChange>,
+    /// Codes imported into pools; one that exists is an error.
+    pub codes: Vec<VoucherCode>,
+    /// Codes given, those of `codes` among them; one that is not there or was given before is an error.
+    pub codes_given: Vec<VoucherGiven>,
     /// Exposures new or changed, by journey.
     pub exposures: Vec<Exposure>,
     /// Facts of campaigns new or changed, by name.
@@ -423,6 +438,8 @@ impl Commit {
             && self.webhooks.is_empty()
             && self.webhook_progress.is_empty()
             && self.endpoints.is_empty()
+            && self.codes.is_empty()
+            && self.codes_given.is_empty()
             && self.exposures.is_empty()
             && self.campaigns.is_empty()
             && self.definitions.is_empty()

@@ -75,10 +75,7 @@ impl Case {
         let mut chance = Chance::new(seed);
         let start = instant(chance.pick::<&str>(&STARTS));
         let zone = *chance.pick(&["UTC", "Europe/London", "America/New_York", "Asia/Kathmandu"]);
-        let mut definitions = vec![
-            json!({ "workspace": "settings", "zone": zone }),
-            json!({ "purpose": "news", "default": chance.pick(&["granted", "unknown"]), "channels": ["email", "sms"] }),
-        ];
+        let mut definitions = vec![json!({ "workspace": "settings", "zone": zone }), random::purpose(&mut chance)];
         definitions.extend(segments(&mut chance, start));
         let mut now = start;
         let mut steps = Vec::new();
@@ -105,7 +102,14 @@ fn act(chance: &mut Chance, now: Timestamp) -> Act {
     match chance.below(100) {
         0..74 => Act::Send(random::call(chance, now)),
         74..80 => Act::Restart,
-        80..84 => Act::Define(segments(chance, now)),
+        80..84 => {
+            let mut aside = chance.aside(1);
+            let mut defined = segments(chance, now);
+            if aside.happens(25) {
+                defined.push(random::purpose(&mut aside));
+            }
+            Act::Define(defined)
+        }
         84..92 => Act::Merge(a, b),
         _ => Act::Unmerge(a, b),
     }

@@ -11,6 +11,13 @@ impl Chance {
         Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
     }
 
+    /// A stream beside this one, of a number: whatever it brings, this one brings what it would have brought, so that
+    /// seeds go on meaning the lives they meant.
+    #[must_use]
+    pub fn aside(&self, number: u64) -> Chance {
+        Chance::new(self.0 ^ number)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -12,10 +12,10 @@ use store::shelf::MemoryShelf;
 use store::{
     Attempt, CAPS_LOOK_BACK, COMPLAINTS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion,
     EndpointChange, EndpointOff, Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits, JournalRow,
-    Journey, Key, MailReport, MessageCount, MessageFilter, Page, Prepared, ROW_CALLS, Reader, Recovered, Refused,
-    ReportFilter, Rewrite, RowId, Sealer, Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey,
-    Task, TaskFilter, Transition, TransitionFilter, UNMATCHED_KEPT, Webhook, WebhookCount, WebhookFilter,
-    address_alone, is_address_alone,
+    Journey, Key, MailReport, MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Prepared, ROW_CALLS, Reader,
+    Recovered, Refused, ReportFilter, Rewrite, RowId, Sealer, Secrets, Store, StoreError, Suppression,
+    SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition, TransitionFilter, UNMATCHED_KEPT, VoucherCode,
+    VoucherGiven, VoucherPool, Webhook, WebhookCount, WebhookFilter, address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -62,6 +62,7 @@ struct Disk {
     tasks: Listed<Arc<str>, Task>,
     webhooks: Listed<Arc<str>, Webhook>,
     endpoints_off: BTreeMap<Name, EndpointOff>,
+    codes: Vec<(VoucherCode, Option<VoucherGiven>)>,
     suppressions: BTreeMap<String, Suppression>,
     refused: BTreeMap<u64, Refused>,
     refused_ever: u64,
@@ -352,7 +353,18 @@ impl Disk {
                 return Err(failed(&format!("version {} of `{}` exists already", definition.version, definition.name)));
             }
         }
-        Ok(())
+        let mut left: HashSet<&str> =
+            self.codes.iter().filter(|(_, given)| given.is_none()).map(|(code, _)| &*code.code).collect();
+        for code in &commit.codes {
+            let is_known = self.codes.iter().any(|(known, _)| known.code == code.code);
+            if is_known || !left.insert(&code.code) {
+                return Err(failed(&format!("the code {} exists already", code.code)));
+            }
+        }
+        match commit.codes_given.iter().find(|given| !left.remove(&*given.code)) {
+            Some(given) => Err(failed(&format!("the code {} is not left", given.code))),
+            None => Ok(()),
+        }
     }
 
     fn apply(&mut self, commit: &Commit) {
@@ -395,6 +407,11 @@ impl Disk {
                 }
                 EndpointChange::On(name) => drop(self.endpoints_off.remove(name)),
             }
+        }
+        self.codes.extend(commit.codes.iter().map(|code| (code.clone(), None)));
+        for given in &commit.codes_given {
+            let code = self.codes.iter_mut().find(|(code, _)| code.code == given.code);
+            code.expect("it was checked that the code is left").1 = Some(given.clone());
         }
         for exposure in &commit.exposures {
             self.exposures.put(exposure.journey.clone(), exposure.clone());
@@ -501,6 +518,7 @@ impl Disk {
             endpoints_off: self.endpoints_off.values().cloned().collect(),
             complaints: self.recover_complaints(),
             first_sent: self.first_sent.iter().map(|(channel, at)| (*channel, *at)).collect(),
+            pools: self.recover_pools(),
             keys: self.keys.values().cloned().collect(),
             erased: self.erased.clone(),
             erasures: self.erasures,
@@ -546,6 +564,11 @@ impl Disk {
             (journey.key, journey.trigger) = (None, None);
             (journey.record, journey.occasion) = (None, None);
         }
+        for (_, given) in &mut self.codes {
+            if let Some(given) = given.as_mut().filter(|given| erasure.speaks_of(given.customer, given.at)) {
+                given.customer = domain::CustomerId(0);
+            }
+        }
         self.tasks.retain(|it| it.id.clone(), |it| !erasure.speaks_of(it.customer, it.opened_at));
         self.webhooks.retain(|it| it.id.clone(), |it| !erasure.speaks_of(it.customer, it.made_at));
         let before = self.refused.len();
@@ -555,6 +578,16 @@ impl Disk {
         self.erased.clone_from(&erasure.erased);
         self.erasures += 1;
         erased
+    }
+
+    fn recover_pools(&self) -> BTreeMap<Name, VoucherPool> {
+        let mut pools: BTreeMap<Name, VoucherPool> = BTreeMap::new();
+        for (code, given) in &self.codes {
+            let pool = pools.entry(code.pool.clone()).or_default();
+            let list = if given.is_none() { &mut pool.left } else { &mut pool.given };
+            list.push(code.code.clone());
+        }
+        pools
     }
 
     fn recover_journeys(&self, exposures: &[Exposure]) -> Vec<Journey> {
@@ -711,13 +744,37 @@ impl Reader for MemoryReader {
 
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
         let disk = self.0.lock();
-        let found = newest_first(&disk.tasks.items).map(|(_, it)| it).filter(|it| {
+        let mut all: Vec<&Task> = disk.tasks.items.iter().collect();
+        all.sort_by_key(|it| match it.completed_at {
+            None => (false, it.due.unwrap_or(Timestamp(i64::MAX)).0),
+            Some(at) => (true, -at.0),
+        });
+        let found = all.into_iter().filter(|it| {
             is_wanted(filter.id.as_ref(), Some(&it.id))
+                && is_wanted(filter.owner.as_ref(), it.owner.as_ref())
                 && is_wanted(filter.customer.as_ref(), Some(&it.customer))
                 && is_wanted(filter.campaign.as_ref(), Some(&it.campaign))
                 && filter.open.is_none_or(|open| it.completed_at.is_none() == open)
         });
         Ok(paged(found.cloned(), page))
+    }
+
+    fn tasks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Task)>, StoreError> {
+        let disk = self.0.lock();
+        let numbered = (1..).zip(&disk.tasks.items).skip_while(|(number, _)| *number <= after);
+        Ok(numbered.take(limit as usize).map(|(number, it)| (number, it.clone())).collect())
+    }
+
+    fn open_tasks(&self, now: Timestamp) -> Result<Vec<OpenTasks>, StoreError> {
+        let disk = self.0.lock();
+        let mut counts: BTreeMap<Option<String>, OpenTasks> = BTreeMap::new();
+        for task in disk.tasks.items.iter().filter(|task| task.completed_at.is_none()) {
+            let none = OpenTasks { owner: task.owner.clone(), count: 0, overdue: 0 };
+            let open = counts.entry(task.owner.clone()).or_insert(none);
+            open.count += 1;
+            open.overdue += u64::from(task.due.is_some_and(|due| due <= now));
+        }
+        Ok(counts.into_values().collect())
     }
 
     fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError> {
@@ -738,6 +795,21 @@ impl Reader for MemoryReader {
         let disk = self.0.lock();
         let numbered = (1..).zip(&disk.webhooks.items).skip_while(|(number, _)| *number <= after);
         Ok(numbered.take(limit as usize).map(|(number, it)| (number, it.clone())).collect())
+    }
+
+    fn pool_counts(&self, since: Timestamp) -> Result<Vec<PoolCount>, StoreError> {
+        let disk = self.0.lock();
+        let mut counts: BTreeMap<Name, PoolCount> = BTreeMap::new();
+        for (code, given) in &disk.codes {
+            let none =
+                PoolCount { pool: code.pool.clone(), left: 0, given: 0, given_since: 0, added_at: code.added_at };
+            let count = counts.entry(code.pool.clone()).or_insert(none);
+            count.added_at = count.added_at.max(code.added_at);
+            count.left += u64::from(given.is_none());
+            count.given += u64::from(given.is_some());
+            count.given_since += u64::from(given.as_ref().is_some_and(|given| given.at >= since));
+        }
+        Ok(counts.into_values().collect())
     }
 
     fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {

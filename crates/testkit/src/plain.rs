@@ -10,12 +10,12 @@ use domain::call::{Call, CallKind, events};
 use domain::definition::Definitions;
 use domain::message::Channel;
 use domain::segment::{
-    Aggregate, AtEnd, Comparison, Condition, ConsentState, Did, End, EventName, Events, KnownFor, Measure, RecordAsked,
-    RecordQuestion, Sequence,
+    Aggregate, AtEnd, Comparison, Condition, ConsentAsked, ConsentState, Did, End, EventName, Events, KnownFor,
+    Measure, RecordAsked, RecordQuestion, Sequence,
 };
 use domain::time::add_days;
 use domain::value::{Quantifier, Scalar, Tests, number};
-use domain::{CustomerId, Name, Path, Purpose, Span, Timestamp, Zone};
+use domain::{CustomerId, Name, Path, Purpose, Span, Timestamp, Trust, Zone};
 use records::{Record, Said};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -174,14 +174,7 @@ impl Person<'_> {
             Condition::Record(asked) => self.has_records(asked, now),
             // Nobody has been scored yet: every score is missing.
             Condition::Score(_, test) => passes(test, None, now, &self.zone(now)),
-            Condition::Consent(asked) => {
-                let purpose = &self.definitions.purposes[&asked.purpose];
-                let state = match &asked.channel {
-                    Some(channel) => self.consent(purpose, channel, now),
-                    None => self.weakest_consent(purpose, now),
-                };
-                state == asked.is
-            }
+            Condition::Consent(asked) => self.asked_consent(asked, now),
             Condition::List(list) => self.is_on_list(list, now),
             Condition::KnownFor(known) => {
                 let known_for = now.since(self.exists.unwrap_or(now));
@@ -332,33 +325,91 @@ impl Person<'_> {
 
     /// Consent for a purpose on a channel at an instant.
     pub fn consent(&self, purpose: &Purpose, channel: &str, now: Timestamp) -> ConsentState {
-        let mut state = if purpose.granted_by_default { ConsentState::Granted } else { ConsentState::Unknown };
+        self.consent_and_end(purpose, channel, now).0
+    }
+
+    /// With when it ends, if it is granted or pending and ends by itself.
+    fn consent_and_end(&self, purpose: &Purpose, channel: &str, now: Timestamp) -> (ConsentState, Option<Timestamp>) {
+        // The latest yes or no, with when a yes ends; the latest no; what waits since to be confirmed.
+        let mut said: Option<(bool, Option<Timestamp>)> = None;
+        let mut last_no: Option<Timestamp> = None;
+        let mut waiting: Vec<Option<Timestamp>> = Vec::new();
         for (call, body) in self.past(now) {
             let text = |key: &str| body.get(key).and_then(Value::as_str);
-            let (about, on, granted) = match call.event.as_deref() {
-                Some(events::CONSENT_CHANGED) => (text("purpose"), text("channel"), text("status") == Some("granted")),
+            let (about, on, status) = match call.event.as_deref() {
+                Some(events::CONSENT_CHANGED) => (text("purpose"), text("channel"), text("status")),
                 Some(events::UNSUBSCRIBED) => {
-                    (text("purpose").or(Some("marketing")), text("channel").or(Some("email")), false)
+                    (text("purpose").or(Some("marketing")), text("channel").or(Some("email")), Some("withdrawn"))
                 }
-                Some(events::MARKED_AS_SPAM) => (Some("marketing"), None, false),
+                Some(events::MARKED_AS_SPAM) => (Some("marketing"), None, Some("withdrawn")),
                 _ => continue,
             };
             if about != Some(purpose.name.as_str()) || on.is_some_and(|on| on != channel) {
                 continue;
             }
             let expires = text("expires").and_then(|text| Timestamp::parse_in(text, &Zone::utc()));
-            state = match (granted, expires) {
-                (false, _) => ConsentState::Withdrawn,
-                (true, Some(expires)) if expires <= now => ConsentState::Expired,
-                (true, _) => ConsentState::Granted,
-            };
+            let is_implied = text("basis") == Some("implied");
+            let is_confirmed = body.get("confirmed").and_then(Value::as_bool) == Some(true);
+            let by_server = call.trust == Trust::Server;
+            let waits = purpose.confirm.is_some() && by_server && !is_implied && !is_confirmed;
+            match status {
+                Some("withdrawn") => {
+                    said = Some((false, None));
+                    last_no = Some(call.timestamp);
+                    waiting.clear();
+                }
+                Some("pending" | "granted") if status == Some("pending") || waits => {
+                    let confirm = purpose.confirm.map(|within| call.timestamp.plus(within));
+                    waiting.push([expires, confirm].into_iter().flatten().min());
+                }
+                Some("granted") => {
+                    let clocks = &purpose.implied;
+                    let named = clocks.iter().find(|clock| text("source") == Some(&clock.event));
+                    let clock = match named {
+                        Some(clock) => Some(clock.lasts.end(call.timestamp)),
+                        None => clocks.iter().map(|clock| clock.lasts.end(call.timestamp)).min(),
+                    };
+                    said = Some((true, expires.or(clock.filter(|_| is_implied))));
+                    waiting.clear();
+                }
+                _ => {}
+            }
         }
-        state
+        let follows = purpose.implied.iter().flat_map(|clock| {
+            let done = self.events(&clock.event, now).filter(|(at, _)| last_no.is_none_or(|no| *at > no));
+            done.map(|(at, _)| clock.lasts.end(at))
+        });
+        let followed = follows.max();
+        let implied = followed.filter(|end| *end > now);
+        let (state, end) = match said {
+            Some((false, _)) => (ConsentState::Withdrawn, None),
+            Some((true, None)) => (ConsentState::Granted, None),
+            Some((true, Some(end))) if end > now => (ConsentState::Granted, Some(end).max(implied)),
+            _ if implied.is_some() => (ConsentState::Granted, implied),
+            Some((true, Some(_))) => (ConsentState::Expired, None),
+            None if followed.is_some() => (ConsentState::Expired, None),
+            None if purpose.granted_by_default => (ConsentState::Granted, None),
+            None => (ConsentState::Unknown, None),
+        };
+        waiting.retain(|end| end.is_none_or(|end| end > now));
+        match waiting.last() {
+            Some(end) if state != ConsentState::Granted => (ConsentState::Pending, *end),
+            _ => (state, end),
+        }
     }
 
-    fn weakest_consent(&self, purpose: &Purpose, now: Timestamp) -> ConsentState {
-        let channels = if purpose.channels.is_empty() { Channel::ALL } else { &purpose.channels };
-        channels.iter().map(|channel| self.consent(purpose, channel.word(), now)).min().unwrap_or(ConsentState::Unknown)
+    fn asked_consent(&self, asked: &ConsentAsked, now: Timestamp) -> bool {
+        let purpose = &self.definitions.purposes[&asked.purpose];
+        let channels: Vec<&str> = match &asked.channel {
+            Some(channel) => vec![channel],
+            None if purpose.channels.is_empty() => Channel::ALL.iter().map(|channel| channel.word()).collect(),
+            None => purpose.channels.iter().map(|channel| channel.word()).collect(),
+        };
+        let all: Vec<_> = channels.iter().map(|channel| self.consent_and_end(purpose, channel, now)).collect();
+        let weakest = all.iter().map(|(state, _)| *state).min();
+        let first_end = all.iter().filter_map(|(_, end)| *end).min();
+        weakest == Some(asked.is)
+            && asked.ends_within.is_none_or(|within| first_end.is_some_and(|end| end <= now.plus(within)))
     }
 
     /// Whether a person talks with them, or a complaint is open.

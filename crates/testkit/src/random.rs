@@ -7,7 +7,7 @@ use crate::chance::Chance;
 use domain::{Span, Timestamp};
 use serde_json::{Map, Value, json};
 
-pub use rules::segments;
+pub use rules::{purpose, segments};
 
 /// Names of events that everybody uses.
 pub const EVENTS: [&str; 3] = ["visit", "order", "visit again"];
@@ -185,6 +185,20 @@ fn record(chance: &mut Chance, now: Timestamp) -> Value {
     call
 }
 
+/// Somebody says something about being written to.
+fn consent(chance: &mut Chance, now: Timestamp) -> Value {
+    let mut aside = chance.aside(1);
+    let status = *chance.pick(&["granted", "withdrawn"]);
+    let status = if status == "granted" && aside.happens(20) { "pending" } else { status };
+    json!({ "type": "track", "event": "Consent Changed", "properties": {
+        "purpose": "news", "status": status, "channel": chance.pick(&[json!("email"), json!("sms"), json!(null)]),
+        "expires": if chance.happens(40) { near(chance, now, Span::days(1), Span::days(8)).to_string().into() } else { Value::Null },
+        "basis": aside.pick(&[json!("express"), json!("implied"), json!(null)]),
+        "source": aside.pick(&[json!("order"), json!("shop"), json!(null)]),
+        "confirmed": aside.pick(&[json!(true), json!(null), json!(null)]),
+    } })
+}
+
 /// A call of one of a few people, dated now, late or ahead. Without a time where it is now.
 pub fn call(chance: &mut Chance, now: Timestamp) -> Value {
     let mut call = match chance.below(100) {
@@ -196,10 +210,7 @@ pub fn call(chance: &mut Chance, now: Timestamp) -> Value {
         80..85 => json!({ "type": "track", "event": "List Changed", "properties": {
             "list": "vip", "member": chance.happens(60), "source": chance.pick(&[json!("person"), json!(null)]),
         } }),
-        85..93 => json!({ "type": "track", "event": "Consent Changed", "properties": {
-            "purpose": "news", "status": chance.pick(&["granted", "withdrawn"]), "channel": chance.pick(&[json!("email"), json!("sms"), json!(null)]),
-            "expires": if chance.happens(40) { near(chance, now, Span::days(1), Span::days(8)).to_string().into() } else { Value::Null },
-        } }),
+        85..93 => consent(chance, now),
         93..95 => json!({ "type": "track", "event": "Unsubscribed", "properties": { "purpose": "news" } }),
         _ => json!({ "type": "alias" }),
     };

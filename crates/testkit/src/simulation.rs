@@ -844,14 +844,27 @@ fn workspace(chance: &mut Chance, now: Timestamp) -> (Vec<Value>, Vec<Value>) {
         (0..1 + chance.below(3)).map(|number| campaign(chance, number, segments.len() as u64)).collect();
     let mut all = vec![
         settings,
-        json!({ "purpose": "marketing", "default": chance.pick(&["granted", "granted", "unknown"]) }),
-        json!({ "purpose": "news", "channels": ["email", "sms"] }),
+        marketing(chance),
+        random::purpose(&mut chance.aside(2)),
         json!({ "template": "hello", "subject": "Hello", "body": "Hello" }),
         json!({ "template": "greeting", "subject": "Hello", "body": "Dear {{ customer.first_name }}" }),
     ];
     all.extend(segments);
     all.extend(campaigns.iter().cloned());
     (all, campaigns)
+}
+
+/// Mostly everybody may be written to; else who bought or came lately, or has confirmed it.
+fn marketing(chance: &mut Chance) -> Value {
+    let mut aside = chance.aside(1);
+    let default = *chance.pick(&["granted", "granted", "unknown"]);
+    if default == "granted" || aside.happens(30) {
+        return json!({ "purpose": "marketing", "default": default });
+    }
+    json!({
+        "purpose": "marketing", "implied": [{ "did": "visit", "for": "1d" }, { "did": "order", "for": "3d" }],
+        "confirm": { "within": "6h" },
+    })
 }
 
 fn campaign(chance: &mut Chance, number: u64, segments: u64) -> Value {

@@ -12,8 +12,8 @@ use store::{
     Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff, ErasedName,
     Erasure, Exposure, HistoryLimits, JournalRow, Journey, Key, MailReport, MessageFilter, Page, Prepared, ROW_CALLS,
     Reception, RecordKey, Refused, ReportFilter, RowId, Stage, Store, StoreError, Suppression, SuppressionChange,
-    TakenFrom, TallyKey, Task, TaskFilter, Transition, TransitionFilter, UNMATCHED_KEPT, Webhook, WebhookFilter,
-    WebhookProgress, WebhookState, address_alone,
+    TakenFrom, TallyKey, Task, TaskFilter, Transition, TransitionFilter, UNMATCHED_KEPT, VoucherCode, VoucherGiven,
+    VoucherPool, Webhook, WebhookFilter, WebhookProgress, WebhookState, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -43,6 +43,8 @@ macro_rules! store_contract {
             what_changed_several_times_in_a_commit_is_as_its_last_change
             recover_brings_back_open_journeys_and_the_last_entry
             tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made
+            a_code_of_a_pool_is_imported_once_and_given_once
+            tasks_stand_in_the_order_in_which_they_are_due
             a_webhook_is_recovered_until_it_is_done_or_given_up
             an_endpoint_is_off_until_a_person_turns_it_on
             recover_brings_back_open_messages_and_a_year_of_those_sent
@@ -217,6 +219,8 @@ pub fn a_failed_commit_leaves_no_trace(place: &dyn Place) {
     let mut store = place.open();
     assert_eq!(describe(&*store), before);
     commit.definitions.clear();
+    // A code is imported once as well.
+    commit.codes.clear();
     store.commit(&commit).unwrap();
     assert_eq!(store.recover().unwrap().position, Position(6), "the store goes on after a failure");
 }
@@ -495,6 +499,85 @@ pub fn recover_brings_back_open_journeys_and_the_last_entry(place: &dyn Place) {
     assert_eq!(store.reader().unwrap().journey_counts(&name("win-back")).unwrap(), (7, 1));
 }
 
+/// What is due first stands first, page by page; what has no time comes after it, and what is done last.
+pub fn tasks_stand_in_the_order_in_which_they_are_due(place: &dyn Place) {
+    let mut store = place.open();
+    let due = |number: u64, days: Option<i64>, owner: Option<&str>| Task {
+        due: days.map(|days| NOW.plus(Span::days(days))),
+        owner: owner.map(str::to_owned),
+        completed_at: None,
+        ..task(number)
+    };
+    let tasks = vec![
+        due(1, None, Some("care")),
+        due(2, Some(3), Some("care")),
+        due(3, Some(-1), None),
+        Task { completed_at: Some(NOW), ..due(4, Some(-9), Some("care")) },
+        due(5, Some(2), Some("shop")),
+        Task { completed_at: Some(NOW.plus(Span(1))), ..due(6, None, None) },
+    ];
+    store.commit(&Commit { tasks, clock: NOW, ..Commit::default() }).unwrap();
+    let reader = store.reader().unwrap();
+    let ids = |filter: &TaskFilter, page: Page| {
+        let found = reader.tasks(filter, page).unwrap();
+        found.iter().map(|task| task.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&TaskFilter::default(), ALL), ["t_3", "t_5", "t_2", "t_1", "t_6", "t_4"]);
+    let open = TaskFilter { open: Some(true), ..TaskFilter::default() };
+    assert_eq!(ids(&open, Page { skip: 1, limit: 2 }), ["t_5", "t_2"]);
+    let own = TaskFilter { owner: Some("care".to_owned()), ..open };
+    assert_eq!(ids(&own, ALL), ["t_2", "t_1"]);
+    let counts = reader.open_tasks(NOW).unwrap();
+    let counts: Vec<_> = counts.iter().map(|it| (it.owner.as_deref(), it.count, it.overdue)).collect();
+    assert_eq!(counts, [(None, 1, 1), (Some("care"), 2, 0), (Some("shop"), 1, 0)]);
+    let (numbers, first): (Vec<u64>, Vec<Task>) = reader.tasks_after(0, 4).unwrap().into_iter().unzip();
+    assert_eq!(first.iter().map(|task| &*task.id).collect::<Vec<_>>(), ["t_1", "t_2", "t_3", "t_4"]);
+    assert_eq!(reader.tasks_after(numbers[3], 100).unwrap().len(), 2);
+    assert!(reader.tasks_after(u64::MAX, 100).unwrap().is_empty());
+}
+
+/// Codes come out in the order in which they came in; what was given is not given again, whoever asks for it.
+pub fn a_code_of_a_pool_is_imported_once_and_given_once(place: &dyn Place) {
+    let mut store = place.open();
+    let code = |pool: &str, code: &str| VoucherCode { code: code.into(), pool: name(pool), added_at: NOW };
+    let given = |code: &str, number: u64, at: Timestamp| VoucherGiven {
+        code: code.into(),
+        customer: customer(number),
+        campaign: name("win-back"),
+        step: "2".to_owned(),
+        at,
+    };
+    let commit = |codes, codes_given| Commit { codes, codes_given, clock: NOW, ..Commit::default() };
+    assert!(!commit(vec![code("spring", "Z")], Vec::new()).is_empty());
+    store.commit(&commit(vec![code("spring", "Z"), code("spring", "A"), code("autumn", "M")], Vec::new())).unwrap();
+    // Imported and given in one commit.
+    let later = NOW.plus(Span::DAY);
+    store.commit(&commit(vec![code("spring", "B")], vec![given("Z", 1, NOW), given("B", 2, later)])).unwrap();
+    drop(store);
+
+    let mut store = place.open();
+    for (wrong, why) in [
+        (commit(vec![code("autumn", "A")], Vec::new()), "imported into another pool"),
+        (commit(Vec::new(), vec![given("Z", 3, later)]), "given before"),
+        (commit(Vec::new(), vec![given("Y", 3, later)]), "not there"),
+    ] {
+        store.commit(&wrong).expect_err(why);
+        store = reopened(store, place);
+    }
+    let pools = store.recover().unwrap().pools;
+    let of = |pool: &str| pools[&name(pool)].clone();
+    assert_eq!(of("spring"), VoucherPool { left: vec!["A".into()], given: vec!["Z".into(), "B".into()] });
+    assert_eq!(of("autumn"), VoucherPool { left: vec!["M".into()], given: Vec::new() });
+    let counts = store.reader().unwrap().pool_counts(later).unwrap();
+    let counts: Vec<_> = counts.iter().map(|it| (it.pool.as_str(), it.left, it.given, it.given_since)).collect();
+    assert_eq!(counts, [("autumn", 1, 0, 0), ("spring", 1, 2, 1)]);
+}
+
+fn reopened(store: Box<dyn Store>, place: &dyn Place) -> Box<dyn Store> {
+    drop(store);
+    place.open()
+}
+
 /// A task is done once; a webhook keeps the bytes with which it was made.
 pub fn tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made(place: &dyn Place) {
     let mut store = place.open();
@@ -518,7 +601,7 @@ pub fn tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made(
         reader.tasks(&TaskFilter { open: Some(false), ..TaskFilter::default() }, ALL).unwrap(),
         std::slice::from_ref(&done)
     );
-    let of_one = TaskFilter { customer: Some(customer(1)), campaign: Some(name("win-back")), open: None, id: None };
+    let of_one = TaskFilter { customer: Some(customer(1)), campaign: Some(name("win-back")), ..TaskFilter::default() };
     assert_eq!(reader.tasks(&of_one, ALL).unwrap(), [done]);
     let by_id = TaskFilter { id: Some(task(2).id), ..TaskFilter::default() };
     assert_eq!(reader.tasks(&by_id, ALL).unwrap(), [task(2)]);
@@ -1235,6 +1318,8 @@ pub fn one_of_everything() -> Commit {
             at: NOW,
             reason: "answered 410".to_owned(),
         })],
+        codes: vec![VoucherCode { code: "SPRING-1".into(), pool: name("spring"), added_at: NOW }],
+        codes_given: Vec::new(),
         exposures: vec![exposure(1)],
         campaigns: vec![campaign("win-back")],
         definitions: vec![definition("regulars", 1)],

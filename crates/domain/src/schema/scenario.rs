@@ -77,6 +77,10 @@ fn step() -> Value {
             ("unmerge", pair("Two people are two again.")),
             ("erase", or_nothing(&text("Somebody is erased, with all that is known of them."))),
             (
+                "codes",
+                json!({ "type": ["object", "null"], "additionalProperties": { "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": 100 } }, "description": "Codes that are imported into pools of vouchers, such as { spring: [SPRING-1, SPRING-2] }." }),
+            ),
+            (
                 "outbox",
                 json!({ "type": ["object", "null"], "properties": outbox, "additionalProperties": false, "description": "How pretended channels behave from here on." }),
             ),

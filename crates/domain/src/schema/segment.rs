@@ -208,18 +208,13 @@ fn of_head(head: &str) -> Value {
                     [
                         ("purpose", reference("name")),
                         ("channel", or_nothing(&text("A channel; absent: the weakest over the purpose's channels."))),
+                        ("is", word_of("How it stands.", ConsentState::ALL.map(ConsentState::word))),
                         (
-                            "is",
-                            word_of(
-                                "How it stands.",
-                                [
-                                    ConsentState::Granted,
-                                    ConsentState::Withdrawn,
-                                    ConsentState::Expired,
-                                    ConsentState::Unknown,
-                                ]
-                                .map(ConsentState::word),
-                            ),
+                            "ends_within",
+                            or_nothing(&described(
+                                "duration",
+                                "Only where it ends by itself no later than so long from now: of `granted` and `pending`.",
+                            )),
                         ),
                     ],
                 ),

@@ -2,7 +2,7 @@
 
 use super::{Part, described, map, or_nothing, reference, text, word_of};
 use crate::shape::LIST_LIMIT;
-use crate::workspace::TEMPLATE_LIMIT;
+use crate::workspace::{IMPLIED_LIMIT, TEMPLATE_LIMIT};
 use serde_json::{Value, json};
 
 pub(super) fn parts() -> Vec<Part> {
@@ -81,6 +81,34 @@ fn settings() -> Value {
 }
 
 fn purpose() -> Value {
+    let mut implied = map(
+        "An event that implies a yes: for so many calendar months or for so long.",
+        &["did"],
+        [
+            (
+                "did",
+                json!({ "type": "string", "minLength": 1, "maxLength": 300, "pattern": "^[^\\u0000-\\u001f\\u007f]*$", "description": "The event." }),
+            ),
+            (
+                "months",
+                json!({ "type": ["integer", "null"], "minimum": 1, "maximum": 120, "description": "For so many months." }),
+            ),
+            ("for", or_nothing(&described("some-time", "For so long."))),
+        ],
+    );
+    implied["oneOf"] = json!([
+        { "required": ["months"], "properties": { "months": { "type": "integer" }, "for": { "type": "null" } } },
+        { "required": ["for"], "properties": { "for": { "type": "string" }, "months": { "type": "null" } } },
+    ]);
+    let implied = json!({
+        "type": ["array", "null"], "minItems": 1, "maxItems": IMPLIED_LIMIT, "items": implied,
+        "description": "Events that imply a yes, and for how long. The customer's own no ends it.",
+    });
+    let confirm = map(
+        "A yes that your server reports counts once the customer has confirmed it by the link `links.confirm`.",
+        &[],
+        [("within", or_nothing(&described("some-time", "How long the link works; 7 days where nothing is said.")))],
+    );
     map(
         "What messages may be for.",
         &["purpose"],
@@ -88,6 +116,8 @@ fn purpose() -> Value {
             ("purpose", described("name", "Its name.")),
             ("default", or_nothing(&word_of("What holds before anything was said.", ["granted", "unknown"]))),
             ("channels", list_of(&reference("channel"), "Its channels; all where nothing is said.")),
+            ("implied", implied),
+            ("confirm", or_nothing(&confirm)),
         ],
     )
 }

@@ -4,9 +4,12 @@
 use crate::decide::address::normal_on;
 use crate::decide::limits::{Asking, CapAnswer, MarkKind, ask_cap, quiet_until};
 use crate::decide::program::Place;
+use crate::profile::consent::Standpoint;
+use crate::profile::in_app::USEFUL_UNTIL;
 use crate::segment::test::earlier;
 use crate::state::{Addressed, Engine};
 use crate::timers::Timer;
+use domain::call::events;
 use domain::campaign::{Action, Campaign, State};
 use domain::message::{Because, Channel, Decision, Message, Outcome, Written};
 use domain::segment::ConsentState;
@@ -29,7 +32,7 @@ enum Answer {
     },
     /// A person must say whether it may go as it is written.
     HoldForApproval(Box<Written>),
-    Skip(Because),
+    Skip(Because, Option<String>),
     Withhold(Because),
 }
 
@@ -82,7 +85,7 @@ impl Engine {
             Answer::Go { variant, written } => self.let_through(id, variant, *written),
             Answer::Hold { because, until, detail } => self.hold(id, because, until, detail),
             Answer::HoldForApproval(written) => self.hold_for_approval(id, *written),
-            Answer::Skip(because) => self.conclude(id, Outcome::Skipped, Some(because), None),
+            Answer::Skip(because, detail) => self.conclude(id, Outcome::Skipped, Some(because), detail),
             Answer::Withhold(because) => {
                 if because == Because::Holdout {
                     self.expose(&message, Arm::HeldOut);
@@ -113,7 +116,7 @@ impl Engine {
             Answer::Go { .. } => return true,
             Answer::Hold { because, until, detail } => self.hold(&message.id, because, until, detail),
             Answer::HoldForApproval(written) => self.hold_for_approval(&message.id, *written),
-            Answer::Skip(because) => self.conclude(&message.id, Outcome::Skipped, Some(because), None),
+            Answer::Skip(because, detail) => self.conclude(&message.id, Outcome::Skipped, Some(because), detail),
             Answer::Withhold(because) => self.conclude(&message.id, Outcome::WouldHaveSent, Some(because), None),
         }
         false
@@ -122,21 +125,23 @@ impl Engine {
     fn ask_gate(&self, message: &Message) -> Answer {
         let person = self.person(message.customer);
         let Some(campaigning) = self.campaigns.get(&message.campaign) else {
-            return Answer::Skip(Because::Exited);
+            return skip(Because::Exited);
         };
         let state = campaigning.current.campaign.state;
         let Some(journey) = self.journey_of_message(message).and_then(|id| self.journeys.get(&id)) else {
-            return Answer::Skip(Because::Exited);
+            return skip(Because::Exited);
         };
         if state == State::Stopped {
-            return Answer::Skip(Because::Exited);
+            return skip(Because::Exited);
         }
         let prepared = campaigning.version(journey.version).clone();
         let Some(step) = prepared.program.find(&message.step) else {
-            return Answer::Skip(Because::Exited);
+            return skip(Because::Exited);
         };
         if let Err(because) = self.ask_permission(message, person) {
-            return Answer::Skip(because);
+            // Why consent is missing is worth a sentence: it may have ended by itself, or wait to be confirmed.
+            let detail = (because == Because::NoConsent).then(|| self.refusal_of(message, person)).flatten();
+            return Answer::Skip(because, detail);
         }
         // The receiver said when: whatever else happens to the customer does not bring that nearer.
         if message.because == Some(Because::PutOff)
@@ -176,16 +181,24 @@ impl Engine {
         if message.attempts == 0
             && let Some(because) = self.draw_holdout(&prepared.campaign, campaigning.facts.draw, person)
         {
-            return if because == Because::NotEligible { Answer::Skip(because) } else { Answer::Withhold(because) };
+            return if because == Because::NotEligible { skip(because) } else { Answer::Withhold(because) };
         }
         Answer::Go { variant, written: Box::new(written) }
     }
 
     /// Whether a customer may be written to for a purpose on a channel now.
     pub(crate) fn is_granted(&self, person: CustomerId, purpose: &Name, channel: Channel) -> bool {
-        self.definitions.purposes.get(purpose).zip(self.customers.get(&person)).is_some_and(|(purpose, customer)| {
-            customer.standing.consent(purpose, channel.word(), self.clock) == ConsentState::Granted
-        })
+        self.consent_of(person, purpose, channel).is_some_and(|stands| stands.state == ConsentState::Granted)
+    }
+
+    /// How a customer's consent for a purpose on a channel stands now.
+    pub(crate) fn consent_of(&self, person: CustomerId, purpose: &Name, channel: Channel) -> Option<Standpoint<'_>> {
+        let (terms, customer) = self.plan.purposes.get(purpose).zip(self.customers.get(&person))?;
+        Some(customer.consent(terms, channel.word(), self.clock))
+    }
+
+    fn refusal_of(&self, message: &Message, person: CustomerId) -> Option<String> {
+        self.consent_of(person, &message.purpose, message.channel)?.refusal()
     }
 
     /// Consent for purpose and channel, suppression, an address. Asked here and again when the attempt is recorded.
@@ -496,7 +509,7 @@ impl Engine {
             until,
         });
         let event = match outcome {
-            Outcome::Sent => "Message Sent",
+            Outcome::Sent => events::MESSAGE_SENT,
             Outcome::Held => "Message Held",
             Outcome::Skipped => "Message Skipped",
             Outcome::WouldHaveSent => "Message Withheld",
@@ -513,11 +526,18 @@ impl Engine {
         if let Some(variant) = &message.variant {
             properties["variant"] = variant.as_str().into();
         }
+        if let Some(until) = self.useful_until(message).filter(|_| outcome == Outcome::Sent) {
+            properties[USEFUL_UNTIL] = until.to_string().into();
+        }
         if let Some(because) = because {
             properties["because"] = because.word().into();
         }
         self.happen(self.person(message.customer), event, &properties, &message.id.0);
     }
+}
+
+fn skip(because: Because) -> Answer {
+    Answer::Skip(because, None)
 }
 
 fn hold(because: Because, until: Option<Timestamp>) -> Answer {

@@ -46,16 +46,45 @@ impl Engine {
                 self.happen(person, events::POINTS_EARNED, &properties, &format!("{id}:{step}"));
             }
             Reward::Voucher { pool, expires } => {
-                let hash = self.seen.id_of(&["voucher", id, step]).to_ascii_uppercase();
-                let code = format!("{}-{}", pool.as_str().to_ascii_uppercase(), hash.get(..CODE).unwrap_or(&hash));
-                let mut properties =
-                    json!({ "pool": pool, "code": code, "campaign": campaign.name, "step": step, "journey": id });
+                let mut properties = json!({ "pool": pool, "campaign": campaign.name, "step": step, "journey": id });
+                let about = format!("{id}:{step}");
+                let Some(code) = self.take_code(pool, id, person, campaign, step) else {
+                    properties["because"] = "out_of_codes".into();
+                    self.happen(person, events::VOUCHER_NOT_ISSUED, &properties, &about);
+                    return;
+                };
+                properties["code"] = code.into();
                 if let Some(span) = expires {
                     properties["expires"] = self.clock.plus(*span).to_string().into();
                 }
-                self.happen(person, events::VOUCHER_ISSUED, &properties, &format!("{id}:{step}"));
+                self.happen(person, events::VOUCHER_ISSUED, &properties, &about);
             }
         }
+    }
+
+    /// A code of a pool: the next imported one; where none was ever imported, one made from journey and step. None: the
+    /// imported ones are used up.
+    fn take_code(
+        &mut self,
+        pool: &Name,
+        journey: &Arc<str>,
+        person: CustomerId,
+        campaign: &Campaign,
+        step: &str,
+    ) -> Option<String> {
+        if !self.pools.is_finite(pool) {
+            let hash = self.seen.id_of(&["voucher", journey, step]).to_ascii_uppercase();
+            return Some(format!("{}-{}", pool.as_str().to_ascii_uppercase(), hash.get(..CODE).unwrap_or(&hash)));
+        }
+        let code = self.pools.take(pool)?;
+        self.pending.codes_given.push(store::VoucherGiven {
+            code: code.clone(),
+            customer: person,
+            campaign: campaign.name.clone(),
+            step: step.to_owned(),
+            at: self.clock,
+        });
+        Some(code.to_string())
     }
 
     pub(crate) fn open_task(&mut self, id: &Arc<str>, campaign: &Campaign, step: &str, task: &Task) {
@@ -148,6 +177,10 @@ impl Engine {
         });
         let Some((pool, expires)) = last else { return json!({}) };
         if self.draw_holdout(&prepared.campaign, campaigning.facts.draw, person).is_none() {
+            return json!({});
+        }
+        // The others wait for codes, and so do they.
+        if self.pools.is_finite(pool) && self.pools.left(pool) == 0 {
             return json!({});
         }
         let mut value = json!({ "code": format!("{}-WITHHELD", pool.as_str().to_ascii_uppercase()), "pool": pool });

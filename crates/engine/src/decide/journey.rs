@@ -91,7 +91,9 @@ impl Engine {
                 due = earlier(due, self.record_verdict(journey, id).and_then(|verdict| verdict.check));
                 due = earlier(due, self.until_verdict(journey).and_then(|verdict| verdict.check));
                 // Consent or a talk dated ahead, or a trait such as the address or zone, may lift a hold or end it.
-                due = earlier(due, asked.customer.standing.next_consent_change(asked.now));
+                for terms in self.plan.purposes.values() {
+                    due = earlier(due, asked.customer.next_consent_change(terms, asked.now));
+                }
                 due = earlier(due, asked.customer.standing.next_talk_change(asked.now));
                 due = earlier(due, asked.customer.traits.next_change_of_any(asked.now));
             }

@@ -10,6 +10,7 @@ pub mod journey;
 pub mod limits;
 pub mod moved;
 pub mod past;
+pub mod pools;
 pub mod prepared;
 pub mod program;
 pub mod wait;

@@ -2,6 +2,7 @@
 
 use crate::state::Engine;
 use domain::message::Message;
+use domain::segment::ConsentState;
 use domain::{MessageId, Timestamp};
 use serde_json::json;
 use store::{Reader, StoreError};
@@ -19,14 +20,8 @@ impl Engine {
     pub fn unsubscribe(&mut self, message: &Message, now: Timestamp) {
         self.reach(now);
         let person = self.person(message.customer);
-        let purpose = self.definitions.purposes.get(&message.purpose);
-        let granted = purpose.zip(self.customers.get(&person)).is_some_and(|(purpose, customer)| {
-            customer
-                .standing
-                .statement(purpose.name.as_str(), message.channel.word(), self.clock)
-                .is_none_or(|statement| statement.granted)
-        });
-        if granted {
+        let stands = self.consent_of(person, &message.purpose, message.channel);
+        if stands.is_some_and(|stands| stands.state != ConsentState::Withdrawn) {
             self.happen(person, domain::call::events::UNSUBSCRIBED, &about(message), &message.id.0);
             self.settle();
         }
@@ -71,7 +66,7 @@ impl Engine {
     }
 }
 
-fn about(message: &Message) -> serde_json::Value {
+pub(super) fn about(message: &Message) -> serde_json::Value {
     json!({
         "campaign": message.campaign, "message_id": message.id, "template": message.template, "variant": message.variant,
         "purpose": message.purpose, "channel": message.channel, "step": message.step,

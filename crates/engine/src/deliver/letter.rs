@@ -30,6 +30,9 @@ impl Engine {
             unsubscribe: format!("{url}{unsubscribe_path}"),
             preferences: format!("{url}/p/{}", signer.preferences_token(&message.id)),
             view: format!("{url}/v/{}", signer.view_token(&message.id)),
+            confirm: self
+                .purpose_to_confirm(&event)
+                .map(|purpose| format!("{url}/y/{}", signer.confirm_token(&message.id, &purpose))),
         };
         let campaign = json!({ "name": message.campaign, "step": message.step });
         let track = |target: &str| format!("{url}/c/{}", signer.click_token(&message.id, target));
@@ -63,7 +66,13 @@ impl Engine {
         let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| render(&letter)));
         let rendered = match written {
             Ok(Ok(rendered)) => rendered,
-            Ok(Err(WriteError::Missing { path })) => return Err(format!("{path} is missing")),
+            Ok(Err(WriteError::Missing { path })) => {
+                let pool = if path.starts_with("voucher.") { self.waits_for_codes(&journey.id, person) } else { None };
+                return Err(match pool {
+                    Some(pool) => format!("{path} is missing: the pool `{pool}` has no codes left"),
+                    None => format!("{path} is missing"),
+                });
+            }
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err("the template could not be written".to_owned()),
         };
@@ -79,7 +88,11 @@ impl Engine {
             to_name,
             subject: rendered.subject,
             text: rendered.text,
-            html: is_letter.then_some(rendered.html),
+            html: match message.channel {
+                Channel::Email => Some(rendered.html),
+                Channel::InApp => Some(rendered.fragment),
+                _ => None,
+            },
             unsubscribe_path,
         })
     }

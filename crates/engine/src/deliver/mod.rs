@@ -5,6 +5,8 @@
 
 pub mod answers;
 pub mod brake;
+pub mod confirm;
+pub mod in_app;
 pub mod letter;
 pub mod outbox;
 pub mod pace;
@@ -287,7 +289,11 @@ impl Engine {
     /// After this instant a service message is no longer of use: what its campaign says, else the date of the record that it
     /// is about, if that lies ahead, else three days.
     fn deadline(&self, message: &Message) -> Timestamp {
-        let default = message.decided_at.plus(DEADLINE);
+        self.deadline_or(message, message.decided_at.plus(DEADLINE))
+    }
+
+    /// As `deadline`, with another instant where neither campaign nor record names one.
+    fn deadline_or(&self, message: &Message, default: Timestamp) -> Timestamp {
         let Some(campaigning) = self.campaigns.get(&message.campaign) else { return default };
         let journey = self.journey_of_message(message).and_then(|id| self.journeys.get(&id));
         let prepared = journey.map_or(&campaigning.current, |journey| campaigning.version(journey.version));

@@ -26,6 +26,7 @@ const ORDERS: &[&str] = &[events::ORDER_COMPLETED, "Order Updated", "Order Cance
 const PROTECTED_STARTS: &[(&str, &str)] = &[
     ("Message ", "messages"),
     ("Email ", "messages"),
+    ("In-App ", "messages"),
     ("Points ", "points"),
     ("Reward ", "rewards"),
     ("Voucher ", "vouchers"),

@@ -1,5 +1,6 @@
 //! The live state of one customer: a cache of their history.
 
+use crate::profile::in_app::InApp;
 use crate::profile::memberships::Memberships;
 use crate::profile::records::Records;
 use crate::profile::rewards::Rewards;
@@ -38,6 +39,8 @@ pub struct Customer {
     pub records: Records,
     /// Points and vouchers, once there are any.
     pub(crate) rewards: Option<Box<Rewards>>,
+    /// Messages in the shop, once there are any.
+    pub(crate) in_app: Option<Box<InApp>>,
 }
 
 impl Customer {
@@ -53,6 +56,7 @@ impl Customer {
             standing: Standing::default(),
             records: Records::default(),
             rewards: None,
+            in_app: None,
         }
     }
 
@@ -67,6 +71,9 @@ impl Customer {
         self.records.absorb(other.records);
         if let Some(other) = other.rewards {
             self.rewards.get_or_insert_default().absorb(*other);
+        }
+        if let Some(other) = other.in_app {
+            self.in_app.get_or_insert_default().absorb(*other);
         }
         self.streams.absorb(other.streams, plan, now);
     }

@@ -1,7 +1,9 @@
 //! One customer per person: names and how they join, traits, consent, talks.
 
+pub mod consent;
 pub mod customer;
 pub mod identity;
+pub mod in_app;
 pub mod joining;
 pub mod memberships;
 pub mod orders;
@@ -10,6 +12,7 @@ pub mod rewards;
 pub mod sharing;
 pub mod standing;
 
+pub use consent::Terms;
 pub use customer::Customer;
 pub use identity::{JoinRefused, NodeId, People};
 pub use records::By;

@@ -1,11 +1,11 @@
-//! How we stand with a customer: what they allow, which lists they are on, whether a person is talking
-//! with them, whether a complaint is open. All from events, each counting from its own time on.
+//! How we stand with a customer: what they allow, which lists they are on, whether a person is talking with them or a
+//! complaint is open.
+//!
+//! All from events, each counting from its own time on. How consent stands is worked out in `consent`.
 
 use crate::profile::customer::Order;
 use domain::call::events;
-use domain::message::Channel;
-use domain::segment::ConsentState;
-use domain::{Call, Purpose, Span, Timestamp};
+use domain::{Call, Span, Timestamp, Trust};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -14,7 +14,29 @@ pub const SILENCE: Span = Span::days(7);
 /// Most statements of each kind that are kept of one customer: the latest ones.
 const KEPT: usize = 1_000;
 
-/// A yes or a no.
+/// What a statement says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Word {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// Somebody said yes in the customer's name, and the customer is asked to confirm it.
+    Request,
+}
+
+impl Word {
+    /// The word in `Consent Changed`.
+    pub fn status(self) -> &'static str {
+        match self {
+            Word::Yes => "granted",
+            Word::No => "withdrawn",
+            Word::Request => "pending",
+        }
+    }
+}
+
+/// What was said of consent, once.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Statement {
     /// From when on, and in which order.
@@ -23,14 +45,19 @@ pub struct Statement {
     pub purpose: Arc<str>,
     /// On which channel; none: all.
     pub channel: Option<Arc<str>>,
-    /// A yes.
-    pub granted: bool,
+    /// What was said.
+    pub word: Word,
+    /// A yes that a server reports, neither implied nor confirmed there: whoever filled in the form may have named another's
+    /// address.
+    pub from_outside: bool,
     /// When a yes runs out.
     pub expires: Option<Timestamp>,
     /// Express, implied, or not said.
     pub basis: Option<Arc<str>>,
     /// Where it was made.
     pub source: Option<Arc<str>>,
+    /// Which wording the customer saw.
+    pub text_version: Option<Arc<str>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -86,7 +113,7 @@ impl Standing {
             return Touched::Nothing;
         };
         match event {
-            events::CONSENT_CHANGED => self.consent_changed(&call.body_value(), order),
+            events::CONSENT_CHANGED => self.consent_changed(&call.body_value(), call.trust, order),
             events::UNSUBSCRIBED | events::MARKED_AS_SPAM => {
                 let body = call.body_value();
                 let purpose = if event == events::MARKED_AS_SPAM {
@@ -106,10 +133,12 @@ impl Standing {
                         order,
                         purpose,
                         channel,
-                        granted: false,
+                        word: Word::No,
+                        from_outside: false,
                         expires: None,
                         basis: None,
                         source: Some(event.into()),
+                        text_version: None,
                     },
                     |statement| statement.order,
                 );
@@ -132,24 +161,29 @@ impl Standing {
         }
     }
 
-    fn consent_changed(&mut self, body: &Value, order: Order) -> Touched {
-        let granted = match text(body, "status").as_deref() {
-            Some("granted") => true,
-            Some("withdrawn") => false,
-            _ => return Touched::Nothing,
+    fn consent_changed(&mut self, body: &Value, trust: Trust, order: Order) -> Touched {
+        let word = [Word::Yes, Word::No, Word::Request];
+        let status = text(body, "status");
+        let Some(word) = word.into_iter().find(|word| Some(word.status()) == status.as_deref()) else {
+            return Touched::Nothing;
         };
         let Some(purpose) = text(body, "purpose") else {
             return Touched::Nothing;
         };
         let expires = text(body, "expires").and_then(|text| Timestamp::parse_in(&text, &domain::Zone::utc()));
+        let basis = text(body, "basis");
+        let is_settled = basis.as_deref() == Some("implied") || flag(body, "confirmed") == Some(true);
         let statement = Statement {
             order,
             purpose,
             channel: text(body, "channel"),
-            granted,
+            word,
+            // What the owner imports with its proof, and what was said on our own pages, is settled.
+            from_outside: trust == Trust::Server && !is_settled,
             expires,
-            basis: text(body, "basis"),
+            basis,
             source: text(body, "source"),
+            text_version: text(body, "text_version"),
         };
         insert(&mut self.said().statements, statement, |statement| statement.order);
         Touched::Consent
@@ -161,38 +195,18 @@ impl Standing {
         Touched::Talks
     }
 
-    /// The latest statement at or before `now` that names the purpose, and the channel or none.
-    pub fn statement(&self, purpose: &str, channel: &str, now: Timestamp) -> Option<&Statement> {
-        self.statements().iter().rev().find(|statement| {
+    /// Statements at or before `now` that name the purpose, and the channel or none; the latest first.
+    pub fn statements_about<'a, 'b>(
+        &'a self,
+        purpose: &'b str,
+        channel: &'b str,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Statement> + use<'a, 'b> {
+        self.statements().iter().rev().filter(move |statement| {
             statement.order.0 <= now
                 && statement.purpose.as_ref() == purpose
                 && statement.channel.as_deref().is_none_or(|named| named == channel)
         })
-    }
-
-    /// The state of consent for a purpose on a channel at an instant.
-    pub fn consent(&self, purpose: &Purpose, channel: &str, now: Timestamp) -> ConsentState {
-        match self.statement(purpose.name.as_str(), channel, now) {
-            None if purpose.granted_by_default => ConsentState::Granted,
-            None => ConsentState::Unknown,
-            Some(statement) if !statement.granted => ConsentState::Withdrawn,
-            Some(Statement { expires: Some(expires), .. }) if *expires <= now => ConsentState::Expired,
-            Some(_) => ConsentState::Granted,
-        }
-    }
-
-    /// The weakest state over the purpose's channels.
-    pub fn weakest_consent(&self, purpose: &Purpose, now: Timestamp) -> ConsentState {
-        let all = [Channel::Email, Channel::Sms, Channel::Webhook, Channel::Push, Channel::InApp];
-        let channels: &[Channel] = if purpose.channels.is_empty() { &all } else { &purpose.channels };
-        channels.iter().map(|channel| self.consent(purpose, channel.word(), now)).min().unwrap_or(ConsentState::Unknown)
-    }
-
-    /// When the state of any consent may change next by time alone.
-    pub fn next_consent_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let starts = self.statements().iter().map(|statement| statement.order.0);
-        let ends = self.statements().iter().filter_map(|statement| statement.expires);
-        starts.chain(ends).filter(|at| *at > now).min()
     }
 
     /// Whether the customer is on a list: the latest word decides, a person's beats all others.

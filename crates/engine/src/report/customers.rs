@@ -3,12 +3,12 @@
 use super::{ReportError, Who, json, ledger::Ledger, timeline};
 use crate::decide::limits::{Asking, concerns, counted, quiet_until};
 use crate::profile::identity::{JoinedBy, NameKind};
-use crate::profile::{By, Customer};
+use crate::profile::standing::Statement;
+use crate::profile::{By, Customer, rewards};
 use crate::segment::as_of::{Past, apply};
 use crate::segment::why::{Reason, why};
 use crate::state::Engine;
 use domain::message::Channel;
-use domain::segment::ConsentState;
 use domain::workspace::{CapWindow, marketing, service};
 use domain::{CustomerId, Name, Purpose, Span, Timestamp};
 use serde::Serialize;
@@ -19,6 +19,10 @@ use store::{Reader, Suppression};
 
 /// Most proposals to join somebody with the same address: more is a shared or invented address.
 const PROPOSALS: usize = 5;
+/// Most statements of consent that are told of one customer: the latest ones. All of them are in the history.
+const SAID: usize = 100;
+/// Most vouchers that are told of one customer: the latest ones.
+const VOUCHERS: usize = 100;
 
 /// A page of customers.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -68,6 +72,14 @@ pub struct Profile {
     pub segments: Vec<Membership>,
     /// Whether we may write, per purpose and channel.
     pub consent: Vec<Consent>,
+    /// What was said of consent, the latest first.
+    pub consent_said: Vec<Said>,
+    /// Points they earned so far.
+    pub points: u64,
+    /// Vouchers they were given, the latest first.
+    pub vouchers: Vec<Voucher>,
+    /// Pools that had no code left for them, the longest wait first.
+    pub vouchers_owed: Vec<Arc<str>>,
     /// A person is talking with them; until when, if nothing more is said.
     #[serde(serialize_with = "json::maybe_at")]
     pub talking_until: Option<Timestamp>,
@@ -154,15 +166,84 @@ pub struct Consent {
     pub purpose: Name,
     /// The channel.
     pub channel: Channel,
-    /// `granted`, `unknown`, `withdrawn` or `expired`.
+    /// `granted`, `unknown`, `withdrawn`, `expired` or `pending`.
     pub status: &'static str,
-    /// When it was said; none: nothing was.
+    /// When it was said or done; none: nothing was.
     #[serde(serialize_with = "json::maybe_at")]
     pub since: Option<Timestamp>,
+    /// When it ends by itself.
+    #[serde(serialize_with = "json::maybe_at")]
+    pub until: Option<Timestamp>,
+    /// Express or implied, where it was said.
+    pub basis: Option<Arc<str>>,
+    /// Where it was said, or the event that it follows from.
+    pub source: Option<Arc<str>>,
+    /// Which wording the customer saw.
+    pub text_version: Option<Arc<str>>,
+}
+
+/// What was once said of consent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Said {
+    /// When; it may lie ahead.
+    #[serde(serialize_with = "json::at")]
+    pub time: Timestamp,
+    /// For which purpose.
+    pub purpose: Arc<str>,
+    /// On which channel; none: all.
+    pub channel: Option<Arc<str>>,
+    /// `granted`, `withdrawn` or `pending`.
+    pub status: &'static str,
     /// Express or implied, where it was said.
     pub basis: Option<Arc<str>>,
     /// Where it was said.
     pub source: Option<Arc<str>>,
+    /// Which wording the customer saw.
+    pub text_version: Option<Arc<str>>,
+    /// When it runs out by what it says itself.
+    #[serde(serialize_with = "json::maybe_at")]
+    pub expires: Option<Timestamp>,
+}
+
+impl From<&Statement> for Said {
+    fn from(statement: &Statement) -> Said {
+        Said {
+            time: statement.order.0,
+            purpose: statement.purpose.clone(),
+            channel: statement.channel.clone(),
+            status: statement.word.status(),
+            basis: statement.basis.clone(),
+            source: statement.source.clone(),
+            text_version: statement.text_version.clone(),
+            expires: statement.expires,
+        }
+    }
+}
+
+/// A voucher that was given.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Voucher {
+    /// What the customer shows.
+    pub code: Arc<str>,
+    /// From which pool.
+    pub pool: Arc<str>,
+    /// When.
+    #[serde(serialize_with = "json::at")]
+    pub given_at: Timestamp,
+    /// Good up to but without this instant.
+    #[serde(serialize_with = "json::maybe_at")]
+    pub expires: Option<Timestamp>,
+}
+
+impl From<&rewards::Voucher> for Voucher {
+    fn from(voucher: &rewards::Voucher) -> Voucher {
+        Voucher {
+            code: voucher.code.clone(),
+            pool: voucher.pool.clone(),
+            given_at: voucher.order.0,
+            expires: voucher.expires,
+        }
+    }
 }
 
 /// An address that gets nothing.
@@ -360,6 +441,7 @@ impl Engine {
         };
         let (traits, since) = customer.traits.all(now);
         let is_present = as_of.is_none();
+        let rewards = customer.rewards();
         let zone = customer.zone(now, &self.definitions.settings.zone);
         Ok(Profile {
             who: self.who(person),
@@ -370,6 +452,10 @@ impl Engine {
             traits_since: since.into_iter().map(|(key, at)| (key, At(at))).collect(),
             segments: self.memberships(person, customer, past, as_of),
             consent: self.consents(customer, now),
+            consent_said: customer.standing.statements().iter().rev().take(SAID).map(Said::from).collect(),
+            points: rewards.points,
+            vouchers: rewards.vouchers.iter().rev().take(VOUCHERS).map(Voucher::from).collect(),
+            vouchers_owed: rewards.owed().map(|owed| owed.pool.clone()).collect(),
             talking_until: customer.standing.is_talking(now).1,
             complaint_open: customer.standing.has_open_complaint(now),
             suppression: self
@@ -504,10 +590,29 @@ impl Engine {
                     purpose.channels.contains(channel)
                 }
             }) {
-                consents.push(consent(customer, purpose, channel, now));
+                consents.extend(self.consent(customer, purpose, channel, now));
             }
         }
         consents
+    }
+
+    fn consent(&self, customer: &Customer, purpose: &Purpose, channel: Channel, now: Timestamp) -> Option<Consent> {
+        let stands = customer.consent(self.plan.purposes.get(&purpose.name)?, channel.word(), now);
+        let said = stands.said;
+        let source = match stands.done {
+            Some(done) => Some(done.event.into()),
+            None => said.and_then(|said| said.source.clone()),
+        };
+        Some(Consent {
+            purpose: purpose.name.clone(),
+            channel,
+            status: stands.state.word(),
+            since: stands.since(),
+            until: stands.until,
+            basis: stands.basis().map(Arc::from),
+            source,
+            text_version: said.and_then(|said| said.text_version.clone()),
+        })
     }
 
     fn cap_uses(&self, person: CustomerId, zone: &domain::Zone) -> Vec<CapUse> {
@@ -603,19 +708,6 @@ impl Engine {
     pub fn campaign_title(&self, name: &Name) -> String {
         let title = self.definitions.campaigns.get(name).and_then(|campaign| campaign.title.clone());
         title.unwrap_or_else(|| name.as_str().to_owned())
-    }
-}
-
-fn consent(customer: &Customer, purpose: &Purpose, channel: Channel, now: Timestamp) -> Consent {
-    let statement = customer.standing.statement(purpose.name.as_str(), channel.word(), now);
-    let state: ConsentState = customer.standing.consent(purpose, channel.word(), now);
-    Consent {
-        purpose: purpose.name.clone(),
-        channel,
-        status: state.word(),
-        since: statement.map(|statement| statement.order.0),
-        basis: statement.and_then(|statement| statement.basis.clone()),
-        source: statement.and_then(|statement| statement.source.clone()),
     }
 }
 

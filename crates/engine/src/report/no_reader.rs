@@ -1,11 +1,11 @@
 //! Stands in for the reader while the engine lends it to a walk over the journal.
 
 use domain::message::{Decision, Message};
-use domain::{DefinitionKind, MessageId, Name};
+use domain::{DefinitionKind, MessageId, Name, Timestamp};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, Page, Reader, Refused, ReportFilter, RowId, StoreError, Tally, Task, TaskFilter, Transition,
-    TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    MessageFilter, OpenTasks, Page, PoolCount, Reader, Refused, ReportFilter, RowId, StoreError, Tally, Task,
+    TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader that has nothing.
@@ -55,6 +55,12 @@ impl Reader for NoReader {
     fn tasks(&self, _: &TaskFilter, _: Page) -> Result<Vec<Task>, StoreError> {
         none()
     }
+    fn tasks_after(&self, _: u64, _: u32) -> Result<Vec<(u64, Task)>, StoreError> {
+        none()
+    }
+    fn open_tasks(&self, _: Timestamp) -> Result<Vec<OpenTasks>, StoreError> {
+        none()
+    }
     fn webhooks(&self, _: &WebhookFilter, _: Page) -> Result<Vec<Webhook>, StoreError> {
         none()
     }
@@ -65,6 +71,9 @@ impl Reader for NoReader {
         none()
     }
     fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {
+        none()
+    }
+    fn pool_counts(&self, _: Timestamp) -> Result<Vec<PoolCount>, StoreError> {
         none()
     }
     fn exposures(&self, _: &Name) -> Result<Vec<Exposure>, StoreError> {

@@ -1,13 +1,13 @@
 //! The engine's own reader, which several threads may look through at a time: they take turns.
 
 use domain::message::{Decision, Message};
-use domain::{Call, DefinitionKind, MessageId, Name, Position};
+use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, Page, Reader, Refused, ReportFilter, RowId, StoreError, Tally, Task, TaskFilter, Transition,
-    TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    MessageFilter, OpenTasks, Page, PoolCount, Reader, Refused, ReportFilter, RowId, StoreError, Tally, Task,
+    TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
@@ -79,6 +79,12 @@ impl Reader for SharedReader {
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
         self.turn().tasks(filter, page)
     }
+    fn tasks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Task)>, StoreError> {
+        self.turn().tasks_after(after, limit)
+    }
+    fn open_tasks(&self, now: Timestamp) -> Result<Vec<OpenTasks>, StoreError> {
+        self.turn().open_tasks(now)
+    }
     fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError> {
         self.turn().webhooks(filter, page)
     }
@@ -90,6 +96,9 @@ impl Reader for SharedReader {
     }
     fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {
         self.turn().webhook_counts()
+    }
+    fn pool_counts(&self, since: Timestamp) -> Result<Vec<PoolCount>, StoreError> {
+        self.turn().pool_counts(since)
     }
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {
         self.turn().exposures(campaign)

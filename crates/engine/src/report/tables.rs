@@ -1,6 +1,7 @@
 //! What a question over whole tables needs of the live state, taken at once, so that the writer need not wait for the
 //! question. What is on disk is read beside it, up to the same position.
 
+use super::customers::Said;
 use super::snapshot::Snapshot;
 use crate::profile::records::Record;
 use crate::state::Engine;
@@ -23,6 +24,8 @@ pub struct Wanted {
     pub records: bool,
     /// Memberships in segments.
     pub memberships: bool,
+    /// What was said of consent.
+    pub consents: bool,
 }
 
 /// The live state as tables see it, at one position of the journal.
@@ -48,6 +51,8 @@ pub struct Known {
     records: Vec<Record>,
     /// Segments of the plan they are in. Empty unless wanted.
     segments: Vec<usize>,
+    /// What was said of consent, the oldest first. Empty unless wanted.
+    pub consents: Vec<Said>,
 }
 
 /// Somebody is in a segment.
@@ -83,6 +88,10 @@ impl Engine {
             },
             segments: match wanted.memberships {
                 true => customer.memberships.all().collect(),
+                false => Vec::new(),
+            },
+            consents: match wanted.consents {
+                true => customer.standing.statements().iter().map(Said::from).collect(),
                 false => Vec::new(),
             },
         });

@@ -10,7 +10,7 @@ use serde_json::Map;
 use std::sync::Arc;
 use store::{Page, Reader, Task, TaskFilter};
 
-/// Open tasks that are looked at; whoever has more has another problem.
+/// Most tasks of one answer.
 pub const TASKS: u32 = 1_000;
 
 /// A task in a list.
@@ -51,22 +51,10 @@ impl TaskRow {
 }
 
 impl Engine {
-    /// Tasks that the filter lets through: the open ones by when they are due, then the done ones, the latest first.
-    /// `owner`: only theirs. The first thousand.
-    pub fn tasks(
-        &self,
-        reader: &dyn Reader,
-        filter: &TaskFilter,
-        owner: Option<&str>,
-    ) -> Result<Vec<TaskRow>, ReportError> {
-        let tasks = reader.tasks(filter, Page { skip: 0, limit: TASKS })?;
-        let own = tasks.into_iter().filter(|task| owner.is_none_or(|owner| task.owner.as_deref() == Some(owner)));
-        let mut rows: Vec<TaskRow> = own.map(|task| self.task_row(task)).collect();
-        rows.sort_by_key(|row| match row.completed_at {
-            None => (0, row.due.unwrap_or(domain::time::LATEST).0),
-            Some(at) => (1, -at.0),
-        });
-        Ok(rows)
+    /// A page of the tasks that the filter lets through: the open ones by when they are due, then the done ones, the latest
+    /// first.
+    pub fn tasks(&self, reader: &dyn Reader, filter: &TaskFilter, page: Page) -> Result<Vec<TaskRow>, ReportError> {
+        Ok(reader.tasks(filter, page)?.into_iter().map(|task| self.task_row(task)).collect())
     }
 
     fn task_row(&self, task: Task) -> TaskRow {

@@ -126,7 +126,8 @@ fn malformed(path: &str) -> String {
 
 /// Events that Perennial writes itself may well be asked for before the first one.
 fn is_own(name: &str) -> bool {
-    name.starts_with("Message ") || name.starts_with("Email ") || name == domain::call::events::UNSUBSCRIBED
+    let starts = ["Message ", "Email ", "In-App "];
+    starts.iter().any(|start| name.starts_with(start)) || name == domain::call::events::UNSUBSCRIBED
 }
 
 fn names(tests: &Tests, key: &str) -> bool {

@@ -80,6 +80,9 @@ fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
         "Message Held" => with("A message was held:", of(&["subject", "template", "campaign"])),
         "Message Skipped" => with("A message was skipped:", of(&["subject", "template", "campaign"])),
         "Message Failed" => with("A message failed:", of(&["subject", "template", "campaign"])),
+        events::IN_APP_SHOWN => with("Saw a message in the shop, of", campaign()),
+        events::IN_APP_CLICKED => with("Followed a message in the shop, of", campaign()),
+        events::IN_APP_DISMISSED => with("Put away a message in the shop, of", campaign()),
         "Signed Up" => "Signed up".to_owned(),
         events::CONSENT_CHANGED => consent_words(of),
         events::UNSUBSCRIBED => with("Wants no more messages of", campaign()),
@@ -94,6 +97,7 @@ fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
         events::COMPLAINT_OPENED => "Complained".to_owned(),
         events::POINTS_EARNED => with("Earned points:", of(&["points"])),
         events::VOUCHER_ISSUED => with("Got the voucher", of(&["code"])),
+        events::VOUCHER_NOT_ISSUED => with("There was no code left for a voucher of", of(&["pool"])),
         events::TASK_OPENED => with("Something to do:", of(&["title"])),
         events::TASK_COMPLETED => with("Done:", of(&["title", "task"])),
         crate::decide::entry::KEY_MISSING => {
@@ -109,7 +113,12 @@ fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
 }
 
 fn consent_words(of: &dyn Fn(&[&str]) -> Option<String>) -> String {
-    let said = if of(&["status"]).as_deref() == Some("granted") { "Said yes to" } else { "Said no to" };
+    let said = match (of(&["status"]).as_deref(), of(&["basis"]).as_deref()) {
+        (Some("granted"), Some("implied")) => "May be taken to agree to",
+        (Some("granted"), _) => "Said yes to",
+        (Some("pending"), _) => "Was asked to confirm",
+        _ => "Said no to",
+    };
     let by = of(&["channel"]).map(|channel| format!(" by {}", channel_words(&channel))).unwrap_or_default();
     format!("{said} {}{by}", of(&["purpose"]).unwrap_or_else(|| "messages".to_owned()))
 }

@@ -3,6 +3,7 @@
 
 use crate::profile::customer::Proof;
 use crate::profile::identity::NodeId;
+use crate::profile::in_app::InApp;
 use crate::profile::rewards::Rewards;
 use crate::profile::{By, Customer, People};
 use crate::segment::plan::{Node, Plan};
@@ -67,6 +68,9 @@ pub fn apply(plan: &Plan, customer: &mut Customer, past: &Past, now: Timestamp) 
             customer.streams.apply(plan, call, order, now, &mut touch.streams);
             if Rewards::are_given_by(call) {
                 customer.rewards.get_or_insert_default().apply(call, order);
+            }
+            if InApp::is_told_by(call) {
+                customer.in_app.get_or_insert_default().apply(call, order);
             }
             match customer.standing.apply(call, order) {
                 crate::profile::standing::Touched::Consent => touch.consent = true,

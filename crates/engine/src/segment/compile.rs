@@ -115,7 +115,9 @@ impl Plan {
             Condition::Score(name, test) => Node::Score(name.clone(), Box::new(CompiledTest::new(test))),
             Condition::Consent(asked) => {
                 uses.consent = true;
-                Node::Consent(asked.clone(), purposes.get(&asked.purpose).cloned())
+                let terms = purposes.get(&asked.purpose).map(|purpose| Box::new(self.terms(purpose)));
+                uses.streams.extend(terms.iter().flat_map(|terms| &terms.streams));
+                Node::Consent(asked.clone(), terms)
             }
             Condition::List(list) => {
                 uses.lists = true;
@@ -365,7 +367,8 @@ pub(crate) fn own_messages_only(events: &Events, campaign: &Name) -> Option<doma
     let name = match &events.event {
         EventName::Exact(name) | EventName::Prefix(name) => name.as_str(),
     };
-    let about_messages = name.starts_with("Message ") || name.starts_with("Email ") || name == "Unsubscribed";
+    let starts = ["Message ", "Email ", "In-App "];
+    let about_messages = starts.iter().any(|start| name.starts_with(start)) || name == "Unsubscribed";
     if !about_messages || events.filter.as_ref().is_some_and(names_campaign) {
         return events.filter.clone();
     }

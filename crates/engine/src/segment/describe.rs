@@ -1,7 +1,9 @@
 //! Rules in plain English, for pages and answers.
 
 use domain::Condition;
-use domain::segment::{Did, Events, KnownFor, Measure, RecordAsked, RecordQuestion, Regularly, Sequence, Windows};
+use domain::segment::{
+    ConsentState, Did, Events, KnownFor, Measure, RecordAsked, RecordQuestion, Regularly, Sequence, Windows,
+};
 use domain::value::{HeldFor, Operator, Quantifier, Scalar, Test, Tests, When};
 
 /// A sentence without a full stop: `did Order Completed at least 3 times in the last 365 days`.
@@ -41,11 +43,16 @@ pub fn describe(condition: &Condition) -> String {
         Condition::Consent(asked) => {
             let channel = asked.channel.as_deref().map(|channel| format!(" by {channel}")).unwrap_or_default();
             let purpose = &asked.purpose;
-            match asked.is {
-                domain::segment::ConsentState::Granted => format!("agreed to {purpose}{channel}"),
-                domain::segment::ConsentState::Withdrawn => format!("said no to {purpose}{channel}"),
-                domain::segment::ConsentState::Expired => format!("agreed to {purpose}{channel}, but that has run out"),
-                domain::segment::ConsentState::Unknown => format!("was never asked about {purpose}{channel}"),
+            let said = match asked.is {
+                ConsentState::Granted => format!("agreed to {purpose}{channel}"),
+                ConsentState::Withdrawn => format!("said no to {purpose}{channel}"),
+                ConsentState::Expired => format!("agreed to {purpose}{channel}, but that has run out"),
+                ConsentState::Unknown => format!("was never asked about {purpose}{channel}"),
+                ConsentState::Pending => format!("has not confirmed yet that {purpose}{channel} is welcome"),
+            };
+            match asked.ends_within {
+                Some(span) => format!("{said}, and that ends by itself within {}", span_words(span)),
+                None => said,
             }
         }
         Condition::List(list) => format!("is on the list {list}"),
@@ -326,6 +333,10 @@ mod tests {
             ("{ last: Visit, has: { kind: { is: gym } } }", "in their last Visit, kind is “gym”"),
             ("{ record: pass, any: { status: { is: active } } }", "has a pass whose status is “active”"),
             ("{ consent: { purpose: news, channel: email, is: withdrawn } }", "said no to news by email"),
+            (
+                "{ consent: { purpose: news, channel: email, is: granted, ends_within: 30d } }",
+                "agreed to news by email, and that ends by itself within 30 days",
+            ),
             ("{ did: A, within_days: 0 }", "did A today"),
             ("{ none: [ { did: A }, { did: B } ] }", "none of these: did A or did B"),
         ];

@@ -1,6 +1,8 @@
 //! The events and values behind a verdict, condition by condition.
 
+use crate::profile::Terms;
 use crate::profile::records::Record;
+use crate::profile::standing::Word;
 use crate::segment::as_of::Past;
 use crate::segment::plan::{EventsNode, Node, RecordNode, Rhythm, RhythmNode};
 use crate::segment::test::Subject;
@@ -23,7 +25,7 @@ pub(super) fn evidence(asked: &Asked<'_>, condition: &Condition, node: &Node, pa
         (Condition::Did(did), Node::Did(node)) => of_events(asked, &did.event, &node.events, past),
         (Condition::Record(_), Node::Record(node)) => of_records(asked, node),
         (Condition::Score(name, _), _) => vec![Evidence { time: None, what: format!("{name}: not scored yet") }],
-        (Condition::Consent(consent), _) => of_consent(asked, consent),
+        (Condition::Consent(consent), Node::Consent(_, terms)) => of_consent(asked, consent, terms.as_deref()),
         (Condition::List(list), _) => of_list(list, past),
         (Condition::KnownFor(_), _) => {
             vec![Evidence { time: Some(asked.customer.first_seen), what: "first seen".to_owned() }]
@@ -129,25 +131,29 @@ fn record_words(record: &Record, now: Timestamp) -> Evidence {
     Evidence { time: changed.or(record.had_since(now)), what: format!("{} {}{parts}", record.kind, record.id) }
 }
 
-fn of_consent(asked: &Asked<'_>, consent: &ConsentAsked) -> Vec<Evidence> {
+fn of_consent(asked: &Asked<'_>, consent: &ConsentAsked, terms: Option<&Terms>) -> Vec<Evidence> {
     let statements = asked.customer.standing.statements().iter().rev();
-    let latest = statements
+    let mut about = statements
         .filter(|statement| statement.purpose.as_ref() == consent.purpose.as_str() && statement.order.0 <= asked.now)
         .filter(|statement| match (&consent.channel, &statement.channel) {
             (Some(asked), Some(named)) => asked.as_str() == named.as_ref(),
             _ => true,
-        })
-        .take(1);
-    latest
-        .map(|statement| Evidence {
-            time: Some(statement.order.0),
-            what: format!(
-                "said {}{}",
-                if statement.granted { "yes" } else { "no" },
-                statement.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default()
-            ),
-        })
-        .collect()
+        });
+    let said = about.next().map(|statement| {
+        let word = match statement.word {
+            Word::Yes => "said yes",
+            Word::No => "said no",
+            Word::Request => "was asked to confirm",
+        };
+        let source = statement.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default();
+        Evidence { time: Some(statement.order.0), what: format!("{word}{source}") }
+    });
+    let done = terms.and_then(|terms| {
+        let channel = consent.channel.as_deref().unwrap_or_default();
+        let done = asked.customer.consent(terms, channel, asked.now).done?;
+        Some(Evidence { time: Some(done.at), what: format!("{}, which implies a yes until {}", done.event, done.end) })
+    });
+    said.into_iter().chain(done).collect()
 }
 
 fn of_list(list: &str, past: &[&Past]) -> Vec<Evidence> {

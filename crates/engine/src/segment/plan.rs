@@ -1,9 +1,10 @@
 //! The plan: all rules of a workspace compiled against streams of events that they share.
 //! A thousand segments that ask about the last order keep one number per customer.
 
-use crate::profile::Customer;
+use crate::profile::consent::AllTerms;
 use crate::profile::customer::Horizons;
 use crate::profile::records::KindHorizons;
+use crate::profile::{Customer, Terms};
 use crate::segment::compile::Standpoint;
 use crate::segment::feature::{Keeps, Need};
 use crate::segment::test::{CompiledTest, CompiledTests, is_missing};
@@ -54,7 +55,8 @@ pub enum Node {
     Rhythm(Box<RhythmNode>),
     Record(Box<RecordNode>),
     Score(String, Box<CompiledTest>),
-    Consent(ConsentAsked, Option<Purpose>),
+    /// None: there is no such purpose.
+    Consent(ConsentAsked, Option<Box<Terms>>),
     List(String),
     KnownFor(KnownFor),
     Bucket(Bucket),
@@ -422,6 +424,8 @@ pub struct Plan {
     prefixes: Vec<(String, u32)>,
     /// How far back the past of values must be kept.
     pub held: Held,
+    /// The workspace's purposes, where messages are asked about; what segments ask of consent they hold themselves.
+    pub purposes: AllTerms,
     /// The workspace's settings.
     pub settings: Arc<Settings>,
 }
@@ -629,6 +633,24 @@ impl Plan {
             return;
         }
         into.extend(touch.streams.iter().flat_map(|stream| self.by_stream[*stream as usize].iter().copied()));
+    }
+
+    /// Finds or makes the streams of the events that imply consent.
+    pub(crate) fn terms(&mut self, purpose: &Purpose) -> Terms {
+        let spec = |event: &str| StreamSpec {
+            event: EventName::Exact(event.to_owned()),
+            filter: None,
+            keeps: Keeps::Nothing,
+            keeps_body: false,
+            need: Need::recent(1, None),
+        };
+        let streams = purpose.implied.iter().map(|implied| self.stream(spec(&implied.event))).collect();
+        Terms { purpose: purpose.clone(), streams }
+    }
+
+    /// Keeps of everybody what consent for any purpose follows from.
+    pub(crate) fn keep_purposes(&mut self, purposes: &BTreeMap<Name, Purpose>) {
+        self.purposes = purposes.iter().map(|(name, purpose)| (name.clone(), self.terms(purpose))).collect();
     }
 
     /// Whether customers keep the same by another plan, so that what customers keep still fits.

@@ -1,6 +1,6 @@
 //! The verdict of a rule for one customer at an instant, and when it has to be asked again.
 
-use crate::profile::Customer;
+use crate::profile::{Customer, Terms};
 use crate::segment::feature::{Entry, Kept};
 use crate::segment::plan::{DidNode, EventsNode, Node, Plan, Question, RecordJudged, RecordNode, Rhythm, RhythmNode};
 use crate::segment::rhythm::{self, Pairs};
@@ -8,7 +8,7 @@ use crate::segment::test::{Answer, CompiledTests, Subject, earlier};
 use crate::segment::triggered::{Scope, has_other_key};
 use domain::segment::{Aggregate, Comparison, ConsentAsked, End, KnownFor};
 use domain::value::Quantifier;
-use domain::{CustomerId, Path, Purpose, Span, Timestamp, Zone};
+use domain::{CustomerId, Path, Span, Timestamp, Zone};
 use rust_decimal::Decimal;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -86,7 +86,7 @@ impl Asked<'_> {
             Node::Record(node) => self.records(node),
             // No prediction has scored anybody yet: every score is missing.
             Node::Score(_, test) => test.ask(None, self.now, &Zone::utc()),
-            Node::Consent(asked, purpose) => self.consent(asked, purpose.as_ref()),
+            Node::Consent(asked, terms) => self.consent(asked, terms.as_deref()),
             Node::List(list) => Verdict {
                 holds: self.customer.standing.is_on_list(list, self.now),
                 check: self.customer.standing.next_list_change(self.now),
@@ -145,16 +145,28 @@ impl Asked<'_> {
         }
     }
 
-    fn consent(&self, asked: &ConsentAsked, purpose: Option<&Purpose>) -> Verdict {
-        let Some(purpose) = purpose else {
+    fn consent(&self, asked: &ConsentAsked, terms: Option<&Terms>) -> Verdict {
+        let Some(terms) = terms else {
             return Verdict::fixed(false);
         };
-        let standing = &self.customer.standing;
-        let state = match &asked.channel {
-            Some(channel) => standing.consent(purpose, channel, self.now),
-            None => standing.weakest_consent(purpose, self.now),
+        let (state, until) = match &asked.channel {
+            Some(channel) => {
+                let stands = self.customer.consent(terms, channel, self.now);
+                (stands.state, stands.until)
+            }
+            None => self.customer.weakest_consent(terms, self.now),
         };
-        Verdict { holds: state == asked.is, check: standing.next_consent_change(self.now) }
+        let holds = state == asked.is;
+        let change = self.customer.next_consent_change(terms, self.now);
+        let Some(within) = asked.ends_within else {
+            return Verdict { holds, check: change };
+        };
+        // Until anything changes, only the time that is left does.
+        let turn = until.map(|until| until.minus(within));
+        Verdict {
+            holds: holds && turn.is_some_and(|turn| turn <= self.now),
+            check: earlier(change, turn.filter(|turn| *turn > self.now)),
+        }
     }
 
     /// A verdict about a trait ends where the trait, or the zone it is read in, changes by a call dated ahead.

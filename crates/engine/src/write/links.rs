@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::id::MessageId;
+use domain::id::{MessageId, Name};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
@@ -30,6 +30,7 @@ enum Purpose {
     View,
     Preferences,
     ReturnPath,
+    Confirm,
 }
 
 impl Purpose {
@@ -40,6 +41,7 @@ impl Purpose {
             Purpose::View => b"perennial link 1: view\0",
             Purpose::Preferences => b"perennial link 1: preferences\0",
             Purpose::ReturnPath => b"perennial link 1: return path\0",
+            Purpose::Confirm => b"perennial link 1: confirm\0",
         }
     }
 }
@@ -118,6 +120,17 @@ impl Signer {
         // Compares in constant time.
         self.mac(Purpose::ReturnPath, own.as_bytes()).verify_truncated_left(&mac).ok()?;
         Some(message)
+    }
+
+    /// The token of `/y/{token}`: confirms a yes for a purpose.
+    pub fn confirm_token(&self, message: &MessageId, purpose: &Name) -> String {
+        self.sign(Purpose::Confirm, message, purpose.as_str())
+    }
+
+    /// The message and purpose of a token that confirms; none if we did not sign it.
+    pub fn verify_confirm(&self, token: &str) -> Option<(MessageId, Name)> {
+        let (message, purpose) = self.verify(Purpose::Confirm, token)?;
+        Some((message, Name::parse(&purpose).ok()?))
     }
 
     fn sign(&self, purpose: Purpose, message: &MessageId, url: &str) -> String {
@@ -229,6 +242,8 @@ mod tests {
         assert_eq!(signer.verify_preferences(&signer.preferences_token(&ana)), Some(ana.clone()));
         let url = "https://tea.example/a?b=c&d=é#e";
         assert_eq!(signer.verify_click(&signer.click_token(&ana, url)), Some((ana.clone(), url.to_owned())));
+        let news = Name::parse("news").unwrap();
+        assert_eq!(signer.verify_confirm(&signer.confirm_token(&ana, &news)), Some((ana.clone(), news)));
         let token = signer.unsubscribe_token(&ana);
         assert!(
             token.len() < 64 && token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
@@ -246,12 +261,14 @@ mod tests {
             signer.preferences_token(&ana),
             signer.click_token(&ana, ""),
             signer.click_token(&ana, "https://tea.example"),
+            signer.confirm_token(&ana, &Name::parse("news").unwrap()),
         ];
         for (index, token) in tokens.iter().enumerate() {
             assert_eq!(signer.verify_unsubscribe(token).is_some(), index == 0);
             assert_eq!(signer.verify_view(token).is_some(), index == 1);
             assert_eq!(signer.verify_preferences(token).is_some(), index == 2);
             assert_eq!(signer.verify_click(token).is_some(), index == 4);
+            assert_eq!(signer.verify_confirm(token).is_some(), index == 5);
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Linking<'a> {
     /// Gives the link that counts a click.
     pub(super) track: Option<&'a dyn Fn(&str) -> String>,
     /// Links that are never counted, by their beginning.
-    pub(super) untracked: [&'a str; 3],
+    pub(super) untracked: [&'a str; 4],
 }
 
 /// Writes author's HTML and values as one page.
@@ -651,7 +651,7 @@ mod tests {
     #[test]
     fn links_count_clicks_except_our_own() {
         let track = |url: &str| format!("https://t.example/c/[{url}]?a&b");
-        let linking = Linking { track: Some(&track), untracked: ["https://t.example/u/1", "", ""] };
+        let linking = Linking { track: Some(&track), untracked: ["https://t.example/u/1", "", "", ""] };
         let html = "<a href=\"https://x.example/?a=1&amp;b=2\">x</a> <A class=y HREF='http://y.example'>y</A> \
                     <a href=https://t.example/u/1?l=fr>u</a> <a href='mailto:a@b.example'>m</a> <a href='#top'>t</a> \
                     <img src='https://x.example/i.png'>";

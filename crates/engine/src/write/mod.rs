@@ -86,6 +86,8 @@ pub struct Links {
     pub preferences: String,
     /// Shows the message in a browser.
     pub view: String,
+    /// Confirms a yes; none where no yes let the customer in.
+    pub confirm: Option<String>,
 }
 
 /// What stands at the foot of a message.
@@ -104,6 +106,8 @@ pub struct Rendered {
     pub subject: String,
     /// A whole page.
     pub html: String,
+    /// What stands in it, as it can be put into another page.
+    pub fragment: String,
     /// The same to read without HTML.
     pub text: String,
 }
@@ -194,7 +198,8 @@ pub fn render(letter: &Letter<'_>) -> Result<Rendered, WriteError> {
         None => markup::to_text(&markup::write(&body, Linking::default()).map_err(in_part("body"))?),
     };
     let rendered = Rendered {
-        html: finish_html(letter, format, &subject, html),
+        html: finish_html(letter, format, &subject, html.clone()),
+        fragment: html,
         text: finish_text(letter, &readable(&text)),
         subject,
     };
@@ -348,13 +353,20 @@ fn scene<'a>(letter: &Letter<'a>, links: &'a Value, writing: Writing) -> Scene<'
 }
 
 fn links_value(links: &Links) -> Value {
-    json!({ "unsubscribe": links.unsubscribe, "preferences": links.preferences, "view": links.view })
+    json!({
+        "unsubscribe": links.unsubscribe, "preferences": links.preferences, "view": links.view, "confirm": links.confirm,
+    })
 }
 
 fn linking<'a>(letter: &Letter<'a>) -> Linking<'a> {
     Linking {
         track: letter.track_clicks,
-        untracked: [&letter.links.unsubscribe, &letter.links.preferences, &letter.links.view],
+        untracked: [
+            &letter.links.unsubscribe,
+            &letter.links.preferences,
+            &letter.links.view,
+            letter.links.confirm.as_deref().unwrap_or_default(),
+        ],
     }
 }
 

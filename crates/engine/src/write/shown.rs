@@ -62,7 +62,7 @@ pub fn show(source: Source<'_>, data: &Map<String, Value>, setting: Setting<'_>)
         target.to_owned()
     };
     let link = |word: &str| format!("{}/{word}/preview", setting.public_url);
-    let links = Links { unsubscribe: link("u"), preferences: link("p"), view: link("v") };
+    let links = Links { unsubscribe: link("u"), preferences: link("p"), view: link("v"), confirm: Some(link("y")) };
     let mut shown = match source {
         Source::Template(template, variant) => {
             let empty = json!({});
@@ -86,7 +86,7 @@ pub fn show(source: Source<'_>, data: &Map<String, Value>, setting: Setting<'_>)
                 track_clicks: Some(&note),
                 gaps: Some(&gaps),
             };
-            let Rendered { subject, html, text } = render(&letter)?;
+            let Rendered { subject, html, text, .. } = render(&letter)?;
             Shown { subject: Some(subject), text, html: Some(html), ..Shown::default() }
         }
         Source::Liquid(text) => {

@@ -42,6 +42,7 @@ impl Desk {
                 unsubscribe: "https://tea.example/u/abc?x=1&y=2".to_owned(),
                 preferences: "https://tea.example/p/abc".to_owned(),
                 view: "https://tea.example/v/abc".to_owned(),
+                confirm: None,
             },
             sender: Some(Sender {
                 name: "The Tea House".to_owned(),

@@ -9,16 +9,19 @@
 mod backfill;
 mod brake;
 mod campaigns;
+mod confirming;
 mod edges;
 mod erasing;
 mod gate;
 mod identity;
+mod in_app;
 mod lanes;
 mod limits;
 mod order;
 mod segments;
 mod sending;
 mod snapshots;
+mod vouchers;
 mod webhooks;
 
 /// Templates and campaigns of the stories.

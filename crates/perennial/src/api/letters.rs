@@ -11,6 +11,7 @@ use axum::routing::get;
 use domain::message::Message;
 use domain::workspace::marketing;
 use domain::{MessageId, Name};
+use engine::deliver::confirm::Confirming;
 use std::collections::BTreeSet;
 
 #[derive(Template)]
@@ -50,6 +51,7 @@ pub fn router() -> Router<Shared> {
     Router::new()
         .route("/u/{token}", get(unsubscribe_page).post(unsubscribe))
         .route("/p/{token}", get(preferences_page).post(preferences))
+        .route("/y/{token}", get(confirm_page).post(confirm))
         .route("/c/click.js", get(click_script))
         .route("/c/{token}", get(leaving).post(clicked))
         .route("/v/{token}", get(view))
@@ -106,16 +108,70 @@ async fn unsubscribe(State(app): State<Shared>, Path(token): Path<String>) -> Re
     }
 }
 
+/// The message and purpose of a link that confirms, if we signed it.
+async fn to_confirm(app: &Shared, token: &str) -> Option<(Message, Name)> {
+    let (id, purpose) = app.handle.read().signer().verify_confirm(token)?;
+    Some((find(app, Some(id)).await?, purpose))
+}
+
+async fn confirm_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let Some((message, purpose)) = to_confirm(&app, &token).await else { return unknown_link() };
+    let confirming = app.handle.read().confirming(&message, &purpose);
+    if confirming != Confirming::Waits {
+        return confirmed(&app, confirming, &purpose);
+    }
+    let address = message.written.as_ref().map(|written| masked(&written.to)).unwrap_or_default();
+    page(LetterPage {
+        title: "Was it you?".to_owned(),
+        lines: vec![
+            format!("Somebody gave {address} to {} for: {}.", sender(&app), purpose_words(&purpose)),
+            "One press, and they will write to you. If it was not you, do nothing: nobody will.".to_owned(),
+        ],
+        button: Some((format!("/y/{token}"), "Yes, write to me".to_owned())),
+    })
+}
+
+async fn confirm(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+    let Some((message, purpose)) = to_confirm(&app, &token).await else { return unknown_link() };
+    let asked = purpose.clone();
+    match app.handle.change_later(1, move |engine, now| engine.confirm(&message, &asked, now)).await {
+        Ok(Confirming::Waits) => confirmed(&app, Confirming::Granted, &purpose),
+        Ok(other) => confirmed(&app, other, &purpose),
+        Err(error) => not_done(&error),
+    }
+}
+
+fn confirmed(app: &Shared, confirming: Confirming, purpose: &Name) -> Response {
+    let (title, line) = match confirming {
+        Confirming::Granted | Confirming::Waits => (
+            "Thank you",
+            format!(
+                "{} may write to you about: {}. Each message has a link to stop that.",
+                sender(app),
+                purpose_words(purpose)
+            ),
+        ),
+        Confirming::TooLate => (
+            "This link has run out",
+            "Nothing was changed. If you still want to hear from the shop, sign up once more.".to_owned(),
+        ),
+        Confirming::OtherAddress => (
+            "This link belongs to another address",
+            "Your address has changed since. If you want to hear from the shop, sign up with the present one."
+                .to_owned(),
+        ),
+    };
+    page(LetterPage { title: title.to_owned(), lines: vec![line], button: None })
+}
+
 async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
     let id = app.handle.read().signer().verify_preferences(&token);
     let Some(message) = find(&app, id).await else { return unknown_link() };
     let address = message.written.as_ref().map(|written| masked(&written.to)).unwrap_or_default();
     let preferences = app.handle.read().preferences(&message);
     let languages = preferences.locales.iter().map(|tag| (tag.clone(), preferences.locale.as_ref() == Some(tag)));
-    let purposes = preferences.purposes.iter().map(|(name, granted)| {
-        let words = if *name == marketing() { "Offers and news".to_owned() } else { plain(name.as_str()) };
-        (name.as_str().to_owned(), words, *granted)
-    });
+    let purposes =
+        preferences.purposes.iter().map(|(name, granted)| (name.as_str().to_owned(), purpose_words(name), *granted));
     under_policy(PreferencesPage {
         sender: sender(&app),
         address,
@@ -123,6 +179,10 @@ async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) 
         purposes: purposes.collect(),
         languages: languages.collect(),
     })
+}
+
+fn purpose_words(name: &Name) -> String {
+    if *name == marketing() { "Offers and news".to_owned() } else { plain(name.as_str()) }
 }
 
 /// A name as words: `new-teas` reads "New teas".

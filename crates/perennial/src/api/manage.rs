@@ -33,7 +33,11 @@ pub fn router(app: Shared) -> Router {
         crate::api::operations().into_iter().partition(|operation| operation.is_open);
     let nowhere = Router::new().route("/api/{*rest}", any(crate::api::openapi::nowhere));
     let guarded = operations::router(guarded).merge(nowhere).layer(guard);
-    guarded.merge(operations::router(open)).layer(middleware::from_fn(say_as_problem)).with_state(app)
+    // Devices ask from pages of the shop, which are elsewhere.
+    let (devices, open): (Vec<Operation>, Vec<Operation>) =
+        open.into_iter().partition(|operation| operation.secured_by.is_some());
+    let devices = operations::router(devices).layer(middleware::from_fn(crate::api::tracking::cors));
+    guarded.merge(devices).merge(operations::router(open)).layer(middleware::from_fn(say_as_problem)).with_state(app)
 }
 
 /// What stands under `/api` beside segments and definitions.

@@ -3,6 +3,7 @@
 pub mod definitions;
 mod dry_run;
 mod export;
+mod in_app;
 pub mod letters;
 pub mod manage;
 pub mod openapi;
@@ -15,6 +16,7 @@ pub mod schemas;
 pub mod segments;
 pub mod tasks;
 pub mod tracking;
+pub mod vouchers;
 
 pub use query::{dictionary, sent};
 
@@ -66,6 +68,8 @@ pub fn operations() -> Vec<operations::Operation> {
         .chain(render::operations())
         .chain(tasks::operations())
         .chain(reports::operations())
+        .chain(vouchers::operations())
+        .chain(in_app::operations())
         .chain(query::operations())
         .chain(export::operations())
         .chain(schemas::operations())

@@ -70,6 +70,8 @@ fn document_of(operations: &[Operation]) -> Value {
             "schemas": shapes::all(),
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": "The token of the data directory: only those who can read that know it (`server.json` while a server runs)." },
+                "serverKey": { "type": "http", "scheme": "basic", "description": "A server key (`sk_…`) as the user, without a password." },
+                "customerToken": { "type": "http", "scheme": "bearer", "description": "A customer's token, made at `/v1/in-app/token`." },
             },
         },
     })
@@ -99,8 +101,10 @@ fn operation_object(operation: &Operation) -> Value {
             media.iter().map(|media| ((*media).to_owned(), json!({ "schema": schema }))).collect();
         object["requestBody"] = json!({ "required": true, "content": content });
     }
-    if operation.is_open {
-        object["security"] = json!([]);
+    match operation.secured_by {
+        Some(scheme) => object["security"] = json!([{ scheme: [] }]),
+        None if operation.is_open => object["security"] = json!([]),
+        None => {}
     }
     object
 }
@@ -217,8 +221,11 @@ fn curl(operation: &Operation) -> String {
         path = path.replace(parameter, example);
     }
     let mut line = "curl".to_owned();
-    if !operation.is_open {
-        line.push_str(" -H \"Authorization: Bearer $TOKEN\"");
+    match operation.secured_by {
+        Some("serverKey") => line.push_str(" -u \"$SERVER_KEY:\""),
+        Some(_) => line.push_str(" -H \"Authorization: Bearer $CUSTOMER_TOKEN\""),
+        None if !operation.is_open => line.push_str(" -H \"Authorization: Bearer $TOKEN\""),
+        None => {}
     }
     if operation.method != Method::GET {
         let _ = write!(line, " -X {}", operation.method);

@@ -34,8 +34,10 @@ pub struct Operation {
     pub answer: (u16, &'static str, Value),
     /// Words of the problems that are its own, beside those that every operation can have.
     pub problems: &'static [&'static str],
-    /// Whether it needs no token.
+    /// Whether it needs no token of the data directory.
     pub is_open: bool,
+    /// What it needs in its place, by the name of a scheme of the document.
+    pub secured_by: Option<&'static str>,
     routes: MethodRouter<Shared>,
     limit: usize,
 }
@@ -63,6 +65,7 @@ impl Operation {
             answer: (200, "application/json", json!({})),
             problems: &[],
             is_open: false,
+            secured_by: None,
             routes: on(filter, handler),
             limit: BODY_BYTES,
         }
@@ -137,6 +140,14 @@ impl Operation {
     #[must_use]
     pub fn may_say(mut self, problems: &'static [&'static str]) -> Operation {
         self.problems = problems;
+        self
+    }
+
+    /// Is for others than the owner, and asks for what they have: the name of a scheme of the document.
+    #[must_use]
+    pub fn secured_by(mut self, scheme: &'static str) -> Operation {
+        self.is_open = true;
+        self.secured_by = Some(scheme);
         self
     }
 

@@ -34,6 +34,18 @@ pub const KINDS: &[(&str, StatusCode, &str, &str)] = &[
         "The token is missing or wrong",
         "Show the token of the data directory: `Authorization: Bearer …`.",
     ),
+    (
+        "bad_key",
+        StatusCode::UNAUTHORIZED,
+        "The write key is missing or may not do this",
+        "Show a server key (`sk_…`) as the user of Basic auth, from your server.",
+    ),
+    (
+        "bad_customer_token",
+        StatusCode::UNAUTHORIZED,
+        "The customer's token is missing, wrong or too old",
+        "Have your server make a fresh one at `/v1/in-app/token`, and show it: `Authorization: Bearer …`.",
+    ),
     ("not_found", StatusCode::NOT_FOUND, "There is no such thing", "Look at the list; names are exact."),
     (
         "wrong_method",

@@ -8,6 +8,7 @@ use crate::api::problems::{Answer, Fault, ask};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::Method;
+use engine::report::tasks::TASKS;
 use serde::Deserialize;
 use serde_json::json;
 use store::{Page, Task, TaskFilter};
@@ -20,12 +21,13 @@ pub(super) fn operations() -> Vec<Operation> {
             Method::GET,
             "/api/tasks",
             "listTasks",
-            "Open tasks, the one that is due first before; the first thousand.",
+            "Open tasks, the one that is due first before; a thousand at a time.",
             tasks,
         )
         .takes("query", "for", "Only those of this team or person.", word())
         .takes("query", "customer", "Only those about one customer.", word())
         .takes("query", "done", "Those that are done too.", json!({ "type": "boolean", "default": false }))
+        .takes("query", "skip", "So many are passed over: those of the answers before.", json!({ "type": "integer", "minimum": 0, "default": 0 }))
         .answers(list_of("Task"))
         .may_say(&["not_found"]),
         Operation::new(
@@ -48,6 +50,8 @@ struct Asked {
     customer: Option<String>,
     #[serde(default)]
     done: bool,
+    #[serde(default)]
+    skip: u64,
 }
 
 async fn tasks(State(app): State<Shared>, Query(asked): Query<Asked>) -> Answer {
@@ -55,8 +59,9 @@ async fn tasks(State(app): State<Shared>, Query(asked): Query<Asked>) -> Answer 
         let reader = app.handle.reader()?;
         let engine = app.handle.read();
         let customer = asked.customer.as_deref().map(|id| engine.look_up(id)).transpose()?;
-        let filter = TaskFilter { customer, open: (!asked.done).then_some(true), ..TaskFilter::default() };
-        Ok(json!(engine.tasks(&*reader, &filter, asked.r#for.as_deref())?))
+        let open = (!asked.done).then_some(true);
+        let filter = TaskFilter { customer, open, owner: asked.r#for, ..TaskFilter::default() };
+        Ok(json!(engine.tasks(&*reader, &filter, Page { skip: asked.skip, limit: TASKS })?))
     })
     .await
 }
@@ -78,7 +83,7 @@ async fn complete(State(app): State<Shared>, Path(id): Path<String>, Json(author
     ask(&app, move |app| {
         let reader = app.handle.reader()?;
         let filter = TaskFilter { id: Some(id.as_str().into()), ..TaskFilter::default() };
-        let row = app.handle.read().tasks(&*reader, &filter, None)?.pop();
+        let row = app.handle.read().tasks(&*reader, &filter, Page { skip: 0, limit: 1 })?.pop();
         row.map(|row| json!(row)).ok_or_else(|| Fault::NotFound(format!("there is no task `{id}`")))
     })
     .await

@@ -58,7 +58,7 @@ pub fn router() -> Router<Shared> {
 }
 
 /// Answers preflights, and lets any page read the answers. No credentials: cookies mean nothing here.
-async fn cors(request: Request, next: Next) -> Response {
+pub(super) async fn cors(request: Request, next: Next) -> Response {
     let preflight = request.method() == Method::OPTIONS;
     let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();

@@ -340,7 +340,7 @@ fn put(definition: &mut Tree, id: u32, key: &str, seen: &Seen) {
         "same" => {
             json!(seen.usual_property(found.get("first").and_then(|first| first.text("did")).unwrap_or_default()))
         }
-        "recent" => json!("30d"),
+        "recent" | "ends_within" => json!("30d"),
         "channel" => json!("email"),
         "ignore_case" => json!(true),
         "at_least" => json!(1),

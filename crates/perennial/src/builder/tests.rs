@@ -78,6 +78,8 @@ const LANGUAGE: &str = r#"
 - { record: pass, at_most: 3 }
 - { consent: { purpose: marketing, channel: email, is: granted } }
 - { consent: { purpose: news, is: unknown } }
+- { consent: { purpose: news, channel: email, is: granted, ends_within: 30d } }
+- { consent: { purpose: news, is: pending } }
 - { list: vip }
 - { known_for: { at_least: 7d } }
 - { known_for: { less_than: 24h } }
@@ -300,7 +302,8 @@ fn buttons_add_move_and_take_away() {
 #[test]
 fn any_button_on_any_definition_leaves_a_definition() {
     let words = ["add", "group", "remove", "up", "down", "copy", "wrap", "unwrap", "test", "tests"];
-    let puts = ["where", "among", "zone", "same", "recent", "channel", "ignore_case", "window", "at_least"];
+    let puts =
+        ["where", "among", "zone", "same", "recent", "channel", "ignore_case", "window", "at_least", "ends_within"];
     for number in (1..40).step_by(6) {
         let definition = grown(number);
         for id in 0..30 {

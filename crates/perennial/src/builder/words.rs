@@ -161,4 +161,5 @@ pub const CONSENTS: &[Word] = &[
     ("withdrawn", "they said no"),
     ("expired", "their yes ran out"),
     ("unknown", "they were never asked"),
+    ("pending", "they have not confirmed yet"),
 ];

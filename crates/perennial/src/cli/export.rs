@@ -11,14 +11,14 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// What is known at present.
-const PRESENT: [&str; 4] = ["customers", "traits", "records", "memberships"];
+const PRESENT: [&str; 5] = ["customers", "traits", "records", "memberships", "consents"];
 /// What happened.
-const PAST: [&str; 3] = ["events", "messages", "webhooks"];
+const PAST: [&str; 4] = ["events", "messages", "webhooks", "tasks"];
 
 /// What `export` is told.
 #[derive(Args)]
 pub(super) struct Export {
-    /// The past as well: events, messages, webhooks, calls that another Perennial can import, and definitions
+    /// The past as well: events, messages, webhooks, tasks, calls that another Perennial can import, and definitions
     #[arg(long)]
     all: bool,
     /// How tables are written

@@ -11,6 +11,7 @@ mod render;
 mod show;
 mod test;
 mod tried;
+mod vouchers;
 
 use crate::client::{Client, Create, WrongUsage, exit_status};
 use crate::config::Config;
@@ -127,6 +128,11 @@ enum Command {
     Campaigns {
         #[command(subcommand)]
         command: CampaignsCommand,
+    },
+    /// Pools of vouchers whose codes come from elsewhere
+    Vouchers {
+        #[command(subcommand)]
+        command: vouchers::VouchersCommand,
     },
     /// Every decision with its outcome and reason
     Decisions {
@@ -440,6 +446,10 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
         Command::Segments { command } => segments(client(Create::No)?, &command, &out)?,
         Command::Customers { command } => customers(client(Create::No)?, &command, &out)?,
         Command::Campaigns { command } => campaigns(client(Create::No)?, &command, &out)?,
+        Command::Vouchers { command } => {
+            let create = if matches!(command, vouchers::VouchersCommand::List) { Create::No } else { Create::Yes };
+            return with(client(create)?, |client| vouchers::vouchers(client, &command, &out));
+        }
         Command::Decisions { customer, campaign } => {
             if customer.is_none() && campaign.is_none() {
                 return Err(WrongUsage("say whose: --customer ID or --campaign NAME".to_owned()).into());

@@ -43,6 +43,14 @@ pub struct CustomerView {
     pub segments: Vec<Membership>,
     /// Per purpose and channel, whether we may write.
     pub consents: Vec<ConsentRow>,
+    /// What was said of it, the latest first.
+    pub consents_said: Vec<SaidRow>,
+    /// Points they earned.
+    pub points: Count,
+    /// Vouchers they were given, the latest first.
+    pub vouchers: Vec<VoucherRow>,
+    /// Pools that had no code left for them.
+    pub vouchers_owed: Vec<String>,
     /// Addresses that get nothing until a person lifts it.
     pub suppressions: Vec<Suppression>,
     /// "21:00 to 08:00, London", with "now" if it is.
@@ -153,6 +161,36 @@ pub struct ConsentRow {
     pub status: Tag,
     /// When it was said.
     pub since: Option<Timestamp>,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// Where it was said: "checkout, wording 3"; may be empty.
+    pub from: String,
+}
+
+/// A voucher that was given.
+#[derive(Debug, Clone)]
+pub struct VoucherRow {
+    /// What the customer shows.
+    pub code: String,
+    /// From which pool.
+    pub pool: String,
+    /// When.
+    pub at: Timestamp,
+    /// Until when it is good.
+    pub expires: Option<Timestamp>,
+}
+
+/// What was once said of consent.
+#[derive(Debug, Clone)]
+pub struct SaidRow {
+    /// When.
+    pub at: Timestamp,
+    /// "Offers by e-mail".
+    pub what: String,
+    /// "yes, express", "no", "to be confirmed".
+    pub word: String,
+    /// Where: "checkout, wording 3"; may be empty.
+    pub from: String,
 }
 
 /// An address that gets nothing.

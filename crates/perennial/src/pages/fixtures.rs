@@ -19,8 +19,8 @@ use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, StepLine};
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::chart::SizePoint;
 use crate::pages::customer::{
-    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, Suppression,
-    TraitRow, WhyCondition,
+    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, SaidRow,
+    Suppression, TraitRow, VoucherRow, WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
@@ -43,6 +43,7 @@ use crate::pages::tasks::TasksView;
 use crate::pages::templates::{LinkRow, Shows, TemplateView, TemplatesView};
 use crate::pages::text::{Count, Money, Prose, Tag, Tone};
 use crate::pages::tried::{TriedView, Try};
+use crate::pages::vouchers::{PoolRow, VouchersView};
 use crate::pages::webhooks::{EndpointRow, WebhookRow, WebhooksView};
 use crate::pages::why::{WhyReason, WhyRow, WhyView};
 use crate::pages::{Order, PageError, Views};
@@ -420,9 +421,31 @@ impl Views for Shop {
                     what: self.words(4, "Offers by e-mail"),
                     status: Tag::new("yes, express", Tone::Leaf),
                     since: Some(ago(8_000)),
+                    until: Some(ahead(24 * 200)),
+                    from: self.words(1, "checkout, wording 3"),
                 },
-                ConsentRow { what: "Text messages".into(), status: Tag::new("not asked", Tone::Plain), since: None },
+                ConsentRow {
+                    what: "Text messages".into(),
+                    status: Tag::new("not asked", Tone::Plain),
+                    since: None,
+                    until: None,
+                    from: String::new(),
+                },
             ],
+            consents_said: vec![SaidRow {
+                at: ago(8_000),
+                what: self.words(4, "Offers by e-mail"),
+                word: "yes, express".into(),
+                from: self.words(1, "checkout, wording 3"),
+            }],
+            points: Count(120),
+            vouchers: vec![VoucherRow {
+                code: self.words(2, "SPRING-7F3K"),
+                pool: self.words(3, "spring"),
+                at: ago(300),
+                expires: Some(ahead(24 * 14)),
+            }],
+            vouchers_owed: if self.is_ugly() { vec![self.words(1, "autumn")] } else { Vec::new() },
             suppressions: if place == 1 || self.is_ugly() {
                 vec![Suppression {
                     address: self.words(0, "olu@example.org"),
@@ -706,6 +729,27 @@ impl Views for Shop {
         })
     }
 
+    fn vouchers(&self) -> Result<VouchersView, PageError> {
+        if self.is_empty() {
+            return Ok(VouchersView::default());
+        }
+        let pool = |name: &str, state: Tag, advice: &str, left| PoolRow {
+            name: self.words(2, name),
+            state,
+            advice: self.words(1, advice),
+            left,
+            given: self.count(318),
+            added_at: left.map(|_| ago(2_000)),
+        };
+        Ok(VouchersView {
+            pools: vec![
+                pool("autumn", Tag::new("Used up", Tone::Rose), "Import codes, and they go out.", Some(Count(0))),
+                pool("birthday", Tag::new("Made as needed", Tone::Plain), "Perennial makes its codes.", None),
+                pool("spring", Tag::new("Enough", Tone::Leaf), "", Some(self.count(1_204))),
+            ],
+        })
+    }
+
     fn webhooks(&self) -> Result<WebhooksView, PageError> {
         if self.is_empty() {
             return Ok(WebhooksView::default());
@@ -888,7 +932,7 @@ impl Views for Shop {
         Ok(self.links_checked(urls))
     }
 
-    fn tasks(&self, owner: &str) -> Result<TasksView, PageError> {
+    fn tasks(&self, owner: &str, _: u64) -> Result<TasksView, PageError> {
         Ok(self.tasks_view(owner))
     }
 

@@ -42,6 +42,8 @@ pub enum Place {
     Tasks,
     /// What other systems were told.
     Webhooks,
+    /// Pools of vouchers.
+    Vouchers,
     /// Where data comes from.
     Sources,
     /// Questions in SQL.
@@ -79,6 +81,7 @@ impl fmt::Display for Place {
             Place::Message(id) => write!(f, "/messages/{}", encoded(id)),
             Place::Tasks => f.write_str("/tasks"),
             Place::Webhooks => f.write_str("/webhooks"),
+            Place::Vouchers => f.write_str("/vouchers"),
             Place::Sources => f.write_str("/sources"),
             Place::Query => f.write_str("/query"),
             Place::NewSegment => f.write_str("/edit/segment"),

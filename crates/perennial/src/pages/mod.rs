@@ -39,6 +39,7 @@ pub mod templates;
 pub mod text;
 pub mod tried;
 mod views;
+pub mod vouchers;
 pub mod webhooks;
 pub mod why;
 

@@ -37,8 +37,8 @@ impl QueryPage {
         (answer.rows.len() as u64) < answer.count
     }
 
-    fn tables(&self) -> [&'static Table; 8] {
-        TABLES
+    fn tables(&self) -> &'static [&'static Table] {
+        &TABLES
     }
 
     fn functions(&self) -> &'static [(&'static str, &'static str)] {

@@ -31,6 +31,7 @@ use super::segment::{SegmentPage, SizePart};
 use super::segments::SegmentsPage;
 use super::session::{LoginError, Notice, Visit, random_token};
 use super::views::{Order, PageError, Views};
+use super::vouchers;
 use super::webhooks::WebhooksPage;
 use super::{Pages, assets, build, gallery, tasks, templates, tried, why};
 
@@ -78,6 +79,8 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/reports", get(reports))
         .route("/webhooks/{id}/again", post(try_webhook))
         .route("/webhooks/endpoints/{name}/on", post(turn_on))
+        .route("/vouchers", get(vouchers::vouchers))
+        .route("/vouchers/import", post(vouchers::import))
         .route("/sources", get(ingest))
         .route("/sources/replay", post(replay))
         .route("/query", get(query).post(ask))

@@ -26,6 +26,12 @@ pub struct TasksView {
     pub done: Vec<TaskLine>,
     /// Teams and people who have open tasks.
     pub owners: Vec<String>,
+    /// How many are open, on all pages.
+    pub count: Count,
+    /// Of these, those whose time is over.
+    pub overdue: Count,
+    /// The page after this one, if there is one.
+    pub next: Option<u64>,
 }
 
 /// A task.
@@ -58,15 +64,21 @@ pub(super) struct TasksPage {
     pub(super) view: TasksView,
     /// Whose tasks are shown; empty: everybody's.
     pub(super) owner: String,
+    /// Which page of them, from 0.
+    pub(super) page: u64,
 }
 
 impl TasksPage {
-    fn count(&self) -> Count {
-        Count::from(self.view.open.len())
+    fn at(&self, page: &u64) -> String {
+        format!("/tasks?for={}&page={page}", super::links::encoded(&self.owner))
     }
 
-    fn overdue(&self) -> Count {
-        Count::from(self.view.open.iter().filter(|task| task.is_overdue).count())
+    fn before(&self) -> String {
+        self.at(&self.page.saturating_sub(1))
+    }
+
+    fn is_first(&self) -> bool {
+        self.page == 0
     }
 
     fn done_at(&self, task: &TaskLine) -> String {
@@ -82,17 +94,26 @@ impl TasksPage {
     }
 }
 
+/// Far beyond any inbox that somebody turns the pages of.
+const LAST_PAGE: u64 = 1_000_000;
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct OwnerQuery {
     r#for: String,
+    page: u64,
 }
 
 pub(super) async fn tasks(State(pages): State<Pages>, visit: Visit, Asked(query): Asked<OwnerQuery>) -> Response {
     let owner: String = query.r#for.chars().take(100).collect();
-    let asked = owner.clone();
+    let (asked, page) = (owner.clone(), query.page.min(LAST_PAGE));
     pages
-        .show(visit, Nav::Tasks, move |views| views.tasks(&asked), move |frame, view| TasksPage { frame, view, owner })
+        .show(
+            visit,
+            Nav::Tasks,
+            move |views| views.tasks(&asked, page),
+            move |frame, view| TasksPage { frame, view, owner, page },
+        )
         .await
 }
 

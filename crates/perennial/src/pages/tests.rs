@@ -112,6 +112,7 @@ fn addresses(what: Invented) -> Vec<String> {
         "/edit/template",
         "/webhooks",
         "/reports",
+        "/vouchers",
         "/sources",
         "/query",
         "/edit/segment",
@@ -348,6 +349,11 @@ fn buttons() -> Vec<(&'static str, &'static str, Order)> {
         ("/messages/m5/approve", "", Order::Approve("m5".into())),
         ("/webhooks/wh_5/again", "", Order::TryWebhook("wh_5".into())),
         ("/webhooks/endpoints/erp/on", "", Order::TurnOnEndpoint("erp".into())),
+        (
+            "/vouchers/import",
+            "pool=spring&codes=A-1%0D%0AA-2",
+            Order::ImportCodes { pool: "spring".into(), codes: "A-1\r\nA-2".into() },
+        ),
         ("/sources/replay", "reason=P0012", Order::Replay { reason: "P0012".into() }),
         ("/sources/replay", "reason=", Order::Replay { reason: String::new() }),
     ]

@@ -21,6 +21,7 @@ use super::session::Notice;
 use super::tasks::TasksView;
 use super::templates::{LinkRow, Shows, TemplateView, TemplatesView};
 use super::tried::{TriedView, Try};
+use super::vouchers::VouchersView;
 use super::webhooks::WebhooksView;
 use super::why::WhyView;
 use crate::builder::Seen;
@@ -81,12 +82,14 @@ pub trait Views: Send + Sync + 'static {
     fn template_body(&self, name: &str, shows: &Shows) -> Result<String, PageError>;
     /// Asks each of these addresses once whether it answers. May take 15 s.
     fn check_links(&self, urls: &[String]) -> Result<Vec<LinkRow>, PageError>;
-    /// What people are asked to do; only what is for `owner`, unless that is empty.
-    fn tasks(&self, owner: &str) -> Result<TasksView, PageError>;
+    /// What people are asked to do, a page counted from 0; only what is for `owner`, unless that is empty.
+    fn tasks(&self, owner: &str, page: u64) -> Result<TasksView, PageError>;
     /// What other systems were told.
     fn webhooks(&self) -> Result<WebhooksView, PageError>;
     /// What came back about mails.
     fn reports(&self) -> Result<ReportsView, PageError>;
+    /// Pools of vouchers.
+    fn vouchers(&self) -> Result<VouchersView, PageError>;
     /// What came in.
     fn ingest(&self) -> Result<IngestView, PageError>;
     /// What the editor starts with; without a name, an example.
@@ -157,6 +160,13 @@ pub enum Order {
     TryWebhook(String),
     /// Tell an endpoint again that said that it wants to hear nothing.
     TurnOnEndpoint(String),
+    /// Import codes into a pool of vouchers.
+    ImportCodes {
+        /// The pool's name as it was typed.
+        pool: String,
+        /// Codes as they were typed, one a line.
+        codes: String,
+    },
     /// Try the refused calls of a reason again, or all.
     Replay {
         /// The reason's code; empty for all.

@@ -35,6 +35,7 @@ impl<H: House> EngineViews<H> {
             Order::MarkSeen(id) => self.mark_seen(id),
             Order::TryWebhook(id) => self.try_webhook(id),
             Order::TurnOnEndpoint(name) => self.turn_on(name),
+            Order::ImportCodes { pool, codes } => self.import_codes(pool, codes),
             Order::Replay { reason } => self.replay(reason),
         }
     }

@@ -3,8 +3,8 @@
 use super::{EngineViews, House, told, words};
 use crate::pages::PageError;
 use crate::pages::customer::{
-    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, Suppression,
-    TraitRow, WhyCondition,
+    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, SaidRow,
+    Suppression, TraitRow, VoucherRow, WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::links::{Link, Place};
@@ -14,7 +14,7 @@ use crate::pages::why::{WhyReason, WhyRow, WhyView};
 use domain::call::events;
 use domain::{Position, Timestamp, Trust};
 use engine::Engine;
-use engine::report::customers::{Consent, FoundCustomer, HeldRecord, Profile};
+use engine::report::customers::{Consent, FoundCustomer, HeldRecord, Profile, Said, Voucher};
 use engine::report::segments::WhyIn;
 use engine::report::timeline::{self, Before, MessageMoment};
 use engine::report::{Ledger, ReportError};
@@ -95,6 +95,10 @@ impl<H: House> EngineViews<H> {
                 records: scene.records(person),
                 segments: profile.segments.iter().map(|membership| scene.membership(membership)).collect(),
                 consents: profile.consent.iter().map(consent_row).collect(),
+                consents_said: profile.consent_said.iter().map(said_row).collect(),
+                points: Count(profile.points),
+                vouchers: profile.vouchers.iter().map(voucher_row).collect(),
+                vouchers_owed: profile.vouchers_owed.iter().map(ToString::to_string).collect(),
                 suppressions: profile.suppression.iter().map(suppression).collect(),
                 quiet_hours: quiet_hours(&profile),
                 caps: profile.caps.iter().map(cap_use).collect(),
@@ -367,12 +371,49 @@ fn consent_row(consent: &Consent) -> ConsentRow {
         ("granted", None) => ("yes".to_owned(), Tone::Leaf),
         ("withdrawn", _) => ("no".to_owned(), Tone::Rose),
         ("expired", _) => ("the yes ran out".to_owned(), Tone::Sun),
+        ("pending", _) => ("not confirmed yet".to_owned(), Tone::Sun),
         _ => ("not asked".to_owned(), Tone::Plain),
     };
     ConsentRow {
         what: words::purpose_by(consent.purpose.as_str(), consent.channel.word()),
         status: Tag::new(word, tone),
         since: consent.since.map(Timestamp::as_jiff),
+        until: consent.until.map(Timestamp::as_jiff),
+        from: said_where(consent.source.as_deref(), consent.text_version.as_deref()),
+    }
+}
+
+/// "checkout, wording 3".
+fn said_where(source: Option<&str>, text_version: Option<&str>) -> String {
+    let wording = text_version.map(|version| format!("wording {version}"));
+    let parts: Vec<String> = source.map(str::to_owned).into_iter().chain(wording).collect();
+    parts.join(", ")
+}
+
+fn voucher_row(voucher: &Voucher) -> VoucherRow {
+    VoucherRow {
+        code: voucher.code.to_string(),
+        pool: voucher.pool.to_string(),
+        at: voucher.given_at.as_jiff(),
+        expires: voucher.expires.map(Timestamp::as_jiff),
+    }
+}
+
+fn said_row(said: &Said) -> SaidRow {
+    let word = match (said.status, said.basis.as_deref()) {
+        ("granted", Some(basis)) => format!("yes, {basis}"),
+        ("granted", None) => "yes".to_owned(),
+        ("pending", _) => "to be confirmed".to_owned(),
+        _ => "no".to_owned(),
+    };
+    SaidRow {
+        at: said.time.as_jiff(),
+        what: match said.channel.as_deref() {
+            Some(channel) => words::purpose_by(&said.purpose, channel),
+            None => format!("{}, whichever way", words::capital(&said.purpose)),
+        },
+        word,
+        from: said_where(said.source.as_deref(), said.text_version.as_deref()),
     }
 }
 

@@ -14,6 +14,7 @@ use engine::report::Ledger;
 use engine::report::attention::{Need, Why};
 use engine::report::campaigns::CampaignRow;
 use engine::report::ledger::Quiet;
+use engine::report::vouchers::PoolReport;
 use store::Reader;
 
 /// People in the list; the rest is a number.
@@ -44,6 +45,7 @@ impl<H: House> EngineViews<H> {
             findings.extend(uncertain(beat.attention.uncertain));
             findings.extend(held(engine));
             findings.extend(deaf(engine));
+            findings.extend(running_dry(&engine.pools(reader).map_err(broken)?));
             findings.extend(refused(today.refused));
             findings.extend(drifting(engine, &quiet));
             findings.extend(came_back(engine, reader, &campaigns)?);
@@ -161,6 +163,33 @@ fn deaf(engine: &Engine) -> Option<Finding> {
             waiting.of("webhook", "webhooks")
         )),
         actions: vec![Link::new("Look", Place::Webhooks)],
+    })
+}
+
+/// Pools of vouchers that want more codes before a customer has to go without.
+fn running_dry(pools: &[PoolReport]) -> Option<Finding> {
+    let low: Vec<&PoolReport> = pools.iter().filter(|pool| pool.is_low()).collect();
+    let first = low.iter().min_by_key(|pool| pool.left)?;
+    let others = low.len() - 1;
+    let mut title = match first.left {
+        0 => format!("The vouchers of {} are used up", first.pool),
+        left => format!("{} left of the vouchers {}", Count(left).of("code is", "codes are"), first.pool),
+    };
+    if others > 0 {
+        title.push_str(&format!(", and {} more", Count::from(others).of("pool runs dry", "pools run dry")));
+    }
+    let text = match first.left {
+        0 => "Messages that show a code of it are held, so that nobody gets one without. Bring more codes, and they go out.".to_owned(),
+        _ => format!(
+            "{} in the last seven days. When none is left, messages that show a code are held.",
+            Count(first.given_in_week).of("was given", "were given")
+        ),
+    };
+    Some(Finding {
+        tag: Tag::new("Vouchers", if first.left == 0 { Tone::Rose } else { Tone::Sun }),
+        title,
+        text: Prose::plain(text),
+        actions: vec![Link::new("Bring codes", Place::Vouchers)],
     })
 }
 

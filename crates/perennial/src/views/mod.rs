@@ -26,6 +26,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod tried;
+mod vouchers;
 mod webhooks;
 mod words;
 pub mod yaml;
@@ -56,6 +57,7 @@ use crate::pages::session::Notice;
 use crate::pages::tasks::TasksView;
 use crate::pages::templates::{LinkRow, Shows, TemplateView, TemplatesView};
 use crate::pages::tried::{TriedView, Try};
+use crate::pages::vouchers::VouchersView;
 use crate::pages::webhooks::WebhooksView;
 use crate::pages::why::WhyView;
 use crate::pages::{Order, PageError, Views};
@@ -297,8 +299,8 @@ impl<H: House> Views for EngineViews<H> {
         self.look_at_links(urls)
     }
 
-    fn tasks(&self, owner: &str) -> Result<TasksView, PageError> {
-        self.tasks_view(owner)
+    fn tasks(&self, owner: &str, page: u64) -> Result<TasksView, PageError> {
+        self.tasks_view(owner, page)
     }
 
     fn reports(&self) -> Result<ReportsView, PageError> {
@@ -307,6 +309,10 @@ impl<H: House> Views for EngineViews<H> {
 
     fn webhooks(&self) -> Result<WebhooksView, PageError> {
         self.webhooks_view()
+    }
+
+    fn vouchers(&self) -> Result<VouchersView, PageError> {
+        self.vouchers_view()
     }
 
     fn ingest(&self) -> Result<IngestView, PageError> {

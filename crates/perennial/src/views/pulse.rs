@@ -5,10 +5,8 @@ use super::{EngineViews, House, broken, look_at};
 use crate::pages::PageError;
 use engine::report::Ledger;
 use engine::report::attention::Attention;
-use engine::report::tasks::TASKS;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use store::{Page, TaskFilter};
 
 /// A page waits for so long at most; what takes longer is worked out beside it, and the page shows the last beat.
 const WAITED_FOR: Duration = Duration::from_millis(50);
@@ -68,8 +66,7 @@ impl Pulse {
         let beat = look_at(house, ledger, |engine, reader, ledger| {
             let refused = reader.refused_counts().map_err(broken)?.iter().map(|(_, count)| count).sum();
             let attention = engine.attention(reader, ledger).map_err(broken)?;
-            let open = TaskFilter { open: Some(true), ..TaskFilter::default() };
-            let tasks = reader.tasks(&open, Page { skip: 0, limit: TASKS }).map_err(broken)?.len() as u64;
+            let tasks = reader.open_tasks(engine.clock()).map_err(broken)?.iter().map(|open| open.count).sum();
             Ok(Arc::new(Beat { attention, refused, tasks }))
         })?;
         Ok(Last { at: Instant::now(), took: began.elapsed(), beat, is_old: false, is_under_way: false })

@@ -6,26 +6,37 @@ use crate::pages::PageError;
 use crate::pages::links::Link;
 use crate::pages::session::Notice;
 use crate::pages::tasks::{TaskLine, TasksView};
+use crate::pages::text::Count;
 use engine::Engine;
 use engine::report::tasks::TaskRow;
-use std::collections::BTreeSet;
-use store::TaskFilter;
+use store::{Page, TaskFilter};
 
+/// Open tasks on one page.
+const OPEN: u32 = 200;
 /// Done tasks on the page.
-const DONE: usize = 10;
+const DONE: u32 = 10;
 
 impl<H: House> EngineViews<H> {
-    pub(super) fn tasks_view(&self, owner: &str) -> Result<TasksView, PageError> {
+    pub(super) fn tasks_view(&self, owner: &str, page: u64) -> Result<TasksView, PageError> {
         self.look(|engine, reader, _| {
-            let those = |open| TaskFilter { open: Some(open), ..TaskFilter::default() };
-            let open = engine.tasks(reader, &those(true), None).map_err(told)?;
-            let owners: BTreeSet<String> = open.iter().filter_map(|row| row.owner.clone()).collect();
-            let is_shown = |row: &&TaskRow| owner.is_empty() || row.owner.as_deref() == Some(owner);
-            let done = engine.tasks(reader, &those(false), None).map_err(told)?;
+            let those = |open| TaskFilter {
+                open: Some(open),
+                owner: (!owner.is_empty()).then(|| owner.to_owned()),
+                ..TaskFilter::default()
+            };
+            let counts = reader.open_tasks(engine.clock()).map_err(broken)?;
+            let shown = counts.iter().filter(|it| owner.is_empty() || it.owner.as_deref() == Some(owner));
+            let (count, overdue) = shown.fold((0, 0), |(all, late), it| (all + it.count, late + it.overdue));
+            let skip = page.saturating_mul(u64::from(OPEN));
+            let open = engine.tasks(reader, &those(true), Page { skip, limit: OPEN }).map_err(told)?;
+            let done = engine.tasks(reader, &those(false), Page { skip: 0, limit: DONE }).map_err(told)?;
             Ok(TasksView {
-                open: open.iter().filter(is_shown).map(|row| line(engine, row)).collect(),
-                done: done.iter().filter(is_shown).take(DONE).map(|row| line(engine, row)).collect(),
-                owners: owners.into_iter().collect(),
+                next: (skip.saturating_add(open.len() as u64) < count && !open.is_empty()).then_some(page + 1),
+                open: open.iter().map(|row| line(engine, row)).collect(),
+                done: done.iter().map(|row| line(engine, row)).collect(),
+                owners: counts.iter().filter_map(|it| it.owner.clone()).collect(),
+                count: Count(count),
+                overdue: Count(overdue),
             })
         })
     }

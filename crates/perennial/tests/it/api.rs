@@ -4,6 +4,7 @@
 use crate::house::{Answer, House};
 use axum::body::Body;
 use axum::http::Request;
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -11,10 +12,10 @@ const BUYERS: &str = "segment: buyers\ntitle: Bought at all\nwhere: { did: Order
 
 /// A request as a program sends it.
 fn ask(house: &House, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("authorization", format!("Bearer {}", house.open().app.token));
+    let mut request = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| *name == "authorization") {
+        request = request.header("authorization", format!("Bearer {}", house.open().app.token));
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -442,6 +443,11 @@ fn what_a_running_server_answers_is_what_the_document_says() {
     assert_eq!(tasks[0]["draft"]["subject"], "Hello");
     let task = tasks[0]["task"].as_str().unwrap().to_owned();
     let pair = json!({ "a": "c-03", "b": "c-04" });
+    let server = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key}:")));
+    let server = ("authorization", server.as_str());
+    let made = ask(&house, "POST", "/v1/in-app/token", &[JSON, server], json!({ "userId": "c-01" }).to_string()).json();
+    let device = format!("Bearer {}", made["token"].as_str().unwrap());
+    let device = ("authorization", device.as_str());
     let asked: Vec<Asked<'_>> = vec![
         ("createSegment", "POST", "/api/segments".into(), vec![YAML], BUYERS.into()),
         ("createSegment", "POST", "/api/segments".into(), vec![YAML], BUYERS.into()),
@@ -495,6 +501,16 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("takeReport", "POST", "/api/reports".into(), vec![("content-type", "message/rfc822")], "Subject: away\r\n\r\nBack on Monday\r\n".into()),
         ("takeReport", "POST", "/api/reports".into(), vec![("content-type", "message/rfc822")], String::new()),
         ("listReports", "GET", "/api/reports?unmatched=true".into(), vec![], String::new()),
+        ("createCustomerToken", "POST", "/v1/in-app/token".into(), vec![JSON, server], json!({ "userId": "c-01", "expires_in": "7d" }).to_string()),
+        ("createCustomerToken", "POST", "/v1/in-app/token".into(), vec![JSON], json!({ "userId": "c-01" }).to_string()),
+        ("listInAppMessages", "GET", "/v1/in-app/messages".into(), vec![device], String::new()),
+        ("listInAppMessages", "GET", "/v1/in-app/messages".into(), vec![], String::new()),
+        ("showInAppMessage", "POST", "/v1/in-app/messages/none/shown".into(), vec![device], String::new()),
+        ("clickInAppMessage", "POST", "/v1/in-app/messages/none/clicked".into(), vec![device, JSON], "{}".into()),
+        ("dismissInAppMessage", "POST", "/v1/in-app/messages/none/dismissed".into(), vec![device], String::new()),
+        ("importCodes", "POST", "/api/vouchers/spring/codes".into(), vec![JSON], json!({ "codes": ["A-1", "A-2", "A-1", "a b"] }).to_string()),
+        ("importCodes", "POST", "/api/vouchers/Spring/codes".into(), vec![JSON], json!({ "codes": [] }).to_string()),
+        ("listPools", "GET", "/api/vouchers".into(), vec![], String::new()),
         ("listDecisions", "GET", "/api/decisions?customer=c-01".into(), vec![], String::new()),
         ("listKeys", "GET", "/api/keys".into(), vec![], String::new()),
         ("createKey", "POST", "/api/keys".into(), vec![JSON], json!({ "kind": "browser", "source": "web" }).to_string()),
@@ -549,6 +565,14 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("completeTask", 200),
         ("completeTask", 404),
         ("completeTask", 409),
+        ("createCustomerToken", 200),
+        ("createCustomerToken", 401),
+        ("listInAppMessages", 200),
+        ("listInAppMessages", 401),
+        ("showInAppMessage", 404),
+        ("importCodes", 200),
+        ("importCodes", 400),
+        ("listPools", 200),
         ("rebuild", 200),
         ("exportCalls", 200),
     ] {

@@ -412,10 +412,11 @@ fn an_export_holds_everything_and_comes_back_in_an_empty_directory_with_the_same
     let to = dir.to_str().unwrap();
     let all = desk.json(&["export", "--all", "--to", to]);
     let names: Vec<&str> = all["files"].as_array().unwrap().iter().map(|file| file["file"].as_str().unwrap()).collect();
-    let tables = ["customers", "traits", "records", "memberships", "events", "messages", "webhooks", "calls"]
-        .map(|it| format!("{it}.jsonl"));
-    assert_eq!(names[..8], tables, "{all}");
-    assert_eq!(names[8..], ["definitions"]);
+    let present = ["customers", "traits", "records", "memberships", "consents"];
+    let past = ["events", "messages", "webhooks", "tasks", "calls"];
+    let tables: Vec<String> = present.into_iter().chain(past).map(|it| format!("{it}.jsonl")).collect();
+    assert_eq!(names[..10], tables, "{all}");
+    assert_eq!(names[10..], ["definitions"]);
     let lines =
         |dir: &std::path::Path, file: &str| std::fs::read_to_string(dir.join(file)).unwrap().lines().count() as u64;
     let count = |sql: &str| asked(&desk, sql)[0]["n"].as_u64().unwrap();
@@ -455,7 +456,7 @@ fn an_export_holds_everything_and_comes_back_in_an_empty_directory_with_the_same
     for form in ["csv", "parquet"] {
         let dir = desk.path(form);
         let files = desk.json(&["export", "--format", form, "--to", dir.to_str().unwrap()]);
-        assert_eq!(files["files"].as_array().unwrap().len(), 4, "{files}");
+        assert_eq!(files["files"].as_array().unwrap().len(), 5, "{files}");
     }
     let csv = std::fs::read_to_string(desk.path("csv").join("customers.csv")).unwrap();
     assert_eq!(csv.lines().count() as u64, 1 + lines(&dir, "customers.jsonl"));
@@ -512,4 +513,28 @@ fn a_template_is_read_before_it_is_used() {
     assert_eq!((ran.status, ran.json()["subject"].as_str()), (1, Some("Hello Ben")));
     assert_eq!(ran.json()["missing"], serde_json::json!(["customer.points"]));
     assert_eq!(desk.run(&["render", "hello", "--customer", "nobody"]).status, 2);
+}
+
+#[test]
+fn codes_of_vouchers_come_from_a_file_and_a_second_import_changes_nothing() {
+    let desk = a_shop();
+    let file = desk.path("codes.csv");
+    std::fs::write(&file, "code\nSPRING-1\n\nSPRING-2\nnot one\nSPRING-1\n").unwrap();
+    let import = || desk.run(&["vouchers", "import", "spring", file.to_str().unwrap(), "--json"]);
+    let first = import();
+    assert_eq!(first.status, 1, "a line was refused");
+    let answer = first.json();
+    assert_eq!(
+        (&answer["added"], &answer["duplicates"], &answer["refused"], &answer["left"]),
+        (&json!(2), &json!(1), &json!(1), &json!(2))
+    );
+    assert_eq!(answer["refused_codes"], json!([{ "line": 5, "reason": "it holds white space or control characters" }]));
+    assert_eq!(import().json()["added"], 0);
+    let pools = desk.json(&["vouchers", "list"]);
+    assert_eq!(
+        (&pools[0]["pool"], &pools[0]["left"], &pools[0]["is_low"]),
+        (&json!("spring"), &json!(2), &json!(false))
+    );
+    assert_eq!(desk.run(&["vouchers", "import", "Not A Name", file.to_str().unwrap()]).status, 2);
+    assert_eq!(desk.run(&["vouchers", "import", "spring", "nowhere.txt"]).status, 3);
 }

@@ -197,3 +197,49 @@ fn the_mail_in_the_browser_runs_nothing_t31_t33() {
     let policy = answer.header("content-security-policy").unwrap();
     assert!(policy.starts_with("sandbox;") && policy.contains("default-src 'none'"), "{policy}");
 }
+
+#[test]
+fn a_yes_is_confirmed_by_a_press_on_the_page_and_by_nothing_else() {
+    let house = House::new();
+    let key = house.key("server");
+    house.define(
+        "purpose: news\nchannels: [email]\nconfirm: { within: 3d }\n---\ntemplate: please-confirm\nsubject: Was it you?\nbody: |\n  <p><a href=\"{{ links.confirm }}\">Yes</a> <a href=\"{{ links.view }}\">view</a></p>\n---\ncampaign: confirm-news\npurpose: service\nenter:\n  on: { did: Consent Changed, where: { purpose: { is: news } } }\n  only_if: { consent: { purpose: news, channel: email, is: pending } }\nsteps: [ { message: please-confirm } ]",
+    );
+    house
+        .call(&key, json!({ "type": "identify", "userId": "ana", "traits": { "email": "ana@example.com" } }))
+        .assert_success();
+    let properties = json!({ "purpose": "news", "channel": "email", "status": "granted", "source": "form" });
+    house
+        .call(&key, json!({ "type": "track", "userId": "ana", "event": "Consent Changed", "properties": properties }))
+        .assert_success();
+    let messages =
+        house.look(|reader| reader.messages(&MessageFilter::default(), Page { skip: 0, limit: 10 }).unwrap());
+    let html = messages[0].written.clone().unwrap().html.unwrap();
+    let scene = Scene { house, unsubscribe: String::new(), html };
+    let status = || scene.house.get("/api/customers/ana")["consent"].clone();
+    let news = |consent: &serde_json::Value| {
+        let all = consent.as_array().unwrap();
+        all.iter().find(|one| one["purpose"] == "news").unwrap()["status"].clone()
+    };
+    assert_eq!(news(&status()), "pending");
+    let link = scene.link("y");
+    for method in ["GET", "HEAD"] {
+        let answer = scene.house.ask(Request::builder().method(method).uri(&link).body(Body::empty()).unwrap());
+        assert_eq!((answer.status, answer.header("referrer-policy")), (200, Some("no-referrer")), "{method}");
+    }
+    let page = scene.get(&link).text();
+    assert!(page.contains("a…@example.com") && !page.contains("ana@example.com"), "{page}");
+    assert_eq!(news(&status()), "pending", "T42: scanners that follow links confirm nothing");
+    // Another link of the same mail does not confirm, and this one does nothing else.
+    let token = link.rsplit('/').next().unwrap();
+    let view = scene.link("v");
+    assert_eq!(scene.one_click(&format!("/y/{}", view.rsplit('/').next().unwrap())).status, 404);
+    assert_eq!(scene.one_click(&format!("/u/{token}")).status, 404);
+    assert_eq!(news(&status()), "pending");
+    let thanks = scene.fills_in(&link, "");
+    assert_eq!(thanks.status, 200);
+    assert!(thanks.text().contains("Thank you"), "{}", thanks.text());
+    assert_eq!(news(&status()), "granted");
+    scene.fills_in(&link, "");
+    assert_eq!(scene.house.events("ana", "Consent Changed").len(), 2, "pressed twice, it counts once");
+}

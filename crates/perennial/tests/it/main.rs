@@ -14,6 +14,7 @@ mod commands;
 mod door;
 mod folder;
 mod house;
+mod in_app;
 mod letters;
 mod overlap;
 mod plays;

@@ -151,7 +151,18 @@ fn the_dictionary_is_the_same_for_people_and_for_sql() {
     assert!(described[0].starts_with("segment | text | "), "{described:?}");
     assert_eq!(
         analyst.ask(&shop, "SHOW TABLES"),
-        ["customers", "dictionary", "events", "memberships", "messages", "records", "traits", "webhooks"]
+        [
+            "consents",
+            "customers",
+            "dictionary",
+            "events",
+            "memberships",
+            "messages",
+            "records",
+            "tasks",
+            "traits",
+            "webhooks"
+        ]
     );
     // What SQL itself says of the columns agrees.
     let of_sql =
@@ -253,4 +264,54 @@ fn what_other_systems_were_told_is_a_table_too() {
         ]
     );
     assert_eq!(analyst.ask(&shop, "SELECT count(*) FROM webhooks WHERE state = 'waiting'"), ["0"]);
+}
+
+#[test]
+fn what_people_said_of_consent_is_a_table() {
+    let (shop, analyst) = (shop(), Analyst::new());
+    let ana = shop.customer("ana");
+    ana.does(
+        "Consent Changed",
+        json!({
+            "purpose": "marketing", "channel": "email", "status": "granted", "basis": "express", "source": "checkout",
+            "text_version": "3", "expires": "2027-01-03T00:00:00Z",
+        }),
+    );
+    shop.days(1);
+    ana.does("Unsubscribed", json!({}));
+    shop.customer("ben").does("Consent Changed", json!({ "purpose": "marketing", "status": "pending" }));
+    assert_eq!(
+        analyst.ask(&shop, "SELECT * FROM consents WHERE purpose = 'marketing' ORDER BY time, customer"),
+        [
+            "ana | 2026-01-03T00:00:00Z | marketing | email | granted | express | checkout | 3 | 2027-01-03T00:00:00Z",
+            "ana | 2026-01-04T00:00:00Z | marketing | email | withdrawn | - | Unsubscribed | - | -",
+            "ben | 2026-01-04T00:00:00Z | marketing | - | pending | - | - | - | -",
+        ]
+    );
+    assert_eq!(analyst.ask(&shop, "SELECT count(*) FROM consents WHERE time > '2026-01-03T12:00:00Z'"), ["2"]);
+}
+
+#[test]
+fn what_people_are_asked_to_do_is_a_table_too() {
+    let (shop, analyst) = (shop(), Analyst::new());
+    shop.define(
+        "campaign: calls\nenter: { on: { did: visit }, again: always }\n\
+         steps: [ { id: call, task: { title: Call back, for: care, due: 2d } } ]",
+    );
+    shop.customer("ana").does("visit", json!({}));
+    shop.customer("ben").does("visit", json!({}));
+    let task = analyst.ask(&shop, "SELECT task FROM tasks WHERE customer = 'ana'").remove(0);
+    shop.customer("ana").does("Task Completed", json!({ "task": task }));
+    assert_eq!(
+        analyst.ask(
+            &shop,
+            "SELECT customer, campaign, step, title, owner, due, draft, opened_at, completed_at FROM tasks \
+             WHERE owner = 'care' ORDER BY customer"
+        ),
+        [
+            "ana | calls | call | Call back | care | 2026-01-05T00:00:00Z | - | 2026-01-03T00:00:00Z | 2026-01-03T00:00:00Z",
+            "ben | calls | call | Call back | care | 2026-01-05T00:00:00Z | - | 2026-01-03T00:00:00Z | -",
+        ]
+    );
+    assert_eq!(analyst.ask(&shop, "SELECT count(*) FROM tasks WHERE completed_at IS NULL AND owner = 'shop'"), ["0"]);
 }

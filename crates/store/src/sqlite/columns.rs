@@ -4,10 +4,11 @@ use super::words::{Columns, Names};
 use crate::journal::StoredRow;
 use crate::{
     Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MailReport, MessageCount,
-    RecordKey, Refused, RowId, Suppression, Tally, TallyKey, Task, Transition, Webhook, WebhookCount, WebhookProgress,
+    OpenTasks, PoolCount, RecordKey, Refused, RowId, Suppression, Tally, TallyKey, Task, Transition, Webhook,
+    WebhookCount, WebhookProgress,
 };
 use domain::message::{Approval, Decision, Message, Written};
-use domain::{CustomerId, MessageId, Position, Timestamp};
+use domain::{CustomerId, MessageId, Name, Position, Timestamp};
 use rusqlite::{Connection, Params, Result, Row};
 use std::sync::Arc;
 
@@ -109,6 +110,29 @@ pub(super) fn task(columns: &mut Columns<'_, '_>) -> Result<Task> {
         draft: columns.name_if_any()?,
         opened_at: columns.instant()?,
         completed_at: columns.instant_if_any()?,
+    })
+}
+
+/// Reads `number` and `TASK`.
+pub(super) fn numbered_task(columns: &mut Columns<'_, '_>) -> Result<(u64, Task)> {
+    Ok((columns.take()?, task(columns)?))
+}
+
+pub(super) fn open_tasks(columns: &mut Columns<'_, '_>) -> Result<OpenTasks> {
+    Ok(OpenTasks { owner: columns.take()?, count: columns.take()?, overdue: columns.take()? })
+}
+
+pub(super) fn voucher_code(columns: &mut Columns<'_, '_>) -> Result<(Name, Arc<str>, bool)> {
+    Ok((columns.name()?, columns.take()?, columns.take()?))
+}
+
+pub(super) fn pool_count(columns: &mut Columns<'_, '_>) -> Result<PoolCount> {
+    Ok(PoolCount {
+        pool: columns.name()?,
+        left: columns.take()?,
+        given: columns.take()?,
+        given_since: columns.take()?,
+        added_at: columns.instant()?,
     })
 }
 

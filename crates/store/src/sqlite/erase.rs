@@ -203,6 +203,8 @@ fn empty_facts(connection: &Connection, customer: u32, until_ms: i64) -> SqlResu
         // A date by which somebody was let in may be their birthday.
         "UPDATE journeys SET key = NULL, trigger = NULL, record_kind = NULL, record_id = NULL, occasion = NULL
              WHERE customer = ?1 AND entered_at_ms <= ?2",
+        // That a code was given stays, so that nobody gets it again; to whom does not.
+        "UPDATE voucher_codes SET customer = NULL WHERE customer = ?1 AND given_at_ms <= ?2",
         "DELETE FROM tasks WHERE customer = ?1 AND opened_at_ms <= ?2",
         "DELETE FROM webhooks WHERE customer = ?1 AND made_at_ms <= ?2",
     ] {

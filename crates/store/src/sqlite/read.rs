@@ -7,11 +7,11 @@ use crate::history::{OpenFile, Placed, Reads, damaged_file};
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, Page, Reader, Refused, ReportFilter, RowId, Stage, StoreError, Tally, Task, TaskFilter, Transition,
-    TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    MessageFilter, OpenTasks, Page, PoolCount, Reader, Refused, ReportFilter, RowId, Stage, StoreError, Tally, Task,
+    TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 use domain::message::{Decision, Message};
-use domain::{Call, DefinitionKind, MessageId, Name, Position};
+use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 use std::cell::{Cell, RefCell};
@@ -342,8 +342,23 @@ impl Reader for SqliteReader {
         if let Some(open) = filter.open {
             select.only_where(if open { "completed_at_ms IS NULL" } else { "completed_at_ms IS NOT NULL" });
         }
-        let (sql, params) = select.page("number DESC", page);
+        select.only("owner", filter.owner.clone());
+        let order = "completed_at_ms IS NOT NULL, \
+             CASE WHEN completed_at_ms IS NULL THEN coalesce(due_ms, 9223372036854775807) ELSE -completed_at_ms END, number";
+        let (sql, params) = select.page(order, page);
         self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::task))
+    }
+
+    fn tasks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Task)>, StoreError> {
+        let sql = format!("SELECT number, {} FROM tasks WHERE number > ?1 ORDER BY number LIMIT ?2", columns::TASK);
+        let params = params_from_iter([within_sqlite(after).unwrap_or(i64::MAX), i64::from(limit)]);
+        self.told(read_all(&self.connection, &sql, params, columns::numbered_task))
+    }
+
+    fn open_tasks(&self, now: Timestamp) -> Result<Vec<OpenTasks>, StoreError> {
+        let sql = "SELECT owner, count(*), count(CASE WHEN due_ms <= ?1 THEN 1 END) FROM tasks
+                   WHERE completed_at_ms IS NULL GROUP BY owner ORDER BY owner";
+        self.told(read_all(&self.connection, sql, [now.0], columns::open_tasks))
     }
 
     fn webhooks(&self, filter: &WebhookFilter, page: Page) -> Result<Vec<Webhook>, StoreError> {
@@ -373,6 +388,13 @@ impl Reader for SqliteReader {
     fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {
         let sql = "SELECT endpoint, state, count(*) FROM webhooks GROUP BY endpoint, state ORDER BY endpoint, state";
         self.told(read_all(&self.connection, sql, [], columns::webhook_count))
+    }
+
+    fn pool_counts(&self, since: Timestamp) -> Result<Vec<PoolCount>, StoreError> {
+        let sql = "SELECT pool, count(*) - count(given_at_ms), count(given_at_ms),
+                       count(CASE WHEN given_at_ms >= ?1 THEN 1 END), max(added_at_ms)
+                   FROM voucher_codes GROUP BY pool ORDER BY pool";
+        self.told(read_all(&self.connection, sql, [since.0], columns::pool_count))
     }
 
     fn exposures(&self, campaign: &Name) -> Result<Vec<Exposure>, StoreError> {

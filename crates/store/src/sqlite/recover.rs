@@ -1,10 +1,10 @@
 //! Reads what the engine needs at its start beside the journal.
 
 use super::columns::{self, read_all, visit_all};
-use crate::{COMPLAINTS_LOOK_BACK, Journey, Recovered, Secrets};
-use domain::{Position, Timestamp};
+use crate::{COMPLAINTS_LOOK_BACK, Journey, Recovered, Secrets, VoucherPool};
+use domain::{Name, Position, Timestamp};
 use rusqlite::{Connection, Result};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Reads all of it, as of one commit.
 pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
@@ -49,6 +49,7 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
         [],
         columns::endpoint_off,
     )?;
+    recovered.pools = read_pools(&transaction)?;
     recovered.keys =
         read_all(&transaction, &format!("SELECT {} FROM keys ORDER BY id", columns::KEY), [], columns::key)?;
     recovered.erased = super::erase::names(&transaction)?;
@@ -66,6 +67,16 @@ fn read_meta(connection: &Connection) -> Result<Recovered> {
             ..Recovered::default()
         })
     })
+}
+
+fn read_pools(connection: &Connection) -> Result<BTreeMap<Name, VoucherPool>> {
+    let mut pools: BTreeMap<Name, VoucherPool> = BTreeMap::new();
+    let sql = "SELECT pool, code, given_at_ms IS NULL FROM voucher_codes ORDER BY number";
+    visit_all(connection, sql, [], columns::voucher_code, |(pool, code, is_left)| {
+        let pool = pools.entry(pool).or_default();
+        if is_left { pool.left.push(code) } else { pool.given.push(code) }
+    })?;
+    Ok(pools)
 }
 
 fn read_definitions(connection: &Connection) -> Result<Vec<crate::DefinitionVersion>> {

@@ -3,8 +3,8 @@
 use crate::journal::RowWriter;
 use crate::{
     Attempt, CampaignFacts, Commit, DefinitionVersion, EndpointChange, EndpointOff, Exposure, Journey, Key, MailReport,
-    ROW_CALLS, Refused, RowId, StoreError, SuppressionChange, TallyKey, Task, Transition, UNMATCHED_KEPT, Webhook,
-    WebhookProgress, is_address_alone,
+    ROW_CALLS, Refused, RowId, StoreError, SuppressionChange, TallyKey, Task, Transition, UNMATCHED_KEPT, VoucherCode,
+    VoucherGiven, Webhook, WebhookProgress, is_address_alone,
 };
 use domain::message::{Channel, Decision, Message, Written};
 use domain::{MessageId, Position, Span, Timestamp};
@@ -48,6 +48,8 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     add_webhooks(connection, &commit.webhooks)?;
     move_webhooks(connection, &commit.webhook_progress)?;
     change_endpoints(connection, &commit.endpoints)?;
+    add_codes(connection, &commit.codes)?;
+    give_codes(connection, &commit.codes_given)?;
     put_exposures(connection, &commit.exposures)?;
     put_campaigns(connection, &commit.campaigns)?;
     add_definitions(connection, &commit.definitions)?;
@@ -265,6 +267,30 @@ fn put_tasks(connection: &Connection, commit: &Commit) -> rusqlite::Result<()> {
         connection.prepare_cached("UPDATE tasks SET completed_at_ms = coalesce(completed_at_ms, ?2) WHERE id = ?1")?;
     for (id, at) in &commit.tasks_done {
         done.execute(params![&**id, at.0])?;
+    }
+    Ok(())
+}
+
+fn add_codes(connection: &Connection, codes: &[VoucherCode]) -> rusqlite::Result<()> {
+    let mut add =
+        connection.prepare_cached("INSERT INTO voucher_codes (code, pool, added_at_ms) VALUES (?1, ?2, ?3)")?;
+    for VoucherCode { code, pool, added_at } in codes {
+        add.execute(params![&**code, pool.as_str(), added_at.0])?;
+    }
+    Ok(())
+}
+
+/// The last word on that each code is given once: whatever the engine believes, a second time undoes the commit.
+fn give_codes(connection: &Connection, given: &[VoucherGiven]) -> Result<(), WriteError> {
+    let mut give = connection.prepare_cached(
+        "UPDATE voucher_codes SET given_at_ms = ?2, customer = ?3, campaign = ?4, step = ?5
+         WHERE code = ?1 AND given_at_ms IS NULL",
+    )?;
+    for VoucherGiven { code, customer, campaign, step, at } in given {
+        if give.execute(params![&**code, at.0, customer.0, campaign.as_str(), step])? != 1 {
+            let reason = "a voucher's code is not left, and would be given a second time".to_owned();
+            return Err(StoreError::Io { doing: "written", reason }.into());
+        }
     }
     Ok(())
 }

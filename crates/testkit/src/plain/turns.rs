@@ -5,6 +5,7 @@ use crate::plain::Person;
 use domain::segment::{KnownFor, Windows};
 use domain::time::add_days;
 use domain::value::{HeldFor, Operator, Test, Tests, When};
+use domain::workspace::Lasts;
 use domain::{Condition, Name, Span, Timestamp, Zone};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -94,10 +95,22 @@ impl Person<'_> {
                 said.spans.extend((1..=i64::from(asked.periods)).map(|i| Span(asked.every.0 * i)));
                 said.zones.extend(asked.events.zone.clone());
             }
+            Condition::Consent(asked) => {
+                let purpose = &self.definitions.purposes[&asked.purpose];
+                let clocks = purpose.implied.iter().filter_map(|clock| match clock.lasts {
+                    Lasts::For(span) => Some(span),
+                    // Months are tried by examples alone: they end where no span of this rule leads.
+                    Lasts::Months(_) => None,
+                });
+                let lasting: Vec<Span> = clocks.chain(purpose.confirm).chain([Span(0)]).collect();
+                for span in lasting {
+                    said.spans.insert(span);
+                    said.spans.extend(asked.ends_within.map(|within| Span(span.0 - within.0)));
+                }
+            }
             Condition::Record(asked) => said.zones.extend(asked.zone.clone()),
             Condition::Trait(_)
             | Condition::Score(..)
-            | Condition::Consent(_)
             | Condition::List(_)
             | Condition::Bucket(_)
             | Condition::Everyone => {}

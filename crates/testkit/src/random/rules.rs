@@ -15,6 +15,26 @@ pub fn segments(chance: &mut Chance, now: Timestamp) -> Vec<Value> {
         .collect()
 }
 
+/// The purpose `news`, about which rules ask.
+pub fn purpose(chance: &mut Chance) -> Value {
+    let mut aside = chance.aside(1);
+    let default = *chance.pick(&["granted", "unknown"]);
+    let mut purpose = json!({ "purpose": "news", "channels": ["email", "sms"] });
+    if aside.happens(40) {
+        purpose["default"] = default.into();
+        return purpose;
+    }
+    if aside.happens(70) {
+        let clocks = [json!({ "did": "order", "for": "3d" }), json!({ "did": "visit", "for": span(&mut aside) })];
+        let count = 1 + usize::from(aside.happens(50));
+        purpose["implied"] = clocks.iter().take(count).cloned().collect::<Vec<_>>().into();
+    }
+    if aside.happens(50) {
+        purpose["confirm"] = json!({ "within": span(&mut aside) });
+    }
+    purpose
+}
+
 /// Where a test stands: only what keeps its past can be asked how long it has been so.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
@@ -64,7 +84,13 @@ fn condition(chance: &mut Chance, now: Timestamp, number: u64, depth: u32) -> Va
 }
 
 fn consent(chance: &mut Chance) -> Value {
-    let mut asked = json!({ "purpose": "news", "is": chance.pick(&["granted", "withdrawn", "expired", "unknown"]) });
+    let mut aside = chance.aside(1);
+    let state = *chance.pick(&["granted", "withdrawn", "expired", "unknown"]);
+    let state = if state == "unknown" && aside.happens(50) { "pending" } else { state };
+    let mut asked = json!({ "purpose": "news", "is": state });
+    if matches!(state, "granted" | "pending") && aside.happens(40) {
+        asked["ends_within"] = span(&mut aside);
+    }
     if chance.happens(60) {
         asked["channel"] = (*chance.pick(&["email", "sms"])).into();
     }

@@ -142,12 +142,14 @@ impl<'a> Collected<'a> {
                 }
                 self.leaf(Found::Streams(node))
             }
-            Node::Trait(..)
+            // What consent follows from is kept by the live plan, under other numbers than by this one.
+            Node::Consent(_, Some(terms)) if !terms.streams.is_empty() => return None,
+            Node::Consent(..)
+            | Node::Trait(..)
             | Node::TraitElements(_)
             | Node::Triggered(..)
             | Node::Record(_)
             | Node::Score(..)
-            | Node::Consent(..)
             | Node::List(_)
             | Node::KnownFor(_)
             | Node::Bucket(_) => self.leaf(Found::People(node)),

@@ -98,6 +98,67 @@ pub(super) fn shapes() -> Vec<Shape> {
             ),
         ),
         (
+            "InAppMessage",
+            object(
+                "A message to show.",
+                [
+                    ("id", text()),
+                    ("title", text()),
+                    ("text", text()),
+                    (
+                        "html",
+                        json!({ "type": ["string", "null"], "description": "As the template's author wrote it, with the customer's values escaped." }),
+                    ),
+                    ("campaign", shape("Name")),
+                    ("sent_at", instant()),
+                    ("until", instant()),
+                    ("shown", flag()),
+                    ("clicked", flag()),
+                ],
+                [],
+            ),
+        ),
+        (
+            "Pool",
+            object(
+                "A pool of vouchers.",
+                [
+                    ("pool", shape("Name")),
+                    ("is_imported", flag()),
+                    ("left", count()),
+                    ("given", count()),
+                    ("given_in_week", count()),
+                    ("added_at", maybe_instant()),
+                    ("is_used", flag()),
+                    ("is_low", flag()),
+                ],
+                [],
+            ),
+        ),
+        (
+            "CodesImported",
+            object(
+                "What became of codes that were imported.",
+                [
+                    ("pool", shape("Name")),
+                    ("added", count()),
+                    ("duplicates", count()),
+                    ("left", count()),
+                    ("made_up_for", count()),
+                    ("refused", count()),
+                    (
+                        "refused_codes",
+                        list(object(
+                            "A code that cannot be one, by its place from 1; a hundred at most.",
+                            [("place", count()), ("reason", text())],
+                            [],
+                        )),
+                    ),
+                ],
+                [],
+            ),
+        ),
+        (
             "Preflight",
             object(
                 "What is known of a campaign before it starts.",

@@ -452,7 +452,17 @@ impl<'a> Drawing<'a> {
         } else {
             more.push(button(format!("put.{id}.channel"), "By one channel", "Ask about one channel only"));
         }
-        line.extend(self.extras(inner, id, &["is", "purpose", "channel"]));
+        if inner.has("ends_within") {
+            line.push(words("and that ends by itself within"));
+            line.push(self.span(false, id, "ends_within", inner, "How soon it ends"));
+        } else if matches!(present, "granted" | "pending") {
+            more.push(button(
+                format!("put.{id}.ends_within"),
+                "Only if it ends soon",
+                "Ask that it ends by itself soon",
+            ));
+        }
+        line.extend(self.extras(inner, id, &["is", "purpose", "channel", "ends_within"]));
     }
 
     pub(super) fn bound(
