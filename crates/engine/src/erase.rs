@@ -51,7 +51,13 @@ impl Engine {
     /// What becomes of a call at a position when a person is erased: their own is emptied, and wherever one of their names
     /// stands, a token takes its place. None: it stays as it is.
     pub fn without(&self, erasure: &Erasure, position: Position, call: &Call) -> Option<Call> {
-        let is_erased = |node: &NodeId| erasure.customers.contains(&CustomerId(*node));
+        // A name that others bore as well was left where it stood when one of them was erased. Once the last of them goes, so
+        // does the name, wherever it stands for one who went before.
+        let is_erased = |node: &NodeId| {
+            erasure.customers.contains(&CustomerId(*node))
+                || (self.people.left_a_name(*node)
+                    && erasure.erased.iter().any(|name| name.number == *node && name.shared.is_none()))
+        };
         let find = |kind: NameKind, name: &Option<Arc<str>>| {
             name.as_ref().and_then(|name| self.people.find_at(kind, name, position)).filter(is_erased)
         };
@@ -69,6 +75,8 @@ impl Engine {
             return None;
         }
         let mut call = if is_own { self.emptied(call) } else { call.clone() };
+        // An alias that named somebody before they came, and they themselves, bear one token, so that it joins them again.
+        let token = |node: NodeId| token(self.people.came_as(node).filter(is_erased).unwrap_or(node));
         call.user_id = user.map(token).or(call.user_id);
         call.anonymous_id = visitor.map(token).or(call.anonymous_id);
         // Of a group that somebody belonged to nothing is left either.

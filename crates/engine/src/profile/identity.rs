@@ -157,6 +157,18 @@ impl People {
         }
     }
 
+    /// The known customer of the same name as a visitor whom only an alias had named until then.
+    pub(crate) fn came_as(&self, node: NodeId) -> Option<NodeId> {
+        let Node { kind: NameKind::Visitor, name, .. } = self.node(node) else { return None };
+        let is_one = self.visitors.get(name).is_some_and(|named| named.later.is_empty());
+        self.users.get(name).filter(|named| is_one && named.later.is_empty()).map(|named| named.first.1)
+    }
+
+    /// Whether somebody was erased whose name others bear.
+    pub(crate) fn left_a_name(&self, node: NodeId) -> bool {
+        self.erased.get(&node).is_some_and(|name| name.shared.is_some())
+    }
+
     /// Names that were erased, by number.
     pub fn erased(&self) -> Vec<ErasedName> {
         self.erased.values().cloned().collect()
@@ -259,7 +271,7 @@ impl People {
         let node = self.add(kind, name, at);
         if kind == NameKind::User
             && let Some(promised) = self.promised.remove(name)
-            && !self.erased.contains_key(&promised)
+            && (!self.erased.contains_key(&promised) || name.starts_with(TOKEN))
         {
             self.join(promised, node, JoinedBy::Alias, joined);
         }

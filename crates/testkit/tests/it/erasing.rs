@@ -16,6 +16,9 @@ use testkit::memory_store::{Fault, MemoryDisk, MemoryStore};
 use testkit::random;
 
 const SEEDS: u64 = 150;
+/// Lives that went wrong once: a device of three people is told of after the first of them was erased, and its name must go with the
+/// last; somebody is erased of whom an alias spoke before they came.
+const ONCE_WRONG: [u64; 2] = [296, 419];
 const STEPS: usize = 60;
 const RULES: &str = "
 purpose: marketing
@@ -305,7 +308,7 @@ impl Life {
 #[test]
 fn nobody_who_was_erased_is_left_anywhere_whatever_crashes() {
     let mut all = Facts::default();
-    for seed in 0..SEEDS {
+    for seed in (0..SEEDS).chain(ONCE_WRONG) {
         let mut life = Life::begin(seed);
         life.live();
         all.erased += life.facts.erased;
