@@ -21,7 +21,7 @@ pub struct PoolReport {
     pub is_imported: bool,
     /// Codes that are left.
     pub left: u64,
-    /// Codes that were given.
+    /// Imported codes that were given; those that are made as needed are not counted here.
     pub given: u64,
     /// Of these, those of the last seven days.
     pub given_in_week: u64,
