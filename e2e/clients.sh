@@ -51,7 +51,8 @@ npm install --no-audit --no-fund @segment/analytics-node @rudderstack/rudder-sdk
 python3 -m venv venv >venv.log 2>&1 && venv/bin/pip install --quiet segment-analytics-python >pip.log 2>&1 || { cat venv.log pip.log; exit 3; }
 
 perennial() { "$binary" --data-dir "$work/data" "$@"; }
-perennial serve --listen 127.0.0.1:0 --json >serve.json 2>serve.log &
+# Not by the function: its shell would be stopped in the server's place.
+"$binary" --data-dir "$work/data" serve --listen 127.0.0.1:0 --json >serve.json 2>serve.log &
 server=$!
 for _ in $(seq 100); do [ -s serve.json ] && break; sleep 0.1; done
 [ -s serve.json ] || { echo "the server did not start"; cat serve.log; exit 3; }
