@@ -63,14 +63,8 @@ impl LinkCheck {
     }
 
     async fn look_at_all(&self, urls: &[String]) -> Vec<(String, Verdict)> {
-        let mut verdicts: Vec<Verdict> = urls
-            .iter()
-            .enumerate()
-            .map(|(place, _)| match place < LINKS {
-                true => Verdict::Silent("no answer came in time".to_owned()),
-                false => Verdict::NotAsked("there are too many"),
-            })
-            .collect();
+        let mut verdicts = vec![Verdict::Silent("no answer came in time".to_owned()); urls.len().min(LINKS)];
+        verdicts.resize(urls.len(), Verdict::NotAsked("there are too many"));
         let mut asked = JoinSet::new();
         for (place, url) in urls.iter().enumerate().take(LINKS) {
             let (outward, url) = (self.outward.clone(), url.clone());

@@ -97,7 +97,11 @@ impl Open {
         let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone(), questions.clone());
         let views = EngineViews::new(handle, sending_words(config), public_url.clone());
         let views = views.with_door(app.door.clone()).with_questions(questions).with_dry_runs(app.dry_runs.clone());
-        let views = views.with_link_check(LinkCheck::new(webhooks::open_outward(config)?));
+        let views = match serving {
+            Some(_) => views.with_link_check(LinkCheck::new(webhooks::open_outward(config)?)),
+            // A single command shows no pages.
+            None => views,
+        };
         let mut site = Site::local(listen.port());
         if let Some(host) = public_host(config) {
             site = site.also_at(&host);

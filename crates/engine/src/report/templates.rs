@@ -58,14 +58,24 @@ pub struct Field {
     pub remark: Option<String>,
 }
 
+/// What running over a template once tells.
+#[derive(Default)]
+struct Examined {
+    /// Paths that it reads.
+    fields: Vec<String>,
+    /// Those that are printed without a default.
+    needed: BTreeSet<String>,
+    /// For its author.
+    problems: Vec<String>,
+}
+
 impl Engine {
     /// Checks a template that exists. O(customers × traits that it reads).
     pub fn template_report(&self, name: &Name) -> Result<TemplateReport, ReportError> {
         let unknown = || ReportError::NoDefinition { kind: DefinitionKind::Template.word(), name: name.to_string() };
         let template = self.definitions().templates.get(name).ok_or_else(unknown)?;
-        let paths = check_template(template).map(|facts| facts.fields).unwrap_or_default();
-        let (needed, _) = self.needed_by(template);
         let senders = self.senders_of(template);
+        let Examined { fields, needed, problems } = self.examine(template, &senders);
         let field = |path: String| Field {
             is_needed: needed.contains(&path),
             lack: self.lacking(&path),
@@ -73,37 +83,31 @@ impl Engine {
             path,
         };
         Ok(TemplateReport {
-            overview: self.template_overview(template),
             customers: self.customer_count() as u64,
-            fields: paths.into_iter().filter(|path| !is_ours(path)).map(field).collect(),
+            fields: fields.into_iter().filter(|path| !is_ours(path)).map(field).collect(),
+            overview: overview(template, &senders, problems),
         })
     }
 
     /// What is known of a template without looking at customers.
     pub fn template_overview(&self, template: &Template) -> TemplateOverview {
         let senders = self.senders_of(template);
-        let facts = check_template(template);
-        let (_, mut problems) = self.needed_by(template);
+        let problems = self.examine(template, &senders).problems;
+        overview(template, &senders, problems)
+    }
+
+    fn examine(&self, template: &Template, senders: &[&Campaign]) -> Examined {
+        let facts = match check_template(template) {
+            Ok(facts) => facts,
+            Err(problem) => return Examined { problems: vec![problem], ..Examined::default() },
+        };
+        let (needed, mut problems) = self.needed_by(template);
         let is_marketing = |campaign: &&Campaign| campaign.purpose != domain::workspace::service();
-        match facts {
-            Err(problem) => problems = vec![problem],
-            Ok(facts)
-                if template.channel == Channel::Email && (senders.is_empty() || senders.iter().any(is_marketing)) =>
-            {
-                let sender = self.definitions().settings.sender.as_ref();
-                problems.extend(LegalGap::of_template(sender, &facts).map(|gap| gap.to_string()));
-            }
-            Ok(_) => {}
+        if template.channel == Channel::Email && (senders.is_empty() || senders.iter().any(is_marketing)) {
+            let sender = self.definitions().settings.sender.as_ref();
+            problems.extend(LegalGap::of_template(sender, &facts).map(|gap| gap.to_string()));
         }
-        TemplateOverview {
-            template: template.name.clone(),
-            channel: template.channel,
-            subject: template.subject.clone(),
-            variants: template.variants.iter().map(|(name, _)| name.clone()).collect(),
-            locales: template.locales.iter().map(|locale| locale.tag.clone()).collect(),
-            problems,
-            campaigns: senders.iter().map(|campaign| (campaign.name.clone(), campaign.title.clone())).collect(),
-        }
+        Examined { fields: facts.fields, needed, problems }
     }
 
     fn senders_of(&self, template: &Template) -> Vec<&Campaign> {
@@ -153,6 +157,18 @@ impl Engine {
             ("record", _) => Some(format!("no record lets anybody into `{}`: it is always empty there", campaign.name)),
             _ => None,
         })
+    }
+}
+
+fn overview(template: &Template, senders: &[&Campaign], problems: Vec<String>) -> TemplateOverview {
+    TemplateOverview {
+        template: template.name.clone(),
+        channel: template.channel,
+        subject: template.subject.clone(),
+        variants: template.variants.iter().map(|(name, _)| name.clone()).collect(),
+        locales: template.locales.iter().map(|locale| locale.tag.clone()).collect(),
+        problems,
+        campaigns: senders.iter().map(|campaign| (campaign.name.clone(), campaign.title.clone())).collect(),
     }
 }
 

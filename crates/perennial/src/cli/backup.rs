@@ -4,6 +4,7 @@
 //! database as it was at one commit, and the files of history. What can be worked out again (the snapshot, lanes) is left out.
 
 use super::Out;
+use super::export::{is_taken, private};
 use crate::client::WrongUsage;
 use crate::demo::DemoShop;
 use crate::runtime::open_store;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use store::Store;
@@ -59,6 +60,9 @@ pub(super) fn backup(dir: &Path, file: &Path, out: &Out) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&place).with_context(|| format!("{} cannot be emptied", place.display()))?;
     }
     let part = beside(file, "part");
+    if part.exists() {
+        std::fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
+    }
     let written = write_backup(dir, &place, &part);
     let _ = std::fs::remove_dir_all(&place);
     let contents = match written {
@@ -126,8 +130,7 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &str, bytes: u64, from: 
 
 /// Brings a backup back. Nothing is left of one that is damaged.
 pub(super) fn restore(dir: &Path, file: &Path, out: &Out) -> anyhow::Result<()> {
-    let is_taken = dir.exists() && std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_some());
-    if is_taken {
+    if is_taken(dir) {
         let words = format!(
             "{} is not empty; a backup is brought back into a directory that is empty or not there",
             dir.display()
@@ -240,14 +243,6 @@ fn sum(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<(u64, Strin
 fn beside(path: &Path, word: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{name}.{word}"))
-}
-
-fn private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 fn make_private_dir(path: &Path) -> std::io::Result<()> {

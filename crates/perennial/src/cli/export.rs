@@ -56,8 +56,7 @@ pub(super) fn export(
     out: &Out,
 ) -> anyhow::Result<()> {
     let dir = &export.to;
-    let is_taken = dir.exists() && std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_some());
-    if is_taken {
+    if is_taken(dir) {
         let words = format!("{} is not an empty directory; name another with --to", dir.display());
         return Err(WrongUsage(words).into());
     }
@@ -114,8 +113,13 @@ fn download(
     Ok(json!({ "file": name, "bytes": file.metadata().with_context(io)?.len() }))
 }
 
+/// Whether a directory holds something, or cannot be looked into.
+pub(super) fn is_taken(dir: &Path) -> bool {
+    dir.exists() && std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_some())
+}
+
 /// It tells of people: only its owner may read it.
-fn private(path: &Path) -> std::io::Result<File> {
+pub(super) fn private(path: &Path) -> std::io::Result<File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

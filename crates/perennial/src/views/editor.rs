@@ -1,10 +1,11 @@
 //! The editor: YAML to a definition and back, what it would do, what is wrong with it and where.
 
-use super::templates::given;
+use super::templates::{given, reader};
 use super::{EngineViews, House, words, yaml};
 use crate::pages::PageError;
 use crate::pages::build::Glance;
 use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
+use crate::pages::templates::Shows;
 use crate::pages::text::{Count, Prose};
 use domain::campaign::State;
 use domain::definition::{Defined, DefinitionError, read_text};
@@ -117,8 +118,8 @@ impl<H: House> EngineViews<H> {
         let engine = self.house.read();
         let overview = engine.template_overview(template);
         warnings.extend(overview.problems);
-        let reader = engine.find_customers("", 0, 1, engine.clock()).customers.first().map(|found| found.who.clone());
-        let shown = engine.show(Source::Template(template, None), reader.as_ref().map(|who| who.id), given());
+        let reader = reader(&engine, &Shows::default());
+        let shown = engine.show(Source::Template(template, None), reader, given());
         let (text, subject) = match shown {
             Ok(shown) => (shown.text, shown.subject.unwrap_or_default()),
             Err(error) => (error.to_string(), String::new()),
@@ -133,7 +134,7 @@ impl<H: House> EngineViews<H> {
         Preview {
             sentence: if subject.is_empty() { "It is empty.".to_owned() } else { subject },
             effect,
-            sample: reader.iter().map(words::link).collect(),
+            sample: reader.iter().map(|id| words::link(&engine.who(*id))).collect(),
             warnings,
             text: Some(text),
         }

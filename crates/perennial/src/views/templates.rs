@@ -107,7 +107,7 @@ fn source<'a>(template: &'a domain::Template, shows: &'a Shows) -> Source<'a> {
 }
 
 /// Who reads it: whoever is called so, or the first who is found by it.
-fn reader(engine: &Engine, shows: &Shows) -> Option<CustomerId> {
+pub(super) fn reader(engine: &Engine, shows: &Shows) -> Option<CustomerId> {
     let text = shows.reader.trim();
     let by_id = || engine.look_up_id(text).ok();
     let found = || engine.find_customers(text, 0, 1, engine.clock()).customers.first().map(|found| found.who.id);
