@@ -2,9 +2,10 @@
 //! begins and bounded in time. It never tries again: when to do so is the engine's.
 
 use std::{
+    collections::HashMap,
     fmt,
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -227,6 +228,8 @@ pub struct Smtp {
     hello: ClientId,
     encryption: Encryption,
     places: Semaphore,
+    /// The places that a receiving domain may take, for those to whom a mail is under way.
+    shares: Mutex<HashMap<String, Arc<Semaphore>>>,
     idle: Mutex<Vec<Session>>,
 }
 
@@ -256,16 +259,20 @@ impl Smtp {
             hello: hello(settings.hello_name.as_deref())?,
             encryption: encryption(&settings)?,
             places: Semaphore::new(settings.connections),
+            shares: Mutex::new(HashMap::new()),
             idle: Mutex::new(Vec::new()),
             settings,
         })
     }
 
-    /// Sends one mail, waiting for a free connection first, and tells what became of it.
+    /// Sends one mail, waiting for a free connection first, and tells what became of it. To one receiving domain at most three
+    /// quarters of the connections are in use, so that one that hangs does not stop the others.
     ///
     /// Dropping the future closes the connection: before [`Phase::Body`] was recorded nothing has been sent, after it
     /// the mail is uncertain.
     pub async fn send(&self, envelope: &Envelope, mail: &WrittenMail, recorder: &mut impl PhaseRecorder) -> Delivered {
+        let share = self.share(envelope.to.domain());
+        let _of_share = share.acquire().await.expect("the semaphore is never closed");
         let _place = self.places.acquire().await.expect("the semaphore is never closed");
         if let Err(refused) = recorder.begin(Phase::Connect).await {
             return not_sent(Phase::Connect, refused);
@@ -287,6 +294,16 @@ impl Smtp {
         }
         self.keep(session).await;
         delivered
+    }
+
+    fn share(&self, domain: &str) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if shares.len() > MAX_CONNECTIONS * 16 {
+            // Whoever waits for a share holds it too.
+            shares.retain(|_, share| Arc::strong_count(share) > 1);
+        }
+        let all = (self.settings.connections * 3 / 4).max(1);
+        shares.entry(domain.to_ascii_lowercase()).or_insert_with(|| Arc::new(Semaphore::new(all))).clone()
     }
 
     /// Says goodbye on the connections that are not in use.

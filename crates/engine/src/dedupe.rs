@@ -109,6 +109,13 @@ impl Seen {
         Seen { fingerprinter: Fingerprinter { key }, ids: HashMap::default() }
     }
 
+    /// Another one with the same key, which knows nothing yet and has room for so many ids.
+    pub(crate) fn another(&self, ids: u64) -> Seen {
+        let mut another = Seen { fingerprinter: self.fingerprinter, ids: HashMap::default() };
+        another.expect(ids);
+        another
+    }
+
     /// What makes the fingerprints that this set knows.
     pub fn fingerprinter(&self) -> Fingerprinter {
         self.fingerprinter

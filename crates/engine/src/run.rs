@@ -98,7 +98,6 @@ impl Engine {
         let lanes = Lanes::open(store.shelf(), reader.as_ref(), recovered.erasures)?;
         let mut engine = Engine::empty(reader, options, recovered.secrets.clone(), recovered.clock);
         engine.lanes = lanes;
-        engine.seen.expect(recovered.position.0);
         engine.people = People::with_erased(recovered.erased.clone());
         engine.erasures = recovered.erasures;
         engine.recover_definitions(&recovered)?;
@@ -111,6 +110,7 @@ impl Engine {
                 Opened::FromSnapshot(position)
             }
         };
+        engine.seen.expect(recovered.position.0.saturating_sub(engine.position.0));
         engine.replay_journal(recovered.position, &|| false)?;
         engine.recover_facts(recovered);
         engine.restart_timers();
@@ -221,10 +221,7 @@ impl Engine {
 
     /// Asks every customer where they stand at the recovered instant, and sets their timers.
     fn restart_timers(&mut self) {
-        let everyone: Vec<CustomerId> = self.customers.keys().copied().collect();
-        for customer in everyone {
-            self.reset_memberships(customer);
-        }
+        self.reset_all_memberships();
         self.know_all_dates();
         self.set_schedules();
     }

@@ -7,7 +7,7 @@
 //! The file: `MAGIC`, then frames of (length, CRC-32, kind, content in postcard), the last one of kind `End`. Frames are
 //! checked before they are understood, and bounded, so that memory is bounded too.
 
-use crate::dedupe::Fingerprinter;
+use crate::dedupe::{Fingerprinter, Seen};
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
 use crate::report::catalogue::Catalogue;
@@ -127,7 +127,7 @@ fn damaged(reason: impl std::fmt::Display) -> Unfit {
 pub(crate) struct Loaded {
     pub(crate) position: Position,
     pub(crate) row: u32,
-    seen: Vec<(u128, u32)>,
+    seen: Seen,
     people: People,
     customers: HashMap<CustomerId, Customer>,
     ahead: BTreeMap<(Timestamp, Position), Arc<Call>>,
@@ -207,13 +207,15 @@ impl Engine {
     }
 
     /// Reads a snapshot of this store's history, if it fits this engine, which has its definitions.
+    ///
+    /// Frames are read here and understood on all processors: of a million customers that is most of a start.
     pub(crate) fn load(&self, from: &mut dyn Read, until: Position) -> Result<Loaded, Unfit> {
         let mut magic = [0; MAGIC.len()];
         from.read_exact(&mut magic).map_err(damaged)?;
         if &magic != MAGIC {
             return Err(damaged("it is no snapshot"));
         }
-        let header: Header = match read_frame(from)? {
+        let header: Header = match read_frame(from)?.checked()? {
             (Kind::Header, content) => understand(&content)?,
             (kind, _) => return Err(damaged(format!("it begins with {kind:?}"))),
         };
@@ -221,7 +223,7 @@ impl Engine {
         let mut loaded = Loaded {
             position: header.position,
             row: header.row,
-            seen: Vec::new(),
+            seen: self.seen.another(until.0),
             people: People::default(),
             customers: HashMap::default(),
             ahead: BTreeMap::new(),
@@ -230,33 +232,47 @@ impl Engine {
             samples: Samples::default(),
             quarantined: Quarantined::default(),
         };
-        loop {
-            let (kind, content) = read_frame(from)?;
-            match kind {
-                Kind::Header => return Err(damaged("it has two headers")),
-                Kind::Seen => loaded.seen.extend(understand::<Vec<(u128, u32)>>(&content)?),
-                Kind::People => loaded.people = understand(&content)?,
-                Kind::Customers => loaded.customers.extend(understand::<Vec<(CustomerId, Customer)>>(&content)?),
-                Kind::Ahead => {
-                    for (position, call) in understand::<Vec<(Position, AsJson<Arc<Call>>)>>(&content)? {
-                        loaded.ahead.insert((call.0.timestamp, position), call.0);
-                    }
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        std::thread::scope(|scope| {
+            // What is understood is state anyway; what waits to be is a frame or two for each.
+            let (understood, parts) = std::sync::mpsc::channel();
+            let understanding: Vec<_> = (0..threads)
+                .map(|_| {
+                    let (send, frames) = std::sync::mpsc::sync_channel::<Frame>(1);
+                    let understood = understood.clone();
+                    scope.spawn(move || {
+                        // Whoever listens no more has found damage.
+                        let _ = frames.iter().all(|frame| understood.send(Part::of(frame)).is_ok());
+                    });
+                    send
+                })
+                .collect();
+            drop(understood);
+            let mut end = None;
+            for next in understanding.iter().cycle() {
+                let frame = read_frame(from)?;
+                let is_end = frame.kind == Kind::End as u8;
+                if next.send(frame).is_err() {
+                    return Err(damaged("nobody understands it"));
                 }
-                Kind::Orders => loaded.orders = understand(&content)?,
-                Kind::Catalogue => loaded.catalogue = understand(&content)?,
-                Kind::Samples => loaded.samples = understand(&content)?,
-                Kind::Quarantined => loaded.quarantined = understand(&content)?,
-                Kind::End => {
-                    let found = Counts {
-                        seen: loaded.seen.len() as u64,
-                        customers: loaded.customers.len() as u64,
-                        ahead: loaded.ahead.len() as u64,
-                    };
-                    let expected: Counts = understand(&content)?;
-                    return if found == expected { Ok(loaded) } else { Err(damaged("parts of it are missing")) };
+                for part in parts.try_iter() {
+                    end = end.or(loaded.take(part?));
+                }
+                if is_end {
+                    break;
                 }
             }
-        }
+            drop(understanding);
+            for part in parts {
+                end = end.or(loaded.take(part?));
+            }
+            let found = Counts {
+                seen: loaded.seen.len() as u64,
+                customers: loaded.customers.len() as u64,
+                ahead: loaded.ahead.len() as u64,
+            };
+            if end == Some(found) { Ok(loaded) } else { Err(damaged("parts of it are missing")) }
+        })
     }
 
     fn check(&self, header: &Header, until: Position) -> Result<(), Unfit> {
@@ -280,7 +296,7 @@ impl Engine {
     pub(crate) fn take_over(&mut self, loaded: Loaded) {
         let Loaded { position, row, seen, people, customers, ahead, orders, catalogue, samples, quarantined } = loaded;
         (self.position, self.next_row) = (position, row + 1);
-        self.seen.extend(seen);
+        self.seen = seen;
         self.orders.take_over(orders);
         (self.people, self.customers) = (people, customers);
         (self.catalogue, self.samples, self.quarantined) = (catalogue, samples, quarantined);
@@ -391,7 +407,27 @@ impl Frames<'_> {
     }
 }
 
-fn read_frame(from: &mut dyn Read) -> Result<(Kind, Vec<u8>), Unfit> {
+/// A frame as it stands in the file, not checked yet.
+struct Frame {
+    kind: u8,
+    sum: u32,
+    content: Vec<u8>,
+}
+
+impl Frame {
+    fn checked(self) -> Result<(Kind, Vec<u8>), Unfit> {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&[self.kind]);
+        hasher.update(&self.content);
+        if hasher.finalize() != self.sum {
+            return Err(damaged("the checksum of a frame differs"));
+        }
+        let kind = Kind::find(self.kind).ok_or_else(|| damaged("a frame is of no known kind"))?;
+        Ok((kind, self.content))
+    }
+}
+
+fn read_frame(from: &mut dyn Read) -> Result<Frame, Unfit> {
     let mut head = [0; 9];
     from.read_exact(&mut head).map_err(damaged)?;
     let number = |bytes: &[u8]| bytes.try_into().map_or(u32::MAX, u32::from_le_bytes);
@@ -402,14 +438,62 @@ fn read_frame(from: &mut dyn Read) -> Result<(Kind, Vec<u8>), Unfit> {
     let mut content = Vec::new();
     // Memory grows with what is there, not with what a damaged length claims.
     from.take(u64::from(length)).read_to_end(&mut content).map_err(damaged)?;
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&head[8..]);
-    hasher.update(&content);
-    if content.len() as u64 != u64::from(length) || hasher.finalize() != sum {
-        return Err(damaged("the checksum of a frame differs"));
+    if content.len() as u64 != u64::from(length) {
+        return Err(damaged("it ends within a frame"));
     }
-    let kind = Kind::find(head[8]).ok_or_else(|| damaged("a frame is of no known kind"))?;
-    Ok((kind, content))
+    Ok(Frame { kind: head[8], sum, content })
+}
+
+/// What a frame held.
+enum Part {
+    Seen(Vec<(u128, u32)>),
+    People(People),
+    Customers(Vec<(CustomerId, Customer)>),
+    Ahead(Vec<(Position, AsJson<Arc<Call>>)>),
+    Orders(Orders),
+    Catalogue(Catalogue),
+    Samples(Samples),
+    Quarantined(Quarantined),
+    End(Counts),
+}
+
+impl Part {
+    fn of(frame: Frame) -> Result<Part, Unfit> {
+        let (kind, content) = frame.checked()?;
+        Ok(match kind {
+            Kind::Header => return Err(damaged("it has two headers")),
+            Kind::Seen => Part::Seen(understand(&content)?),
+            Kind::People => Part::People(understand(&content)?),
+            Kind::Customers => Part::Customers(understand(&content)?),
+            Kind::Ahead => Part::Ahead(understand(&content)?),
+            Kind::Orders => Part::Orders(understand(&content)?),
+            Kind::Catalogue => Part::Catalogue(understand(&content)?),
+            Kind::Samples => Part::Samples(understand(&content)?),
+            Kind::Quarantined => Part::Quarantined(understand(&content)?),
+            Kind::End => Part::End(understand(&content)?),
+        })
+    }
+}
+
+impl Loaded {
+    /// Takes what a frame held. Returns what must be there in all, if it says so.
+    fn take(&mut self, part: Part) -> Option<Counts> {
+        match part {
+            Part::Seen(seen) => self.seen.extend(seen),
+            Part::People(people) => self.people = people,
+            Part::Customers(customers) => self.customers.extend(customers),
+            Part::Ahead(ahead) => {
+                let ahead = ahead.into_iter().map(|(position, AsJson(call))| ((call.timestamp, position), call));
+                self.ahead.extend(ahead);
+            }
+            Part::Orders(orders) => self.orders = orders,
+            Part::Catalogue(catalogue) => self.catalogue = catalogue,
+            Part::Samples(samples) => self.samples = samples,
+            Part::Quarantined(quarantined) => self.quarantined = quarantined,
+            Part::End(counts) => return Some(counts),
+        }
+        None
+    }
 }
 
 fn understand<T: DeserializeOwned>(content: &[u8]) -> Result<T, Unfit> {

@@ -9,8 +9,8 @@ use crate::deliver::pace::Limits;
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
 use crate::report::door::Quarantined;
-use crate::segment::plan::StreamSet;
-use crate::segment::{Plan, Touch, Verdict};
+use crate::segment::live::Asking;
+use crate::segment::{Plan, Touch};
 use crate::timers::Timers;
 use domain::definition::Definitions;
 use domain::message::{Channel, Message, ReportKind};
@@ -238,13 +238,9 @@ pub(crate) struct Work {
     pub(crate) gate: BTreeSet<MessageId>,
     /// Tasks that a new definition or a new member may release.
     pub(crate) held_of: HashSet<CustomerId>,
-    /// Room for what is worked out of one customer and done with at once: which segments are asked, what they say, and
-    /// which of them the customer entered or left.
-    pub(crate) concerned: Vec<usize>,
-    pub(crate) verdicts: Vec<(usize, Verdict)>,
+    /// Room for what is asked of one customer, and for the segments that they entered or left.
+    pub(crate) asking: Asking,
     pub(crate) changed: Vec<(usize, bool)>,
-    /// The streams that hold anything of them.
-    pub(crate) held: StreamSet,
 }
 
 /// What was touched of whom, until it is settled.

@@ -312,7 +312,7 @@ impl Email {
     pub fn limits(&self) -> Limits {
         let domain = |(domain, limit): (&String, &u32)| (domain.to_ascii_lowercase(), *limit);
         Limits {
-            places: Some(self.connections.clamp(1, crate::runtime::IN_FLIGHT)),
+            places: Some(self.connections.clamp(1, crate::runtime::IN_FLIGHT) * crate::runtime::MAILS_PER_CONNECTION),
             per_minute: some(self.per_minute),
             domain_per_minute: some(self.domain_per_minute),
             domains: self.domains.iter().map(domain).collect(),

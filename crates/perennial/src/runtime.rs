@@ -24,8 +24,14 @@ use store::{Reader, Secrets, Store, StoreError};
 
 /// Jobs that may wait for the writer. Beyond that the door answers that it is busy.
 const QUEUE: usize = 1_024;
-/// Most messages on their way at a time on one channel: the bound on what a crash can leave uncertain.
+/// Most messages on their way at a time on one channel: the bound on what a crash can leave uncertain. Of mails only those
+/// that have a connection, at most as many, can be.
 pub const IN_FLIGHT: usize = 20;
+/// Mails on their way for each connection.
+///
+/// While one is sent, another is made ready and the end of a third is written down. Were there no more mails than connections,
+/// each would stand still while the ledger is written.
+pub const MAILS_PER_CONNECTION: usize = 3;
 
 /// The time, with a demo's lead over it.
 #[derive(Default)]
@@ -230,7 +236,7 @@ impl Health {
             return 0;
         }
         let taken = self.on_their_way().values().filter(|taken| **taken == channel).count();
-        all.min(IN_FLIGHT).saturating_sub(taken)
+        all.min(IN_FLIGHT * MAILS_PER_CONNECTION).saturating_sub(taken)
     }
 
     /// A commit is durable.

@@ -1,13 +1,52 @@
 //! Live membership: who enters and leaves, by event and by time alone.
 
+use crate::profile::Customer;
 use crate::run::FETCHED;
+use crate::segment::plan::StreamSet;
 use crate::segment::test::earlier;
 use crate::segment::verdict::Asked;
 use crate::segment::{Scope, Touch, Verdict};
 use crate::state::{Engine, Triggered};
-use domain::CustomerId;
 use domain::campaign::{State, Trigger};
+use domain::{CustomerId, Timestamp};
+use std::panic::resume_unwind;
 use store::Transition;
+
+/// Fewer customers are not worth a thread.
+const FEWEST_FOR_A_THREAD: usize = 4_096;
+
+/// Room for what is asked of one customer and done with at once: which segments are asked, and what they say.
+#[derive(Default)]
+pub(crate) struct Asking {
+    concerned: Vec<usize>,
+    verdicts: Vec<(usize, Verdict)>,
+    /// The streams that hold anything of them.
+    held: StreamSet,
+}
+
+impl Asking {
+    /// Asks the segments that `touch` concerns. The answers are left in `verdicts`.
+    fn ask(&mut self, asked: &Asked<'_>, touch: &Touch) {
+        let (plan, customer) = (asked.plan, asked.customer);
+        plan.concerned(touch, customer, &mut self.concerned);
+        // A timer asks only what may differ by now, of a hundred segments mostly one.
+        self.concerned.extend(customer.memberships.due(asked.now));
+        self.concerned.sort_unstable();
+        self.concerned.dedup();
+        let is_by_time_alone = touch.is_by_time_alone();
+        if !is_by_time_alone {
+            self.held.set(customer.streams.held());
+        }
+        for index in self.concerned.drain(..) {
+            // Who is in a segment, or waits to be, is asked; of the others only those who may come to be.
+            if is_by_time_alone || plan.may_hold(index, &self.held) {
+                self.verdicts.push((index, asked.verdict(&plan.segments[index].rule)));
+            } else if customer.memberships.knows(index) {
+                self.verdicts.push((index, Verdict::fixed(false)));
+            }
+        }
+    }
+}
 
 impl Engine {
     /// Asks the rules that something touched, for every customer of whom something was touched.
@@ -47,51 +86,73 @@ impl Engine {
         let now = self.clock;
         let Some(customer) = self.customers.get(&id) else { return };
         let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope: Scope::default() };
-        let mut concerned = std::mem::take(&mut self.work.concerned);
-        self.plan.concerned(touch, customer, &mut concerned);
-        // A timer asks only what may differ by now, of a hundred segments mostly one.
-        concerned.extend(customer.memberships.due(now));
-        concerned.sort_unstable();
-        concerned.dedup();
-        let mut verdicts = std::mem::take(&mut self.work.verdicts);
-        let is_by_time_alone = touch.is_by_time_alone();
-        if !is_by_time_alone {
-            self.work.held.set(customer.streams.held());
-        }
-        for index in concerned.drain(..) {
-            // Who is in a segment, or waits to be, is asked; of the others only those who may come to be.
-            if is_by_time_alone || self.plan.may_hold(index, &self.work.held) {
-                verdicts.push((index, asked.verdict(&self.plan.segments[index].rule)));
-            } else if customer.memberships.knows(index) {
-                verdicts.push((index, Verdict::fixed(false)));
-            }
-        }
+        self.work.asking.ask(&asked, touch);
         let campaigns_due = earlier(self.journeys_due(id, &asked), self.entries_due(&asked));
         if let Some(customer) = self.customers.get_mut(&id) {
-            for (index, verdict) in verdicts.drain(..) {
+            for (index, verdict) in self.work.asking.verdicts.drain(..) {
                 if customer.memberships.set(index, verdict.holds, verdict.check) {
                     self.work.changed.push((index, verdict.holds));
                 }
             }
             self.timers.set(id, earlier(campaigns_due, customer.memberships.next_check()));
         }
-        (self.work.concerned, self.work.verdicts) = (concerned, verdicts);
     }
 
-    /// Sets memberships and timer from scratch, without transitions: at start.
+    /// Sets memberships and timer from scratch, without transitions.
     pub(crate) fn reset_memberships(&mut self, id: CustomerId) {
-        #[cfg(feature = "planted-bugs")]
-        let forgets = self.has_bug(crate::state::PlantedBug::TimersNotRebuilt);
-        #[cfg(not(feature = "planted-bugs"))]
-        let forgets = false;
         self.judge(id, &Touch::all());
         self.work.changed.clear();
-        if forgets {
-            if let Some(customer) = self.customers.get_mut(&id) {
-                customer.memberships.forget_checks();
-            }
-            self.timers.set(id, None);
+    }
+
+    /// As `reset_memberships` of everybody: at start. O(customers · what is asked of each), on all processors.
+    pub(crate) fn reset_all_memberships(&mut self) {
+        // Taken out for the time of the asking, so that each thread may change its own customers.
+        let mut customers = std::mem::take(&mut self.customers);
+        let mut everyone: Vec<(CustomerId, &mut Customer)> =
+            customers.iter_mut().map(|(id, customer)| (*id, customer)).collect();
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let part = everyone.len().div_ceil(threads).max(FEWEST_FOR_A_THREAD);
+        let engine: &Engine = self;
+        let due: Vec<Vec<(CustomerId, Timestamp)>> = std::thread::scope(|scope| {
+            let asking: Vec<_> = everyone
+                .chunks_mut(part)
+                .map(|some| scope.spawn(move || engine.reset_some_memberships(some)))
+                .collect();
+            asking.into_iter().map(|asking| asking.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        drop(everyone);
+        self.customers = customers;
+        for (id, due) in due.into_iter().flatten() {
+            self.timers.set(id, Some(due));
         }
+        // What these wait for is asked of more than of themselves.
+        for id in self.journeys_of.keys().copied().collect::<Vec<_>>() {
+            self.reset_memberships(id);
+        }
+        #[cfg(feature = "planted-bugs")]
+        if self.has_bug(crate::state::PlantedBug::TimersNotRebuilt) {
+            for (id, customer) in &mut self.customers {
+                customer.memberships.forget_checks();
+                self.timers.set(*id, None);
+            }
+        }
+    }
+
+    /// Returns when who is due by segments and entries alone.
+    fn reset_some_memberships(&self, some: &mut [(CustomerId, &mut Customer)]) -> Vec<(CustomerId, Timestamp)> {
+        let (mut asking, all) = (Asking::default(), Touch::all());
+        let mut due = Vec::new();
+        for (id, customer) in some {
+            let asked =
+                Asked { plan: &self.plan, id: *id, customer, now: self.clock, floor: None, scope: Scope::default() };
+            asking.ask(&asked, &all);
+            let entries_due = self.entries_due(&asked);
+            for (index, verdict) in asking.verdicts.drain(..) {
+                customer.memberships.set(index, verdict.holds, verdict.check);
+            }
+            due.extend(earlier(entries_due, customer.memberships.next_check()).map(|due| (*id, due)));
+        }
+        due
     }
 
     /// Notes which campaigns a change of membership lets somebody into.

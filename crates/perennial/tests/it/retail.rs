@@ -83,7 +83,70 @@ fn assert_counts(desk: &Desk) {
             assert_eq!(answer, json!({ "segment": segment, "as_of": at, "count": count }));
         }
     }
+    let told = by_sql(desk);
+    assert_eq!(told.len(), INSTANTS.len());
+    for (at, counts) in told {
+        for (segment, count) in counts {
+            let answer = desk.json(&["segments", "count", &segment, "--as-of", &at]);
+            assert_eq!(answer, json!({ "segment": segment, "as_of": at, "count": count }), "SQL says {count}");
+        }
+    }
     assert_eq!(server.stop(), 0);
+}
+
+/// Any instants: the edges of windows among them, by the second at which an order of the file leaves one of them.
+const INSTANTS: [&str; 14] = [
+    "2010-12-01T08:25:59Z",
+    "2010-12-01T08:26:00Z",
+    "2010-12-24T23:59:59Z",
+    "2011-01-30T08:25:59Z",
+    "2011-01-30T08:26:00Z",
+    "2011-03-13T11:11:11Z",
+    "2011-04-30T00:00:00Z",
+    "2011-05-30T08:25:59Z",
+    "2011-05-30T08:26:00Z",
+    "2011-07-04T16:20:00Z",
+    "2011-08-28T13:13:13Z",
+    "2011-10-10T10:10:10Z",
+    "2011-12-01T08:25:59Z",
+    "2011-12-01T08:26:00Z",
+];
+
+/// How many people each segment had at each instant, asked of the events in SQL, which knows nothing of segments.
+fn by_sql(desk: &Desk) -> Vec<(String, Vec<(String, u64)>)> {
+    let instants: Vec<String> = INSTANTS.iter().map(|at| format!("(TIMESTAMP '{at}')")).collect();
+    let query = format!(
+        "WITH instants(now) AS (VALUES {}),
+         happened AS (
+             SELECT customer, time, name = 'Order Completed' AS bought, name = 'Order Refunded' AS refunded,
+                    CASE WHEN name = 'Order Completed' THEN json_get_decimal(properties, 'revenue') ELSE 0 END AS spent
+             FROM events WHERE customer IS NOT NULL),
+         people AS (
+             SELECT now, customer,
+                 count(*) FILTER (WHERE bought AND time > now - INTERVAL '180 days') AS half_year,
+                 count(*) FILTER (WHERE bought AND time > now - INTERVAL '365 days') AS year,
+                 count(*) FILTER (WHERE bought AND time > now - INTERVAL '60 days') AS lately,
+                 count(*) FILTER (WHERE refunded AND time > now - INTERVAL '90 days') AS refunds,
+                 coalesce(sum(spent) FILTER (WHERE time > now - INTERVAL '365 days'), 0) AS spent
+             FROM instants JOIN happened ON time <= now GROUP BY now, customer)
+         SELECT CAST(now AS text) AS at, count(customer) AS everyone,
+             count(*) FILTER (WHERE half_year >= 3) AS regulars,
+             count(*) FILTER (WHERE year >= 2 AND lately = 0) AS lapsed,
+             count(*) FILTER (WHERE spent >= 1000) AS spenders,
+             count(*) FILTER (WHERE refunds >= 1) AS refunders
+         FROM people GROUP BY now ORDER BY now",
+        instants.join(", ")
+    );
+    // An instant before the first order has no people, so no row: it is added by hand.
+    let rows: Value = serde_json::from_str(&desk.run(&["--json", "query", &query]).out).unwrap();
+    let mut told: Vec<(String, Vec<(String, u64)>)> = vec![(INSTANTS[0].to_owned(), vec![("everyone".to_owned(), 0)])];
+    for row in rows.as_array().unwrap() {
+        let counts = row.as_object().unwrap().iter().filter(|(name, _)| *name != "at");
+        let counts = counts.map(|(name, count)| (name.clone(), count.as_u64().unwrap())).collect();
+        let at = row["at"].as_str().unwrap().replace(' ', "T");
+        told.push((format!("{}Z", at.trim_end_matches('Z')), counts));
+    }
+    told
 }
 
 #[test]
