@@ -20,7 +20,7 @@ const until = async (seconds, ask) => {
   }
 }
 
-fs.writeFileSync('perennial.toml', `[server]\nlisten = "${LISTEN}"\n[email]\nsend = "smtp"\nhost = "127.0.0.1"\nport = ${PORT}\ntls = "none"\n`)
+fs.writeFileSync('perennial.toml', `[server]\nlisten = "${LISTEN}"\n[email]\nsend = "smtp"\nhost = "127.0.0.1"\nport = ${PORT}\ntls = "none"\ncount_opens = true\n`)
 const perennial = (...args) => JSON.parse(execFileSync(BINARY, ['--config', 'perennial.toml', '--data-dir', 'data', '--json', ...args], { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 }))
 let server
 const start = async () => {
@@ -120,6 +120,30 @@ check('an emoji survives', mailOf(mails, 'emoji')[0]?.subject === 'Zoë 🫖 茶
 check('line breaks in a name break nothing', /^Eve\s+Bcc: evil@example.com/.test(mailOf(mails, 'breaker')[0]?.subject ?? ''), mailOf(mails, 'breaker')[0]?.subject)
 check('markup in a name is text, and no template', !/<script/.test(mailOf(mails, 'markup')[0]?.html || '') && !JSON.stringify(mailOf(mails, 'markup')[0] ?? '').includes('sesame'), mailOf(mails, 'markup')[0]?.html)
 check('ids are all different', new Set(mails.map(mail => header(mail, 'Message-ID'))).size === mails.length)
+
+console.log('— opens and clicks, by people and by machines')
+const browser = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+const times = event => perennial('customers', 'timeline', 'plain').happenings.filter(one => one.event === event).reduce((sum, one) => sum + one.times, 0)
+const as = (agent, method = 'GET') => ({ method, headers: { 'user-agent': agent } })
+const picture = (plain.html || '').match(/<img src="([^"]+\/o\/[^"]+\.gif)"/)?.[1] ?? ''
+const link = (plain.html || '').match(/href="([^"]+\/c\/[^"]+)"/)?.[1] ?? ''
+check('the mail has one picture that tells of an open, and it is ours', picture.startsWith(`${url}/o/`) && (plain.html.match(/<img/g) ?? []).length === 1, picture)
+check('the text part has none', !/\/o\//.test(plain.text ?? ''), plain.text)
+// A person takes a few seconds to read; what comes sooner is a machine's.
+await pause(5000)
+await fetch(picture, as(browser, 'HEAD'))
+const gif = await fetch(picture, as('Mozilla/5.0'))
+check('the picture is a picture that nobody keeps', gif.status === 200 && gif.headers.get('content-type') === 'image/gif' && gif.headers.get('cache-control') === 'no-store', [...gif.headers])
+check('Apple\'s mail program is no person who opened', times('Email Opened') === 0 && times('Machine Opened Email') === 1)
+await fetch(picture, as(browser))
+check('a browser is', times('Email Opened') === 1 && times('Machine Opened Email') === 1)
+await fetch(link, as(browser))
+await fetch(link, as('Barracuda Sentinel (EE)', 'POST'))
+check('a scanner that follows the link is no person who clicked', times('Email Link Clicked') === 0 && times('Machine Clicked Email Link') === 1)
+await fetch(link, as(browser, 'POST'))
+check('a browser that runs the page is', times('Email Link Clicked') === 1, perennial('customers', 'timeline', 'plain').happenings.map(one => one.event))
+const reactions = perennial('campaigns', 'show', 'letters').reactions
+check('the campaign counts people and machines apart', JSON.stringify(reactions) === JSON.stringify({ opened: 1, clicked: 1, machine_opened: 1, machine_clicked: 1 }), reactions)
 
 console.log('— what became of the others')
 let became = outcomes('letters')

@@ -343,6 +343,18 @@ pub mod events {
     pub const IN_APP_CLICKED: &str = "In-App Message Clicked";
     /// A message in the shop was put away.
     pub const IN_APP_DISMISSED: &str = "In-App Message Dismissed";
-    /// A link in a message was followed.
+    /// A person opened a mail.
+    pub const EMAIL_OPENED: &str = "Email Opened";
+    /// A person followed a link in a mail.
     pub const LINK_CLICKED: &str = "Email Link Clicked";
+    /// A machine fetched what a person's open is told by. A name of its own, which no prefix such as `Email *` catches, so that
+    /// whoever asks who opened is told of people.
+    pub const MACHINE_OPENED: &str = "Machine Opened Email";
+    /// A machine followed a link in a mail.
+    pub const MACHINE_CLICKED: &str = "Machine Clicked Email Link";
+
+    /// Whether an event tells of a machine that handled a mail.
+    pub fn is_of_machine(event: &str) -> bool {
+        event == MACHINE_OPENED || event == MACHINE_CLICKED
+    }
 }

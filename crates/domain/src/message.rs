@@ -121,6 +121,39 @@ words! {
 }
 
 words! {
+    /// What was done with a mail that arrived, and by whom.
+    ReactionKind {
+        /// A person opened it.
+        Opened = "opened",
+        /// A person followed a link in it.
+        Clicked = "clicked",
+        /// A machine fetched its pictures.
+        MachineOpened = "machine_opened",
+        /// A machine followed a link in it.
+        MachineClicked = "machine_clicked",
+    }
+}
+
+impl ReactionKind {
+    /// What an event tells of.
+    pub fn of_event(event: &str) -> Option<ReactionKind> {
+        use crate::call::events;
+        Some(match event {
+            events::EMAIL_OPENED => ReactionKind::Opened,
+            events::LINK_CLICKED => ReactionKind::Clicked,
+            events::MACHINE_OPENED => ReactionKind::MachineOpened,
+            events::MACHINE_CLICKED => ReactionKind::MachineClicked,
+            _ => return None,
+        })
+    }
+
+    /// Whether it was a machine.
+    pub fn is_of_machine(self) -> bool {
+        matches!(self, ReactionKind::MachineOpened | ReactionKind::MachineClicked)
+    }
+}
+
+words! {
     /// What another mail server, or a reader's, reports of a mail that was sent.
     ReportKind {
         /// The address takes no mail: it is suppressed.

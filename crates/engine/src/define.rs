@@ -190,6 +190,9 @@ impl Engine {
         for (channel, since) in recovered.first_sent {
             self.outbox.began(channel, since);
         }
+        for rest in recovered.resting {
+            self.outbox.rested(rest);
+        }
         self.restore_webhooks(recovered.webhooks, recovered.endpoints_off);
         self.pools = crate::decide::pools::Pools::recovered(recovered.pools);
         for message in recovered.messages {

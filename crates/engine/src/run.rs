@@ -156,6 +156,7 @@ impl Engine {
             suppressions: BTreeMap::new(),
             brake: crate::deliver::brake::Brake::default(),
             reported: std::collections::VecDeque::new(),
+            complained: Vec::new(),
             keys: BTreeMap::new(),
             timers: Timers::default(),
             ahead: BTreeMap::new(),
@@ -284,6 +285,7 @@ impl Engine {
         self.catalogue.settle();
         self.take_due(now);
         self.settle();
+        self.follow_complaints();
         receipts
     }
 
@@ -360,6 +362,8 @@ impl Engine {
         let call = arrival.call;
         let row = self.next_row + u32::try_from(self.pending.calls.len() / ROW_CALLS).expect("a commit is far smaller");
         self.pending.calls.push(call.clone());
+        self.note_reaction(&call);
+        self.note_complaint(&call);
         self.take(call, row, Taken::Now)
     }
 

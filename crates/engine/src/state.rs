@@ -39,6 +39,8 @@ pub struct Options {
     /// Whether marketing mail that lacks what the law asks of it (a postal address, a link to unsubscribe) is refused: where
     /// mail really goes out.
     pub keeps_the_law: bool,
+    /// Whether marketing mails carry the picture by which opens are told.
+    pub counts_opens: bool,
     /// When a campaign pauses itself because of complaints; none: never.
     pub brake: Option<BrakeLimit>,
     /// How fast channels may be; those that are not here have no limits.
@@ -55,6 +57,7 @@ impl Default for Options {
             real_channels: BTreeSet::new(),
             endpoints: Endpoints::default(),
             keeps_the_law: false,
+            counts_opens: false,
             brake: Some(BrakeLimit::default()),
             limits: BTreeMap::new(),
             #[cfg(feature = "planted-bugs")]
@@ -121,6 +124,8 @@ pub enum PlantedBug {
     UncertainIsRepeated,
     ConsentIsNotAskedAgain,
     CapsAreForgottenAtRestart,
+    WebhookIsToldAgain,
+    WebhooksAreNotResumed,
     // The bugs of the process around the engine.
     AcknowledgeBeforeCommit,
     SendBeforeCommit,
@@ -132,13 +137,15 @@ pub enum PlantedBug {
 #[cfg(feature = "planted-bugs")]
 impl PlantedBug {
     /// Every bug that can be planted.
-    pub const ALL: [PlantedBug; 11] = [
+    pub const ALL: [PlantedBug; 13] = [
         PlantedBug::NoDedupe,
         PlantedBug::TimersNotRebuilt,
         PlantedBug::HoldoutGetsMessages,
         PlantedBug::UncertainIsRepeated,
         PlantedBug::ConsentIsNotAskedAgain,
         PlantedBug::CapsAreForgottenAtRestart,
+        PlantedBug::WebhookIsToldAgain,
+        PlantedBug::WebhooksAreNotResumed,
         PlantedBug::AcknowledgeBeforeCommit,
         PlantedBug::SendBeforeCommit,
         PlantedBug::CheckpointAtFetch,
@@ -199,6 +206,8 @@ pub struct Engine {
     pub(crate) brake: crate::deliver::brake::Brake,
     /// Reports about mails taken since the start, the latest last: about which message, what, and their id.
     pub(crate) reported: VecDeque<(Option<MessageId>, ReportKind, Arc<str>)>,
+    /// Messages that events of this moment call spam.
+    pub(crate) complained: Vec<MessageId>,
     pub(crate) keys: BTreeMap<String, Key>,
     pub(crate) timers: Timers,
     /// Events dated ahead, waiting for their time.

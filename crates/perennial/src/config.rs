@@ -293,6 +293,8 @@ pub struct Email {
     pub warm_up: Vec<u32>,
     /// Where bounces go, with a token after a `+`; empty: to the sender.
     pub bounce_address: String,
+    /// Marketing mails carry the picture by which opens are told.
+    pub count_opens: bool,
     /// Share of a campaign's mails called spam, in percent, beyond which it pauses itself; 0: never.
     pub complaint_limit: Share,
     /// Mails below which a share says nothing.

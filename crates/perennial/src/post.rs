@@ -130,14 +130,15 @@ async fn record_end(handle: &Handle, message: MessageId, number: u32, end: End) 
 }
 
 async fn send(post: &Post, handle: &Handle, order: &Order) -> End {
-    let (sender, public_url, signer) = {
+    let (sender, public_url, signer, picture) = {
         let engine = handle.read();
-        (engine.definitions().settings.sender.clone(), engine.options().public_url.clone(), engine.signer())
+        let sender = engine.definitions().settings.sender.clone();
+        (sender, engine.options().public_url.clone(), engine.signer(), engine.open_url(order))
     };
     let Some(sender) = sender else {
         return later("no sender is defined; add `sender:` to `workspace: settings`");
     };
-    let (mut envelope, mail) = match write(order, &sender, &public_url) {
+    let (mut envelope, mail) = match write(order, &sender, &public_url, picture.as_deref()) {
         Ok(written) => written,
         Err(error) => {
             return End::Rejected { reply: format!("the mail cannot be written: {error:#}"), of_recipient: false };
@@ -197,10 +198,30 @@ fn later(reply: &str) -> End {
 
 /// Writes the mail of an order, not signed yet: the same bytes at every attempt, as long as nothing is changed that it is
 /// made of.
-pub fn write(order: &Order, sender: &Sender, public_url: &str) -> anyhow::Result<(Envelope, WrittenMail)> {
-    let mail = mail_of(order, sender, public_url)?;
+///
+/// `picture`: where the picture lies by which an open is told, if opens are counted.
+pub fn write(
+    order: &Order,
+    sender: &Sender,
+    public_url: &str,
+    picture: Option<&str>,
+) -> anyhow::Result<(Envelope, WrittenMail)> {
+    let mut mail = mail_of(order, sender, public_url)?;
+    mail.html = mail.html.map(|html| with_picture(html, picture));
     let envelope = Envelope { from: mail.from.address.clone(), to: mail.to.address.clone() };
     Ok((envelope, mail.write()?))
+}
+
+/// A page with the picture at its end. It is put in as the mail is written and nowhere else, so that whoever looks at the message
+/// on a page of ours, or by the link that shows it in a browser, is not taken for its reader.
+fn with_picture(mut html: String, picture: Option<&str>) -> String {
+    let Some(url) = picture else { return html };
+    let end = html.to_ascii_lowercase().rfind("</body>").unwrap_or(html.len());
+    html.insert_str(
+        end,
+        &format!(r#"<img src="{url}" width="1" height="1" alt="" style="border:0;width:1px;height:1px">"#),
+    );
+    html
 }
 
 fn mail_of(order: &Order, sender: &Sender, public_url: &str) -> anyhow::Result<Mail> {

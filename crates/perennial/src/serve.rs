@@ -75,6 +75,7 @@ impl Open {
         options.keeps_the_law = options.real_channels.contains(&Channel::Email);
         options.limits = ways::limits(config);
         options.brake = config.email.brake();
+        options.counts_opens = config.email.count_opens;
         let sending = match serving.filter(|_| ways::lead_out(config)) {
             Some(runtime) => Some((runtime.clone(), Ways::open(config)?)),
             None => None,

@@ -92,7 +92,7 @@ table!(EVENTS, EventColumn, "events", "Everything that happened, one row each: w
     Time "time" Instant "When it happened. A few lie ahead of now: then it was said in advance, and counts from that instant on.",
     ReceivedAt "received_at" Instant "When it reached Perennial.",
     Type "type" Text "track, page, screen, identify, group, alias or record.",
-    Name "name" Text "What happened, such as Order Completed; page and screen calls are Page Viewed and Screen Viewed. Null for identify, group, alias and record: they say what is, not what was done.",
+    Name "name" Text "What happened, such as Order Completed; page and screen calls are Page Viewed and Screen Viewed. Email Opened and Email Link Clicked are people's; what mail programs and scanners do by themselves is Machine Opened Email and Machine Clicked Email Link, with the reason in because. Null for identify, group, alias and record: they say what is, not what was done.",
     Properties "properties" Json "What belongs to it: properties of an event, traits of identify and group, attributes of a record. json_get_str(properties, 'currency') reads one; further names lead inside: json_get_str(properties, 'address', 'city').",
     MessageId "message_id" Text "The sender's id of the call; a call counts once however often it was sent.",
     Source "source" Text "Who sent it: the name of the key's source, of an imported file's mapping, or perennial.",
@@ -158,6 +158,26 @@ table!(MESSAGES, MessageColumn, "messages", "Every message that was decided abou
     Detail "detail" Text "More for people: the receiver's last words, or the value that was missing.",
 });
 
+table!(REACTIONS, ReactionColumn, "reactions", "What was done with messages that arrived, opened or clicked, one row for each message, kind and whether it was a person. Joined with messages by the message, it counts for each campaign.", {
+    Message "message" Text "The message's id, as in messages.",
+    Kind "kind" Text "opened or clicked.",
+    DoneBy "done_by" Text "person, or machine for what a mail program or a scanner did by itself; a message may have both.",
+    FirstAt "first_at" Instant "When it was first done.",
+    LastAt "last_at" Instant "When it was last done.",
+    Times "times" Count "How often. Opens of one mail within an hour, and clicks on one link within a minute, are one.",
+});
+
+table!(REPORTS, ReportColumn, "reports", "What other mail servers and readers reported of mails: bounces, delays, complaints, one row each.", {
+    Report "report" Text "The report's id, made of its bytes: the same report twice is one row.",
+    Time "time" Instant "When it came.",
+    Kind "kind" Text "hard_bounce: the address takes no mail; soft_bounce: this mail did not arrive; delayed; delivered; complaint: the reader called it spam; other.",
+    Message "message" Text "The message's id, as in messages; null: it proves to be about none, and nothing followed from it.",
+    Customer "customer" Text "To whom that message went; null where it is not known.",
+    Address "address" Text "Of which recipient, as the report says itself.",
+    Status "status" Text "The status it gives, such as 5.1.1; null if it gives none.",
+    Words "words" Text "The other server's words.",
+});
+
 table!(WEBHOOKS, WebhookColumn, "webhooks", "Everything that other systems were to be told by a campaign, one row each.", {
     Webhook "webhook" Text "Its id, the webhook-id of every attempt.",
     Customer "customer" Text "About whom.",
@@ -195,8 +215,20 @@ table!(DICTIONARY, DictionaryColumn, "dictionary", "This reference as a table, o
 });
 
 /// Every table, in the order in which people meet them.
-pub static TABLES: [&Table; 10] =
-    [&EVENTS, &CUSTOMERS, &TRAITS, &RECORDS, &MEMBERSHIPS, &CONSENTS, &MESSAGES, &WEBHOOKS, &TASKS, &DICTIONARY];
+pub static TABLES: [&Table; 12] = [
+    &EVENTS,
+    &CUSTOMERS,
+    &TRAITS,
+    &RECORDS,
+    &MEMBERSHIPS,
+    &CONSENTS,
+    &MESSAGES,
+    &REACTIONS,
+    &REPORTS,
+    &WEBHOOKS,
+    &TASKS,
+    &DICTIONARY,
+];
 
 /// The table of a name.
 pub fn find(name: &str) -> Option<&'static Table> {

@@ -10,10 +10,10 @@ use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use domain::message::Message;
-use domain::{Position, Timestamp};
+use domain::{MessageId, Position, Timestamp};
 use engine::report::Tables;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{Reader, StoreError, Task, Webhook};
+use store::{MailReport, Reacted, Reader, StoreError, Task, Webhook};
 
 /// The data that a question is about, all of it at one position of the journal.
 pub struct Source {
@@ -60,6 +60,14 @@ impl Source {
 
     pub(crate) fn tasks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Task)>, StoreError> {
         self.still(|reader| reader.tasks_after(after, limit))
+    }
+
+    pub(crate) fn reactions_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError> {
+        self.still(|reader| reader.reactions_after(after, limit))
+    }
+
+    pub(crate) fn reports_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MailReport)>, StoreError> {
+        self.still(|reader| reader.reports_after(after, limit))
     }
 
     // A panic while it read has changed nothing.

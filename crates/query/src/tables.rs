@@ -3,11 +3,12 @@
 use crate::batch::{Cell, Rows};
 use crate::dictionary::{
     CONSENTS, CUSTOMERS, ConsentColumn, CustomerColumn, DICTIONARY, DictionaryColumn, EVENTS, EventColumn, MEMBERSHIPS,
-    MESSAGES, MembershipColumn, MessageColumn, RECORDS, RecordColumn, TABLES, TASKS, TRAITS, Table, TaskColumn,
-    TraitColumn, WEBHOOKS, WebhookColumn,
+    MESSAGES, MembershipColumn, MessageColumn, REACTIONS, RECORDS, REPORTS, ReactionColumn, RecordColumn, ReportColumn,
+    TABLES, TASKS, TRAITS, Table, TaskColumn, TraitColumn, WEBHOOKS, WebhookColumn,
 };
 use crate::provider::Sought;
 use crate::session::Source;
+use domain::message::ReactionKind;
 use domain::{Call, CustomerId, Timestamp};
 use engine::report::tables::Belongs;
 use std::borrow::Cow;
@@ -35,6 +36,8 @@ pub(crate) fn read(
         name if name == EVENTS.name => return events(source, sought, rows),
         name if name == MEMBERSHIPS.name => return memberships(source, columns, sought, rows),
         name if name == MESSAGES.name => return messages(source, sought, rows),
+        name if name == REACTIONS.name => return reactions(source, sought, rows),
+        name if name == REPORTS.name => return reports(source, sought, rows),
         name if name == WEBHOOKS.name => return webhooks(source, sought, rows),
         name if name == TASKS.name => return tasks(source, sought, rows),
         name if name == CUSTOMERS.name => customers(source, sought, rows),
@@ -215,6 +218,70 @@ fn messages(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), Sto
                     MessageColumn::Template => Cell::text(message.template.as_str()),
                     MessageColumn::Purpose => Cell::text(message.purpose.as_str()),
                     MessageColumn::Detail => Cell::maybe_text(message.detail.as_deref()),
+                }),
+            };
+            if goes_on.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn reactions(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = source.reactions_after(after, MESSAGES_AT_ONCE)?;
+        let Some((last, ..)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, message, reacted) in &page {
+            let kind = match reacted.kind {
+                ReactionKind::Opened | ReactionKind::MachineOpened => "opened",
+                ReactionKind::Clicked | ReactionKind::MachineClicked => "clicked",
+            };
+            let by = if reacted.kind.is_of_machine() { "machine" } else { "person" };
+            let is_sought = sought.may_be("message", Some(&*message.0))
+                && sought.may_be("kind", Some(kind))
+                && sought.may_be("done_by", Some(by));
+            let goes_on = match is_sought {
+                false => rows.pass_over(),
+                true => rows.push(|index| match ReactionColumn::ALL[index] {
+                    ReactionColumn::Message => Cell::text(&message.0),
+                    ReactionColumn::Kind => Cell::text(kind),
+                    ReactionColumn::DoneBy => Cell::text(by),
+                    ReactionColumn::FirstAt => Cell::Instant(reacted.first_at),
+                    ReactionColumn::LastAt => Cell::Instant(reacted.last_at),
+                    ReactionColumn::Times => Cell::Count(reacted.times),
+                }),
+            };
+            if goes_on.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn reports(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = source.reports_after(after, MESSAGES_AT_ONCE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, report) in &page {
+            let customer = report.customer.map(|customer| source.tables.name(customer));
+            let is_sought = sought.may_be("kind", Some(report.kind.word()))
+                && sought.may_be("customer", customer)
+                && sought.may_be_at(report.at);
+            let goes_on = match is_sought {
+                false => rows.pass_over(),
+                true => rows.push(|index| match ReportColumn::ALL[index] {
+                    ReportColumn::Report => Cell::text(&report.id),
+                    ReportColumn::Time => Cell::Instant(report.at),
+                    ReportColumn::Kind => Cell::text(report.kind.word()),
+                    ReportColumn::Message => Cell::maybe_text(report.message.as_ref().map(|message| &*message.0)),
+                    ReportColumn::Customer => Cell::maybe_text(customer),
+                    ReportColumn::Address => Cell::maybe_text(report.address.as_deref()),
+                    ReportColumn::Status => Cell::maybe_text(report.status.as_deref()),
+                    ReportColumn::Words => Cell::text(&report.words),
                 }),
             };
             if goes_on.is_break() {

@@ -1,6 +1,6 @@
 //! Facts that are kept beside the journal, as the engine sees them.
 
-use domain::message::{Because, Outcome, Phase, ReportKind, Written};
+use domain::message::{Because, Channel, Outcome, Phase, ReactionKind, ReportKind, Written};
 use domain::{Call, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Timestamp, Trust};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -438,6 +438,63 @@ pub struct DefinitionVersion {
     pub by: String,
     /// The definition as JSON; none: deleted.
     pub value: Option<serde_json::Value>,
+}
+
+/// Something that was done with a mail that arrived.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reaction {
+    /// With which.
+    pub message: MessageId,
+    /// What, and by whom.
+    pub kind: ReactionKind,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What was done with one message, of one kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reacted {
+    /// What, and by whom.
+    pub kind: ReactionKind,
+    /// When first.
+    pub first_at: Timestamp,
+    /// When last.
+    pub last_at: Timestamp,
+    /// How often.
+    pub times: u32,
+}
+
+/// Number of messages with which something was done, each counted once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReactionCount {
+    /// Of which campaign.
+    pub campaign: Name,
+    /// What, and by whom.
+    pub kind: ReactionKind,
+    /// How many messages.
+    pub messages: u64,
+}
+
+/// A receiving domain that is let rest, after it took nothing or asked for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Resting {
+    /// On which channel.
+    pub channel: Channel,
+    /// Which domain; empty on channels that have none.
+    pub domain: Arc<str>,
+    /// Rests in a row, none taken in between.
+    pub in_a_row: u32,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// A change of the domains that rest.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RestChange {
+    /// It rests from now on, or longer.
+    Begins(Resting),
+    /// It took something.
+    Ends(Channel, Arc<str>),
 }
 
 /// An address that may not be written to.

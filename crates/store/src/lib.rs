@@ -169,6 +169,16 @@ pub trait Reader: Send {
     /// Number of messages by campaign and latest outcome (None: waiting) and reason.
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError>;
 
+    /// What was done with a message, in the order of [`domain::message::ReactionKind`].
+    fn reactions(&self, id: &MessageId) -> Result<Vec<Reacted>, StoreError>;
+
+    /// What was done with messages, in the order in which it was first done, each with its number: those after `after`, at
+    /// most `limit`.
+    fn reactions_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError>;
+
+    /// With how many messages something was done, by campaign and what.
+    fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError>;
+
     /// Entries and exits of a segment, newest first.
     fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError>;
 
@@ -207,6 +217,9 @@ pub trait Reader: Send {
 
     /// What came back about mails, newest first.
     fn reports(&self, filter: &ReportFilter, page: Page) -> Result<Vec<MailReport>, StoreError>;
+
+    /// What came back about mails in the order in which it came, each with its number: those after `after`, at most `limit`.
+    fn reports_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MailReport)>, StoreError>;
 
     /// Refused calls, newest first.
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError>;
@@ -320,6 +333,8 @@ pub struct Recovered {
     pub complaints: Vec<(Name, Timestamp)>,
     /// When the first message went on a channel.
     pub first_sent: Vec<(Channel, Timestamp)>,
+    /// Domains that are let rest, or were and took nothing since, by channel and domain.
+    pub resting: Vec<Resting>,
     /// Pools of vouchers with imported codes.
     pub pools: BTreeMap<Name, VoucherPool>,
     /// Keys, revoked ones too.
@@ -351,6 +366,8 @@ pub struct Commit {
     pub messages: Vec<domain::message::Message>,
     /// Attempts new or changed, by message and number.
     pub attempts: Vec<Attempt>,
+    /// What was done with messages; one that is not there is passed over.
+    pub reactions: Vec<Reaction>,
     /// Mails as they are about to go out, of messages that may have to go out once more. One that is kept stays as it is.
     pub kept_mails: Vec<(MessageId, Arc<str>)>,
     /// Journeys new or changed, by id.
@@ -377,6 +394,8 @@ pub struct Commit {
     pub definitions: Vec<DefinitionVersion>,
     /// When the first message went on a channel; one that is known stays as it is.
     pub first_sent: Vec<(Channel, Timestamp)>,
+    /// Domains that begin to rest, or take something again.
+    pub rests: Vec<RestChange>,
     /// Addresses suppressed, or lifted.
     pub suppressions: Vec<SuppressionChange>,
     /// What came back about mails, by id; one that is kept stays as it is.
@@ -431,6 +450,7 @@ impl Commit {
             && self.decisions.is_empty()
             && self.messages.is_empty()
             && self.attempts.is_empty()
+            && self.reactions.is_empty()
             && self.kept_mails.is_empty()
             && self.journeys.is_empty()
             && self.tasks.is_empty()
@@ -444,6 +464,7 @@ impl Commit {
             && self.campaigns.is_empty()
             && self.definitions.is_empty()
             && self.first_sent.is_empty()
+            && self.rests.is_empty()
             && self.suppressions.is_empty()
             && self.reports.is_empty()
             && self.refused.is_empty()

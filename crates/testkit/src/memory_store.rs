@@ -4,7 +4,7 @@
 //! what is in it, not what is there already: a simulation makes thousands.
 
 use crate::memory_history::MemoryHistory;
-use domain::message::{Channel, Decision, Message, Outcome, ReportKind};
+use domain::message::{Channel, Decision, Message, Outcome, ReactionKind, ReportKind};
 use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,11 @@ use store::shelf::MemoryShelf;
 use store::{
     Attempt, CAPS_LOOK_BACK, COMPLAINTS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion,
     EndpointChange, EndpointOff, Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits, JournalRow,
-    Journey, Key, MailReport, MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Prepared, ROW_CALLS, Reader,
-    Recovered, Refused, ReportFilter, Rewrite, RowId, Sealer, Secrets, Store, StoreError, Suppression,
-    SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition, TransitionFilter, UNMATCHED_KEPT, VoucherCode,
-    VoucherGiven, VoucherPool, Webhook, WebhookCount, WebhookFilter, address_alone, is_address_alone,
+    Journey, Key, MailReport, MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Prepared, ROW_CALLS, Reacted,
+    Reaction, ReactionCount, Reader, Recovered, Refused, ReportFilter, RestChange, Resting, Rewrite, RowId, Sealer,
+    Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition,
+    TransitionFilter, UNMATCHED_KEPT, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookCount, WebhookFilter,
+    address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -56,6 +57,7 @@ struct Disk {
     messages: Listed<MessageId, Message>,
     attempts: HashMap<MessageId, BTreeMap<u32, Attempt>>,
     kept_mails: HashMap<MessageId, Arc<str>>,
+    reactions: Listed<(MessageId, ReactionKind), Reacted>,
     decisions: Vec<Decision>,
     transitions: Vec<Transition>,
     exposures: Listed<Arc<str>, Exposure>,
@@ -68,6 +70,7 @@ struct Disk {
     refused_ever: u64,
     reports: Listed<Arc<str>, MailReport>,
     first_sent: BTreeMap<Channel, Timestamp>,
+    resting: BTreeMap<(Channel, Arc<str>), Resting>,
     keys: BTreeMap<String, Key>,
     tallies: BTreeMap<TallyKey, u64>,
     erased: Vec<ErasedName>,
@@ -445,8 +448,27 @@ impl Disk {
         for attempt in &commit.attempts {
             self.attempts.entry(attempt.message.clone()).or_default().insert(attempt.number, attempt.clone());
         }
+        for Reaction { message, kind, at } in &commit.reactions {
+            if self.messages.get(message).is_some() {
+                let id = (message.clone(), *kind);
+                let none = Reacted { kind: *kind, first_at: *at, last_at: *at, times: 0 };
+                let known = self.reactions.get(&id).cloned().unwrap_or(none);
+                let (first_at, last_at) = (known.first_at.min(*at), known.last_at.max(*at));
+                self.reactions.put(id, Reacted { kind: *kind, first_at, last_at, times: known.times + 1 });
+            }
+        }
         for (channel, at) in &commit.first_sent {
             self.first_sent.entry(*channel).or_insert(*at);
+        }
+        for change in &commit.rests {
+            match change {
+                RestChange::Begins(rest) => {
+                    self.resting.insert((rest.channel, rest.domain.clone()), rest.clone());
+                }
+                RestChange::Ends(channel, domain) => {
+                    self.resting.remove(&(*channel, domain.clone()));
+                }
+            }
         }
         for change in &commit.suppressions {
             match change {
@@ -518,6 +540,7 @@ impl Disk {
             endpoints_off: self.endpoints_off.values().cloned().collect(),
             complaints: self.recover_complaints(),
             first_sent: self.first_sent.iter().map(|(channel, at)| (*channel, *at)).collect(),
+            resting: self.resting.values().cloned().collect(),
             pools: self.recover_pools(),
             keys: self.keys.values().cloned().collect(),
             erased: self.erased.clone(),
@@ -733,6 +756,37 @@ impl Reader for MemoryReader {
         Ok(counts.into_iter().map(count).collect())
     }
 
+    fn reactions(&self, id: &MessageId) -> Result<Vec<Reacted>, StoreError> {
+        let disk = self.0.lock();
+        let of = |kind: &ReactionKind| disk.reactions.get(&(id.clone(), *kind)).cloned();
+        Ok(ReactionKind::ALL.iter().filter_map(of).collect())
+    }
+
+    fn reactions_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError> {
+        let disk = self.0.lock();
+        let mut numbered: Vec<(u64, MessageId, Reacted)> = disk
+            .reactions
+            .places
+            .iter()
+            .map(|((message, _), place)| (*place as u64 + 1, message.clone(), disk.reactions.items[*place].clone()))
+            .collect();
+        numbered.sort_by_key(|(number, ..)| *number);
+        Ok(numbered.into_iter().filter(|(number, ..)| *number > after).take(limit as usize).collect())
+    }
+
+    fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
+        let disk = self.0.lock();
+        let mut counts: BTreeMap<(Name, &str), ReactionCount> = BTreeMap::new();
+        for (message, kind) in disk.reactions.places.keys() {
+            let Some(message) = disk.messages.get(message) else { continue };
+            if is_wanted(campaign, Some(&message.campaign)) {
+                let none = ReactionCount { campaign: message.campaign.clone(), kind: *kind, messages: 0 };
+                counts.entry((message.campaign.clone(), kind.word())).or_insert(none).messages += 1;
+            }
+        }
+        Ok(counts.into_values().collect())
+    }
+
     fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
         let disk = self.0.lock();
         let found = newest_first(&disk.transitions).filter(|(_, it)| {
@@ -852,6 +906,12 @@ impl Reader for MemoryReader {
                 && filter.matched.is_none_or(|matched| it.message.is_some() == matched)
         });
         Ok(paged(found.cloned(), page))
+    }
+
+    fn reports_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MailReport)>, StoreError> {
+        let disk = self.0.lock();
+        let numbered = (1..).zip(&disk.reports.items).skip_while(|(number, _)| *number <= after);
+        Ok(numbered.take(limit as usize).map(|(number, it)| (number, it.clone())).collect())
     }
 
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {

@@ -466,7 +466,7 @@ impl Simulation {
                 done.push(job);
             }
         }
-        self.hear_back(&mut process);
+        let taken = self.hear_back(&mut process);
         let more = process.engine.tick_some(self.now, GROUP_DUE);
         let (mut orders, mut errands) = (Vec::new(), Vec::new());
         if !more {
@@ -490,18 +490,21 @@ impl Simulation {
         if let (Some(expected), false) = (expected, more) {
             self.evidence.check_by_time(&expected, &commit.transitions)?;
         }
-        self.finish_group(process, done, (&orders, &errands), &commit)
+        self.finish_group(process, done, (&orders, &errands), (&commit, &taken))
     }
 
-    /// Endpoints have answered some of what they were told.
-    fn hear_back(&mut self, process: &mut Process) {
+    /// Endpoints have answered some of what they were told. Returns what they took.
+    fn hear_back(&mut self, process: &mut Process) -> Vec<Errand> {
+        let mut taken = Vec::new();
         for (errand, heard) in std::mem::take(&mut process.told) {
             if self.is_calm || self.tellings.comes_back() {
+                taken.extend(matches!(heard, Heard::Done { .. }).then(|| errand.clone()));
                 process.engine.webhook_ended(&errand.id, errand.number, heard, self.now);
             } else {
                 process.told.push((errand, heard));
             }
         }
+        taken
     }
 
     fn finish_group(
@@ -509,7 +512,7 @@ impl Simulation {
         mut process: Process,
         done: Vec<Done>,
         (orders, errands): (&[Order], &[Errand]),
-        commit: &Commit,
+        (commit, taken): (&Commit, &[Errand]),
     ) -> Check {
         let at = process.engine.clock();
         if self.has(PlantedBug::AcknowledgeBeforeCommit) {
@@ -524,7 +527,7 @@ impl Simulation {
         self.evidence.saw(commit);
         let result = if commit.is_empty() { Ok(()) } else { process.store.commit(commit) };
         match result {
-            Ok(()) => {}
+            Ok(()) => self.tellings.recorded(taken, commit),
             Err(error) if self.has(PlantedBug::CommitErrorIsIgnored) && process.store.recover().is_ok() => {
                 self.note(format!("ignored: {error}"))
             }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
-use domain::message::{Approval, Because, Channel, Decision, Message, Outcome, Phase, ReportKind, Written};
+use domain::message::{
+    Approval, Because, Channel, Decision, Message, Outcome, Phase, ReactionKind, ReportKind, Written,
+};
 use domain::{Call, CallKind, CustomerId, DefinitionKind, MessageId, Money, Name, Position, Span, Timestamp, Trust};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -11,9 +13,10 @@ use std::sync::Arc;
 use store::{
     Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff, ErasedName,
     Erasure, Exposure, HistoryLimits, JournalRow, Journey, Key, MailReport, MessageFilter, Page, Prepared, ROW_CALLS,
-    Reception, RecordKey, Refused, ReportFilter, RowId, Stage, Store, StoreError, Suppression, SuppressionChange,
-    TakenFrom, TallyKey, Task, TaskFilter, Transition, TransitionFilter, UNMATCHED_KEPT, VoucherCode, VoucherGiven,
-    VoucherPool, Webhook, WebhookFilter, WebhookProgress, WebhookState, address_alone,
+    Reacted, Reaction, Reception, RecordKey, Refused, ReportFilter, RestChange, Resting, RowId, Stage, Store,
+    StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task, TaskFilter, Transition, TransitionFilter,
+    UNMATCHED_KEPT, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookFilter, WebhookProgress, WebhookState,
+    address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -40,6 +43,7 @@ macro_rules! store_contract {
             waiting_messages_come_first_then_the_latest_outcome
             what_was_written_stays_when_a_message_changes
             a_mail_is_kept_as_it_went_out_first
+            what_is_done_with_a_message_is_counted_once_for_it
             what_changed_several_times_in_a_commit_is_as_its_last_change
             recover_brings_back_open_journeys_and_the_last_entry
             tasks_are_listed_until_they_are_done_and_webhooks_stay_as_they_were_made
@@ -51,6 +55,7 @@ macro_rules! store_contract {
             recover_brings_back_exposures_until_their_window_closes
             the_latest_version_counts_and_deleted_definitions_are_gone
             a_suppression_holds_until_it_is_lifted
+            a_domain_rests_until_it_takes_something
             a_revoked_key_stays_known
             tallies_add_up_and_show_the_newest_days
             reports_are_found_by_their_message_and_the_newest_unmatched_are_kept
@@ -436,6 +441,42 @@ pub fn what_was_written_stays_when_a_message_changes(place: &dyn Place) {
     assert_eq!(store.reader().unwrap().message(&message_id(2)).unwrap().unwrap(), (unwritten, Vec::new()));
 }
 
+/// Opens and clicks: a message counts once for each kind, however often; what is about no message counts nowhere.
+pub fn what_is_done_with_a_message_is_counted_once_for_it(place: &dyn Place) {
+    let mut store = place.open();
+    let other = Message { campaign: name("reorder"), ..message(3) };
+    let commit = Commit { messages: vec![message(1), message(2), other], ..Commit::default() };
+    store.commit(&commit).unwrap();
+    let reaction =
+        |number, kind, minutes| Reaction { message: message_id(number), kind, at: NOW.plus(Span::minutes(minutes)) };
+    let (opened, by_machine) = (ReactionKind::Opened, ReactionKind::MachineOpened);
+    for reactions in [
+        vec![reaction(1, by_machine, 0), reaction(1, opened, 30), reaction(1, opened, 10), reaction(9, opened, 1)],
+        vec![reaction(1, opened, 60), reaction(2, by_machine, 1), reaction(3, ReactionKind::Clicked, 5)],
+    ] {
+        store.commit(&Commit { reactions, ..Commit::default() }).unwrap();
+    }
+    let reader = store.reader().unwrap();
+    let at = |minutes| NOW.plus(Span::minutes(minutes));
+    assert_eq!(
+        reader.reactions(&message_id(1)).unwrap(),
+        [
+            Reacted { kind: opened, first_at: at(10), last_at: at(60), times: 3 },
+            Reacted { kind: by_machine, first_at: at(0), last_at: at(0), times: 1 },
+        ]
+    );
+    assert!(reader.reactions(&message_id(9)).unwrap().is_empty(), "there is no such message");
+    let counts = |campaign: Option<&Name>| -> Vec<(String, &str, u64)> {
+        let counts = reader.reaction_counts(campaign).unwrap();
+        counts.into_iter().map(|it| (it.campaign.to_string(), it.kind.word(), it.messages)).collect()
+    };
+    let win_back = [("win-back".to_owned(), "machine_opened", 2), ("win-back".to_owned(), "opened", 1)];
+    assert_eq!(counts(Some(&name("win-back"))), win_back);
+    assert_eq!(counts(None).len(), 3);
+    let seen: Vec<_> = reader.reactions_after(1, 2).unwrap().into_iter().map(|(n, id, it)| (n, id, it.kind)).collect();
+    assert_eq!(seen, [(2, message_id(1), opened), (3, message_id(2), by_machine)]);
+}
+
 /// A commit from which everything but the latest of each was taken leaves what the whole one does.
 pub fn what_changed_several_times_in_a_commit_is_as_its_last_change(place: &dyn Place) {
     let mut waits = message(1);
@@ -753,6 +794,27 @@ pub fn the_latest_version_counts_and_deleted_definitions_are_gone(place: &dyn Pl
     assert!(store.reader().unwrap().versions(DefinitionKind::Campaign, &name("regulars")).unwrap().is_empty());
     store.commit(&Commit { definitions: vec![definition("lapsed", 3)], ..Commit::default() }).unwrap();
     assert_eq!(store.recover().unwrap().definitions.len(), 2, "a definition may come back");
+}
+
+/// A rest is recovered as it was last, and gone once something was taken.
+pub fn a_domain_rests_until_it_takes_something(place: &dyn Place) {
+    let mut store = place.open();
+    let begins = |in_a_row| RestChange::Begins(resting("slow.example", in_a_row));
+    let other = RestChange::Begins(resting("other.example", 1));
+    for rests in [vec![begins(1), other], vec![begins(2)]] {
+        store.commit(&Commit { rests, ..Commit::default() }).unwrap();
+    }
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(store.recover().unwrap().resting, [resting("other.example", 1), resting("slow.example", 2)]);
+    let ends = |domain: &str| RestChange::Ends(Channel::Email, domain.into());
+    let rests = vec![ends("slow.example"), ends("never.example")];
+    store.commit(&Commit { rests, ..Commit::default() }).unwrap();
+    assert_eq!(store.recover().unwrap().resting, [resting("other.example", 1)]);
+}
+
+fn resting(domain: &str, in_a_row: u32) -> Resting {
+    Resting { channel: Channel::Email, domain: domain.into(), in_a_row, until: NOW.plus(Span::minutes(5)) }
 }
 
 /// Changes of one commit are done in their order.
@@ -1082,6 +1144,10 @@ pub fn reports_are_found_by_their_message_and_the_newest_unmatched_are_kept(plac
     let again = MailReport { words: "said again".to_owned(), ..report(1, Some(1)) };
     let reports = vec![report(1, Some(1)), report(2, Some(1)), report(3, None), again];
     store.commit(&Commit { reports, ..Commit::default() }).unwrap();
+    let after = store.reader().unwrap().reports_after(0, 2).unwrap();
+    assert_eq!(after.iter().map(|(_, it)| it).collect::<Vec<_>>(), [&report(1, Some(1)), &report(2, Some(1))]);
+    let last = after.last().unwrap().0;
+    assert_eq!(store.reader().unwrap().reports_after(last, 9).unwrap()[0].1, report(3, None));
     let find = |store: &dyn Store, filter: ReportFilter| store.reader().unwrap().reports(&filter, ALL).unwrap();
     let of_1 = ReportFilter { message: Some(message_id(1)), ..ReportFilter::default() };
     assert_eq!(find(&*store, of_1.clone()), [report(2, Some(1)), report(1, Some(1))]);
@@ -1262,8 +1328,9 @@ pub fn describe(store: &dyn Store) -> String {
     )
     .expect("a String takes everything");
     for message in reader.messages(&MessageFilter::default(), ALL).unwrap() {
+        let reactions = reader.reactions(&message.id).unwrap();
         let (kept, message) = (reader.kept_mail(&message.id).unwrap(), reader.message(&message.id).unwrap());
-        writeln!(seen, "{message:?} {kept:?}").expect("a String takes everything");
+        writeln!(seen, "{message:?} {kept:?} {reactions:?}").expect("a String takes everything");
     }
     for campaign in ["win-back", "reorder"].map(name) {
         let (exposures, journeys) = (reader.exposures(&campaign).unwrap(), reader.journey_counts(&campaign).unwrap());
@@ -1307,6 +1374,7 @@ pub fn one_of_everything() -> Commit {
         decisions: vec![decision(1, Outcome::Held)],
         messages: vec![Message { outcome: Some(Outcome::Held), because: Some(Because::PutOff), ..message(1) }],
         attempts: vec![attempt(1, 1), attempt(1, 2)],
+        reactions: vec![Reaction { message: message_id(1), kind: ReactionKind::Opened, at: NOW }],
         kept_mails: vec![(message_id(1), "To: c1@x.test\r\n\r\nHello".into())],
         journeys: vec![journey(1)],
         tasks: vec![task(1)],
@@ -1326,6 +1394,7 @@ pub fn one_of_everything() -> Commit {
         suppressions: vec![SuppressionChange::Add(suppression("gone@x.test"))],
         reports: vec![report(1, Some(1)), report(2, None)],
         first_sent: vec![(Channel::Email, NOW)],
+        rests: vec![RestChange::Begins(resting("slow.example", 2))],
         refused: vec![refused(0, NOW)],
         refused_gone: Vec::new(),
         keys: vec![key("k1")],

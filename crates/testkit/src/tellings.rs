@@ -1,12 +1,13 @@
 //! Endpoints of webhooks in the simulation: they take, refuse, fail or leave for good, and remember what they heard.
-//! Everything that is meant for them is heard at least once, with one id and one body, or ends as given up.
+//! Everything that is meant for them is heard at least once, with one id and one body, or ends as given up; and once it is on disk
+//! that they took it, they hear it no more.
 
 use crate::chance::Chance;
 use domain::{Span, Timestamp};
 use engine::deliver::webhooks::{Errand, Heard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Page, Store, WebhookFilter, WebhookState};
+use store::{Commit, Page, Store, WebhookFilter, WebhookProgress, WebhookState};
 
 /// Webhooks looked at together at the end.
 const MANY: u32 = 100_000;
@@ -27,6 +28,8 @@ struct Story {
     last_number: u32,
     was_understood: bool,
     was_gone: bool,
+    /// That it took it is on disk.
+    is_recorded: bool,
 }
 
 impl Tellings {
@@ -51,10 +54,19 @@ impl Tellings {
             return Err(format!("attempt {} of webhook {id} is no record on disk: {progress:?}", errand.number));
         }
         let heard = if is_calm { done() } else { self.answer() };
-        let fresh = Story { body: webhook.body.clone(), last_number: 0, was_understood: false, was_gone: false };
+        let fresh = Story {
+            body: webhook.body.clone(),
+            last_number: 0,
+            was_understood: false,
+            was_gone: false,
+            is_recorded: false,
+        };
         let story = self.heard.entry(errand.id.clone()).or_insert(fresh);
         if story.body != webhook.body {
             return Err(format!("webhook {} is told with other bytes than before", errand.id));
+        }
+        if story.is_recorded {
+            return Err(format!("webhook {} is told again, though its end is on disk", errand.id));
         }
         if errand.number <= story.last_number {
             return Err(format!("attempt {} of webhook {} is made twice", errand.number, errand.id));
@@ -63,6 +75,18 @@ impl Tellings {
         story.was_understood |= matches!(heard, Heard::Done { .. });
         story.was_gone |= matches!(heard, Heard::Gone { .. });
         Ok(heard)
+    }
+
+    /// A commit is durable; `taken` is what the engine was told before it that endpoints took. Of an attempt that was no longer
+    /// the present one nothing was recorded: a later one tells.
+    pub(crate) fn recorded(&mut self, taken: &[Errand], commit: &Commit) {
+        for errand in taken {
+            let is_of =
+                |(id, progress): &(Arc<str>, WebhookProgress)| *id == errand.id && progress.attempts == errand.number;
+            if let Some(story) = self.heard.get_mut(&errand.id) {
+                story.is_recorded |= commit.webhook_progress.iter().any(is_of);
+            }
+        }
     }
 
     fn answer(&mut self) -> Heard {
@@ -93,8 +117,11 @@ impl Tellings {
                     story.is_some_and(|story| story.was_gone) || ended_at.plus(LADDER) >= progress.expires
                 }
                 WebhookState::Waiting => progress.due.is_some_and(|due| due >= now),
-                // Its answer is on the way back.
-                WebhookState::Trying => story.is_some_and(|story| story.last_number == progress.attempts),
+                // Its answer is on the way back, which takes no hour.
+                WebhookState::Trying => {
+                    let is_fresh = progress.tried_at.is_some_and(|at| at.plus(Span::hours(1)) >= now);
+                    is_fresh && story.is_some_and(|story| story.last_number == progress.attempts)
+                }
                 WebhookState::Kept => false,
             };
             if !is_right {

@@ -6,14 +6,15 @@ use crate::segment::compile::own_messages_only;
 use crate::segment::feature::{Keeps, Need};
 use crate::segment::plan::{Node, Plan, StreamSpec};
 use crate::segment::test::CompiledTests;
+use domain::call::events;
 use domain::campaign::{Action, Campaign, Goal, Trigger, Wait};
 use domain::definition::Definitions;
 use domain::segment::{EventName, Events};
 use domain::{Call, Timestamp, Zone};
 use rust_decimal::Decimal;
 
-/// What somebody does when they are there: the events by which the best time is found.
-const HABITS: [&str; 3] = ["Email Opened", "Email Link Clicked", "Order Completed"];
+/// What somebody does when they are there: the events by which the best time is found. What machines do has other names.
+const HABITS: [&str; 3] = [events::EMAIL_OPENED, events::LINK_CLICKED, events::ORDER_COMPLETED];
 /// So many of the latest of each are looked at.
 const HABITS_KEPT: usize = 30;
 

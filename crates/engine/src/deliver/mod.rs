@@ -16,6 +16,7 @@ pub mod webhooks;
 
 use crate::decide::address::normal_address;
 use crate::decide::limits::MarkKind;
+use crate::dedupe::Known;
 use crate::state::{Engine, Rest};
 use crate::timers::Timer;
 use domain::message::{Because, Channel, Message, Outcome, Phase, Written};
@@ -23,7 +24,7 @@ use domain::workspace::service;
 use domain::{Call, CallKind, CustomerId, MessageId, Span, Timestamp, Trust};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use store::{Attempt, Suppression, SuppressionChange};
+use store::{Attempt, RestChange, Suppression, SuppressionChange};
 
 /// Failures of different addresses in a row after which a channel rests.
 const FAILURES_BEFORE_REST: usize = 5;
@@ -229,6 +230,7 @@ impl Engine {
                 let asked = retry_after.map(|asked| now.plus(asked.min(LONGEST_ASKED)));
                 if let Some(until) = asked {
                     self.outbox.rest(message.channel, &lane, until, self.options.limits(message.channel), now);
+                    self.pending.rests.extend(self.outbox.resting(message.channel, &lane).map(RestChange::Begins));
                 }
                 self.put_off(id, &reply, asked);
             }
@@ -343,7 +345,9 @@ impl Engine {
                 if self.outbox.began_at(channel).is_none() {
                     self.pending.first_sent.push((channel, now));
                 }
-                self.outbox.took(channel, lane, limits, now);
+                if self.outbox.took(channel, lane, limits, now) {
+                    self.pending.rests.push(RestChange::Ends(channel, lane.clone()));
+                }
             }
             // Whatever is not taken, by whichever address: one refusal says little, five in a row say that it is us; or that
             // it is one domain, if others took something lately.
@@ -351,6 +355,7 @@ impl Engine {
                 rest.failed.insert(address.to_owned());
                 if let Some(until) = self.outbox.failed(channel, lane, address, limits, now) {
                     rest.failed.retain(|address| outbox::lane_of_address(channel, address) != *lane);
+                    self.pending.rests.extend(self.outbox.resting(channel, lane).map(RestChange::Begins));
                     tracing::warn!(channel = %channel, "a receiving domain rests until {until} after failures in a row");
                 }
                 if rest.failed.len() >= FAILURES_BEFORE_REST {
@@ -387,15 +392,31 @@ impl Engine {
     /// Something of Perennial's own happens to a customer: an event in their history.
     /// `about` makes its messageId, with a number where the same happens again.
     pub(crate) fn happen(&mut self, customer: CustomerId, event: &str, properties: &serde_json::Value, about: &str) {
+        let id = self.seen.id_of(&[about, event, &self.clock.0.to_string(), &self.position.0.to_string()]);
+        self.append(self.own_event(customer, event, properties, &id));
+    }
+
+    /// As `happen`, unless it happened before: it counts once for what `about` names.
+    pub(crate) fn happen_once(
+        &mut self,
+        customer: CustomerId,
+        event: &str,
+        properties: &serde_json::Value,
+        about: &[&str],
+    ) {
+        let id = self.seen.id_of(&[&[event][..], about].concat());
+        let call = self.own_event(customer, event, properties, &id);
+        if self.seen.ask(self.seen.fingerprinter().of(&call)) == Known::No {
+            self.append(call);
+        }
+    }
+
+    fn own_event(&self, customer: CustomerId, event: &str, properties: &serde_json::Value, id: &str) -> Call {
         let name = self.people.name_of(customer);
         let known = self.people.is_known(customer);
-        let message_id = format!(
-            "perennial:{}",
-            self.seen.id_of(&[about, event, &self.clock.0.to_string(), &self.position.0.to_string()])
-        );
-        let call = Call {
+        Call {
             kind: CallKind::Track,
-            message_id: message_id.into(),
+            message_id: format!("perennial:{id}").into(),
             user_id: known.then(|| name.clone()),
             anonymous_id: (!known).then(|| name.clone()),
             other_id: None,
@@ -407,8 +428,7 @@ impl Engine {
             record: None,
             body: crate::profile::joining::raw(properties.to_string()),
             context: None,
-        };
-        self.append(call);
+        }
     }
 
     /// What follows from attempts that were under way when the process stopped: those whose body had not
@@ -491,7 +511,7 @@ impl Engine {
         let at = message.outcome_at.unwrap_or(message.decided_at);
         match message.outcome {
             Some(Outcome::Sent | Outcome::Uncertain) => {
-                self.outbox.went(message.channel, at);
+                self.outbox.went(message.channel, &outbox::lane_of(&message), at, self.clock);
                 if message.outcome == Some(Outcome::Sent) {
                     self.brake_counts_sent(&message, at);
                 }

@@ -8,6 +8,7 @@ use domain::message::{Channel, Message};
 use domain::{MessageId, Span, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use store::Resting;
 
 /// Failures of different addresses of a domain, none taken in between, after which it rests.
 const FAILURES_BEFORE_REST: usize = 5;
@@ -143,6 +144,17 @@ impl Waiting {
         }
     }
 
+    /// Notes which domain took something last.
+    fn note_took(&mut self, name: &Arc<str>, at: Timestamp) {
+        match &mut self.took {
+            [Some((latest, last)), _] if latest == name => *last = at.max(*last),
+            [latest, before] => {
+                *before = latest.take();
+                *latest = Some((name.clone(), at));
+            }
+        }
+    }
+
     /// When the channel lets the next message go, whichever domain it is for.
     fn opens(&self, now: Timestamp, limits: &Limits) -> Timestamp {
         self.pace.opens(limits.per_minute).max(self.warm_up.opens(now, &limits.warm_up))
@@ -216,22 +228,33 @@ impl Outbox {
         waiting.put_in_order(lane, limits, now);
     }
 
-    /// A domain took a message.
-    pub(crate) fn took(&mut self, channel: Channel, name: &Arc<str>, limits: &Limits, now: Timestamp) {
+    /// A domain took a message. Returns whether it had been let rest.
+    pub(crate) fn took(&mut self, channel: Channel, name: &Arc<str>, limits: &Limits, now: Timestamp) -> bool {
         let waiting = self.0.entry(channel).or_default();
         waiting.warm_up.since.get_or_insert(now);
-        match &mut waiting.took {
-            [Some((latest, at)), _] if latest == name => *at = now,
-            [latest, before] => {
-                *before = latest.take();
-                *latest = Some((name.clone(), now));
-            }
-        }
+        waiting.note_took(name, now);
+        let mut was_resting = false;
         if let Some(lane) = waiting.lanes.get_mut(name) {
             lane.failed.clear();
+            was_resting = lane.rests > 0 || lane.rest_until.is_some();
             (lane.rests, lane.rest_until) = (0, None);
         }
         waiting.put_in_order(name, limits, now);
+        was_resting
+    }
+
+    /// How often in a row a domain was let rest, and until when.
+    pub(crate) fn resting(&self, channel: Channel, name: &Arc<str>) -> Option<Resting> {
+        let lane = self.0.get(&channel)?.lanes.get(name)?;
+        let in_a_row = u32::try_from(lane.rests).unwrap_or(u32::MAX);
+        Some(Resting { channel, domain: name.clone(), in_a_row, until: lane.rest_until? })
+    }
+
+    /// A domain rested when the process stopped.
+    pub(crate) fn rested(&mut self, rest: Resting) {
+        let lane = self.0.entry(rest.channel).or_default().lanes.entry(rest.domain).or_default();
+        lane.rests = usize::try_from(rest.in_a_row).unwrap_or(usize::MAX);
+        lane.rest_until = Some(rest.until);
     }
 
     /// A domain did not take a message. Returns until when it rests, if that is its own trouble: others took something lately.
@@ -294,12 +317,14 @@ impl Outbox {
         self.0.get(&channel)?.warm_up.since
     }
 
-    /// A message went before the start.
-    pub(crate) fn went(&mut self, channel: Channel, at: Timestamp) {
-        if let Some(waiting) = self.0.get_mut(&channel)
-            && waiting.warm_up.since.is_some_and(|since| since <= at)
-        {
+    /// A message went before the start; `now`: when the start is.
+    pub(crate) fn went(&mut self, channel: Channel, name: &Arc<str>, at: Timestamp, now: Timestamp) {
+        let Some(waiting) = self.0.get_mut(&channel) else { return };
+        if waiting.warm_up.since.is_some_and(|since| since <= at) {
             waiting.warm_up.take(at);
+        }
+        if now.since(at) <= OTHERS_LATELY {
+            waiting.note_took(name, at);
         }
     }
 

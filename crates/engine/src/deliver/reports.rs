@@ -8,7 +8,7 @@ use super::bounded;
 use crate::state::Engine;
 use crate::write::links::Signer;
 use domain::message::{Channel, Message, ReportKind};
-use domain::{MessageId, Timestamp};
+use domain::{Call, MessageId, Timestamp, Trust};
 use serde_json::json;
 use std::sync::Arc;
 use store::{MailReport, Page, Reader, ReportFilter, StoreError};
@@ -97,6 +97,16 @@ impl Engine {
             words: bounded(&words),
             raw: if message.is_some() { String::new() } else { beginning(&raw) },
         };
+        let is_repeated = self.keep_report(&report);
+        if let Some(message) = message.filter(|_| is_first && !is_repeated) {
+            self.follow_report(&message, &report);
+            self.settle();
+        }
+        report
+    }
+
+    /// Keeps a report. Returns whether it came since the start, or another of its kind about the same message.
+    fn keep_report(&mut self, report: &MailReport) -> bool {
         let sign = (report.message.clone(), report.kind, report.id.clone());
         let is_repeated = self
             .reported
@@ -107,11 +117,57 @@ impl Engine {
         }
         self.reported.push_back(sign);
         self.pending.reports.push(report.clone());
-        if let Some(message) = message.filter(|_| is_first && !is_repeated) {
-            self.follow_report(&message, &report);
+        is_repeated
+    }
+
+    /// Notes an event by which a provider tells that a mail of ours was called spam.
+    pub(crate) fn note_complaint(&mut self, call: &Call) {
+        let is_told = call.event.as_deref() == Some(domain::call::events::MARKED_AS_SPAM)
+            && !matches!(call.trust, Trust::Browser | Trust::Perennial);
+        if !is_told {
+            return;
+        }
+        let body = call.body_value_of(&|key| key == "message_id");
+        if let Some(id) = body.get("message_id").and_then(serde_json::Value::as_str).filter(|id| !id.is_empty()) {
+            self.complained.push(MessageId(id.into()));
+        }
+    }
+
+    /// Lets follow from the complaints that were noted what follows from a report, but for the event, which is there.
+    pub(crate) fn follow_complaints(&mut self) {
+        for id in std::mem::take(&mut self.complained) {
+            if let Err(error) = self.take_complaint(&id) {
+                tracing::error!(message.id = %id, "a complaint about a message could not be counted: {error}");
+            }
+        }
+    }
+
+    fn take_complaint(&mut self, id: &MessageId) -> Result<(), StoreError> {
+        let reader = self.reader.as_ref();
+        let Some(message) = self.find_message(reader, id)?.filter(|message| message.channel == Channel::Email) else {
+            return Ok(());
+        };
+        let of_it = ReportFilter { message: Some(id.clone()), ..ReportFilter::default() };
+        let before = reader.reports(&of_it, Page { skip: 0, limit: OF_ONE_MESSAGE })?;
+        if before.iter().any(|report| report.kind == ReportKind::Complaint) {
+            return Ok(());
+        }
+        let report = MailReport {
+            id: format!("told:{id}").into(),
+            at: self.clock,
+            kind: ReportKind::Complaint,
+            message: Some(id.clone()),
+            customer: Some(message.customer),
+            address: None,
+            status: None,
+            words: "told by an event".to_owned(),
+            raw: String::new(),
+        };
+        if !self.keep_report(&report) {
+            self.brake_on_complaint(&message);
             self.settle();
         }
-        report
+        Ok(())
     }
 
     fn follow_report(&mut self, message: &Message, report: &MailReport) {

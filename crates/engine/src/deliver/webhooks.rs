@@ -252,6 +252,11 @@ impl Engine {
         match heard {
             Heard::Done { reply } => {
                 (endpoint.failures, endpoint.rest_until) = (0, None);
+                #[cfg(feature = "planted-bugs")]
+                if self.has_bug(crate::state::PlantedBug::WebhookIsToldAgain) {
+                    self.tell_again(&id, &reply, None);
+                    return;
+                }
                 self.end_webhook(&id, WebhookState::Done, &reply);
             }
             Heard::Gone { reply } => {
@@ -395,6 +400,10 @@ impl Engine {
 
     /// Attempts that nobody tells the end of any more are made again, at once.
     pub(crate) fn resume_webhooks(&mut self) {
+        #[cfg(feature = "planted-bugs")]
+        if self.has_bug(crate::state::PlantedBug::WebhooksAreNotResumed) {
+            return;
+        }
         let is_cut_off = |(_, open): &(&Arc<str>, &Open)| open.progress.state == WebhookState::Trying;
         let mut cut_off: Vec<Arc<str>> =
             self.webhooks.open.iter().filter(is_cut_off).map(|(id, _)| id.clone()).collect();

@@ -6,6 +6,7 @@
 mod amounts;
 mod arrival;
 mod check;
+pub mod machine;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -280,6 +281,15 @@ impl<'b, 'd> Reader<'b, 'd> {
             }
             None => context,
         };
+        // Judged here, before anything is written down, so that it is the same however often history is read.
+        let renamed = event.as_deref().and_then(|event| machine::judge_told(event, &body, context.as_deref()));
+        let event: Option<Arc<str>> = match renamed {
+            Some(renamed) => {
+                body = renamed.body;
+                Some(renamed.event.into())
+            }
+            None => event.map(Into::into),
+        };
         self.set_aside.extend(notes.into_iter().map(|note| (index, note)));
         self.note_unread(fields, fields_of(kind), word_with_article(kind), index);
         Ok(Call {
@@ -288,7 +298,7 @@ impl<'b, 'd> Reader<'b, 'd> {
             user_id: ids.user,
             anonymous_id: ids.anonymous,
             other_id: ids.other,
-            event: event.map(Into::into),
+            event,
             timestamp: when.timestamp,
             received_at: self.door.now,
             source: self.door.source.name.clone(),

@@ -17,6 +17,8 @@ const PROTECTED: &[(&str, &str)] = &[
     (events::TASK_OPENED, "tasks"),
     (events::TASK_COMPLETED, "tasks"),
     (events::UNSUBSCRIBED, "consent"),
+    (events::MACHINE_OPENED, "messages"),
+    (events::MACHINE_CLICKED, "messages"),
 ];
 
 /// Orders: only a server, unless the workspace has none that could.

@@ -1,5 +1,7 @@
 //! What came of it: goal events inside the window, by side of the comparison.
 
+mod reactions;
+
 use crate::state::{Engine, GoalEvent};
 use domain::{Currency, Money};
 

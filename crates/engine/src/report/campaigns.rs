@@ -7,11 +7,11 @@ use super::words::{campaign_words, goal_words};
 use super::{ReportError, Who, all_pages, json};
 use crate::state::Engine;
 use domain::campaign::{Campaign, State};
-use domain::message::{Because, Decision, Outcome};
+use domain::message::{Because, Decision, Outcome, ReactionKind};
 use domain::{CustomerId, DefinitionKind, MessageId, Money, Name, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use store::{Arm, DecisionFilter, Exposure, MessageCount, Page, Reader, StoreError};
+use store::{Arm, DecisionFilter, Exposure, MessageCount, Page, ReactionCount, Reader, StoreError};
 
 /// People asked about one by one; more are looked for among all decisions.
 const ASKED_ONE_BY_ONE: usize = 30;
@@ -68,6 +68,8 @@ pub struct CampaignReport {
     pub steps: Vec<StepLine>,
     /// How far people got.
     pub funnel: Funnel,
+    /// What was done with its messages.
+    pub reactions: Reactions,
     /// What counts as coming back, in words; none: there is no goal.
     pub goal: Option<String>,
     /// The share of the comparison group, from the definition.
@@ -103,6 +105,32 @@ pub struct Funnel {
     pub uncertain: BTreeMap<&'static str, u64>,
     /// Failed, by reason.
     pub failed: BTreeMap<&'static str, u64>,
+}
+
+/// What was done with messages that arrived: each message counts once for each. What machines did is no person's doing, and a
+/// message may have been opened by both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Reactions {
+    /// Opened by a person.
+    pub opened: u64,
+    /// A link was followed by a person.
+    pub clicked: u64,
+    /// Its pictures were fetched by a machine.
+    pub machine_opened: u64,
+    /// A link was followed by a machine.
+    pub machine_clicked: u64,
+}
+
+impl Reactions {
+    fn of(counts: &[ReactionCount]) -> Reactions {
+        let of = |kind| counts.iter().filter(|count| count.kind == kind).map(|count| count.messages).sum();
+        Reactions {
+            opened: of(ReactionKind::Opened),
+            clicked: of(ReactionKind::Clicked),
+            machine_opened: of(ReactionKind::MachineOpened),
+            machine_clicked: of(ReactionKind::MachineClicked),
+        }
+    }
 }
 
 /// Both sides of the comparison.
@@ -258,6 +286,7 @@ impl Engine {
             changed_at: version.at,
             steps: self.step_lines(campaign),
             funnel: funnel(&row, &counts),
+            reactions: Reactions::of(&reader.reaction_counts(Some(&name))?),
             goal: campaign.goal.as_ref().map(goal_words),
             holdout: campaign.holdout.to_string(),
             arms: self.arms(campaign, &exposures),

@@ -8,7 +8,7 @@ use domain::workspace::service;
 use domain::{CustomerId, MessageId, Name, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Attempt, DecisionFilter, MessageFilter, Page, Reader, ReportFilter, StoreError};
+use store::{Attempt, DecisionFilter, MessageFilter, Page, Reacted, Reader, ReportFilter, StoreError};
 
 /// People asked about one by one; more are looked for among all messages.
 const ASKED_ONE_BY_ONE: usize = 30;
@@ -88,6 +88,9 @@ pub struct MessageReport {
     pub attempts: Vec<Attempted>,
     /// What came back about it, oldest first.
     pub reports: Vec<Reported>,
+    /// What was done with it.
+    #[serde(skip)]
+    pub reactions: Vec<Reacted>,
     /// The message itself, with what was written.
     #[serde(skip)]
     pub whole: Message,
@@ -267,6 +270,7 @@ impl Engine {
             .map(|report| Reported { time: report.at, kind: report.kind, words: report.words })
             .collect();
         reports.reverse();
+        let reactions = reader.reactions(&id)?;
         let filter = DecisionFilter { message: Some(id), ..DecisionFilter::default() };
         let mut decisions: Vec<Decided> = all_pages(10_000, |page| reader.decisions(&filter, page))?
             .into_iter()
@@ -278,6 +282,7 @@ impl Engine {
             decisions,
             attempts: attempts.into_iter().map(Attempted::from).collect(),
             reports,
+            reactions,
             whole: message,
         })
     }

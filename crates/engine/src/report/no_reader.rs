@@ -4,8 +4,8 @@ use domain::message::{Decision, Message};
 use domain::{DefinitionKind, MessageId, Name, Timestamp};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, OpenTasks, Page, PoolCount, Reader, Refused, ReportFilter, RowId, StoreError, Tally, Task,
-    TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId,
+    StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader that has nothing.
@@ -49,6 +49,15 @@ impl Reader for NoReader {
     fn message_counts(&self, _: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
         none()
     }
+    fn reactions(&self, _: &MessageId) -> Result<Vec<Reacted>, StoreError> {
+        none()
+    }
+    fn reactions_after(&self, _: u64, _: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError> {
+        none()
+    }
+    fn reaction_counts(&self, _: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
+        none()
+    }
     fn transitions(&self, _: &TransitionFilter, _: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
         none()
     }
@@ -86,6 +95,9 @@ impl Reader for NoReader {
         none()
     }
     fn reports(&self, _: &ReportFilter, _: Page) -> Result<Vec<MailReport>, StoreError> {
+        none()
+    }
+    fn reports_after(&self, _: u64, _: u32) -> Result<Vec<(u64, MailReport)>, StoreError> {
         none()
     }
     fn refused(&self, _: Page) -> Result<Vec<Refused>, StoreError> {

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, OpenTasks, Page, PoolCount, Reader, Refused, ReportFilter, RowId, StoreError, Tally, Task,
-    TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId,
+    StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
@@ -73,6 +73,15 @@ impl Reader for SharedReader {
     fn message_counts(&self, campaign: Option<&Name>) -> Result<Vec<MessageCount>, StoreError> {
         self.turn().message_counts(campaign)
     }
+    fn reactions(&self, id: &MessageId) -> Result<Vec<Reacted>, StoreError> {
+        self.turn().reactions(id)
+    }
+    fn reactions_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError> {
+        self.turn().reactions_after(after, limit)
+    }
+    fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
+        self.turn().reaction_counts(campaign)
+    }
     fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
         self.turn().transitions(filter, page)
     }
@@ -111,6 +120,9 @@ impl Reader for SharedReader {
     }
     fn reports(&self, filter: &ReportFilter, page: Page) -> Result<Vec<MailReport>, StoreError> {
         self.turn().reports(filter, page)
+    }
+    fn reports_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MailReport)>, StoreError> {
+        self.turn().reports_after(after, limit)
     }
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {
         self.turn().refused(page)

@@ -1,6 +1,7 @@
 //! What is odd about definitions but allowed: said beside the preview and on their pages.
 
 use crate::state::Engine;
+use domain::call::events;
 use domain::campaign::{Action, Step, Trigger};
 use domain::definition::Definitions;
 use domain::message::Channel;
@@ -127,7 +128,7 @@ fn malformed(path: &str) -> String {
 /// Events that Perennial writes itself may well be asked for before the first one.
 fn is_own(name: &str) -> bool {
     let starts = ["Message ", "Email ", "In-App "];
-    starts.iter().any(|start| name.starts_with(start)) || name == domain::call::events::UNSUBSCRIBED
+    starts.iter().any(|start| name.starts_with(start)) || name == events::UNSUBSCRIBED || events::is_of_machine(name)
 }
 
 fn names(tests: &Tests, key: &str) -> bool {

@@ -1,5 +1,6 @@
 //! What happened, and what a campaign does, in words that somebody who runs a shop understands.
 
+use crate::ingest::machine::Machine;
 use crate::segment::describe::{describe, span_words};
 use domain::call::events;
 use domain::campaign::{Action, Again, Campaign, Goal, OnRecord, Reward, Step, Trigger, Wait};
@@ -89,7 +90,9 @@ fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
         events::MARKED_AS_SPAM => with("Called a message spam, of", campaign()),
         events::EMAIL_BOUNCED => with("Their server refused a mail of", campaign()),
         events::LINK_CLICKED => with("Followed a link in a mail of", campaign()),
-        "Email Opened" => with("Opened a mail of", campaign()),
+        events::EMAIL_OPENED => with("Opened a mail of", campaign()),
+        events::MACHINE_OPENED => with("A machine fetched the pictures of a mail of", campaign()),
+        events::MACHINE_CLICKED => with("A machine followed a link in a mail of", campaign()),
         "Email Delivered" => with("Their server has the mail of", campaign()),
         events::LIST_CHANGED => list_words(of),
         events::CONVERSATION_OPENED => "A conversation began".to_owned(),
@@ -182,6 +185,10 @@ fn detail(body: &Value, event: &str) -> String {
         "Payment Failed" => piece(body, &["reason"]).unwrap_or_default(),
         events::EMAIL_BOUNCED => piece(body, &["reason"]).unwrap_or_default(),
         events::LINK_CLICKED => piece(body, &["url", "link_url"]).unwrap_or_default(),
+        events::MACHINE_OPENED | events::MACHINE_CLICKED => {
+            let because = body.get("because").and_then(Value::as_str).and_then(Machine::find);
+            because.map(|because| because.words().to_owned()).unwrap_or_default()
+        }
         events::CONSENT_CHANGED => piece(body, &["source"]).unwrap_or_default(),
         _ => String::new(),
     }

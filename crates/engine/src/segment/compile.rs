@@ -7,6 +7,7 @@ use crate::segment::plan::{
 };
 use crate::segment::test::{CompiledTest, CompiledTests};
 use crate::segment::triggered;
+use domain::call::events;
 use domain::segment::{
     Aggregate, AtEnd, Did, End, EventName, Events, FirstTime, Measure, RecordAsked, RecordQuestion, Regularly,
     Restarted, Sequence, Stopped,
@@ -368,7 +369,9 @@ pub(crate) fn own_messages_only(events: &Events, campaign: &Name) -> Option<doma
         EventName::Exact(name) | EventName::Prefix(name) => name.as_str(),
     };
     let starts = ["Message ", "Email ", "In-App "];
-    let about_messages = starts.iter().any(|start| name.starts_with(start)) || name == "Unsubscribed";
+    let about_messages = starts.iter().any(|start| name.starts_with(start))
+        || name == events::UNSUBSCRIBED
+        || events::is_of_machine(name);
     if !about_messages || events.filter.as_ref().is_some_and(names_campaign) {
         return events.filter.clone();
     }

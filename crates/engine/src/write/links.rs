@@ -31,6 +31,7 @@ enum Purpose {
     Preferences,
     ReturnPath,
     Confirm,
+    Open,
 }
 
 impl Purpose {
@@ -42,6 +43,7 @@ impl Purpose {
             Purpose::Preferences => b"perennial link 1: preferences\0",
             Purpose::ReturnPath => b"perennial link 1: return path\0",
             Purpose::Confirm => b"perennial link 1: confirm\0",
+            Purpose::Open => b"perennial link 1: open\0",
         }
     }
 }
@@ -101,6 +103,16 @@ impl Signer {
         // A redirect must never lead to `javascript:`, whoever asked for the token.
         let is_web = url.starts_with("https://") || url.starts_with("http://");
         is_web.then_some((message, url))
+    }
+
+    /// The token of `/o/{token}.gif`: the picture by which an open is told.
+    pub fn open_token(&self, message: &MessageId) -> String {
+        self.sign(Purpose::Open, message, "")
+    }
+
+    /// The message of an open token; none if we did not sign it.
+    pub fn verify_open(&self, token: &str) -> Option<MessageId> {
+        self.verify_bare(Purpose::Open, token)
     }
 
     /// What stands in the return path of a message, so that what comes back is known to be about it: 52 of `a-z2-7`, since
@@ -239,6 +251,7 @@ mod tests {
         let signer = signer();
         assert_eq!(signer.verify_unsubscribe(&signer.unsubscribe_token(&ana)), Some(ana.clone()));
         assert_eq!(signer.verify_view(&signer.view_token(&ana)), Some(ana.clone()));
+        assert_eq!(signer.verify_open(&signer.open_token(&ana)), Some(ana.clone()));
         assert_eq!(signer.verify_preferences(&signer.preferences_token(&ana)), Some(ana.clone()));
         let url = "https://tea.example/a?b=c&d=é#e";
         assert_eq!(signer.verify_click(&signer.click_token(&ana, url)), Some((ana.clone(), url.to_owned())));
@@ -262,6 +275,7 @@ mod tests {
             signer.click_token(&ana, ""),
             signer.click_token(&ana, "https://tea.example"),
             signer.confirm_token(&ana, &Name::parse("news").unwrap()),
+            signer.open_token(&ana),
         ];
         for (index, token) in tokens.iter().enumerate() {
             assert_eq!(signer.verify_unsubscribe(token).is_some(), index == 0);
@@ -269,6 +283,7 @@ mod tests {
             assert_eq!(signer.verify_preferences(token).is_some(), index == 2);
             assert_eq!(signer.verify_click(token).is_some(), index == 4);
             assert_eq!(signer.verify_confirm(token).is_some(), index == 5);
+            assert_eq!(signer.verify_open(token).is_some(), index == 6);
         }
     }
 

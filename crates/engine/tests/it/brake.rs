@@ -81,6 +81,30 @@ fn a_campaign_that_a_tenth_called_spam_goes_on_and_beyond_that_it_pauses() {
 }
 
 #[test]
+fn a_complaint_that_a_provider_tells_by_an_event_counts_once_for_its_mail() {
+    let shop = written_to(&people(1, 20));
+    let told = |who: &str| {
+        let to = format!("{who}@example.com");
+        let mail = shop.deliveries().into_iter().rfind(|delivery| delivery.written.to == to).unwrap().message;
+        shop.customer(who).does("Email Marked as Spam", json!({ "message_id": mail.to_string() }));
+    };
+    told("u1");
+    told("u1");
+    complains(&shop, "u1");
+    complains(&shop, "u2");
+    told("u2");
+    shop.customer("u9").does("Email Marked as Spam", json!({ "message_id": "of-another-tool" }));
+    shop.customer("u8").does("Email Marked as Spam", json!({}));
+    assert_eq!(state(&shop), State::Running, "two of twenty are a tenth");
+    shop.restart();
+    told("u1");
+    assert_eq!(state(&shop), State::Running, "that one was counted before the restart");
+    told("u3");
+    assert_eq!(state(&shop), State::Paused);
+    assert_eq!(because(&shop).as_deref(), Some("of 20 mails 3 were called spam, more than 10 %"));
+}
+
+#[test]
 fn what_a_person_resumes_is_judged_by_what_it_sends_from_then_on() {
     let shop = written_to(&people(1, 10));
     complains(&shop, "u1");

@@ -153,6 +153,37 @@ fn a_domain_that_takes_nothing_rests_longer_each_time_and_the_others_go_on() {
 }
 
 #[test]
+fn a_domain_goes_on_resting_after_a_restart_and_is_tried_with_one_message() {
+    let (bad, good) = (people(9, "bad.example"), people(2, "good.example"));
+    let shop = with(&[names(&bad), names(&good)].concat(), Limits::default());
+    for who in &bad {
+        shop.channel_answers_to(who, "4xx");
+    }
+    visits(&shop, &names(&good[..1]));
+    for who in names(&bad[..7]) {
+        shop.customer(who).does("visit", json!({}));
+    }
+    assert_eq!(tried(&shop, "bad.example"), 5);
+    shop.restart();
+    why(&shop, WaitsBecause::DomainRests, "2026-03-02T12:01:00Z");
+    shop.seconds(59);
+    assert_eq!(tried(&shop, "bad.example"), 5, "a restart is no reason to try again");
+    shop.restart();
+    shop.seconds(1);
+    assert_eq!(tried(&shop, "bad.example"), 6, "one is tried, and it rests again: five minutes, not one");
+    shop.restart();
+    why(&shop, WaitsBecause::DomainRests, "2026-03-02T12:06:00Z");
+    for who in &bad {
+        shop.channel_answers_to(who, "accept");
+    }
+    shop.minutes(5);
+    shop.restart();
+    shop.days(1);
+    let sent = shop.messages().iter().filter(|line| line.contains("bad.example") && line.ends_with("sent")).count();
+    assert_eq!(sent, 7, "{:?}", shop.messages());
+}
+
+#[test]
 fn of_what_is_under_way_at_a_time_a_domain_has_three_quarters_at_most() {
     let (one, other) = (people(30, "one.example"), people(2, "other.example"));
     let shop = with(&[names(&one), names(&other)].concat(), Limits { places: Some(20), ..Limits::default() });

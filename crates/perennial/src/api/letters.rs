@@ -1,17 +1,20 @@
-//! Where links in messages lead: unsubscribe, preferences, click, view in the browser. No login; the link is
-//! signed. GET never changes anything: scanners of mail follow links.
+//! Where links in messages lead: unsubscribe, preferences, click, view in the browser. No login; the link is signed.
+//!
+//! GET never changes anything: scanners of mail follow links. The one exception is the picture by which an open is told, where
+//! opens are counted: fetching it is all that a mail program does, and whether it was a person is judged.
 
 use crate::api::{Shared, not_done};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use domain::message::Message;
 use domain::workspace::marketing;
-use domain::{MessageId, Name};
+use domain::{MessageId, Name, Timestamp};
 use engine::deliver::confirm::Confirming;
+use engine::ingest::machine::Asked;
 use std::collections::BTreeSet;
 
 #[derive(Template)]
@@ -44,7 +47,11 @@ struct LeavingPage {
 
 /// Tells us that a person followed a link, then goes on. A scanner does not run it.
 const CLICK_JS: &str = "const s=document.currentScript;const go=()=>location.replace(s.dataset.url);\
-navigator.sendBeacon?(navigator.sendBeacon(s.dataset.count),go()):fetch(s.dataset.count,{method:'POST',keepalive:true}).finally(go);";
+navigator.sendBeacon?(navigator.sendBeacon(s.dataset.count),go()):(fetch(s.dataset.count,{method:'POST',keepalive:true}),setTimeout(go,200));";
+
+/// One transparent pixel.
+const PICTURE: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x01D\0;";
 
 /// The routes of links in messages.
 pub fn router() -> Router<Shared> {
@@ -54,6 +61,7 @@ pub fn router() -> Router<Shared> {
         .route("/y/{token}", get(confirm_page).post(confirm))
         .route("/c/click.js", get(click_script))
         .route("/c/{token}", get(leaving).post(clicked))
+        .route("/o/{token}", get(picture))
         .route("/v/{token}", get(view))
 }
 
@@ -236,14 +244,50 @@ async fn leaving(State(app): State<Shared>, Path(token): Path<String>) -> Respon
     response
 }
 
-async fn clicked(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+async fn clicked(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let target = app.handle.read().signer().verify_click(&token);
     let Some((id, url)) = target else { return unknown_link() };
-    let Some(message) = find(&app, Some(id)).await else { return unknown_link() };
-    match app.handle.change_later(1, move |engine, now| engine.clicked(&message, &url, now)).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => not_done(&error),
+    let at = app.handle.now();
+    app.followed.note(&id, &url, at);
+    // Goes on when the reader's browser has gone on and hangs up.
+    let counted = tokio::spawn(async move {
+        let Some(message) = find(&app, Some(id.clone())).await else { return unknown_link() };
+        tokio::time::sleep(app.followed.patience()).await;
+        let asked = Asked { company: app.followed.company(&id, &url, at), ..asked(&headers, at) };
+        match app.handle.change_later(1, move |engine, now| engine.clicked(&message, &url, &asked, now)).await {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(error) => not_done(&error),
+        }
+    });
+    counted.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// What a request tells of who makes it.
+fn asked(headers: &HeaderMap, at: Timestamp) -> Asked {
+    let text = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let purposes = ["sec-purpose", "purpose", "x-purpose", "x-moz"].into_iter().filter_map(text);
+    Asked {
+        at,
+        user_agent: text("user-agent").unwrap_or_default(),
+        ahead: purposes.into_iter().any(|purpose| ["prefetch", "preview"].iter().any(|ahead| purpose.contains(ahead))),
+        ..Asked::default()
     }
+}
+
+/// The picture by which an open is told. Asked for without being fetched (HEAD), nothing was opened.
+async fn picture(State(app): State<Shared>, Path(token): Path<String>, method: Method, headers: HeaderMap) -> Response {
+    let token = token.strip_suffix(".gif").unwrap_or(&token);
+    let id = app.handle.read().signer().verify_open(token);
+    let Some(message) = find(&app, id).await else { return unknown_link() };
+    if method == Method::GET && app.handle.read().options().counts_opens {
+        let asked = asked(&headers, app.handle.now());
+        if let Err(error) = app.handle.change_later(1, move |engine, now| engine.opened(&message, &asked, now)).await {
+            return not_done(&error);
+        }
+    }
+    let mut response = ([(header::CONTENT_TYPE, "image/gif")], PICTURE).into_response();
+    secure(&mut response);
+    response
 }
 
 async fn view(State(app): State<Shared>, Path(token): Path<String>) -> Response {

@@ -459,6 +459,7 @@ pub fn app(
         token: crate::api::tracking::random_id(),
         questions,
         sessions,
+        followed: Arc::default(),
         past_members: crate::api::segments::PastMembers::default(),
     })
 }

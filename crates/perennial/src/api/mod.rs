@@ -3,6 +3,7 @@
 pub mod definitions;
 mod dry_run;
 mod export;
+pub mod followed;
 mod in_app;
 pub mod letters;
 pub mod manage;
@@ -45,6 +46,8 @@ pub struct App {
     pub dry_runs: Arc<crate::dry_run::DryRuns>,
     /// Sessions of the pages, for login links.
     pub sessions: Arc<crate::pages::Sessions>,
+    /// Links in mails that were followed lately.
+    pub followed: Arc<followed::Followed>,
     /// Lists of past members for the pages after the first.
     pub past_members: segments::PastMembers,
 }

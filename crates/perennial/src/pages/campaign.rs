@@ -41,6 +41,8 @@ pub struct CampaignView {
     pub steps: Vec<StepLine>,
     /// How far customers got.
     pub funnel: Funnel,
+    /// What was done with its messages.
+    pub reactions: Reactions,
     /// What the goal is, in words: "an order within 14 days of entering". None: no goal.
     pub goal: Option<String>,
     /// Customers whose window is still open, so that they may yet come back.
@@ -102,6 +104,25 @@ pub struct Funnel {
     pub sent: Count,
     /// Messaged customers who reached the goal within the window.
     pub came_back: Count,
+}
+
+/// What was done with messages that arrived, each message once for each.
+#[derive(Debug, Clone, Default)]
+pub struct Reactions {
+    /// Opened by people.
+    pub opened: Count,
+    /// A link followed by people.
+    pub clicked: Count,
+    /// Pictures fetched by machines.
+    pub machine_opened: Count,
+    /// A link followed by machines.
+    pub machine_clicked: Count,
+}
+
+impl Reactions {
+    fn has_machines(&self) -> bool {
+        !self.machine_opened.is_zero() || !self.machine_clicked.is_zero()
+    }
 }
 
 /// One side of the comparison. Customers, not messages.
@@ -168,6 +189,11 @@ pub struct Decision {
     pub message: Option<Link>,
 }
 
+const OPENED: &str = "Opened by the customer";
+const CLICKED: &str = "Link followed by the customer";
+const MACHINES_OPENED: &str = "Opened by a machine";
+const MACHINES_CLICKED: &str = "Link followed by a machine";
+
 #[derive(Template)]
 #[template(path = "campaign.html")]
 pub(super) struct CampaignPage {
@@ -225,11 +251,16 @@ impl CampaignPage {
             self.row(Outcome::Uncertain, &funnel.uncertain, "Uncertain"),
             self.row(Outcome::WouldHaveSent, &funnel.would_have_sent, "Would have been sent"),
             Bar { opens: Some(self.decisions_of("sent", "")), ..plain("Sent", funnel.sent, Tone::Leaf) },
+            plain(OPENED, self.view.reactions.opened, Tone::Leaf),
+            plain(CLICKED, self.view.reactions.clicked, Tone::Leaf),
+            plain(MACHINES_OPENED, self.view.reactions.machine_opened, Tone::Plain),
+            plain(MACHINES_CLICKED, self.view.reactions.machine_clicked, Tone::Plain),
         ];
         // What never happened needs no row; what may happen to every campaign keeps its zero.
-        rows.retain(|row| {
-            !row.count.is_zero() || !matches!(row.label.as_str(), "Failed" | "Uncertain" | "On their way")
-        });
+        let is_rare = |label: &str| {
+            ["Failed", "Uncertain", "On their way", OPENED, CLICKED, MACHINES_OPENED, MACHINES_CLICKED].contains(&label)
+        };
+        rows.retain(|row| !row.count.is_zero() || !is_rare(&row.label));
         if self.view.goal.is_some() {
             rows.push(plain("Came back", funnel.came_back, Tone::Leaf));
         }

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::builder::{Seen, SeenName, SeenThing};
 use crate::pages::build::Glance;
-use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, StepLine};
+use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, Reactions, StepLine};
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::chart::SizePoint;
 use crate::pages::customer::{
@@ -651,6 +651,16 @@ impl Views for Shop {
             braked: (name == "birthday").then(|| self.words(3, "of 2,104 mails 9 were called spam, more than 0.3 %")),
             steps: self.steps(fresh),
             funnel: if fresh { Funnel::default() } else { funnel },
+            reactions: if fresh {
+                Reactions::default()
+            } else {
+                Reactions {
+                    opened: self.count(1_402),
+                    clicked: self.count(391),
+                    machine_opened: self.count(1_977),
+                    machine_clicked: self.count(204),
+                }
+            },
             goal: Some(self.words(3, "an order within 14 days of entering")),
             still_open: if fresh { Count(0) } else { self.count(212) },
             messaged: if fresh {
@@ -819,6 +829,7 @@ impl Views for Shop {
             phase: self.words(place, phase),
             detail: self.words(place + 1, detail),
             tone,
+            is_faint: false,
         };
         let mut ledger = vec![
             step(0, None, "Fell due", "step first of win-back", Tone::Plain),
@@ -841,7 +852,13 @@ impl Views for Shop {
             detail: self
                 .words(place, if row.verdict.outcome == Outcome::Sent { "250 2.0.0 queued as 4Xk2m" } else { "" }),
             tone: row.verdict.outcome.tone(),
+            is_faint: false,
         });
+        if row.verdict.outcome == Outcome::Sent {
+            let by_machine = step(9, None, "A machine fetched its pictures", "not counted as a person", Tone::Plain);
+            ledger.push(LedgerRow { is_faint: true, ..by_machine });
+            ledger.push(step(40, None, "Opened", "2 times, last at 2026-11-22T09:14:02Z", Tone::Leaf));
+        }
         Ok(MessageView {
             subject: row.message.text.clone(),
             customer: row.customer.clone(),

@@ -60,6 +60,8 @@ pub struct LedgerRow {
     pub detail: String,
     /// The colour of its dot.
     pub tone: Tone,
+    /// Set in grey: a machine did it, and it counts for nothing.
+    pub is_faint: bool,
 }
 
 #[derive(Template)]

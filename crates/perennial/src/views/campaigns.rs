@@ -2,7 +2,7 @@
 
 use super::{EngineViews, House, broken, told, words, yaml};
 use crate::pages::PageError;
-use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, StepLine};
+use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, Reactions, StepLine};
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::filter::Filter;
 use crate::pages::links::Link;
@@ -58,6 +58,12 @@ impl<H: House> EngineViews<H> {
                 braked: report.braked.clone(),
                 steps: report.steps.iter().map(step).collect(),
                 funnel: funnel(&report),
+                reactions: Reactions {
+                    opened: Count(report.reactions.opened),
+                    clicked: Count(report.reactions.clicked),
+                    machine_opened: Count(report.reactions.machine_opened),
+                    machine_clicked: Count(report.reactions.machine_clicked),
+                },
                 goal: report.goal.clone(),
                 still_open: Count(report.arms.still_open),
                 messaged: arm(&report.arms.messaged, currency, has_value),

@@ -10,12 +10,13 @@ use crate::pages::outbox::{MessageRow, OutboxView};
 use crate::pages::outcome::{Outcome, because_in_words};
 use crate::pages::text::{Count, Tone};
 use domain::Name;
-use domain::message::{Because, Channel};
+use domain::message::{Because, Channel, ReactionKind};
 use domain::workspace::{Sender, service};
 use engine::Engine;
 use engine::deliver::Order;
 use engine::deliver::outbox::{Waits, WaitsBecause};
 use engine::report::messages::{Attempted, Decided, MessageReport, Messages, MessagesAsked, Reported};
+use store::Reacted;
 
 /// Messages on a page.
 const ROWS: u32 = 30;
@@ -100,7 +101,7 @@ impl<H: House> EngineViews<H> {
         if order.channel != Channel::Email {
             return (Vec::new(), 0);
         }
-        match crate::post::write(&order, sender, &self.public_url) {
+        match crate::post::write(&order, sender, &self.public_url, engine.open_url(&order).as_deref()) {
             Ok((_, mail)) => (decoded(mail.as_bytes(), &order, sender), mail.as_bytes().len() as u64),
             Err(error) => (vec![("Trouble".to_owned(), format!("this mail cannot be written: {error:#}"))], 0),
         }
@@ -244,12 +245,14 @@ fn ledger_rows(report: &MessageReport) -> Vec<LedgerRow> {
             phase: "Fell due".to_owned(),
             detail: format!("step {} of {}", report.row.step, report.row.campaign),
             tone: Tone::Plain,
+            is_faint: false,
         },
     )];
     for attempt in &report.attempts {
         rows.extend(attempt_rows(attempt));
     }
     rows.extend(report.reports.iter().map(|reported| (reported.time, 4, reported_row(reported))));
+    rows.extend(report.reactions.iter().map(|reacted| (reacted.first_at, 5, reacted_row(reacted))));
     rows.extend(report.decisions.iter().map(|decided| (decided.time, 3, decided_row(decided))));
     rows.sort_by_key(|(at, rank, _)| (*at, *rank));
     rows.into_iter().map(|(_, _, row)| row).collect()
@@ -262,6 +265,7 @@ fn attempt_rows(attempt: &Attempted) -> Vec<(domain::Timestamp, u8, LedgerRow)> 
         phase: phase.to_owned(),
         detail,
         tone,
+        is_faint: false,
     };
     let mut rows = vec![(
         attempt.started_at,
@@ -289,6 +293,30 @@ fn reported_row(reported: &Reported) -> LedgerRow {
         phase: phase.to_owned(),
         detail: reported.words.clone(),
         tone,
+        is_faint: false,
+    }
+}
+
+fn reacted_row(reacted: &Reacted) -> LedgerRow {
+    let (phase, tone) = match reacted.kind {
+        ReactionKind::Opened => ("Opened", Tone::Leaf),
+        ReactionKind::Clicked => ("Followed a link", Tone::Leaf),
+        ReactionKind::MachineOpened => ("A machine fetched its pictures", Tone::Plain),
+        ReactionKind::MachineClicked => ("A machine followed a link", Tone::Plain),
+    };
+    let times = match reacted.times {
+        1 => String::new(),
+        times => format!("{times} times, last at {}", reacted.last_at),
+    };
+    let counts_not = if reacted.kind.is_of_machine() { "not counted as a person" } else { "" };
+    let detail: Vec<&str> = [counts_not, &times].into_iter().filter(|part| !part.is_empty()).collect();
+    LedgerRow {
+        at: reacted.first_at.as_jiff(),
+        attempt: None,
+        phase: phase.to_owned(),
+        detail: detail.join("; "),
+        tone,
+        is_faint: reacted.kind.is_of_machine(),
     }
 }
 
@@ -302,5 +330,6 @@ fn decided_row(decided: &Decided) -> LedgerRow {
         phase: outcome.words().to_owned(),
         detail: detail.join(": "),
         tone: outcome.tone(),
+        is_faint: false,
     }
 }

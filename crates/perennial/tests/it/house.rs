@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, Method, Request};
 use perennial::config::Config;
 use perennial::serve::Open;
 use serde_json::{Value, json};
+use std::time::Duration;
 use store::{Page, Reader, Reception, Refused};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -62,6 +63,8 @@ impl House {
         let mut config = Config::read(None).unwrap();
         change(&mut config);
         let open = Open::new(dir.path(), &config, "127.0.0.1:7700".parse().unwrap(), None).unwrap();
+        // A click is judged when those beside it are known; tests that follow one link wait for nobody.
+        open.app.followed.set_patience(Duration::ZERO);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         House { open: Some(open), runtime, _dir: dir }
     }
@@ -78,6 +81,47 @@ impl House {
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
             Answer { status: parts.status.as_u16(), headers: parts.headers, body }
         })
+    }
+
+    /// Asks several things at the same moment. The answers are in the order of the requests.
+    pub(crate) fn ask_together(&self, requests: Vec<Request<Body>>) -> Vec<Answer> {
+        let tasks: Vec<_> = requests
+            .into_iter()
+            .map(|request| {
+                let router = self.open().router.clone();
+                self.runtime.spawn(async move {
+                    let response = router.oneshot(request).await.unwrap();
+                    let (parts, body) = response.into_parts();
+                    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+                    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+                })
+            })
+            .collect();
+        self.runtime.block_on(async move {
+            let mut answers = Vec::new();
+            for task in tasks {
+                answers.push(task.await.unwrap());
+            }
+            answers
+        })
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, span: domain::Span) {
+        let clock = self.open().handle().clock();
+        clock.set_offset_ms(clock.offset_ms() + span.0);
+    }
+
+    /// A page as somebody sees it who is logged in.
+    pub(crate) fn page(&self, path: &str) -> Answer {
+        let link = self.open().sessions.issue_link(jiff::Timestamp::now());
+        let host = |request: axum::http::request::Builder| request.header("host", "127.0.0.1:7700");
+        let login = host(Request::post("/login"))
+            .header("origin", "http://127.0.0.1:7700")
+            .header("content-type", "application/x-www-form-urlencoded");
+        let answer = self.ask(login.body(Body::from(format!("token={link}"))).unwrap());
+        let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        self.ask(host(Request::get(path)).header("cookie", cookie).body(Body::empty()).unwrap())
     }
 
     /// A write key: `browser` or `server`.

@@ -16,6 +16,7 @@ mod folder;
 mod house;
 mod in_app;
 mod letters;
+mod opens;
 mod overlap;
 mod plays;
 mod process;

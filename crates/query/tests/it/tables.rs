@@ -158,7 +158,9 @@ fn the_dictionary_is_the_same_for_people_and_for_sql() {
             "events",
             "memberships",
             "messages",
+            "reactions",
             "records",
+            "reports",
             "tasks",
             "traits",
             "webhooks"

@@ -4,8 +4,8 @@ use super::words::{Columns, Names};
 use crate::journal::StoredRow;
 use crate::{
     Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MailReport, MessageCount,
-    OpenTasks, PoolCount, RecordKey, Refused, RowId, Suppression, Tally, TallyKey, Task, Transition, Webhook,
-    WebhookCount, WebhookProgress,
+    OpenTasks, PoolCount, Reacted, ReactionCount, RecordKey, Refused, Resting, RowId, Suppression, Tally, TallyKey,
+    Task, Transition, Webhook, WebhookCount, WebhookProgress,
 };
 use domain::message::{Approval, Decision, Message, Written};
 use domain::{CustomerId, MessageId, Name, Position, Timestamp};
@@ -262,6 +262,26 @@ pub(super) fn attempt(columns: &mut Columns<'_, '_>) -> Result<Attempt> {
     })
 }
 
+pub(super) const REACTED: &str = "kind, first_at_ms, last_at_ms, times";
+pub(super) fn reacted(columns: &mut Columns<'_, '_>) -> Result<Reacted> {
+    Ok(Reacted {
+        kind: columns.word()?,
+        first_at: columns.instant()?,
+        last_at: columns.instant()?,
+        times: columns.take()?,
+    })
+}
+
+/// Reads the number, the message's id and `REACTED`.
+pub(super) fn numbered_reaction(columns: &mut Columns<'_, '_>) -> Result<(u64, MessageId, Reacted)> {
+    Ok((columns.take()?, columns.take().map(MessageId)?, reacted(columns)?))
+}
+
+/// Columns `campaign`, `kind`, `count(*)`.
+pub(super) fn reaction_count(columns: &mut Columns<'_, '_>) -> Result<ReactionCount> {
+    Ok(ReactionCount { campaign: columns.name()?, kind: columns.word()?, messages: columns.take()? })
+}
+
 pub(super) const DECISION: &str =
     "number, message, customer, campaign, step, at_ms, outcome, because, detail, until_ms";
 pub(super) fn decision(columns: &mut Columns<'_, '_>) -> Result<(u64, Decision)> {
@@ -307,6 +327,16 @@ pub(super) fn exposure(columns: &mut Columns<'_, '_>) -> Result<Exposure> {
     })
 }
 
+/// Columns `channel`, `domain`, `in_a_row`, `until_ms`.
+pub(super) fn resting(columns: &mut Columns<'_, '_>) -> Result<Resting> {
+    Ok(Resting {
+        channel: columns.word()?,
+        domain: columns.take()?,
+        in_a_row: columns.take()?,
+        until: columns.instant()?,
+    })
+}
+
 pub(super) const SUPPRESSION: &str = "address, at_ms, reason";
 pub(super) fn suppression(columns: &mut Columns<'_, '_>) -> Result<Suppression> {
     Ok(Suppression { address: columns.take()?, at: columns.instant()?, reason: columns.take()? })
@@ -325,6 +355,11 @@ pub(super) fn report(columns: &mut Columns<'_, '_>) -> Result<MailReport> {
         words: columns.take()?,
         raw: columns.take()?,
     })
+}
+
+/// Reads `number` and `REPORT`.
+pub(super) fn numbered_report(columns: &mut Columns<'_, '_>) -> Result<(u64, MailReport)> {
+    Ok((columns.take()?, report(columns)?))
 }
 
 pub(super) const REFUSED: &str = "id, at_ms, source, trust, reason, message, raw";

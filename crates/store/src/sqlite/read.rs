@@ -7,8 +7,8 @@ use crate::history::{OpenFile, Placed, Reads, damaged_file};
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, OpenTasks, Page, PoolCount, Reader, Refused, ReportFilter, RowId, Stage, StoreError, Tally, Task,
-    TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId, Stage,
+    StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
 };
 use domain::message::{Decision, Message};
 use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
@@ -326,6 +326,34 @@ impl Reader for SqliteReader {
         self.told(read_all(&self.connection, &sql, params_from_iter(select.params), columns::message_count))
     }
 
+    fn reactions(&self, id: &MessageId) -> Result<Vec<Reacted>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM reactions WHERE message = (SELECT number FROM messages WHERE id = ?1)",
+            columns::REACTED
+        );
+        let mut found = self.told(read_all(&self.connection, &sql, [&*id.0], columns::reacted))?;
+        found.sort_by_key(|reacted| reacted.kind);
+        Ok(found)
+    }
+
+    fn reactions_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError> {
+        let sql = format!(
+            "SELECT reactions.number, messages.id, {} FROM reactions JOIN messages ON messages.number = reactions.message
+             WHERE reactions.number > ?1 ORDER BY reactions.number LIMIT ?2",
+            columns::REACTED
+        );
+        let params = params_from_iter([within_sqlite(after).unwrap_or(i64::MAX), i64::from(limit)]);
+        self.told(read_all(&self.connection, &sql, params, columns::numbered_reaction))
+    }
+
+    fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
+        let mut select =
+            Select::new("campaign, kind, count(*)", "reactions JOIN messages ON messages.number = reactions.message");
+        select.only("campaign", campaign.map(|campaign| campaign.as_str().to_owned()));
+        let sql = format!("{} GROUP BY campaign, kind ORDER BY campaign, kind", select.sql);
+        self.told(read_all(&self.connection, &sql, params_from_iter(select.params), columns::reaction_count))
+    }
+
     fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
         let mut select = Select::new(columns::TRANSITION, "transitions");
         select.only("customer", filter.customer.map(|customer| customer.0));
@@ -429,6 +457,12 @@ impl Reader for SqliteReader {
         }
         let (sql, params) = select.page("number DESC", page);
         self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::report))
+    }
+
+    fn reports_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MailReport)>, StoreError> {
+        let sql = format!("SELECT number, {} FROM reports WHERE number > ?1 ORDER BY number LIMIT ?2", columns::REPORT);
+        let params = params_from_iter([within_sqlite(after).unwrap_or(i64::MAX), i64::from(limit)]);
+        self.told(read_all(&self.connection, &sql, params, columns::numbered_report))
     }
 
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {

@@ -40,6 +40,8 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
         read_all(&transaction, complaints, [since.0], |columns| Ok((columns.name()?, columns.instant()?)))?;
     let began = "SELECT channel, first_sent_ms FROM sending ORDER BY channel";
     recovered.first_sent = read_all(&transaction, began, [], |columns| Ok((columns.word()?, columns.instant()?)))?;
+    let resting = "SELECT channel, domain, in_a_row, until_ms FROM resting ORDER BY channel, domain";
+    recovered.resting = read_all(&transaction, resting, [], columns::resting)?;
     let open =
         format!("SELECT {}, '' FROM webhooks WHERE state IN ('waiting', 'trying') ORDER BY number", columns::WEBHOOK);
     recovered.webhooks = read_all(&transaction, &open, [], columns::webhook)?;

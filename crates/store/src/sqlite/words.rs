@@ -1,7 +1,7 @@
 //! Words of the domain in columns, and columns read in their order.
 
 use crate::{Arm, Reception, Stage, WebhookState};
-use domain::message::{Because, Channel, Outcome, Phase, ReportKind};
+use domain::message::{Because, Channel, Outcome, Phase, ReactionKind, ReportKind};
 use domain::{DefinitionKind, Name, Timestamp, Trust};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
@@ -25,6 +25,7 @@ found_by_the_domain!(
     DefinitionKind,
     Outcome,
     Phase,
+    ReactionKind,
     ReportKind,
     Stage,
     Arm,

@@ -3,8 +3,8 @@
 use crate::journal::RowWriter;
 use crate::{
     Attempt, CampaignFacts, Commit, DefinitionVersion, EndpointChange, EndpointOff, Exposure, Journey, Key, MailReport,
-    ROW_CALLS, Refused, RowId, StoreError, SuppressionChange, TallyKey, Task, Transition, UNMATCHED_KEPT, VoucherCode,
-    VoucherGiven, Webhook, WebhookProgress, is_address_alone,
+    ROW_CALLS, Reaction, Refused, RestChange, Resting, RowId, StoreError, SuppressionChange, TallyKey, Task,
+    Transition, UNMATCHED_KEPT, VoucherCode, VoucherGiven, Webhook, WebhookProgress, is_address_alone,
 };
 use domain::message::{Channel, Decision, Message, Written};
 use domain::{MessageId, Position, Span, Timestamp};
@@ -42,6 +42,7 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     add_decisions(connection, &commit.decisions)?;
     put_messages(connection, &commit.messages)?;
     put_attempts(connection, &commit.attempts)?;
+    add_reactions(connection, &commit.reactions)?;
     put_kept_mails(connection, &commit.kept_mails)?;
     put_journeys(connection, &commit.journeys)?;
     put_tasks(connection, commit)?;
@@ -54,6 +55,7 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     put_campaigns(connection, &commit.campaigns)?;
     add_definitions(connection, &commit.definitions)?;
     put_first_sent(connection, &commit.first_sent)?;
+    change_rests(connection, &commit.rests)?;
     change_suppressions(connection, &commit.suppressions)?;
     add_reports(connection, &commit.reports)?;
     add_refused(connection, &commit.refused, commit.clock)?;
@@ -192,6 +194,19 @@ fn put_attempts(connection: &Connection, attempts: &[Attempt]) -> rusqlite::Resu
     for attempt in attempts {
         let Attempt { message, number, started_at, phase, ended_at, result, reply } = attempt;
         put.execute(params![&*message.0, number, started_at.0, phase.word(), millis(*ended_at), result, reply])?;
+    }
+    Ok(())
+}
+
+fn add_reactions(connection: &Connection, reactions: &[Reaction]) -> rusqlite::Result<()> {
+    let mut add = connection.prepare_cached(
+        "INSERT INTO reactions (message, kind, first_at_ms, last_at_ms, times)
+             SELECT number, ?2, ?3, ?3, 1 FROM messages WHERE id = ?1
+         ON CONFLICT (message, kind) DO UPDATE SET first_at_ms = min(first_at_ms, ?3), last_at_ms = max(last_at_ms, ?3),
+             times = times + 1",
+    )?;
+    for Reaction { message, kind, at } in reactions {
+        add.execute(params![&*message.0, kind.word(), at.0])?;
     }
     Ok(())
 }
@@ -427,6 +442,23 @@ fn change_suppressions(connection: &Connection, changes: &[SuppressionChange]) -
                 lift.execute([address])?;
             }
         }
+    }
+    Ok(())
+}
+
+fn change_rests(connection: &Connection, changes: &[RestChange]) -> rusqlite::Result<()> {
+    let mut begin = connection.prepare_cached(
+        "INSERT INTO resting (channel, domain, in_a_row, until_ms) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (channel, domain) DO UPDATE SET in_a_row = ?3, until_ms = ?4",
+    )?;
+    let mut end = connection.prepare_cached("DELETE FROM resting WHERE channel = ?1 AND domain = ?2")?;
+    for change in changes {
+        match change {
+            RestChange::Begins(Resting { channel, domain, in_a_row, until }) => {
+                begin.execute(params![channel.word(), &**domain, in_a_row, until.0])?
+            }
+            RestChange::Ends(channel, domain) => end.execute(params![channel.word(), &**domain])?,
+        };
     }
     Ok(())
 }

@@ -665,6 +665,19 @@ fn about_the_rest() -> Vec<Shape> {
                             [],
                         ),
                     ),
+                    (
+                        "reactions",
+                        object(
+                            "With how many of its messages something was done, by people and, apart from them, by machines.",
+                            [
+                                ("opened", count()),
+                                ("clicked", count()),
+                                ("machine_opened", count()),
+                                ("machine_clicked", count()),
+                            ],
+                            [],
+                        ),
+                    ),
                     ("goal", maybe_text()),
                     ("holdout", text()),
                     (
