@@ -38,7 +38,8 @@ impl Engine {
         }
     }
 
-    /// The customer said it. Only what differs from how it stands becomes an event; a language that nothing is written in is
+    /// The customer said it. Only what differs from how it stands becomes an event, and a yes where the one there is would end by
+    /// itself: whoever asks for letters on that page has said so, and is not taken for it. A language that nothing is written in is
     /// left as it is.
     pub fn set_preferences(
         &mut self,
@@ -52,7 +53,9 @@ impl Engine {
         let before = self.preferences(message);
         for (purpose, was_granted) in &before.purposes {
             let is_granted = granted.contains(purpose);
-            if is_granted != *was_granted {
+            let ends =
+                || self.consent_of(person, purpose, message.channel).is_some_and(|stands| stands.until.is_some());
+            if is_granted != *was_granted || (is_granted && ends()) {
                 let status = if is_granted { "granted" } else { "withdrawn" };
                 let properties = json!({
                     "purpose": purpose, "channel": message.channel, "status": status, "basis": "express",

@@ -167,6 +167,35 @@ fn a_purpose_that_begins_to_take_purchases_for_a_yes_looks_back_over_history() {
 }
 
 #[test]
+fn a_yes_on_the_page_of_preferences_takes_the_place_of_one_that_would_run_out() {
+    let shop = shop("2026-03-02T12:00:00Z");
+    shop.define(
+        "purpose: marketing\nchannels: [email]\nimplied: [ { did: Order Completed, months: 24 } ]\n---\n\
+         template: offer\nsubject: Teas\nbody: \"[Preferences]({{ links.preferences }})\"\n---\n\
+         segment: for-good\nwhere: { consent: { purpose: marketing, channel: email, is: granted } }\n---\n\
+         segment: said-once\nwhere: { did: Consent Changed, exactly: 1 }\n---\n\
+         campaign: offers\nenter: { on: { did: Order Completed }, again: always }\nsteps: [ { message: offer } ]",
+    );
+    let ana = shop.customer("ana");
+    ana.identifies(json!({ "email": "ana@example.com" }));
+    ana.does("Order Completed", json!({ "revenue": 20 }));
+    let message = letter(&shop);
+    let says = |wanted: &[&str]| {
+        let wanted = wanted.iter().map(|name| testkit::actors::name(name)).collect();
+        let now = shop.now();
+        shop.engine_mut().set_preferences(&message, &wanted, None, now);
+        shop.settle();
+    };
+    says(&["marketing"]);
+    says(&["marketing"]);
+    assert_eq!(shop.members("said-once"), ["ana"], "said once, it is said for good");
+    shop.days(3 * 366);
+    assert_eq!(shop.members("for-good"), ["ana"]);
+    says(&[]);
+    assert!(shop.members("for-good").is_empty());
+}
+
+#[test]
 fn nonsense_about_consent_says_what_is_wrong() {
     let shop = opened();
     for (definition, words) in [

@@ -23,6 +23,7 @@ const FILES: &[&str] = &[
     include_str!("plays/anniversary.yaml"),
     include_str!("plays/win-back-ladder.yaml"),
     include_str!("plays/re-permission.yaml"),
+    include_str!("plays/consent-ends.yaml"),
     include_str!("plays/pass-ends.yaml"),
     include_str!("plays/payment-failed.yaml"),
     include_str!("plays/parcel-late.yaml"),
@@ -152,7 +153,7 @@ mod tests {
             assert_eq!(names, [play.offer.name.as_str()]);
             assert!(play.offer.purpose.ends_with('.') && play.offer.purpose.len() > 60, "{}", play.offer.purpose);
             // What we do ourselves needs nobody to send it.
-            let is_about_letters = play.offer.name == "re-permission";
+            let is_about_letters = ["re-permission", "consent-ends"].contains(&play.offer.name.as_str());
             assert_eq!(play.needs().is_empty(), is_about_letters, "{}: {:?}", play.offer.name, play.needs());
             for parameter in &play.offer.parameters {
                 assert!(!text.contains(&format!("{{{}}}", parameter.name)), "{text}");

@@ -189,10 +189,10 @@ pub struct Decision {
     pub message: Option<Link>,
 }
 
-const OPENED: &str = "Opened by the customer";
-const CLICKED: &str = "Link followed by the customer";
-const MACHINES_OPENED: &str = "Opened by a machine";
-const MACHINES_CLICKED: &str = "Link followed by a machine";
+const OPENED: &str = "Opened by people";
+const CLICKED: &str = "Clicked by people";
+const MACHINES_OPENED: &str = "Opened by machines";
+const MACHINES_CLICKED: &str = "Clicked by machines";
 
 #[derive(Template)]
 #[template(path = "campaign.html")]

@@ -91,6 +91,8 @@ pub struct Happening {
     pub tags: Vec<Tag>,
     /// The colour of its dot.
     pub tone: Tone,
+    /// Set in grey: a machine did it, not the customer.
+    pub is_faint: bool,
 }
 
 /// The rest of the timeline.

@@ -1183,6 +1183,7 @@ impl Shop {
             verdict: None,
             tags: Vec::new(),
             tone,
+            is_faint: false,
         };
         let mut rows = vec![
             Happening {

@@ -318,6 +318,7 @@ fn happening(happening: &timeline::Happening) -> Happening {
         verdict: happening.message.as_ref().map(moment_verdict),
         tags: Vec::new(),
         tone: tone(happening),
+        is_faint: happening.event.as_deref().is_some_and(events::is_of_machine),
     }
 }
 
@@ -335,6 +336,7 @@ fn tone(happening: &timeline::Happening) -> Tone {
         }
         Some(events::CONVERSATION_OPENED | events::UNSUBSCRIBED | events::ORDER_REFUNDED) => Tone::Sun,
         Some(events::ORDER_COMPLETED) => Tone::Leaf,
+        Some(event) if events::is_of_machine(event) => Tone::Plain,
         Some(_) if happening.trust != Trust::Perennial => Tone::Sky,
         _ => Tone::Plain,
     }
@@ -384,9 +386,13 @@ fn consent_row(consent: &Consent) -> ConsentRow {
 }
 
 /// "checkout, wording 3".
+/// Characters that are shown of where something was said: a whole text in its place would bury the rest.
+const SAID_LENGTH: usize = 60;
+
 fn said_where(source: Option<&str>, text_version: Option<&str>) -> String {
-    let wording = text_version.map(|version| format!("wording {version}"));
-    let parts: Vec<String> = source.map(str::to_owned).into_iter().chain(wording).collect();
+    let short = |text: &str| engine::report::words::cut(text, SAID_LENGTH);
+    let wording = text_version.map(|version| format!("wording {}", short(version)));
+    let parts: Vec<String> = source.map(short).into_iter().chain(wording).collect();
     parts.join(", ")
 }
 

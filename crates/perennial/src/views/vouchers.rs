@@ -12,7 +12,9 @@ use engine::report::vouchers::PoolReport;
 impl<H: House> EngineViews<H> {
     pub(super) fn vouchers_view(&self) -> Result<VouchersView, PageError> {
         self.look(|engine, reader, _| {
-            let pools = engine.pools(reader).map_err(broken)?;
+            let mut pools = engine.pools(reader).map_err(broken)?;
+            // Stable: by name within.
+            pools.sort_by_key(urgency);
             Ok(VouchersView { pools: pools.iter().map(row).collect() })
         })
     }
@@ -50,6 +52,17 @@ impl<H: House> EngineViews<H> {
     }
 }
 
+/// What asks for somebody's doing stands first.
+fn urgency(pool: &PoolReport) -> u8 {
+    match pool {
+        PoolReport { is_imported: true, left: 0, is_used: true, .. } => 0,
+        pool if pool.is_imported && pool.is_low() => 1,
+        PoolReport { is_imported: true, is_used: true, .. } => 2,
+        PoolReport { is_imported: false, .. } => 3,
+        PoolReport { .. } => 4,
+    }
+}
+
 fn row(pool: &PoolReport) -> PoolRow {
     let (words, tone, advice) = match pool {
         PoolReport { is_imported: false, .. } => (
@@ -80,5 +93,33 @@ fn row(pool: &PoolReport) -> PoolRow {
         left: pool.is_imported.then_some(Count(pool.left)),
         given: Count(pool.given),
         added_at: pool.added_at.map(domain::Timestamp::as_jiff),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_that_ask_for_somebody_stand_before_those_that_go_on_by_themselves() {
+        let pool = |name: &str, is_imported, left, is_used| PoolReport {
+            pool: Name::parse(name).unwrap(),
+            is_imported,
+            left,
+            given: 40,
+            given_in_week: 10,
+            added_at: None,
+            is_used,
+        };
+        let mut pools = [
+            pool("as-needed", false, 0, true),
+            pool("enough", true, 400, true),
+            pool("idle", true, 0, false),
+            pool("low", true, 9, true),
+            pool("used-up", true, 0, true),
+        ];
+        pools.sort_by_key(urgency);
+        let order: Vec<String> = pools.iter().map(row).map(|row| row.name).collect();
+        assert_eq!(order, ["used-up", "low", "enough", "as-needed", "idle"]);
     }
 }

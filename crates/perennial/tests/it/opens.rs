@@ -112,11 +112,13 @@ fn a_scanner_that_follows_every_link_at_delivery_is_nobody_who_asked_for_it() {
     let numbers = json!({ "opened": 0, "clicked": 1, "machine_opened": 0, "machine_clicked": 1 });
     assert_eq!(scene.house.get("/api/campaigns/teas")["reactions"], numbers, "one message, however many links");
     let campaign = scene.house.page("/campaigns/teas").text();
-    assert!(campaign.contains("Link followed by the customer") && campaign.contains("Link followed by a machine"));
+    assert!(campaign.contains("Clicked by people") && campaign.contains("Clicked by machines"), "{campaign}");
+    assert!(!campaign.contains("Opened by"), "what never happened has no row");
     let message = scene.house.page(&format!("/messages/{}", scene.message)).text();
     assert!(message.contains("Followed a link") && message.contains("not counted as a person"), "{message}");
     let customer = scene.house.page("/customers/ana").text();
     assert!(customer.contains("sooner after the mail was delivered than a person can"), "{customer}");
+    assert!(customer.contains("class=\"faint\">A machine followed a link"), "{customer}");
 }
 
 #[test]

@@ -141,6 +141,23 @@ fn a_hard_bounce_closes_the_address_for_everything_and_is_told_wherever_one_look
         handle.with_reader(|reader| Ok(handle.read().message(reader, &shop.message_to("ana").0).unwrap())).unwrap();
     assert_eq!(report.reports.len(), 1, "it stands in the message's own ledger");
     assert_eq!(report.row.outcome, Some(domain::message::Outcome::Sent), "what was sent stays sent");
+
+    // And in SQL, beside what is of no mail of ours and what a provider told by an event.
+    shop.take(&notice("hello@tea.example", "5.7.1", "nothing@else.example"));
+    let told = json!({ "message_id": shop.message_to("ben").to_string() });
+    let call = json!({ "type": "track", "userId": "ben", "event": "Email Marked as Spam", "properties": told });
+    shop.house.call(&shop.key, call).assert_success();
+    let ask = |sql: &str| {
+        shop.house.manage(axum::http::Method::POST, "/api/query", Some(json!({ "sql": sql })))["rows"].clone()
+    };
+    let both = "SELECT kind, customer, status, words, message IS NULL FROM reports ORDER BY time, report";
+    let rows = ask(both);
+    let found = |row: Value| assert!(rows.as_array().unwrap().contains(&row), "{row} in {rows}");
+    found(json!(["hard_bounce", "ana", "5.1.1", "550 no such user", "false"]));
+    found(json!(["soft_bounce", null, "5.7.1", "550 no such user", "true"]));
+    found(json!(["complaint", "ben", null, "told by an event", "false"]));
+    let joined = "SELECT m.customer FROM reports r JOIN messages m ON m.message = r.message WHERE r.kind = 'complaint'";
+    assert_eq!(ask(joined), json!([["ben"]]));
 }
 
 #[test]
