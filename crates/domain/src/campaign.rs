@@ -14,7 +14,10 @@ mod step;
 mod trigger;
 
 pub use local::{LocalTime, read_time};
-pub use step::{Action, POINTS_LIMIT, Reward, STEP_LIMIT, STEPS, Step, Task, WAY_LIMIT, Wait, Way};
+pub use step::{
+    Action, Allocate, BANDIT_LIMIT, POINTS_LIMIT, Reward, STEP_LIMIT, STEPS, Step, Task, VARIANT_LIMIT, WAY_LIMIT,
+    Wait, Way,
+};
 pub use trigger::{Enter, OnDate, OnRecord, OnSchedule, TRIGGERS, Trigger};
 
 /// A campaign as defined.
@@ -143,7 +146,23 @@ impl Campaign {
             return refuse("holdout", "a service campaign keeps nobody out: remove `holdout`");
         }
         fields.finish()?;
+        campaign.check_bandits()?;
         Ok(campaign)
+    }
+
+    /// Whatever learns what works must be told what working means.
+    fn check_bandits(&self) -> Result<(), ShapeError> {
+        let mut result = Ok(());
+        self.walk(&mut |path, step| {
+            let learns = matches!(step.action, Action::Message { allocate: Allocate::Bandit, .. });
+            if learns && self.goal.is_none() && result.is_ok() {
+                result = refuse(
+                    &format!("{path}.allocate"),
+                    "`allocate: bandit` learns from who reaches the campaign's goal, and there is none: add one, such as goal: { did: Order Completed, within: 14d }",
+                );
+            }
+        });
+        result
     }
 
     /// Calls `visit` with every step, those within branches included, each with its path such as `steps[1].branch[0].then[2]`.

@@ -58,6 +58,7 @@ const BEYOND_SCHEMAS: &[&str] = &[
     "a branch begins with",
     "steps, more than",
     "ends by itself",
+    "`allocate: bandit`",
     "needs no yes",
     "need no consent",
     "expected up to 365d",
@@ -142,6 +143,7 @@ people_inside: finish
 steps:
   - wait: 3d
   - { id: hello, message: hello-again, variants: { plain: 1, warm: 2 }, approve: true, channel: email }
+  - { id: again, message: hello-again, variants: [ plain, warm ], allocate: bandit }
 ---
 campaign: journey
 enter: { on: { date: { trait: birthday, before: 3d, at: "09:30", yearly: true } }, again: always }

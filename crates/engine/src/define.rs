@@ -1,5 +1,6 @@
 //! Definitions taking effect: checked together, compiled, and back-filled from history.
 
+use crate::decide::bandit::Occasion;
 use crate::decide::prepared::Prepared;
 use crate::deliver::letter::LegalGap;
 use crate::report::segments::User;
@@ -139,6 +140,7 @@ impl Engine {
                 name: name.clone(),
                 started_at: self.clock,
                 draw: 1,
+                compared_since: self.clock,
                 version: 0,
                 paused_at: None,
                 stopped_at: None,
@@ -193,6 +195,7 @@ impl Engine {
         for rest in recovered.resting {
             self.outbox.rested(rest);
         }
+        self.recover_bandits(recovered.sharings, &recovered.assignments);
         self.restore_webhooks(recovered.webhooks, recovered.endpoints_off);
         self.pools = crate::decide::pools::Pools::recovered(recovered.pools);
         for message in recovered.messages {
@@ -465,6 +468,7 @@ impl Engine {
                     name: version.name.clone(),
                     started_at: self.clock,
                     draw: 1,
+                    compared_since: self.clock,
                     version: version.version,
                     paused_at: None,
                     stopped_at: None,
@@ -511,6 +515,7 @@ impl Engine {
         }
         self.know_all_dates();
         self.set_schedules();
+        self.share_variants(Occasion::Definitions);
         self.release_held();
         for campaign in started {
             self.start_campaign(&campaign);
@@ -637,6 +642,24 @@ impl Engine {
                 _ => {}
             }
         }
+    }
+
+    /// Starts a new comparison: from now on the comparison group and the variants are drawn anew, what was learned of variants
+    /// is forgotten, and what came of messages before is compared no more. Returns its number. Those inside whose draw has
+    /// taken effect count for neither comparison.
+    pub fn start_comparison(&mut self, name: &Name, now: Timestamp) -> Result<u32, DefineError> {
+        self.reach(now);
+        let since = self.clock;
+        let Some(campaigning) = self.campaigns.get_mut(name) else {
+            return Err(DefineError::Unknown { kind: "campaign", name: name.clone() });
+        };
+        campaigning.facts.draw = campaigning.facts.draw.saturating_add(1);
+        campaigning.facts.compared_since = since;
+        let facts = campaigning.facts.clone();
+        self.pending.campaigns.push(facts.clone());
+        self.share_variants(Occasion::Definitions);
+        self.settle();
+        Ok(facts.draw)
     }
 
     /// Starts, pauses or stops a campaign: a new version with another `state`.

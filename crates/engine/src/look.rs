@@ -163,6 +163,7 @@ impl<'a> Look<'a> {
         for exposure in engine.exposures.values().flatten().filter(|exposure| exposure.until >= engine.clock) {
             visit(format!("exposure {}", exposure.journey), format!("{exposure:?}"));
         }
+        engine.bandits.describe(visit);
         for (place, messages) in &engine.addressed {
             for (message, addressed) in
                 messages.iter().filter(|(_, addressed)| addressed.gone_at.is_none_or(|at| at >= since))

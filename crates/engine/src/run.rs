@@ -1,6 +1,7 @@
 //! The table of contents of the product: an input comes, everything it leads to is done, and what must
 //! become durable waits in one commit.
 
+use crate::decide::bandit::{Bandits, Occasion};
 use crate::dedupe::{Fingerprint, Fingerprinter, Known, Seen};
 use crate::ingest::{Arrival, Arrivals};
 use crate::profile::orders::Orders;
@@ -153,6 +154,7 @@ impl Engine {
             followed: HashMap::default(),
             followed_room: 0,
             exposures: HashMap::default(),
+            bandits: Bandits::default(),
             suppressions: BTreeMap::new(),
             brake: crate::deliver::brake::Brake::default(),
             reported: std::collections::VecDeque::new(),
@@ -299,6 +301,7 @@ impl Engine {
         let now = now.max(self.clock);
         self.run_until(Timestamp(now.0 - 1), usize::MAX);
         self.clock = now;
+        self.begin_day();
         now
     }
 
@@ -491,6 +494,7 @@ impl Engine {
                         self.work.touched.add(id, Touch::by_time());
                     }
                 }
+                Timer::Day => self.share_variants(Occasion::NewDay),
                 Timer::Schedule(campaign, zone) => self.schedule_comes(&campaign, zone.as_deref(), due),
                 Timer::Journey(id) => {
                     self.work.steps.insert(id);

@@ -45,6 +45,9 @@ pub struct Options {
     pub brake: Option<BrakeLimit>,
     /// How fast channels may be; those that are not here have no limits.
     pub limits: BTreeMap<Channel, Limits>,
+    /// Of how many customers of each variant a bandit must know what came of it before it shares by that; none: it never
+    /// does, as where nothing can come of it.
+    pub bandits_learn_after: Option<u64>,
     /// A bug that the simulation plants to test its oracles.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<PlantedBug>,
@@ -60,6 +63,7 @@ impl Default for Options {
             counts_opens: false,
             brake: Some(BrakeLimit::default()),
             limits: BTreeMap::new(),
+            bandits_learn_after: Some(models::bandit::LEAST),
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -126,6 +130,8 @@ pub enum PlantedBug {
     CapsAreForgottenAtRestart,
     WebhookIsToldAgain,
     WebhooksAreNotResumed,
+    BanditLearnsTooEarly,
+    VariantsAreRedrawn,
     // The bugs of the process around the engine.
     AcknowledgeBeforeCommit,
     SendBeforeCommit,
@@ -137,7 +143,7 @@ pub enum PlantedBug {
 #[cfg(feature = "planted-bugs")]
 impl PlantedBug {
     /// Every bug that can be planted.
-    pub const ALL: [PlantedBug; 13] = [
+    pub const ALL: [PlantedBug; 15] = [
         PlantedBug::NoDedupe,
         PlantedBug::TimersNotRebuilt,
         PlantedBug::HoldoutGetsMessages,
@@ -146,6 +152,8 @@ impl PlantedBug {
         PlantedBug::CapsAreForgottenAtRestart,
         PlantedBug::WebhookIsToldAgain,
         PlantedBug::WebhooksAreNotResumed,
+        PlantedBug::BanditLearnsTooEarly,
+        PlantedBug::VariantsAreRedrawn,
         PlantedBug::AcknowledgeBeforeCommit,
         PlantedBug::SendBeforeCommit,
         PlantedBug::CheckpointAtFetch,
@@ -202,6 +210,8 @@ pub struct Engine {
     /// Beyond so many the old ones are forgotten.
     pub(crate) followed_room: usize,
     pub(crate) exposures: HashMap<CustomerId, Vec<Exposure>>,
+    /// Variants that are shared by what works.
+    pub(crate) bandits: crate::decide::bandit::Bandits,
     pub(crate) suppressions: BTreeMap<String, Suppression>,
     pub(crate) brake: crate::deliver::brake::Brake,
     /// Reports about mails taken since the start, the latest last: about which message, what, and their id.

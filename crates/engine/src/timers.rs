@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Event(Position),
     Customer(CustomerId),
     Schedule(Name, Option<String>),
+    /// A day of UTC begins: what bandits learned counts.
+    Day,
     Journey(Arc<str>),
     Message(MessageId),
 }
@@ -69,6 +71,11 @@ impl Timers {
     /// Takes back a timer of anything but a customer.
     pub(crate) fn remove(&mut self, at: Timestamp, timer: Timer) {
         self.others.remove(&(at, timer));
+    }
+
+    /// As `remove`. Returns whether there was one.
+    pub(crate) fn take(&mut self, at: Timestamp, timer: Timer) -> bool {
+        self.others.remove(&(at, timer))
     }
 
     /// Sets when a customer is due; none: never. O(log timers of the hour).

@@ -64,6 +64,8 @@ pub struct Past {
     defined: Vec<Defined>,
     definitions: Definitions,
     suppressions: Vec<Suppression>,
+    /// Codes that are left in pools which have an end.
+    codes_left: BTreeMap<Name, usize>,
     /// The last call that counts.
     position: Position,
     now: Timestamp,
@@ -94,6 +96,7 @@ impl Past {
             defined,
             definitions,
             suppressions: engine.suppressions(),
+            codes_left: engine.codes_left(),
             position: engine.position(),
             now: now.max(engine.clock()),
             started: engine.campaign_starts(),
@@ -256,13 +259,17 @@ struct Given {
     tasks: BTreeSet<Arc<str>>,
     webhooks: BTreeSet<Arc<str>>,
     vouchers: usize,
+    without_voucher: BTreeSet<(String, String)>,
     points: u64,
 }
 
 impl Living {
     fn open(store: Box<dyn Store>, past: &Past, campaign: &Campaign) -> Result<Living, NoDryRun> {
-        let mut engine = Engine::open(store.as_ref(), Options::default())?;
+        // What people really did cannot tell which of two messages works that nobody got: everybody is shared as at the start.
+        let options = Options { bandits_learn_after: None, ..Options::default() };
+        let mut engine = Engine::open(store.as_ref(), options)?;
         engine.know_people(&past.people);
+        engine.lend_codes(&past.codes_left);
         let mut living = Living {
             campaign: campaign.name.clone(),
             engine,
@@ -349,6 +356,10 @@ impl Living {
             }
             match call.event.as_deref() {
                 Some(events::VOUCHER_ISSUED) => self.given.vouchers += 1,
+                Some(events::VOUCHER_NOT_ISSUED) => {
+                    let of = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                    self.given.without_voucher.insert((of("journey"), of("step")));
+                }
                 Some(events::POINTS_EARNED) => {
                     self.given.points += body.get("points").and_then(Value::as_u64).unwrap_or_default();
                 }
@@ -446,6 +457,7 @@ impl Living {
             inside: self.journeys.values().filter(|journey| journey.stage.is_inside()).count(),
             tasks: self.given.tasks.len(),
             vouchers: self.given.vouchers,
+            without_voucher: self.given.without_voucher.len(),
             points: self.given.points,
             webhooks: self.given.webhooks.len(),
             outcomes,

@@ -42,6 +42,8 @@ pub struct Start {
     pub outcomes: Vec<Ended>,
     /// Why messages would be held for a while.
     pub holds: Vec<Held>,
+    /// Vouchers for which the codes that are left would not do.
+    pub without_voucher: usize,
 }
 
 /// What a month brings, by the past.
@@ -105,7 +107,12 @@ pub fn preflight(
     let letters = if start.letters.is_empty() { back.letters } else { start.letters.clone() };
     Ok(Preflight {
         campaign: name.clone(),
-        now: Start { enter: start.at_start, outcomes: start.outcomes, holds: start.holds },
+        now: Start {
+            enter: start.at_start,
+            outcomes: start.outcomes,
+            holds: start.holds,
+            without_voucher: start.without_voucher,
+        },
         month: flow,
         measure,
         letters,

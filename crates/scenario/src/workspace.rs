@@ -150,6 +150,11 @@ impl Workspace {
         &mut self.running_mut().engine
     }
 
+    /// What a start would find on disk.
+    pub fn recovered(&self) -> Result<store::Recovered, StoreError> {
+        self.running().store.recover()
+    }
+
     /// A reader of what is durable.
     pub fn reader(&self) -> Result<&dyn Reader, StoreError> {
         let running = self.running();

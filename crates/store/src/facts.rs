@@ -406,6 +406,57 @@ pub struct Exposure {
     pub worth: Vec<Money>,
 }
 
+/// How customers are shared among the variants of a step with `allocate: bandit`, from an instant on until the next.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sharing {
+    /// Of which campaign.
+    pub campaign: Name,
+    /// At which step of it.
+    pub step: String,
+    /// Of which comparison: the number of the campaign's draw.
+    pub draw: u32,
+    /// From when on.
+    pub since: Timestamp,
+    /// The variants, in the order of the definition.
+    pub variants: Vec<VariantShare>,
+}
+
+/// The share of one variant, and what it was worked out from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VariantShare {
+    /// Which variant.
+    pub variant: Arc<str>,
+    /// Its part of the sum of all.
+    pub share: u32,
+    /// Customers whose window was over then.
+    pub customers: u64,
+    /// Of these, those who reached the goal.
+    pub came_back: u64,
+}
+
+/// A customer's variant at a step with `allocate: bandit`, and with which chances it was drawn.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Assignment {
+    /// By which message.
+    pub message: MessageId,
+    /// In which journey.
+    pub journey: Arc<str>,
+    /// Of which campaign.
+    pub campaign: Name,
+    /// At which step of it.
+    pub step: String,
+    /// Of which comparison.
+    pub draw: u32,
+    /// Who.
+    pub customer: CustomerId,
+    /// When.
+    pub at: Timestamp,
+    /// Which variant.
+    pub variant: Arc<str>,
+    /// Every variant that could be drawn, with its part of the sum of all.
+    pub shares: Arc<[(Arc<str>, u32)]>,
+}
+
 /// What is recorded of a campaign beside its definition.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CampaignFacts {
@@ -415,6 +466,8 @@ pub struct CampaignFacts {
     pub started_at: Timestamp,
     /// Raised by "start a new comparison".
     pub draw: u32,
+    /// When the present comparison began: with the campaign, or when somebody started a new one.
+    pub compared_since: Timestamp,
     /// Current version of its definition.
     pub version: u32,
     /// Paused since.

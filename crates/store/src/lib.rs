@@ -323,6 +323,11 @@ pub struct Recovered {
     pub messages: Vec<domain::message::Message>,
     /// Exposures whose goal window is open.
     pub exposures: Vec<Exposure>,
+    /// How variants were shared by what works, in the order in which that took effect.
+    pub sharings: Vec<Sharing>,
+    /// Who got which of them, in the order of assignment, each with what came of the journey: its exposure, if it has one,
+    /// however long ago its window closed.
+    pub assignments: Vec<(Assignment, Option<Exposure>)>,
     /// Addresses that may not be written to.
     pub suppressions: Vec<Suppression>,
     /// Webhooks that may still go out, in the order in which they were made. Their bodies are empty: a reader has them.
@@ -388,6 +393,10 @@ pub struct Commit {
     pub codes_given: Vec<VoucherGiven>,
     /// Exposures new or changed, by journey.
     pub exposures: Vec<Exposure>,
+    /// How variants are shared from now on, in this order.
+    pub sharings: Vec<Sharing>,
+    /// Who got which variant, by message; one that is known stays as it is.
+    pub assignments: Vec<Assignment>,
     /// Facts of campaigns new or changed, by name.
     pub campaigns: Vec<CampaignFacts>,
     /// New versions of definitions; one without value deletes. A version that exists is an error.
@@ -461,6 +470,8 @@ impl Commit {
             && self.codes.is_empty()
             && self.codes_given.is_empty()
             && self.exposures.is_empty()
+            && self.sharings.is_empty()
+            && self.assignments.is_empty()
             && self.campaigns.is_empty()
             && self.definitions.is_empty()
             && self.first_sent.is_empty()

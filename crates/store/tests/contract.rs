@@ -52,6 +52,8 @@ enum Change {
     Attempted(u64, u32),
     Travelled { number: u64, customer: u32, stage: usize, days: i64 },
     Exposed { number: u64, days: i64, goals: u32 },
+    Shared { days: i64, share: u32 },
+    Assigned(u64),
     Defined { version: u32, is_deleted: bool },
     Suppressed(u64),
     Lifted(u64),
@@ -83,6 +85,8 @@ fn change() -> impl Strategy<Value = Change> {
         (few(), 1..3_u32, 0..6_usize, 0..5_i64)
             .prop_map(|(number, customer, stage, days)| { Change::Travelled { number, customer, stage, days } }),
         (few(), 0..800_i64, 0..3_u32).prop_map(|(number, days, goals)| Change::Exposed { number, days, goals }),
+        (0..5_i64, 1_000..9_000_u32).prop_map(|(days, share)| Change::Shared { days, share }),
+        few().prop_map(Change::Assigned),
         (1..4_u32, any::<bool>()).prop_map(|(version, is_deleted)| Change::Defined { version, is_deleted }),
         few().prop_map(Change::Suppressed),
         few().prop_map(Change::Lifted),
@@ -121,6 +125,8 @@ fn apply(commit: &mut Commit, change: &Change) {
         Change::Exposed { number, days, goals } => {
             commit.exposures.push(Exposure { at: ago(days), until: ago(days - 400), goals, ..scene::exposure(number) });
         }
+        Change::Shared { days, share } => commit.sharings.push(scene::sharing(ago(days), share)),
+        Change::Assigned(number) => commit.assignments.push(scene::assignment(number)),
         Change::Defined { version, is_deleted } => {
             let definition = scene::definition("lapsed", version);
             let value = definition.value.clone().filter(|_| !is_deleted);

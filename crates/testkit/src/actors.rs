@@ -395,6 +395,11 @@ impl Shop {
         self.0.borrow_mut().settle();
     }
 
+    /// What a start would find on disk.
+    pub fn recovered(&self) -> store::Recovered {
+        self.0.borrow().workspace.recovered().expect("the store can be read")
+    }
+
     /// A reader of what is durable.
     pub fn reader(&self) -> Box<dyn store::Reader> {
         self.0.borrow().workspace.open_reader().expect("the store can be read")

@@ -11,6 +11,7 @@ pub mod memory_store;
 pub mod oracles;
 pub mod plain;
 pub mod random;
+pub mod sharing;
 pub mod simulation;
 pub mod store_contract;
 mod tellings;

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::shelf::MemoryShelf;
 use store::{
-    Attempt, CAPS_LOOK_BACK, COMPLAINTS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter, DefinitionVersion,
-    EndpointChange, EndpointOff, Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits, JournalRow,
-    Journey, Key, MailReport, MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Prepared, ROW_CALLS, Reacted,
-    Reaction, ReactionCount, Reader, Recovered, Refused, ReportFilter, RestChange, Resting, Rewrite, RowId, Sealer,
-    Secrets, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task, TaskFilter, Transition,
-    TransitionFilter, UNMATCHED_KEPT, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookCount, WebhookFilter,
-    address_alone, is_address_alone,
+    Assignment, Attempt, CAPS_LOOK_BACK, COMPLAINTS_LOOK_BACK, CampaignFacts, Commit, DecisionFilter,
+    DefinitionVersion, EndpointChange, EndpointOff, Erased, ErasedName, Erasure, Exposure, HistoryFile, HistoryLimits,
+    JournalRow, Journey, Key, MailReport, MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Prepared, ROW_CALLS,
+    Reacted, Reaction, ReactionCount, Reader, Recovered, Refused, ReportFilter, RestChange, Resting, Rewrite, RowId,
+    Sealer, Secrets, Sharing, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task, TaskFilter,
+    Transition, TransitionFilter, UNMATCHED_KEPT, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookCount,
+    WebhookFilter, address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -61,6 +61,8 @@ struct Disk {
     decisions: Vec<Decision>,
     transitions: Vec<Transition>,
     exposures: Listed<Arc<str>, Exposure>,
+    sharings: Vec<Sharing>,
+    assignments: Listed<MessageId, Assignment>,
     tasks: Listed<Arc<str>, Task>,
     webhooks: Listed<Arc<str>, Webhook>,
     endpoints_off: BTreeMap<Name, EndpointOff>,
@@ -419,6 +421,12 @@ impl Disk {
         for exposure in &commit.exposures {
             self.exposures.put(exposure.journey.clone(), exposure.clone());
         }
+        self.sharings.extend(commit.sharings.iter().cloned());
+        for assignment in &commit.assignments {
+            if self.assignments.get(&assignment.message).is_none() {
+                self.assignments.put(assignment.message.clone(), assignment.clone());
+            }
+        }
         self.campaigns.extend(commit.campaigns.iter().map(|campaign| (campaign.name.clone(), campaign.clone())));
         for definition in &commit.definitions {
             let of = (definition.kind.word(), definition.name.clone());
@@ -529,6 +537,13 @@ impl Disk {
             journeys: self.recover_journeys(&exposures),
             messages: self.recover_messages(),
             exposures,
+            sharings: self.sharings.clone(),
+            assignments: self
+                .assignments
+                .items
+                .iter()
+                .map(|assignment| (assignment.clone(), self.exposures.get(&assignment.journey).cloned()))
+                .collect(),
             suppressions: self.suppressions.values().cloned().collect(),
             webhooks: self
                 .webhooks

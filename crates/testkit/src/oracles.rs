@@ -297,6 +297,8 @@ impl Evidence {
             check_outcomes(&message, &outcomes)?;
         }
         self.check_tasks(store)?;
+        let recovered = store.recover().map_err(|error| error.to_string())?;
+        crate::sharing::check(&recovered, &messages(store)?, &self.joined)?;
         match by_message.keys().next() {
             Some(id) => fail(format!("{id} was decided about, and there is no such message")),
             None => Ok(()),

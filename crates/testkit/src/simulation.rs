@@ -169,6 +169,8 @@ impl Simulation {
         let options = Options {
             real_channels: BTreeSet::from([Channel::Email]),
             endpoints: Endpoints::Every,
+            // There are too few people in these lives to wait for a hundred of each.
+            bandits_learn_after: Some(1),
             planted: bug,
             ..Options::default()
         };
@@ -735,12 +737,17 @@ impl Simulation {
             if self.now >= end && self.batches.is_empty() {
                 break;
             }
-            let due = self.process.as_ref().and_then(|process| {
-                let engine = &process.engine;
-                // What endpoints answered is heard at once.
-                let answer = process.told.first().map(|_| self.now);
-                [engine.next_due(), engine.next_attempt(), engine.next_webhook(), answer].into_iter().flatten().min()
-            });
+            let due = match &self.process {
+                // A crash that was prepared may still come; somebody starts it again at once.
+                None => Some(self.now),
+                Some(process) => {
+                    let engine = &process.engine;
+                    // What endpoints answered is heard at once.
+                    let answer = process.told.first().map(|_| self.now);
+                    let due = [engine.next_due(), engine.next_attempt(), engine.next_webhook(), answer];
+                    due.into_iter().flatten().min()
+                }
+            };
             self.now = due.unwrap_or(end).max(self.now.plus(Span(1))).min(end);
             self.idle()?;
         }
@@ -912,10 +919,33 @@ fn campaign(chance: &mut Chance, number: u64, segments: u64) -> Value {
     if chance.happens(50) {
         campaign["goal"] = json!({ "did": "order", "within": "5d", "value": "properties.n" });
     }
+    share_by_what_works(&mut chance.aside(3), &mut campaign);
     if chance.happens(25) {
         campaign["exit_if"] = json!({ "did": "visit again" });
     }
     campaign
+}
+
+/// Has the first message in variants, if the campaign has a goal.
+fn share_by_what_works(chance: &mut Chance, campaign: &mut Value) {
+    if campaign.get("goal").is_none() || !chance.happens(70) {
+        return;
+    }
+    let variants = chance.pick(&[json!(["plain", "restock"]), json!({ "plain": 3, "restock": 1, "never": 0 })]).clone();
+    for step in campaign["steps"].as_array_mut().into_iter().flatten().filter(|step| step["id"] == "first") {
+        step["variants"] = variants.clone();
+        step["allocate"] = "bandit".into();
+    }
+}
+
+/// One variant comes or goes.
+fn edit_variants(chance: &mut Chance, campaign: &mut Value) {
+    let variants = [json!(["plain", "restock", "bold"]), json!(["restock", "bold"]), json!(["restock", "plain"])];
+    for step in campaign["steps"].as_array_mut().into_iter().flatten().filter(|step| step.get("allocate").is_some()) {
+        if chance.happens(50) {
+            step["variants"] = chance.pick(&variants).clone();
+        }
+    }
 }
 
 /// Dates of traits and records, what is missing by then, and schedules.
@@ -974,6 +1004,7 @@ fn random_step(chance: &mut Chance, depth: usize) -> Value {
 /// An edit that moves people inside, or lets them finish: another wait before everything, or the first step gone.
 fn edit(chance: &mut Chance, campaign: &mut Value) {
     campaign["people_inside"] = (*chance.pick(&["move", "move", "finish"])).into();
+    edit_variants(&mut chance.aside(4), campaign);
     let Some(steps) = campaign["steps"].as_array_mut() else { return };
     match chance.below(3) {
         0 => steps.insert(0, json!({ "wait": "2h" })),

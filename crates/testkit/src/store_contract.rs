@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use store::{
-    Arm, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff, ErasedName,
-    Erasure, Exposure, HistoryLimits, JournalRow, Journey, Key, MailReport, MessageFilter, Page, Prepared, ROW_CALLS,
-    Reacted, Reaction, Reception, RecordKey, Refused, ReportFilter, RestChange, Resting, RowId, Stage, Store,
-    StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task, TaskFilter, Transition, TransitionFilter,
-    UNMATCHED_KEPT, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookFilter, WebhookProgress, WebhookState,
-    address_alone,
+    Arm, Assignment, Attempt, CampaignFacts, Commit, DecisionFilter, DefinitionVersion, EndpointChange, EndpointOff,
+    ErasedName, Erasure, Exposure, HistoryLimits, JournalRow, Journey, Key, MailReport, MessageFilter, Page, Prepared,
+    ROW_CALLS, Reacted, Reaction, Reception, RecordKey, Refused, ReportFilter, RestChange, Resting, RowId, Sharing,
+    Stage, Store, StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task, TaskFilter, Transition,
+    TransitionFilter, UNMATCHED_KEPT, VariantShare, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookFilter,
+    WebhookProgress, WebhookState, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -53,6 +53,7 @@ macro_rules! store_contract {
             an_endpoint_is_off_until_a_person_turns_it_on
             recover_brings_back_open_messages_and_a_year_of_those_sent
             recover_brings_back_exposures_until_their_window_closes
+            recover_brings_back_who_got_which_variant_and_what_came_of_it
             the_latest_version_counts_and_deleted_definitions_are_gone
             a_suppression_holds_until_it_is_lifted
             a_domain_rests_until_it_takes_something
@@ -775,6 +776,39 @@ pub fn recover_brings_back_exposures_until_their_window_closes(place: &dyn Place
     assert!(store.reader().unwrap().exposures(&name("reorder")).unwrap().is_empty());
 }
 
+/// Also long after the window has closed: what was learned is worked out from it. Who got a variant keeps it.
+pub fn recover_brings_back_who_got_which_variant_and_what_came_of_it(place: &dyn Place) {
+    let mut store = place.open();
+    let later = NOW.plus(Span::DAY);
+    let commit = Commit {
+        clock: NOW,
+        sharings: vec![sharing(NOW, 4_000), sharing(NOW, 5_000), sharing(later, 7_200)],
+        assignments: vec![assignment(1), assignment(2), assignment(3)],
+        exposures: vec![exposure(1), exposure(2)],
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    let came_back = Exposure { goals: 2, came_back_at: Some(NOW), worth: vec![pounds(1_250)], ..exposure(1) };
+    let other = Assignment { variant: "plain".into(), ..assignment(1) };
+    let commit = Commit {
+        clock: NOW.plus(Span::days(400)),
+        assignments: vec![other, assignment(4)],
+        exposures: vec![came_back.clone()],
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    drop(store);
+    let recovered = place.open().recover().unwrap();
+    assert_eq!(recovered.sharings, [sharing(NOW, 4_000), sharing(NOW, 5_000), sharing(later, 7_200)]);
+    let expected = [
+        (assignment(1), Some(came_back)),
+        (assignment(2), Some(exposure(2))),
+        (assignment(3), None),
+        (assignment(4), None),
+    ];
+    assert_eq!(recovered.assignments, expected);
+}
+
 /// Deleting is a version too; the history stays.
 pub fn the_latest_version_counts_and_deleted_definitions_are_gone(place: &dyn Place) {
     let mut store = place.open();
@@ -1389,6 +1423,8 @@ pub fn one_of_everything() -> Commit {
         codes: vec![VoucherCode { code: "SPRING-1".into(), pool: name("spring"), added_at: NOW }],
         codes_given: Vec::new(),
         exposures: vec![exposure(1)],
+        sharings: vec![sharing(NOW, 5_000)],
+        assignments: vec![assignment(1)],
         campaigns: vec![campaign("win-back")],
         definitions: vec![definition("regulars", 1)],
         suppressions: vec![SuppressionChange::Add(suppression("gone@x.test"))],
@@ -1596,9 +1632,44 @@ pub fn exposure(number: u64) -> Exposure {
     }
 }
 
+/// How the variants of the first step are shared from an instant on; `restock` gets so many of 10,000.
+pub fn sharing(since: Timestamp, share: u32) -> Sharing {
+    let of = |variant: &str, share| VariantShare { variant: variant.into(), share, customers: 240, came_back: 12 };
+    Sharing {
+        campaign: name("win-back"),
+        step: "first".to_owned(),
+        draw: 1,
+        since,
+        variants: vec![of("plain", 10_000 - share), of("restock", share)],
+    }
+}
+
+/// The variant of customer `number`.
+pub fn assignment(number: u64) -> Assignment {
+    Assignment {
+        message: message_id(number),
+        journey: journey_id(number),
+        campaign: name("win-back"),
+        step: "first".to_owned(),
+        draw: 1,
+        customer: customer(number),
+        at: NOW,
+        variant: "restock".into(),
+        shares: [("plain".into(), 2_800), ("restock".into(), 7_200)].into(),
+    }
+}
+
 /// Facts of a campaign.
 pub fn campaign(named: &str) -> CampaignFacts {
-    CampaignFacts { name: name(named), started_at: NOW, draw: 1, version: 1, paused_at: Some(NOW), stopped_at: None }
+    CampaignFacts {
+        name: name(named),
+        started_at: NOW,
+        draw: 2,
+        compared_since: NOW.plus(Span::DAY),
+        version: 1,
+        paused_at: Some(NOW),
+        stopped_at: None,
+    }
 }
 
 /// A version of a segment.

@@ -39,6 +39,8 @@ pub enum Action {
         channel: Option<Channel>,
         /// Variants with their weights.
         variants: Vec<(String, u32)>,
+        /// How people are shared among them.
+        allocate: Allocate,
         /// A person approves each one.
         approve: bool,
     },
@@ -65,6 +67,21 @@ pub enum Action {
         event: String,
     },
 }
+
+/// How people are shared among the variants of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Allocate {
+    /// By the weights as they are written.
+    #[default]
+    Weights,
+    /// By the weights at first, then more and more to what reaches the goal: a bandit.
+    Bandit,
+}
+
+/// Most variants of a message.
+pub const VARIANT_LIMIT: usize = 20;
+/// Most variants of a message with `allocate: bandit`: each keeps a tenth of the customers, and the rest must be able to move.
+pub const BANDIT_LIMIT: usize = 5;
 
 /// The words that head a step.
 pub const STEPS: [&str; 7] = ["message", "wait", "branch", "reward", "task", "set", "webhook"];
@@ -178,15 +195,7 @@ fn read_step(value: &Value, path: &str, place: &str, depth: usize) -> Result<Ste
     }
     let heads: Vec<&str> = STEPS.into_iter().filter(|head| fields.has(head)).collect();
     let action = match heads.as_slice() {
-        ["message"] => Action::Message {
-            template: fields.require_name("message")?,
-            channel: read_channel(&fields)?,
-            variants: match fields.get("variants") {
-                None => Vec::new(),
-                Some(value) => read_weights(value, &fields.at("variants"))?,
-            },
-            approve: fields.flag("approve")?.unwrap_or(false),
-        },
+        ["message"] => read_message(&fields)?,
         ["wait"] => Action::Wait(read_wait(fields.require("wait")?, &fields.at("wait"))?),
         ["branch"] => Action::Branch(read_branch(fields.require("branch")?, &fields.at("branch"), &id, depth)?),
         ["reward"] => Action::Reward(read_reward(fields.require("reward")?, &fields.at("reward"))?),
@@ -334,21 +343,75 @@ fn read_webhook(value: &Value, path: &str) -> Result<Action, ShapeError> {
     Ok(webhook)
 }
 
-fn read_weights(value: &Value, path: &str) -> Result<Vec<(String, u32)>, ShapeError> {
-    let Value::Object(map) = value else {
-        return refuse(path, format!("expected a map of variants to weights, found {}", kind_of(value)));
+fn read_message(fields: &Fields<'_>) -> Result<Action, ShapeError> {
+    let variants = match fields.get("variants") {
+        None => Vec::new(),
+        Some(value) => read_weights(value, &fields.at("variants"))?,
     };
-    let mut weights = Vec::new();
-    for (variant, weight) in map {
-        let at = join(path, variant);
-        let weight = crate::shape::count(weight, &at)?;
-        if weight > 1_000_000 {
-            return refuse(&at, "a weight is at most 1,000,000");
+    let allocate = match fields.text("allocate")? {
+        None | Some("weights") => Allocate::Weights,
+        Some("bandit") => Allocate::Bandit,
+        Some(other) => {
+            return refuse(&fields.at("allocate"), unknown("word", other, ["weights", "bandit"].into_iter()));
         }
-        weights.push((variant.clone(), weight));
+    };
+    if allocate == Allocate::Bandit {
+        let part = variants.iter().filter(|(_, weight)| *weight > 0).count();
+        if part < 2 {
+            let message = "`allocate: bandit` shares customers among variants: name two or more, such as variants: [plain, restock]";
+            return refuse(&fields.at("allocate"), message);
+        }
+        if part > BANDIT_LIMIT {
+            let message = format!(
+                "`allocate: bandit` takes at most {BANDIT_LIMIT} variants, found {part}: each keeps a tenth of the customers, so that it can still turn out to be better"
+            );
+            return refuse(&fields.at("variants"), message);
+        }
     }
-    if weights.len() > 20 || weights.iter().all(|(_, weight)| *weight == 0) {
-        return refuse(path, "at most 20 variants, at least one with a weight above 0");
+    Ok(Action::Message {
+        template: fields.require_name("message")?,
+        channel: read_channel(fields)?,
+        variants,
+        allocate,
+        approve: fields.flag("approve")?.unwrap_or(false),
+    })
+}
+
+/// A map of variants to weights, or a list of variants with equal ones.
+fn read_weights(value: &Value, path: &str) -> Result<Vec<(String, u32)>, ShapeError> {
+    let mut weights: Vec<(String, u32)> = Vec::new();
+    match value {
+        Value::Object(map) => {
+            for (variant, weight) in map {
+                let at = join(path, variant);
+                let weight = crate::shape::count(weight, &at)?;
+                if weight > 1_000_000 {
+                    return refuse(&at, "a weight is at most 1,000,000");
+                }
+                weights.push((variant.clone(), weight));
+            }
+        }
+        Value::Array(variants) => {
+            for (i, variant) in variants.iter().enumerate() {
+                let at = format!("{path}[{i}]");
+                let Some(variant) = variant.as_str() else {
+                    return refuse(&at, format!("expected a variant's name, found {}", kind_of(variant)));
+                };
+                if weights.iter().any(|(known, _)| known == variant) {
+                    return refuse(&at, format!("`{variant}` is named twice"));
+                }
+                weights.push((variant.to_owned(), 1));
+            }
+        }
+        other => {
+            return refuse(
+                path,
+                format!("expected a map of variants to weights, or a list of variants, found {}", kind_of(other)),
+            );
+        }
+    }
+    if weights.len() > VARIANT_LIMIT || weights.iter().all(|(_, weight)| *weight == 0) {
+        return refuse(path, format!("at most {VARIANT_LIMIT} variants, at least one with a weight above 0"));
     }
     Ok(weights)
 }

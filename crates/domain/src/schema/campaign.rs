@@ -1,7 +1,7 @@
 //! Campaigns.
 
 use super::{Part, described, exactly_one, map, or_nothing, reference, text, word_of};
-use crate::campaign::{POINTS_LIMIT, STEP_LIMIT, State, WAY_LIMIT};
+use crate::campaign::{POINTS_LIMIT, STEP_LIMIT, State, VARIANT_LIMIT, WAY_LIMIT};
 use crate::message::Channel;
 use serde_json::{Value, json};
 
@@ -244,6 +244,14 @@ fn id() -> Value {
     )
 }
 
+fn variants() -> Value {
+    let weight = json!({ "type": "integer", "minimum": 0, "maximum": 1_000_000 });
+    let named = json!({ "type": "array", "minItems": 1, "maxItems": VARIANT_LIMIT, "uniqueItems": true, "items": { "type": "string" } });
+    let weighed =
+        json!({ "type": "object", "minProperties": 1, "maxProperties": VARIANT_LIMIT, "additionalProperties": weight });
+    json!({ "anyOf": [weighed, named, { "type": "null" }], "description": "Variants with their weights, such as { plain: 1, warm: 1 }, or by name alone, which gives all the same weight: [plain, warm]." })
+}
+
 fn step() -> Value {
     let cases = [
         (
@@ -255,9 +263,13 @@ fn step() -> Value {
                     ("message", described("name", "From which template.")),
                     ("id", id()),
                     ("channel", or_nothing(&reference("channel"))),
+                    ("variants", variants()),
                     (
-                        "variants",
-                        json!({ "type": ["object", "null"], "minProperties": 1, "maxProperties": 20, "additionalProperties": { "type": "integer", "minimum": 0, "maximum": 1_000_000 }, "description": "Variants with their weights, such as { plain: 1, warm: 1 }." }),
+                        "allocate",
+                        or_nothing(&word_of(
+                            "How customers are shared among the variants: by their weights, or, with bandit, by the weights at first and then more and more to what reaches the goal. A bandit takes two to five variants with a weight above 0, and the campaign needs a goal.",
+                            ["weights", "bandit"],
+                        )),
                     ),
                     ("approve", json!({ "type": ["boolean", "null"], "description": "A person approves each one." })),
                 ],

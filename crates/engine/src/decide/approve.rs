@@ -21,6 +21,8 @@ pub enum NotApproved {
 impl Engine {
     /// Holds a message until a person approves it, as it is written now: what they saw is what goes.
     pub(crate) fn hold_for_approval(&mut self, id: &MessageId, written: Written) {
+        // Written with a variant, it stays with that, however variants are shared on the day on which it is approved.
+        self.assign_variant(id);
         if let Some(message) = self.messages.get_mut(id) {
             message.written.get_or_insert(written);
         }

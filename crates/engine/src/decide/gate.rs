@@ -3,7 +3,6 @@
 
 use crate::decide::address::normal_on;
 use crate::decide::limits::{Asking, CapAnswer, MarkKind, ask_cap, quiet_until};
-use crate::decide::program::Place;
 use crate::profile::consent::Standpoint;
 use crate::profile::in_app::USEFUL_UNTIL;
 use crate::segment::test::earlier;
@@ -156,7 +155,8 @@ impl Engine {
             return held;
         }
         // The variant is part of the draw, a hash known at any time; it decides what is written.
-        let variant = self.draw_variant(&prepared.campaign, campaigning.facts.draw, step, person);
+        let drawn = self.draw_variant(&prepared.campaign, &campaigning.facts, step, person);
+        let variant = drawn.map(|drawn| drawn.variant.to_string());
         let written = match &message.written {
             Some(written) => written.clone(),
             None => match self.write(message, variant.as_deref(), journey) {
@@ -344,21 +344,12 @@ impl Engine {
         first == Some(&campaign.name)
     }
 
-    fn draw_variant(&self, campaign: &Campaign, draw: u32, step: &Place, person: CustomerId) -> Option<String> {
-        let Action::Message { variants, .. } = &step.action else {
-            return None;
-        };
-        let weights: Vec<u32> = variants.iter().map(|(_, weight)| *weight).collect();
-        let seed = format!("{}:{draw}{}", campaign.name, step.id);
-        let index = assignment::choose(assignment::bucket(&seed, &person.to_string()), &weights)?;
-        Some(variants[index].0.clone())
-    }
-
     /// The gate is open: the message is queued for its channel, or kept in the outbox at once.
     fn let_through(&mut self, id: &MessageId, variant: Option<String>, written: Written) {
         let now = self.clock;
+        let assigned = self.assign_variant(id).map(|variant| variant.to_string());
         let Some(message) = self.messages.get_mut(id) else { return };
-        message.variant = variant;
+        message.variant = assigned.or(variant);
         message.written = Some(written);
         message.outcome = None;
         // Why it was held last is kept: held again for the same reason before it went, it is the same hold.
@@ -497,6 +488,9 @@ impl Engine {
         detail: Option<String>,
         until: Option<Timestamp>,
     ) {
+        // Of a message that went the receiver's words stand with its attempt.
+        let why = if outcome == Outcome::Sent { self.variant_words(message) } else { None };
+        let detail = why.or(detail);
         self.pending.decisions.push(Decision {
             message: message.id.clone(),
             customer: message.customer,

@@ -77,6 +77,9 @@ impl Engine {
             return Some(format!("{}-{}", pool.as_str().to_ascii_uppercase(), hash.get(..CODE).unwrap_or(&hash)));
         }
         let code = self.pools.take(pool)?;
+        if self.pools.are_lent() {
+            return Some(code.to_string());
+        }
         self.pending.codes_given.push(store::VoucherGiven {
             code: code.clone(),
             customer: person,

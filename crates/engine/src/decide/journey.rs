@@ -441,6 +441,7 @@ impl Engine {
             worth: Vec::new(),
         };
         self.pending.exposures.push(exposure.clone());
+        self.note_what_came(&exposure);
         self.timers.insert(exposure.until.plus(Span(1)), Timer::Journey(exposure.journey.clone()));
         self.exposures.entry(person).or_default().push(exposure);
     }

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod approve;
+pub mod bandit;
 pub mod due;
 pub mod entry;
 pub mod gate;

@@ -21,6 +21,8 @@ pub const CODE_LENGTH: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
     left: BTreeMap<Name, VecDeque<Arc<str>>>,
+    /// The codes stand for those of another workspace: what is given is written down nowhere.
+    are_lent: bool,
     /// Fingerprints: who knows a code may not have it given twice.
     known: HashSet<u128>,
 }
@@ -96,6 +98,11 @@ impl Pools {
         self.left.get_mut(pool)?.pop_front()
     }
 
+    /// Whether codes that are given only stand for codes.
+    pub(crate) fn are_lent(&self) -> bool {
+        self.are_lent
+    }
+
     /// Each pool with the codes that are left, in words, for tests.
     pub(crate) fn describe(&self) -> impl Iterator<Item = (&Name, String)> {
         self.left.iter().map(|(pool, left)| (pool, format!("{left:?} of {} known", self.known.len())))
@@ -113,6 +120,22 @@ fn fingerprint(code: &str) -> u128 {
 }
 
 impl Engine {
+    /// How many codes are left in each pool that has an end.
+    pub fn codes_left(&self) -> BTreeMap<Name, usize> {
+        self.pools.left.iter().map(|(pool, left)| (pool.clone(), left.len())).collect()
+    }
+
+    /// Has so many codes in pools, as they are left in the workspace whose past is lived through again. Only for an engine that
+    /// has no pools of its own; the codes stand for real ones, which nobody may see twice. O(codes).
+    pub fn lend_codes(&mut self, left: &BTreeMap<Name, usize>) {
+        debug_assert!(self.pools.left.is_empty(), "codes are lent to an engine that has none");
+        self.pools.are_lent = true;
+        for (pool, count) in left {
+            let code: Arc<str> = format!("{}-LEFT", pool.as_str().to_ascii_uppercase()).into();
+            self.pools.left.insert(pool.clone(), std::iter::repeat_n(code, *count).collect());
+        }
+    }
+
     /// Imports codes into a pool, in the order in which they are to be given; whoever waited for one gets it, the longest
     /// wait first. Each code must have passed `read_code`. O(codes + customers).
     pub fn add_codes(&mut self, pool: &Name, codes: &[String], now: Timestamp) -> Result<CodesAdded, CodesRefused> {

@@ -34,6 +34,7 @@ impl Engine {
             }
         }
         let exposure = exposure.clone();
+        self.note_what_came(&exposure);
         self.pending.exposures.push(exposure);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::ledger::sums;
 use super::steps::StepLine;
+use super::variants::SharedStep;
 use super::words::{campaign_words, goal_words};
 use super::{ReportError, Who, all_pages, json};
 use crate::state::Engine;
@@ -74,8 +75,13 @@ pub struct CampaignReport {
     pub goal: Option<String>,
     /// The share of the comparison group, from the definition.
     pub holdout: String,
-    /// Both sides of the comparison.
+    /// When the present comparison began.
+    #[serde(serialize_with = "json::at")]
+    pub compared_since: Timestamp,
+    /// Both sides of the comparison, from then on.
     pub arms: Arms,
+    /// Steps whose variants are shared by what works.
+    pub shared: Vec<SharedStep>,
     /// Why it paused itself: what share of its mails was called spam. None if it did not.
     pub braked: Option<String>,
     /// Held messages that resuming would bring to the gate at once.
@@ -277,6 +283,8 @@ impl Engine {
         let counts = reader.message_counts(Some(&name))?;
         let exposures = reader.exposures(&name)?;
         let row = self.campaign_row(reader, campaign, &counts, &exposures)?.ok_or_else(missing)?;
+        let since = self.campaigns.get(&name).map_or(row.started_at, |campaigning| campaigning.facts.compared_since);
+        let compared: Vec<Exposure> = exposures.into_iter().filter(|exposure| exposure.at >= since).collect();
         let paused = counts
             .iter()
             .filter(|count| (count.outcome, count.because) == (Some(Outcome::Held), Some(Because::Paused)));
@@ -289,7 +297,9 @@ impl Engine {
             reactions: Reactions::of(&reader.reaction_counts(Some(&name))?),
             goal: campaign.goal.as_ref().map(goal_words),
             holdout: campaign.holdout.to_string(),
-            arms: self.arms(campaign, &exposures),
+            compared_since: since,
+            arms: self.arms(campaign, &compared),
+            shared: self.shared_steps(campaign),
             braked: self.braked_because(&campaign.name).map(str::to_owned),
             due_on_resume: paused.map(|count| count.count).sum(),
             row,

@@ -25,6 +25,7 @@ pub mod tables;
 pub mod tasks;
 pub mod templates;
 pub mod timeline;
+pub mod variants;
 pub mod vouchers;
 mod warnings;
 pub mod words;

@@ -3,7 +3,7 @@
 use crate::ingest::machine::Machine;
 use crate::segment::describe::{describe, span_words};
 use domain::call::events;
-use domain::campaign::{Action, Again, Campaign, Goal, OnRecord, Reward, Step, Trigger, Wait};
+use domain::campaign::{Action, Again, Allocate, Campaign, Goal, OnRecord, Reward, Step, Trigger, Wait};
 use domain::definition::Definitions;
 use domain::{Call, CallKind, Currency, Money, Name, Span};
 use serde_json::Value;
@@ -305,6 +305,9 @@ fn steps_words(steps: &[Step]) -> String {
 /// What happens at a step, in plain words: "write “hello”", "wait 3 days".
 pub fn step_words(action: &Action) -> String {
     match action {
+        Action::Message { template, allocate: Allocate::Bandit, .. } => {
+            format!("write “{template}”, more and more of the variant that works better")
+        }
         Action::Message { template, .. } => format!("write “{template}”"),
         Action::Wait(wait) => wait_words(wait),
         Action::Branch(ways) => {

@@ -7,6 +7,7 @@
 )]
 
 mod backfill;
+mod bandits;
 mod brake;
 mod campaigns;
 mod confirming;

@@ -91,6 +91,10 @@ fn dry_run(print: &mut dyn Write, answer: &Value) -> Result<()> {
     if !given.is_empty() {
         writeln!(print, "Beside its messages: {}.", given.join(", "))?;
     }
+    if answer["without_voucher"] != 0 {
+        let words = "vouchers for which no code would have been left, of those that are left today";
+        writeln!(print, "{} {words}.", text("without_voucher"))?;
+    }
     section(print, answer, "per_person", "How many people would have got how many:", &["messages", "people"])?;
     section(print, answer, "most", "Most often:", &["customer", "messages"])?;
     section(print, answer, "months", "Month by month:", &["month", "entries", "sent", "would_have_sent"])?;
@@ -120,6 +124,9 @@ fn checked(print: &mut dyn Write, answer: &Value) -> Result<()> {
         &["outcome", "because", "messages", "people"],
     )?;
     section(print, now, "holds", "Held for a while, and why:", &["because", "messages"])?;
+    if now["without_voucher"] != 0 {
+        writeln!(print, "{} vouchers for which no code would be left.", now["without_voucher"])?;
+    }
     writeln!(
         print,
         "In a month, by the past {} days: {} entries, {} messages, {} in the comparison group.",

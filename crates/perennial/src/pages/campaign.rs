@@ -10,6 +10,7 @@ use super::flow::Flow;
 use super::frame::Frame;
 use super::links::{Link, Place};
 use super::outcome::{Outcome, ReasonCount, Verdict};
+use super::shared::SharedStep;
 use super::text::{Count, Money, Share, Tone};
 
 /// Everything on a campaign's page.
@@ -47,10 +48,14 @@ pub struct CampaignView {
     pub goal: Option<String>,
     /// Customers whose window is still open, so that they may yet come back.
     pub still_open: Count,
+    /// When the comparison began anew; none: with the campaign.
+    pub compared_since: Option<Timestamp>,
     /// Those who were messaged.
     pub messaged: Arm,
     /// Those who were held out to compare.
     pub held_out: Arm,
+    /// Steps whose variants are shared by what works.
+    pub shared: Vec<SharedStep>,
     /// "20 %", from the definition.
     pub holdout: String,
     /// This page of decisions, latest first.
@@ -185,6 +190,8 @@ pub struct Decision {
     pub variant: Option<String>,
     /// What and why.
     pub verdict: Verdict,
+    /// Why it has its variant, where that is not by weights alone.
+    pub why: Option<String>,
     /// The message it decided about; none where nobody was to get one.
     pub message: Option<Link>,
 }

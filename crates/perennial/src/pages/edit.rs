@@ -5,6 +5,7 @@ use askama::Template;
 use super::frame::Frame;
 use super::links::{Link, Place};
 use super::text::{Count, Prose};
+use super::variants::{Choice, choices};
 
 /// What one can write on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl EditPage {
     }
 
     fn preview(&self) -> PreviewPart<'_> {
-        PreviewPart { check: self.check.as_ref() }
+        PreviewPart::new(self.kind, self.check.as_ref(), &self.draft.yaml)
     }
 
     /// A text area of the right height: short definitions without a hole, long ones without a scroll in a scroll.
@@ -137,7 +138,17 @@ impl EditPage {
 #[derive(Template)]
 #[template(path = "preview.html")]
 pub(super) struct PreviewPart<'a> {
-    pub(super) check: Option<&'a Check>,
+    check: Option<&'a Check>,
+    /// Messages whose variants may be shared otherwise.
+    choices: Vec<Choice>,
+}
+
+impl<'a> PreviewPart<'a> {
+    /// Beside a text.
+    pub(super) fn new(kind: Definition, check: Option<&'a Check>, text: &str) -> PreviewPart<'a> {
+        let choices = if kind == Definition::Campaign { choices(text) } else { Vec::new() };
+        PreviewPart { check, choices }
+    }
 }
 
 impl askama::filters::HtmlSafe for PreviewPart<'_> {}

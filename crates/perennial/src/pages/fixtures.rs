@@ -1,5 +1,7 @@
 //! Invented shops, to look at pages and to test them: much data, no data, ugly data. No part of the product.
 
+#[path = "fixtures/shared.rs"]
+mod shared;
 #[path = "fixtures/tasks.rs"]
 mod tasks;
 #[path = "fixtures/templates.rs"]
@@ -663,6 +665,7 @@ impl Views for Shop {
             },
             goal: Some(self.words(3, "an order within 14 days of entering")),
             still_open: if fresh { Count(0) } else { self.count(212) },
+            compared_since: (name == "birthday").then(|| ago(24 * 100)),
             messaged: if fresh {
                 Arm::default()
             } else {
@@ -689,6 +692,7 @@ impl Views for Shop {
                     also: Vec::new(),
                 }
             },
+            shared: if fresh { Vec::new() } else { self.shared() },
             holdout: "20 %".into(),
             decisions_found: if rows.is_empty() { Count(0) } else { self.count(5_561) },
             next: (!rows.is_empty() && decisions.after.is_none()).then(|| self.words(5, "d18")),
@@ -1245,6 +1249,8 @@ impl Shop {
             step: self.words(place, "first"),
             variant: place.is_multiple_of(3).then(|| self.words(place, "restock")),
             message: (row.verdict.outcome != Outcome::Skipped).then_some(row.message),
+            why: (place.is_multiple_of(6))
+                .then(|| self.words(place, "variant restock: 72 of 100 got it on 2026-11-20")),
             verdict: row.verdict,
         }
     }

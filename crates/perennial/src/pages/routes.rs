@@ -63,6 +63,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/campaigns/{name}/try", get(tried::tried).post(tried::try_it))
         .route("/campaigns/{name}/pause", post(pause))
         .route("/campaigns/{name}/resume", post(resume))
+        .route("/campaigns/{name}/compare-anew", post(compare_anew))
         .route("/campaigns/{name}/stop", post(stop))
         .route("/templates", get(templates::templates))
         .route("/templates/{name}", get(templates::template))
@@ -356,7 +357,7 @@ struct DraftForm {
     #[serde(default)]
     version: String,
     yaml: String,
-    /// "check" from those who read without JavaScript.
+    /// "check" from those who read without JavaScript, or how the variants of a message are to be shared.
     #[serde(default)]
     then: String,
 }
@@ -381,8 +382,9 @@ async fn preview(
         return nowhere(State(pages), visit).await;
     };
     let draft = form.draft();
+    let text = draft.yaml.clone();
     match pages.ask(move |views| views.check(kind, &draft)).await {
-        Ok(check) => html(StatusCode::OK, &PreviewPart { check: Some(&check) }),
+        Ok(check) => html(StatusCode::OK, &PreviewPart::new(kind, Some(&check), &text)),
         Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
     }
 }
@@ -395,8 +397,11 @@ async fn save(
     let Some(kind) = Definition::of_word(&kind) else {
         return nowhere(State(pages), visit).await;
     };
-    let only_check = form.then == "check";
-    let draft = form.draft();
+    let then = form.then.clone();
+    let mut draft = form.draft();
+    let chosen = super::variants::choose(&draft.yaml, &then).filter(|_| kind == Definition::Campaign);
+    let only_check = then == "check" || chosen.is_some();
+    draft.yaml = chosen.unwrap_or(draft.yaml);
     let tried = draft.clone();
     let outcome = pages
         .ask(move |views| {
@@ -547,6 +552,14 @@ async fn pause(State(pages): State<Pages>, Path(name): Path<String>, Posted(visi
 
 async fn resume(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {
     pages.carry_out(visit, Order::ResumeCampaign(name.clone()), Place::Campaign(name)).await
+}
+
+async fn compare_anew(
+    State(pages): State<Pages>,
+    Path(name): Path<String>,
+    Posted(visit, _): Posted<Button>,
+) -> Response {
+    pages.carry_out(visit, Order::CompareAnew(name.clone()), Place::Campaign(name)).await
 }
 
 async fn stop(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {

@@ -150,6 +150,8 @@ pub enum Order {
     ResumeCampaign(String),
     /// End it for good.
     StopCampaign(String),
+    /// Draw comparison group and variants of a campaign anew, and compare from now on.
+    CompareAnew(String),
     /// A task is done; by its id.
     CompleteTask(String),
     /// A message may go, as it is written.

@@ -30,6 +30,7 @@ impl<H: House> EngineViews<H> {
             Order::PauseCampaign(name) => self.set_state(name, State::Paused),
             Order::ResumeCampaign(name) => self.set_state(name, State::Running),
             Order::StopCampaign(name) => self.set_state(name, State::Stopped),
+            Order::CompareAnew(name) => self.compare_anew(name),
             Order::CompleteTask(id) => self.complete_task(id),
             Order::Approve(id) => self.approve(id),
             Order::MarkSeen(id) => self.mark_seen(id),
@@ -49,6 +50,15 @@ impl<H: House> EngineViews<H> {
         let (one, other) = (self.person(customer)?, self.person(other)?);
         self.change(move |engine, now| engine.merge_people(one, other, now))?.map_err(not_joined)?;
         Ok(Notice::done("Joined. Their timelines are one now; you can part them again on this page."))
+    }
+
+    fn compare_anew(&self, name: &str) -> Result<Notice, PageError> {
+        let missing = || PageError::NotFound(format!("campaign `{name}`"));
+        let own = domain::Name::parse(name).map_err(|_| missing())?;
+        self.change(move |engine, now| engine.start_comparison(&own, now))?.map_err(|_| missing())?;
+        Ok(Notice::done(
+            "A new comparison has begun: everybody is drawn anew, and what was learned of variants is forgotten.",
+        ))
     }
 
     fn dismiss(&self, customer: &str, other: &str) -> Result<Notice, PageError> {

@@ -7,6 +7,7 @@ use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::filter::Filter;
 use crate::pages::links::Link;
 use crate::pages::outcome::{Outcome, ReasonCount};
+use crate::pages::shared::{SharedStep, SharedVariant, of_hundred};
 use crate::pages::text::Count;
 use domain::message::Because;
 use domain::{CustomerId, DefinitionKind};
@@ -66,8 +67,12 @@ impl<H: House> EngineViews<H> {
                 },
                 goal: report.goal.clone(),
                 still_open: Count(report.arms.still_open),
+                compared_since: Some(report.compared_since)
+                    .filter(|since| *since > report.row.started_at)
+                    .map(domain::Timestamp::as_jiff),
                 messaged: arm(&report.arms.messaged, currency, has_value),
                 held_out: arm(&report.arms.held_out, currency, has_value),
+                shared: report.shared.iter().map(|step| shared(step, engine.clock().as_jiff())).collect(),
                 holdout: report.holdout.replace('%', " %"),
                 next: (shown < decisions.found && !decisions.decisions.is_empty()).then(|| shown.to_string()),
                 decisions: decisions.decisions.iter().map(decision).collect(),
@@ -174,6 +179,49 @@ fn arm(side: &Side, currency: domain::Currency, has_value: bool) -> Arm {
     }
 }
 
+fn shared(step: &engine::report::variants::SharedStep, now: jiff::Timestamp) -> SharedStep {
+    let figure = |value: f64| match step.currency {
+        None => format!("{:.1}", value * 100.0),
+        Some(currency) => format!("{value:.*}", currency.decimals() as usize),
+    };
+    let moves = match step.moves_after {
+        None => "Shares stay as they are here".to_owned(),
+        Some(needed) if step.variants.iter().any(|variant| variant.over < needed) => {
+            format!("Shares begin to move when the time of {needed} customers with each is over, and then once a day")
+        }
+        Some(_) => "Shares move once a day, at midnight UTC, and each keeps 10 of 100 at least".to_owned(),
+    };
+    let shares: Vec<u32> = step.variants.iter().map(|variant| variant.share).collect();
+    let variant = |(one, of_hundred): (&engine::report::variants::SharedVariant, u32)| SharedVariant {
+        name: one.variant.to_string(),
+        of_hundred,
+        customers: Count(one.customers),
+        over: Count(one.over),
+        came_back: Count(one.came_back),
+        estimate: one.estimate.map(|range| figure(range.value)).unwrap_or_default(),
+        range: one.estimate.map(|range| format!("{} to {}", figure(range.low), figure(range.high))).unwrap_or_default(),
+    };
+    SharedStep {
+        step: step.step.clone(),
+        says: step.says.clone(),
+        is_decided: step.verdict == "better",
+        moves,
+        measure: match step.currency {
+            None => "Of 100 would come back".to_owned(),
+            Some(currency) => format!("Each would spend, {currency}"),
+        },
+        variants: step.variants.iter().zip(of_hundred(&shares)).map(variant).collect(),
+        days: step.days.iter().map(|day| (day.since.as_jiff(), day.shares.clone())).collect(),
+        now,
+    }
+}
+
+/// How its variant was drawn. What a receiver said stands on the message's page.
+fn why_variant(row: &DecisionRow) -> Option<String> {
+    let heading = format!("variant {}: ", row.variant.as_deref()?);
+    row.detail.clone().filter(|detail| detail.starts_with(&heading))
+}
+
 fn decision(row: &DecisionRow) -> Decision {
     let subject = row.subject.clone().unwrap_or_default();
     let text = match (subject.trim(), words::outcome(Some(row.outcome))) {
@@ -187,6 +235,7 @@ fn decision(row: &DecisionRow) -> Decision {
         step: row.step.clone(),
         variant: row.variant.clone(),
         verdict: words::verdict(Some(row.outcome), row.because),
+        why: why_variant(row),
         message: Some(Link::message(&row.message.0, &text)),
     }
 }

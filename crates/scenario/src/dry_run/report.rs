@@ -34,6 +34,8 @@ pub struct DryRun {
     pub tasks: usize,
     /// Vouchers that would have been given.
     pub vouchers: usize,
+    /// Vouchers that nobody would have got, since the codes that are left in their pool today had been given by then.
+    pub without_voucher: usize,
     /// Points that would have been given.
     pub points: u64,
     /// Other systems that would have been told.

@@ -174,6 +174,82 @@ fn messages_that_others_really_sent_count_for_caps() {
 }
 
 #[test]
+fn codes_of_a_pool_are_as_many_as_are_left_today_and_who_would_go_without_is_counted() {
+    let (dir, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut shop = shop(dir.path(), "2026-01-01T00:00:00Z", SHOP);
+    let tea = Name::parse("tea").unwrap();
+    let codes: Vec<String> = (1..=3).map(|number| format!("TEA-{number}")).collect();
+    shop.add_codes(&tea, &codes).unwrap().unwrap();
+    let calls: Vec<(Timestamp, Value)> = (1..=5)
+        .flat_map(|who| {
+            let day = at("2026-01-02T10:00:00Z").plus(Span::days(who));
+            let traits = json!({ "email": format!("u{who}@example.com"), "first_name": "Ana" });
+            [
+                (day, json!({ "type": "identify", "userId": format!("u{who}"), "traits": traits })),
+                (
+                    day.plus(Span::hours(1)),
+                    json!({ "type": "track", "userId": format!("u{who}"), "event": "Signed Up" }),
+                ),
+            ]
+        })
+        .collect();
+    let end = at("2026-03-01T00:00:00Z");
+    live(&mut shop, &calls, at("2026-01-01T00:00:00Z"), end);
+    let gift = "template: gift\nsubject: For you\nbody: 'Your code: {{ voucher.code }}'\n---\ncampaign: gift\nenter: { on: { did: Signed Up } }\nsteps: [ { reward: { voucher: POOL } }, { message: gift } ]";
+    let ask = |pool: &str| {
+        let past = Past::of(shop.engine(), read_text(&gift.replace("POOL", pool), "the test").unwrap(), end);
+        let question = Question { campaign: Name::parse("gift").unwrap(), from: at("2026-01-02T00:00:00Z"), to: end };
+        dry_run(&question, &past, shop.reader().unwrap(), scratch.path(), &|_, _| true).unwrap()
+    };
+    let run = ask("tea");
+    assert_eq!((run.vouchers, run.without_voucher), (3, 2));
+    let sent = run.messages.iter().filter(|told| told.outcome == Outcome::Sent).count();
+    assert_eq!((sent, run.messages.len()), (3, 5), "{:?}", run.messages);
+    let endless = ask("coffee");
+    assert_eq!((endless.vouchers, endless.without_voucher), (5, 0), "a pool without imported codes has no end");
+    assert_eq!(shop.engine().codes_left()[&tea], 3, "nothing of it was taken");
+}
+
+#[test]
+fn variants_are_shared_as_at_the_beginning_since_the_past_tells_of_none() {
+    let (dir, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut shop = shop(dir.path(), "2026-01-01T00:00:00Z", SHOP);
+    let mut calls = Vec::new();
+    for who in 0..480_i64 {
+        let day = at("2026-01-02T10:00:00Z").plus(Span::hours(who));
+        let traits = json!({ "email": format!("u{who}@example.com"), "first_name": "Ana" });
+        calls.push((day, json!({ "type": "identify", "userId": format!("u{who}"), "traits": traits })));
+        calls.push((day, json!({ "type": "track", "userId": format!("u{who}"), "event": "Signed Up" })));
+        if who % 3 == 0 {
+            calls.push((
+                day.plus(Span::hours(1)),
+                json!({ "type": "track", "userId": format!("u{who}"), "event": "Bought" }),
+            ));
+        }
+    }
+    calls.sort_by_key(|(at, _)| *at);
+    let end = at("2026-02-20T00:00:00Z");
+    live(&mut shop, &calls, at("2026-01-01T00:00:00Z"), end);
+    let welcome = "campaign: hello\nenter: { on: { did: Signed Up } }\ngoal: { did: Bought, within: 1d }\nsteps: [ { message: come-back, variants: { plain: 3, bold: 1 }, allocate: bandit } ]";
+    let past = Past::of(shop.engine(), read_text(welcome, "the test").unwrap(), end);
+    let question = Question { campaign: Name::parse("hello").unwrap(), from: at("2026-01-02T00:00:00Z"), to: end };
+    let run = dry_run(&question, &past, shop.reader().unwrap(), scratch.path(), &|_, _| true).unwrap();
+    // Three to one, with a tenth as floor under each: 70 of 100, from the first day to the last.
+    let (mut early, mut late) = ((0, 0), (0, 0));
+    // Who bought while the night held their message got none.
+    let sent: Vec<&Told> = run.messages.iter().filter(|told| told.variant.is_some()).collect();
+    for (place, told) in sent.iter().enumerate() {
+        let half = if place < sent.len() / 2 { &mut early } else { &mut late };
+        half.0 += 1;
+        half.1 += usize::from(told.variant.as_deref() == Some("plain"));
+    }
+    for (all, plain) in [early, late] {
+        assert!(all > 150);
+        assert!((0.62..0.78).contains(&(plain as f64 / f64::from(all))), "{plain} of {all}");
+    }
+}
+
+#[test]
 fn a_dry_run_that_makes_no_sense_says_so_and_one_that_is_stopped_leaves_nothing() {
     let (dir, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut shop = shop(dir.path(), "2026-01-01T00:00:00Z", SHOP);

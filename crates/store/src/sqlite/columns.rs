@@ -3,9 +3,9 @@
 use super::words::{Columns, Names};
 use crate::journal::StoredRow;
 use crate::{
-    Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MailReport, MessageCount,
-    OpenTasks, PoolCount, Reacted, ReactionCount, RecordKey, Refused, Resting, RowId, Suppression, Tally, TallyKey,
-    Task, Transition, Webhook, WebhookCount, WebhookProgress,
+    Assignment, Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MailReport,
+    MessageCount, OpenTasks, PoolCount, Reacted, ReactionCount, RecordKey, Refused, Resting, RowId, Sharing,
+    Suppression, Tally, TallyKey, Task, Transition, Webhook, WebhookCount, WebhookProgress,
 };
 use domain::message::{Approval, Decision, Message, Written};
 use domain::{CustomerId, MessageId, Name, Position, Timestamp};
@@ -53,12 +53,13 @@ pub(super) fn definition(columns: &mut Columns<'_, '_>) -> Result<DefinitionVers
     })
 }
 
-pub(super) const CAMPAIGN: &str = "name, started_at_ms, draw, version, paused_at_ms, stopped_at_ms";
+pub(super) const CAMPAIGN: &str = "name, started_at_ms, draw, compared_since_ms, version, paused_at_ms, stopped_at_ms";
 pub(super) fn campaign(columns: &mut Columns<'_, '_>) -> Result<CampaignFacts> {
     Ok(CampaignFacts {
         name: columns.name()?,
         started_at: columns.instant()?,
         draw: columns.take()?,
+        compared_since: columns.instant()?,
         version: columns.take()?,
         paused_at: columns.instant_if_any()?,
         stopped_at: columns.instant_if_any()?,
@@ -335,6 +336,48 @@ pub(super) fn resting(columns: &mut Columns<'_, '_>) -> Result<Resting> {
         in_a_row: columns.take()?,
         until: columns.instant()?,
     })
+}
+
+pub(super) const SHARING: &str = "campaign, step, draw, since_ms, variants";
+pub(super) fn sharing(columns: &mut Columns<'_, '_>) -> Result<Sharing> {
+    Ok(Sharing {
+        campaign: columns.name()?,
+        step: columns.take()?,
+        draw: columns.take()?,
+        since: columns.instant()?,
+        variants: columns.json_if_any()?.unwrap_or_default(),
+    })
+}
+
+/// With the columns of an exposure after it, which are null where there is none.
+pub(super) const ASSIGNMENT: &str = "message, assignments.journey, assignments.campaign, step, draw, \
+    assignments.customer, assignments.at_ms, variant, shares, arm, exposures.at_ms, until_ms, came_back_at_ms, goals, worth";
+pub(super) fn assignment(columns: &mut Columns<'_, '_>) -> Result<(Assignment, Option<Exposure>)> {
+    let assignment = Assignment {
+        message: columns.take().map(MessageId)?,
+        journey: columns.take()?,
+        campaign: columns.name()?,
+        step: columns.take()?,
+        draw: columns.take()?,
+        customer: columns.take().map(CustomerId)?,
+        at: columns.instant()?,
+        variant: columns.take()?,
+        shares: columns.json_if_any::<Vec<(Arc<str>, u32)>>()?.unwrap_or_default().into(),
+    };
+    let Some(arm) = columns.word_if_any()? else { return Ok((assignment, None)) };
+    let exposure = Exposure {
+        journey: assignment.journey.clone(),
+        campaign: assignment.campaign.clone(),
+        // An assignment and the exposure of its journey stand under the same id.
+        customer: assignment.customer,
+        arm,
+        at: columns.instant()?,
+        until: columns.instant()?,
+        came_back_at: columns.instant_if_any()?,
+        goals: columns.take()?,
+        worth: columns.json_if_any()?.unwrap_or_default(),
+    };
+    Ok((assignment, Some(exposure)))
 }
 
 pub(super) const SUPPRESSION: &str = "address, at_ms, reason";

@@ -24,6 +24,17 @@ pub(super) fn recover(connection: &Connection) -> Result<Recovered> {
         [recovered.clock.0],
         columns::exposure,
     )?;
+    recovered.sharings = read_all(
+        &transaction,
+        &format!("SELECT {} FROM shares ORDER BY number", columns::SHARING),
+        [],
+        columns::sharing,
+    )?;
+    let assigned = format!(
+        "SELECT {} FROM assignments LEFT JOIN exposures ON exposures.journey = assignments.journey ORDER BY assignments.number",
+        columns::ASSIGNMENT
+    );
+    recovered.assignments = read_all(&transaction, &assigned, [], columns::assignment)?;
     let watched = recovered.exposures.iter().map(|exposure| &*exposure.journey).collect();
     recovered.journeys = read_journeys(&transaction, &watched)?;
     recovered.messages = read_messages(&transaction, recovered.clock)?;

@@ -2,9 +2,9 @@
 
 use crate::journal::RowWriter;
 use crate::{
-    Attempt, CampaignFacts, Commit, DefinitionVersion, EndpointChange, EndpointOff, Exposure, Journey, Key, MailReport,
-    ROW_CALLS, Reaction, Refused, RestChange, Resting, RowId, StoreError, SuppressionChange, TallyKey, Task,
-    Transition, UNMATCHED_KEPT, VoucherCode, VoucherGiven, Webhook, WebhookProgress, is_address_alone,
+    Assignment, Attempt, CampaignFacts, Commit, DefinitionVersion, EndpointChange, EndpointOff, Exposure, Journey, Key,
+    MailReport, ROW_CALLS, Reaction, Refused, RestChange, Resting, RowId, Sharing, StoreError, SuppressionChange,
+    TallyKey, Task, Transition, UNMATCHED_KEPT, VoucherCode, VoucherGiven, Webhook, WebhookProgress, is_address_alone,
 };
 use domain::message::{Channel, Decision, Message, Written};
 use domain::{MessageId, Position, Span, Timestamp};
@@ -52,6 +52,8 @@ pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Comm
     add_codes(connection, &commit.codes)?;
     give_codes(connection, &commit.codes_given)?;
     put_exposures(connection, &commit.exposures)?;
+    add_sharings(connection, &commit.sharings)?;
+    add_assignments(connection, &commit.assignments)?;
     put_campaigns(connection, &commit.campaigns)?;
     add_definitions(connection, &commit.definitions)?;
     put_first_sent(connection, &commit.first_sent)?;
@@ -401,16 +403,56 @@ fn put_exposures(connection: &Connection, exposures: &[Exposure]) -> Result<(), 
     Ok(())
 }
 
+fn add_sharings(connection: &Connection, sharings: &[Sharing]) -> Result<(), WriteError> {
+    let mut insert = connection
+        .prepare_cached("INSERT INTO shares (campaign, step, draw, since_ms, variants) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for sharing in sharings {
+        let Sharing { campaign, step, draw, since, variants } = sharing;
+        insert.execute(params![campaign.as_str(), step, draw, since.0, json(variants)?])?;
+    }
+    Ok(())
+}
+
+fn add_assignments(connection: &Connection, assignments: &[Assignment]) -> Result<(), WriteError> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO assignments (message, journey, campaign, step, draw, customer, at_ms, variant, shares)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (message) DO NOTHING",
+    )?;
+    for assignment in assignments {
+        let Assignment { message, journey, campaign, step, draw, customer, at, variant, shares } = assignment;
+        insert.execute(params![
+            &*message.0,
+            &**journey,
+            campaign.as_str(),
+            step,
+            draw,
+            customer.0,
+            at.0,
+            &**variant,
+            json(shares)?
+        ])?;
+    }
+    Ok(())
+}
+
 fn put_campaigns(connection: &Connection, campaigns: &[CampaignFacts]) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
-        "INSERT INTO campaigns (name, started_at_ms, draw, version, paused_at_ms, stopped_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO campaigns (name, started_at_ms, draw, version, paused_at_ms, stopped_at_ms, compared_since_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (name) DO UPDATE SET started_at_ms = ?2, draw = ?3, version = ?4, paused_at_ms = ?5,
-             stopped_at_ms = ?6",
+             stopped_at_ms = ?6, compared_since_ms = ?7",
     )?;
     for campaign in campaigns {
-        let CampaignFacts { name, started_at, draw, version, paused_at, stopped_at } = campaign;
-        put.execute(params![name.as_str(), started_at.0, draw, version, millis(*paused_at), millis(*stopped_at)])?;
+        let CampaignFacts { name, started_at, draw, compared_since, version, paused_at, stopped_at } = campaign;
+        put.execute(params![
+            name.as_str(),
+            started_at.0,
+            draw,
+            version,
+            millis(*paused_at),
+            millis(*stopped_at),
+            compared_since.0
+        ])?;
     }
     Ok(())
 }

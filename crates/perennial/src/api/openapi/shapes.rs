@@ -557,6 +557,44 @@ fn about_customers() -> Vec<Shape> {
     ]
 }
 
+fn shared_step() -> Value {
+    let number = || json!({ "type": "number" });
+    let range = json!({ "anyOf": [
+        object("An estimate with its range.", [("value", number()), ("low", number()), ("high", number())], []),
+        { "type": "null" },
+    ] });
+    let variant = object(
+        "A variant: of 10,000 customers `share` get it now.",
+        [
+            ("variant", text()),
+            ("share", count()),
+            ("customers", count()),
+            ("over", count()),
+            ("came_back", count()),
+            ("estimate", range),
+        ],
+        [],
+    );
+    let day = object(
+        "How many of 10,000 customers got each variant from an instant on.",
+        [("since", instant()), ("shares", list(count()))],
+        [],
+    );
+    object(
+        "A step whose variants are shared by what works.",
+        [
+            ("step", text()),
+            ("currency", maybe_text()),
+            ("moves_after", maybe_count()),
+            ("variants", list(variant)),
+            ("days", list(day)),
+            ("verdict", word_of(&["too_early", "no_difference_yet", "better"])),
+            ("says", text()),
+        ],
+        [],
+    )
+}
+
 fn about_the_rest() -> Vec<Shape> {
     let side = || {
         object(
@@ -680,6 +718,7 @@ fn about_the_rest() -> Vec<Shape> {
                     ),
                     ("goal", maybe_text()),
                     ("holdout", text()),
+                    ("compared_since", instant()),
                     (
                         "arms",
                         object(
@@ -688,6 +727,7 @@ fn about_the_rest() -> Vec<Shape> {
                             [],
                         ),
                     ),
+                    ("shared", list(shared_step())),
                     ("due_on_resume", count()),
                     ("braked", maybe_text()),
                 ],

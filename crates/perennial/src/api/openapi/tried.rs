@@ -35,6 +35,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                     ("inside", count()),
                     ("tasks", count()),
                     ("vouchers", count()),
+                    ("without_voucher", count()),
                     ("points", count()),
                     ("webhooks", count()),
                     ("outcomes", outcomes()),
@@ -168,7 +169,12 @@ pub(super) fn shapes() -> Vec<Shape> {
                         "now",
                         object(
                             "If it started now and nobody did anything for a month.",
-                            [("enter", count()), ("outcomes", outcomes()), ("holds", holds())],
+                            [
+                                ("enter", count()),
+                                ("outcomes", outcomes()),
+                                ("holds", holds()),
+                                ("without_voucher", count()),
+                            ],
                             [],
                         ),
                     ),
