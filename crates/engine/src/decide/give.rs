@@ -215,6 +215,9 @@ impl Engine {
 
     /// A trait of a customer is set by a call of Perennial's own. `about`: what made it so.
     pub(crate) fn set_own_trait(&mut self, person: CustomerId, key: &str, value: &Value, about: &str, context: &Value) {
+        if !self.people.is_somebody(person) {
+            return;
+        }
         let name = self.people.name_of(person);
         let known = self.people.is_known(person);
         let position = self.position.0.to_string();

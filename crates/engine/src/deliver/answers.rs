@@ -21,6 +21,11 @@ impl Engine {
         }
     }
 
+    /// Whether a message's customer is somebody still: nobody was erased.
+    pub fn is_somebodys(&self, message: &Message) -> bool {
+        self.people.is_somebody(self.person(message.customer))
+    }
+
     /// The customer wants no more messages of the message's purpose on its channel. Said twice, it counts once.
     pub fn unsubscribe(&mut self, message: &Message, now: Timestamp) {
         self.reach(now);

@@ -390,8 +390,12 @@ impl Engine {
     }
 
     /// Something of Perennial's own happens to a customer: an event in their history.
-    /// `about` makes its messageId, with a number where the same happens again.
+    /// `about` makes its messageId, with a number where the same happens again. With somebody who was erased nothing happens: an
+    /// event under no name would make a customer of nobody.
     pub(crate) fn happen(&mut self, customer: CustomerId, event: &str, properties: &serde_json::Value, about: &str) {
+        if !self.people.is_somebody(customer) {
+            return;
+        }
         let id = self.seen.id_of(&[about, event, &self.clock.0.to_string(), &self.position.0.to_string()]);
         self.append(self.own_event(customer, event, properties, &id));
     }
@@ -404,6 +408,9 @@ impl Engine {
         properties: &serde_json::Value,
         about: &[&str],
     ) {
+        if !self.people.is_somebody(customer) {
+            return;
+        }
         let id = self.seen.id_of(&[&[event][..], about].concat());
         let call = self.own_event(customer, event, properties, &id);
         if self.seen.ask(self.seen.fingerprinter().of(&call)) == Known::No {

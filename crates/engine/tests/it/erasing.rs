@@ -3,6 +3,7 @@
 use crate::LETTERS;
 use domain::Trust;
 use engine::Receipt;
+use engine::ingest::machine::Asked;
 use serde_json::json;
 use testkit::{Keeps, Shop};
 
@@ -147,6 +148,45 @@ fn a_message_on_its_way_is_not_sent_and_a_held_one_ends() {
         assert!(counts.contains(&(Some("skipped"), 2)) && counts.contains(&(Some("sent"), 1)), "{counts:?}");
         assert!(engine.next_attempt().is_none(), "nothing waits");
     }
+}
+
+#[test]
+fn an_old_letter_of_somebody_who_was_erased_makes_nobody_new() {
+    let shop = shop_in(Keeps::Memory);
+    shop.customer("ana").identifies(json!({ "email": "ana@example.com" }));
+    shop.customer("ana").does("visit", json!({}));
+    let page = store::Page { skip: 0, limit: 10 };
+    let letter = shop.reader().messages(&store::MessageFilter::default(), page).unwrap().pop().unwrap();
+    shop.erase("ana");
+    shop.days(1);
+    let calls = || {
+        let mut count = 0;
+        let mut visit = |row: store::JournalRow| {
+            count += row.calls.len();
+            Ok(())
+        };
+        shop.reader().replay(store::RowId(0), &mut visit).unwrap();
+        count
+    };
+    let before = calls();
+    let now = shop.now();
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned();
+    let asked = Asked { at: now, user_agent: agent, ..Asked::default() };
+    assert!(!shop.engine().is_somebodys(&letter));
+    {
+        let mut engine = shop.engine_mut();
+        engine.clicked(&letter, "https://tea.example/1", &asked, now);
+        engine.opened(&letter, &asked, now);
+        engine.unsubscribe(&letter, now);
+        engine.set_preferences(&letter, &["marketing"].map(testkit::actors::name).into(), Some("fr"), now);
+        engine.confirm(&letter, &testkit::actors::name("marketing"), now);
+    }
+    shop.settle();
+    assert!(shop.members("all-of-them").is_empty(), "{:?}", shop.members("all-of-them"));
+    assert_eq!(shop.reader().reactions(&letter.id).unwrap(), []);
+    assert_eq!(calls(), before, "nothing was written down at all");
+    shop.restart();
+    assert!(shop.members("all-of-them").is_empty());
 }
 
 #[test]

@@ -70,11 +70,12 @@ async fn click_script() -> Response {
         .into_response()
 }
 
-/// A message by the id that a signed link carried.
+/// A message by the id that a signed link carried; none of somebody who was erased, whose mails may lie about for years.
 fn message_of(app: &Shared, id: Option<MessageId>) -> Option<Message> {
     let id = id?;
     let found = app.handle.with_reader(|reader| app.handle.read().find_message(reader, &id));
-    found.inspect_err(|error| tracing::error!("a message could not be read: {error}")).ok().flatten()
+    let found = found.inspect_err(|error| tracing::error!("a message could not be read: {error}")).ok().flatten()?;
+    app.handle.read().is_somebodys(&found).then_some(found)
 }
 
 async fn find(app: &Shared, id: Option<MessageId>) -> Option<Message> {

@@ -235,3 +235,23 @@ fn what_a_provider_says_of_machines_is_believed_from_a_server_and_from_no_browse
     }
     assert_eq!((scene.count("Email Opened"), scene.count("Machine Opened Email")), (1, 2));
 }
+
+#[test]
+fn the_links_of_somebody_who_was_erased_lead_nowhere_and_make_nobody_new() {
+    let scene = a_mail_to_ana();
+    let message = scene.house.look(|reader| reader.message(&scene.message).unwrap()).unwrap().0;
+    let unsubscribe = message.written.unwrap().unsubscribe_path;
+    let view = format!("/v/{}", scene.house.open().handle().read().signer().view_token(&scene.message));
+    scene.house.pass(Span::hours(1));
+    scene.house.manage(axum::http::Method::POST, "/api/customers/ana/erase", None);
+    for (method, path) in [
+        ("POST", &scene.links[0]),
+        ("GET", &scene.picture()),
+        ("GET", &view),
+        ("GET", &unsubscribe),
+        ("POST", &unsubscribe),
+    ] {
+        assert_eq!(scene.asks(method, path, BROWSER).status, 404, "{method} {path}");
+    }
+    assert_eq!(scene.house.get("/api/customers?find=")["total"], 0, "nobody came of it");
+}
