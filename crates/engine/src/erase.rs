@@ -58,16 +58,23 @@ impl Engine {
                 || (self.people.left_a_name(*node)
                     && erasure.erased.iter().any(|name| name.number == *node && name.shared.is_none()))
         };
+        // An alias spoke of them before they came, to somebody they were parted from since: that one stays, under a token.
+        let bears_an_erased_name =
+            |node: &NodeId| is_erased(node) || self.people.came_as(*node).as_ref().is_some_and(is_erased);
         let find = |kind: NameKind, name: &Option<Arc<str>>| {
-            name.as_ref().and_then(|name| self.people.find_at(kind, name, position)).filter(is_erased)
+            name.as_ref().and_then(|name| self.people.find_at(kind, name, position)).filter(bears_an_erased_name)
         };
         let (user, visitor, previous) = if is_by_hand(call) {
             // It bears the name of the first of the two, of whichever kind.
             let first = call.body_value().get("a").and_then(Value::as_u64);
-            (first.and_then(|node| NodeId::try_from(node).ok()).filter(is_erased), None, None)
+            (first.and_then(|node| NodeId::try_from(node).ok()).filter(bears_an_erased_name), None, None)
         } else {
             let previous = call.other_id.as_ref().filter(|_| call.kind == CallKind::Alias);
-            let previous = previous.and_then(|name| self.people.previous_at(name, position)).filter(is_erased);
+            let previous = previous.and_then(|name| self.people.previous_at(name, position)).filter(|node| {
+                // What somebody else came by, whom this alias is to join, is theirs.
+                let is_anothers = self.people.came_as(*node).is_some_and(|came| !is_erased(&came));
+                bears_an_erased_name(node) && !is_anothers
+            });
             (find(NameKind::User, &call.user_id), find(NameKind::Visitor, &call.anonymous_id), previous)
         };
         let is_own = !is_by_hand(call) && self.people.node_at(call, position).as_ref().is_some_and(is_erased);

@@ -282,8 +282,13 @@ impl People {
         let node = self.next_node();
         self.nodes.push(Node { kind, name: name.clone(), person: node, rows: Vec::new(), last_row: 0 });
         self.bear(kind, name, at, node);
-        if let Some((name, _)) = self.erased.get(&node).and_then(|erased| erased.shared.clone()) {
+        let Some(erased) = self.erased.get(&node) else { return node };
+        if let Some((name, _)) = erased.shared.clone() {
             self.bear(NameKind::Visitor, &name, at, node);
+        }
+        if !name.starts_with(TOKEN) {
+            // An alias gave it a name that somebody else came by; their own calls bear the token.
+            self.bear(kind, &token(node), at, node);
         }
         node
     }
@@ -584,7 +589,8 @@ impl People {
         let nodes = self.nodes_of(customer.0);
         let user = nodes.iter().find(|node| self.node(**node).kind == NameKind::User);
         let node = user.or(nodes.first()).copied().unwrap_or(customer.0);
-        if self.erased.contains_key(&node) { ERASED.into() } else { self.node(node).name.clone() }
+        let name = &self.node(node).name;
+        if self.erased.contains_key(&node) || name.starts_with(TOKEN) { ERASED.into() } else { name.clone() }
     }
 
     /// Whether a person has a userId.

@@ -2,7 +2,7 @@
 
 use crate::profile::Customer;
 use crate::run::FETCHED;
-use crate::segment::plan::StreamSet;
+use crate::segment::numbers::Numbers;
 use crate::segment::test::earlier;
 use crate::segment::verdict::Asked;
 use crate::segment::{Scope, Touch, Verdict};
@@ -18,10 +18,10 @@ const FEWEST_FOR_A_THREAD: usize = 4_096;
 /// Room for what is asked of one customer and done with at once: which segments are asked, and what they say.
 #[derive(Default)]
 pub(crate) struct Asking {
-    concerned: Vec<usize>,
+    concerned: Numbers,
     verdicts: Vec<(usize, Verdict)>,
     /// The streams that hold anything of them.
-    held: StreamSet,
+    held: Numbers,
 }
 
 impl Asking {
@@ -30,14 +30,13 @@ impl Asking {
         let (plan, customer) = (asked.plan, asked.customer);
         plan.concerned(touch, customer, &mut self.concerned);
         // A timer asks only what may differ by now, of a hundred segments mostly one.
-        self.concerned.extend(customer.memberships.due(asked.now));
-        self.concerned.sort_unstable();
-        self.concerned.dedup();
+        customer.memberships.due(asked.now).for_each(|segment| self.concerned.insert(segment));
         let is_by_time_alone = touch.is_by_time_alone();
         if !is_by_time_alone {
-            self.held.set(customer.streams.held());
+            self.held.clear();
+            customer.streams.held().for_each(|stream| self.held.insert(stream as usize));
         }
-        for index in self.concerned.drain(..) {
+        for index in self.concerned.iter() {
             // Who is in a segment, or waits to be, is asked; of the others only those who may come to be.
             if is_by_time_alone || plan.may_hold(index, &self.held) {
                 self.verdicts.push((index, asked.verdict(&plan.segments[index].rule)));
@@ -45,6 +44,7 @@ impl Asking {
                 self.verdicts.push((index, Verdict::fixed(false)));
             }
         }
+        self.concerned.clear();
     }
 }
 

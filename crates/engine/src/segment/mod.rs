@@ -10,6 +10,7 @@ mod evidence;
 pub mod feature;
 pub mod lanes;
 pub mod live;
+pub mod numbers;
 pub mod plan;
 pub mod questions;
 pub mod rhythm;

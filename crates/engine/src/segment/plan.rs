@@ -7,6 +7,7 @@ use crate::profile::records::KindHorizons;
 use crate::profile::{Customer, Terms};
 use crate::segment::compile::Standpoint;
 use crate::segment::feature::{Keeps, Need};
+use crate::segment::numbers::Numbers;
 use crate::segment::test::{CompiledTest, CompiledTests, is_missing};
 use crate::segment::triggered::{Scope, Source};
 use crate::segment::verdict::{Asked, Verdict};
@@ -285,7 +286,7 @@ pub struct PlannedSegment {
     /// What its verdict depends on, those of inner segments included.
     pub uses: Uses,
     /// Streams each of which must hold something: while one of them does not the verdict is false, whatever the time.
-    needs: Vec<u32>,
+    needs: Numbers,
 }
 
 /// How far back the past of values must be kept, because rules ask how long they have been held.
@@ -305,28 +306,6 @@ impl Held {
         };
         within(Some(&self.traits), &other.traits)
             && other.attributes.iter().all(|(kind, wanted)| within(self.attributes.get(kind), wanted))
-    }
-}
-
-/// A set of streams, 64 to a word.
-#[derive(Clone, Default, Debug)]
-pub struct StreamSet(Vec<u64>);
-
-impl StreamSet {
-    /// Sets it anew.
-    pub fn set(&mut self, streams: impl Iterator<Item = u32>) {
-        self.0.clear();
-        for stream in streams {
-            let word = stream as usize / 64;
-            if self.0.len() <= word {
-                self.0.resize(word + 1, 0);
-            }
-            self.0[word] |= 1 << (stream % 64);
-        }
-    }
-
-    fn has(&self, stream: u32) -> bool {
-        self.0.get(stream as usize / 64).is_some_and(|word| word >> (stream % 64) & 1 == 1)
     }
 }
 
@@ -417,10 +396,10 @@ pub struct Plan {
     index: HashMap<Name, usize>,
     by_event: HashMap<String, Meanings>,
     /// Segments that depend on a stream, by the stream's index.
-    by_stream: Vec<Vec<usize>>,
+    by_stream: Vec<Numbers>,
     /// Segments that must be asked of somebody who has done nothing: all but those about events alone, of which nobody
     /// becomes a member by doing nothing, at whatever time.
-    asked_of_nobody: Vec<usize>,
+    asked_of_nobody: Numbers,
     prefixes: Vec<(String, u32)>,
     /// How far back the past of values must be kept.
     pub held: Held,
@@ -463,9 +442,9 @@ impl Plan {
             }
             let (name, rule, ..) = &own[index];
             for stream in &uses.streams {
-                plan.by_stream[*stream as usize].push(index);
+                plan.by_stream[*stream as usize].insert(index);
             }
-            let planned = PlannedSegment { name: name.clone(), rule: rule.clone(), uses, needs: Vec::new() };
+            let planned = PlannedSegment { name: name.clone(), rule: rule.clone(), uses, needs: Numbers::default() };
             plan.segments.push(planned);
         }
         let nobody = Customer::new(domain::time::EARLIEST);
@@ -479,7 +458,7 @@ impl Plan {
             plan.segments.iter().map(|segment| plan.needs_of(&segment.rule, asked)).collect();
         plan.asked_of_nobody = asked_of_nobody;
         for (segment, needs) in plan.segments.iter_mut().zip(needs) {
-            segment.needs = needs.into_iter().collect();
+            segment.needs = needs.into_iter().map(|stream| stream as usize).collect();
         }
         plan
     }
@@ -503,8 +482,8 @@ impl Plan {
     }
 
     /// Whether a segment may say anything but no of somebody whose streams hold so much.
-    pub fn may_hold(&self, segment: usize, held: &StreamSet) -> bool {
-        self.segments[segment].needs.iter().all(|stream| held.has(*stream))
+    pub fn may_hold(&self, segment: usize, held: &Numbers) -> bool {
+        held.covers(&self.segments[segment].needs)
     }
 
     /// Whether a rule asks about nothing but events, in the same way of everybody.
@@ -544,7 +523,7 @@ impl Plan {
                     name: name.clone(),
                     rule: Node::Never,
                     uses: Uses::default(),
-                    needs: Vec::new(),
+                    needs: Numbers::default(),
                 });
             }
         }
@@ -612,27 +591,28 @@ impl Plan {
             EventName::Prefix(prefix) => self.prefixes.push((prefix.clone(), index)),
         }
         self.streams.push(spec);
-        self.by_stream.push(Vec::new());
+        self.by_stream.push(Numbers::default());
         index
     }
 
     /// Adds the segments whose verdict may differ after `touch`; what time alone changes is not among them. An event
     /// concerns only those that mention it; a segment may be named several times.
-    pub fn concerned(&self, touch: &Touch, customer: &Customer, into: &mut Vec<usize>) {
+    pub fn concerned(&self, touch: &Touch, customer: &Customer, into: &mut Numbers) {
         if touch.everything {
             // The others are about events alone, of which this customer has none: they were not in them, and are not.
-            into.extend(&self.asked_of_nobody);
-            into.extend(customer.memberships.segments());
-            into.extend(customer.streams.held().flat_map(|stream| self.by_stream[stream as usize].iter().copied()));
+            into.add(&self.asked_of_nobody);
+            customer.memberships.segments().for_each(|segment| into.insert(segment));
+            customer.streams.held().for_each(|stream| into.add(&self.by_stream[stream as usize]));
             return;
         }
         let only_streams =
             !touch.consent && !touch.lists && !touch.existence && touch.traits.is_empty() && touch.records.is_empty();
         if !only_streams {
-            into.extend((0..self.segments.len()).filter(|index| self.segments[*index].uses.is_touched(touch)));
+            let touched = (0..self.segments.len()).filter(|index| self.segments[*index].uses.is_touched(touch));
+            touched.for_each(|segment| into.insert(segment));
             return;
         }
-        into.extend(touch.streams.iter().flat_map(|stream| self.by_stream[*stream as usize].iter().copied()));
+        touch.streams.iter().for_each(|stream| into.add(&self.by_stream[*stream as usize]));
     }
 
     /// Finds or makes the streams of the events that imply consent.

@@ -10,6 +10,10 @@ mod timers;
 
 use std::path::PathBuf;
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "usage: segment_speed load DATA STORE SEGMENTS LIVE_EVENTS\n       segment_speed seal STORE\n       segment_speed live STORE DATA SEGMENTS LIVE_EVENTS\n       segment_speed first STORE SEGMENTS\n       segment_speed timers CUSTOMERS";
