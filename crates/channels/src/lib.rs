@@ -5,7 +5,7 @@
 //! The way of a mail: customer values become checked types ([`HeaderText`], [`EmailAddress`], [`LinkUrl`]), a
 //! [`Mail`] of them is written to bytes once ([`Mail::write`]) and signed by its domain ([`DkimSigner::sign`]), and [`Smtp::send`] carries these bytes, telling a
 //! [`PhaseRecorder`] before each phase, to exactly one [`Delivered`]. A [`Messenger`] carries a [`Note`] the same way to a
-//! provider of texts; an [`Endpoint`] is told of a webhook. Both go through [`outward`]. What other mail servers send back is read by [`Report`].
+//! provider of texts; an [`Endpoint`] is told of a webhook; [`web_push`] notifies browsers. All of these go through [`outward`]. What other mail servers send back is read by [`Report`].
 
 mod address;
 mod dkim;
@@ -14,9 +14,11 @@ mod mail;
 mod messenger;
 mod outcome;
 pub mod outward;
+mod pem;
 mod report;
 mod signature;
 mod smtp;
+pub mod web_push;
 mod webhook;
 mod wire;
 

@@ -37,6 +37,10 @@ pub struct Note {
     pub purpose: &'static str,
     /// Where one unsubscribes; none for service.
     pub unsubscribe_url: Option<String>,
+    /// Of a notification: where a click leads.
+    pub url: Option<String>,
+    /// Of a notification: the address of the picture beside it.
+    pub icon: Option<String>,
     /// When it was decided, in RFC 3339.
     pub decided_at: String,
 }
@@ -53,8 +57,10 @@ impl Note {
             "campaign": self.campaign,
             "purpose": self.purpose,
         });
-        if let Some(url) = &self.unsubscribe_url {
-            data["unsubscribe_url"] = url.as_str().into();
+        for (key, value) in [("unsubscribe_url", &self.unsubscribe_url), ("url", &self.url), ("icon", &self.icon)] {
+            if let Some(value) = value {
+                data[key] = value.as_str().into();
+            }
         }
         json!({ "type": "message.send", "timestamp": self.decided_at, "data": data }).to_string().into_bytes()
     }

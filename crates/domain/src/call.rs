@@ -343,6 +343,12 @@ pub mod events {
     pub const IN_APP_CLICKED: &str = "In-App Message Clicked";
     /// A message in the shop was put away.
     pub const IN_APP_DISMISSED: &str = "In-App Message Dismissed";
+    /// A browser is to be notified: `endpoint`, its keys, and what people call it.
+    pub const PUSH_SUBSCRIBED: &str = "Push Subscribed";
+    /// It is notified no more: `endpoint`, `because`.
+    pub const PUSH_UNSUBSCRIBED: &str = "Push Unsubscribed";
+    /// A notification was followed.
+    pub const PUSH_CLICKED: &str = "Push Clicked";
     /// A person opened a mail.
     pub const EMAIL_OPENED: &str = "Email Opened";
     /// A person followed a link in a mail.

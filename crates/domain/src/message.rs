@@ -140,7 +140,7 @@ impl ReactionKind {
         use crate::call::events;
         Some(match event {
             events::EMAIL_OPENED => ReactionKind::Opened,
-            events::LINK_CLICKED => ReactionKind::Clicked,
+            events::LINK_CLICKED | events::PUSH_CLICKED => ReactionKind::Clicked,
             events::MACHINE_OPENED => ReactionKind::MachineOpened,
             events::MACHINE_CLICKED => ReactionKind::MachineClicked,
             _ => return None,
@@ -186,6 +186,10 @@ pub struct Written {
     pub html: Option<String>,
     /// Where a one-click unsubscribe is posted, as a path below the public address.
     pub unsubscribe_path: String,
+    /// Of a notification: where a click leads.
+    pub url: Option<String>,
+    /// Of a notification: the address of the picture beside it.
+    pub icon: Option<String>,
 }
 
 /// One row of `messages`: a message with its latest outcome.

@@ -150,6 +150,10 @@ pub struct Template {
     pub body: String,
     /// Liquid; absent: made from the body.
     pub text: Option<String>,
+    /// Of a notification (channel push): Liquid of the address that a click leads to.
+    pub url: Option<String>,
+    /// Of a notification: Liquid of the address of the picture beside it.
+    pub icon: Option<String>,
     /// What its bodies are written in; none: told by the first characters of each.
     pub format: Option<Format>,
     /// Parts of the template that a variant replaces.
@@ -192,6 +196,10 @@ pub struct Parts {
     pub body: Option<String>,
     /// Another text; absent beside another body: made from it.
     pub text: Option<String>,
+    /// Another address that a click on the notification leads to.
+    pub url: Option<String>,
+    /// Another picture beside the notification.
+    pub icon: Option<String>,
 }
 
 /// What a template says in one language.
@@ -448,6 +456,8 @@ impl Template {
             subject: part(&fields, "subject")?.unwrap_or_default(),
             format: read_format(&fields)?,
             text: part(&fields, "text")?,
+            url: part(&fields, "url")?,
+            icon: part(&fields, "icon")?,
             locales: match fields.get("locales") {
                 None => Vec::new(),
                 Some(value) => read_locales(value, &variants)?,
@@ -456,7 +466,34 @@ impl Template {
             body,
         };
         fields.finish()?;
+        template.refuse_parts_of_others()?;
         Ok(template)
+    }
+
+    /// Only a notification leads somewhere as a whole, and only beside one stands a picture of its own.
+    fn refuse_parts_of_others(&self) -> Result<(), ShapeError> {
+        if self.channel == Channel::Push {
+            return Ok(());
+        }
+        let in_variants = |at: String, variants: &[(String, Parts)]| -> Vec<(String, Parts)> {
+            variants.iter().map(|(name, parts)| (format!("{at}variants.{name}."), parts.clone())).collect()
+        };
+        let own = Parts { url: self.url.clone(), icon: self.icon.clone(), ..Parts::default() };
+        let mut all = vec![(String::new(), own)];
+        all.extend(in_variants(String::new(), &self.variants));
+        for locale in &self.locales {
+            let at = format!("locales.{}.", locale.tag);
+            all.push((at.clone(), locale.parts.clone()));
+            all.extend(in_variants(at, &locale.variants));
+        }
+        for (at, parts) in all {
+            if let Some((key, _)) = [("url", parts.url), ("icon", parts.icon)].into_iter().find(|(_, it)| it.is_some())
+            {
+                let message = format!("belongs to notifications; this template is for {}, not push", self.channel);
+                return refuse(&format!("{at}{key}"), message);
+            }
+        }
+        Ok(())
     }
 
     /// What a body of it is written in.
@@ -521,7 +558,13 @@ fn read_variants(fields: &Fields<'_>) -> Result<Vec<(String, Parts)>, ShapeError
 }
 
 fn read_parts(fields: &Fields<'_>) -> Result<Parts, ShapeError> {
-    Ok(Parts { subject: part(fields, "subject")?, body: part(fields, "body")?, text: part(fields, "text")? })
+    Ok(Parts {
+        subject: part(fields, "subject")?,
+        body: part(fields, "body")?,
+        text: part(fields, "text")?,
+        url: part(fields, "url")?,
+        icon: part(fields, "icon")?,
+    })
 }
 
 /// Most languages of one template, and most characters of a tag.

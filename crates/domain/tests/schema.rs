@@ -202,6 +202,15 @@ body: Hello
 text: Hello
 format: markdown
 variants: { warm: { subject: Hi } }
+---
+template: it-is-late
+channel: push
+subject: Late
+body: Sorry
+url: https://tea.example/orders
+icon: https://tea.example/leaf.png
+variants: { warm: { url: https://tea.example/sorry } }
+locales: { fr: { icon: https://tea.example/feuille.png, variants: { warm: { url: https://tea.example/fr } } } }
 "#;
 
 fn examples() -> Vec<Value> {
@@ -251,6 +260,32 @@ fn what_is_wrong_is_underlined_where_it_stands() {
         assert!(Definition::read(&definition).is_err(), "{condition}");
         let error = accepts(&definition).expect_err("the schema must refuse it too");
         assert!(error.contains(wrong), "{error}");
+    }
+}
+
+#[test]
+fn only_a_notification_leads_somewhere_as_a_whole() {
+    let address = json!("https://tea.example/");
+    for (part, path) in [
+        (json!({ "url": address }), "url"),
+        (json!({ "icon": address }), "icon"),
+        (json!({ "variants": { "a": { "url": address } } }), "variants.a.url"),
+        (json!({ "locales": { "fr": { "icon": address } } }), "locales.fr.icon"),
+        (
+            json!({ "locales": { "fr": { "variants": { "a": { "icon": address } } } }, "variants": { "a": {} } }),
+            "locales.fr.variants.a.icon",
+        ),
+    ] {
+        let mut definition = json!({ "template": "x", "body": "x", "channel": "push" });
+        definition.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        Definition::read(&definition).unwrap_or_else(|error| panic!("{error} in {definition}"));
+        accepts(&definition).unwrap_or_else(|error| panic!("{error} in {definition}"));
+        for channel in [json!("email"), json!("sms"), Value::Null] {
+            definition["channel"] = channel;
+            let error = Definition::read(&definition).unwrap_err().to_string();
+            assert!(error.contains(path) && error.contains("notifications"), "{path}: {error}");
+            accepts(&definition).expect_err("the schema must refuse it too");
+        }
     }
 }
 

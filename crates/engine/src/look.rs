@@ -110,13 +110,14 @@ impl<'a> Look<'a> {
                 .collect();
             let traits = serde_json::Value::Object(customer.traits.all(engine.clock).0);
             let whole = format!(
-                "since {} last {} calls {} in {segments:?} traits {traits} {:?} {:?} {:?}",
+                "since {} last {} calls {} in {segments:?} traits {traits} {:?} {:?} {:?} {:?}",
                 customer.first_seen,
                 customer.last_seen,
                 customer.calls,
                 customer.standing,
                 customer.rewards(),
-                customer.in_app
+                customer.in_app,
+                customer.browsers
             );
             for record in customer.records.all(engine.clock) {
                 let attributes = serde_json::Value::Object(record.attributes(engine.clock).0);

@@ -4,6 +4,7 @@
 use crate::decide::bandit::{Bandits, Occasion};
 use crate::dedupe::{Fingerprint, Fingerprinter, Known, Seen};
 use crate::ingest::{Arrival, Arrivals};
+use crate::profile::browsers::Browsers;
 use crate::profile::orders::Orders;
 use crate::profile::{By, Customer, NodeId, People};
 use crate::report::door::Quarantined;
@@ -135,6 +136,7 @@ impl Engine {
             erasures: 0,
             quarantined: Quarantined::default(),
             customers: HashMap::default(),
+            browser_owners: HashMap::default(),
             definitions: Definitions::new(),
             versions: BTreeMap::new(),
             plan: Plan::default(),
@@ -432,6 +434,9 @@ impl Engine {
         let mut touch = crate::segment::as_of::apply(&self.plan, customer, &past, now);
         let call = past.call;
         touch.everything |= is_new;
+        if Browsers::are_told_by(&call) {
+            self.note_endpoints(id);
+        }
         if taken == Taken::Now {
             self.work.touched.add(id, touch);
         }

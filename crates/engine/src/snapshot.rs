@@ -27,7 +27,7 @@ use std::sync::Arc;
 use store::{Reader, RowId, StoreError};
 
 /// Raised with every change of what a frame holds, or of how calls become state, within a version of Perennial.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 const MAGIC: &[u8; 8] = b"perennSN";
 /// Things in one frame: of customers of a few kilobytes, some megabytes.
 const FRAME_ITEMS: usize = 4_096;
@@ -299,6 +299,9 @@ impl Engine {
         self.seen = seen;
         self.orders.take_over(orders);
         (self.people, self.customers) = (people, customers);
+        let with_browsers: Vec<CustomerId> =
+            self.customers.iter().filter(|(_, customer)| customer.browsers.is_some()).map(|(id, _)| *id).collect();
+        with_browsers.into_iter().for_each(|id| self.note_endpoints(id));
         (self.catalogue, self.samples, self.quarantined) = (catalogue, samples, quarantined);
         self.ahead = ahead.into_iter().filter(|((at, _), _)| *at > self.clock).collect();
         for (at, position) in self.ahead.keys() {

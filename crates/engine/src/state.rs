@@ -48,6 +48,8 @@ pub struct Options {
     /// Of how many customers of each variant a bandit must know what came of it before it shares by that; none: it never
     /// does, as where nothing can come of it.
     pub bandits_learn_after: Option<u64>,
+    /// Whether messages of the channel push go to the customer's browsers: then who has none has no address there.
+    pub notifies_browsers: bool,
     /// A bug that the simulation plants to test its oracles.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<PlantedBug>,
@@ -64,6 +66,7 @@ impl Default for Options {
             brake: Some(BrakeLimit::default()),
             limits: BTreeMap::new(),
             bandits_learn_after: Some(models::bandit::LEAST),
+            notifies_browsers: false,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -179,6 +182,8 @@ pub struct Engine {
     pub(crate) orders: Orders,
     pub(crate) quarantined: Quarantined,
     pub(crate) customers: HashMap<CustomerId, Customer>,
+    /// Who registered an endpoint of a browser last, under the id of then.
+    pub(crate) browser_owners: HashMap<Arc<str>, CustomerId>,
     pub(crate) definitions: Definitions,
     pub(crate) versions: BTreeMap<(DefinitionKind, Name), DefinitionVersion>,
     pub(crate) plan: Plan,

@@ -63,6 +63,9 @@ pub enum Speaks {
     Signed,
     /// Twilio's Messages API.
     Twilio,
+    /// Only push: browsers, by their push services (RFC 8030).
+    #[serde(rename = "web_push")]
+    WebPush,
 }
 
 /// A provider that takes messages by HTTP.
@@ -89,6 +92,12 @@ pub struct Provider {
     /// Most messages on the first day of sending, the second …
     #[serde(default)]
     pub warm_up: Vec<u32>,
+    /// Browsers: file that holds the private key (VAPID).
+    #[serde(default)]
+    pub key_file: PathBuf,
+    /// Browsers: whom push services write to, `mailto:…` or `https://…`.
+    #[serde(default)]
+    pub subject: String,
     /// Twilio: the account, `AC…`.
     #[serde(default)]
     pub account: String,

@@ -15,6 +15,7 @@ pub mod gallery;
 pub mod history;
 pub mod keys;
 mod link_check;
+pub mod notifications;
 pub mod pace;
 pub mod pages;
 pub mod post;

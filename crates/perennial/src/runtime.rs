@@ -284,7 +284,7 @@ impl Drop for UnderWay {
 #[derive(Clone, Debug)]
 pub enum Outgoing {
     /// A message to a customer.
-    Message(Order),
+    Message(Box<Order>),
     /// A webhook to a system.
     Webhook(Errand),
 }

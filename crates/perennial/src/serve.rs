@@ -5,6 +5,7 @@ use crate::config::{Config, Send, Speaks};
 use crate::connections::Connections;
 use crate::history::Keeper;
 use crate::link_check::LinkCheck;
+use crate::notifications;
 use crate::pace::{self, Pace};
 use crate::pages::{self, Sessions, Site};
 use crate::questions::Questions;
@@ -76,6 +77,12 @@ impl Open {
         options.limits = ways::limits(config);
         options.brake = config.email.brake();
         options.counts_opens = config.email.count_opens;
+        options.notifies_browsers = notifications::are_on(config);
+        let push = match serving {
+            Some(_) => notifications::door(config)?,
+            // A single command asks for something else: it works with a key that cannot be read.
+            None => notifications::door(config).ok().flatten(),
+        };
         let sending = match serving.filter(|_| ways::lead_out(config)) {
             Some(runtime) => Some((runtime.clone(), Ways::open(config)?)),
             None => None,
@@ -95,7 +102,7 @@ impl Open {
         let keeper = serving.map(|_| Keeper::start(&handle, config.history.limits())).transpose()?;
         let sessions = Arc::new(Sessions::new());
         let questions = Arc::new(Questions::new(handle.clone(), dir, &config.query)?);
-        let app = api::manage::app(handle.clone(), config, &public_url, sessions.clone(), questions.clone());
+        let app = api::manage::app(handle.clone(), config, push, &public_url, sessions.clone(), questions.clone());
         let views = EngineViews::new(handle, sending_words(config), public_url.clone());
         let views = views.with_door(app.door.clone()).with_questions(questions).with_dry_runs(app.dry_runs.clone());
         let views = match serving {
@@ -156,6 +163,7 @@ fn sending_words(config: &Config) -> Option<String> {
     let texts = config.messages.providers().map(|(channel, provider)| match provider.send {
         Speaks::Signed => format!("{channel} by {}", host_of(&provider.url)),
         Speaks::Twilio => format!("{channel} by Twilio"),
+        Speaks::WebPush => format!("{channel} by the services of browsers"),
     });
     let names: Vec<&str> = config.webhooks.keys().map(String::as_str).collect();
     let webhooks = (!names.is_empty()).then(|| format!("webhooks to {}", names.join(", ")));

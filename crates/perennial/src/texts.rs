@@ -22,6 +22,7 @@ pub fn open(channel: Channel, provider: &Provider, outward: &Outward) -> anyhow:
             let secrets = SigningSecrets::read(&provider.secrets(&place)?).with_context(|| format!("`{place}`"))?;
             Ok(Messenger::Signed { target: target(&provider.url)?, secrets })
         }
+        Speaks::WebPush => bail!("`{place}.send`: web_push is for [messages.push] only"),
         Speaks::Twilio if channel != Channel::Sms => bail!("`{place}.send`: twilio sends sms only"),
         Speaks::Twilio => {
             for (key, value) in [("account", &provider.account), ("from", &provider.from)] {
@@ -60,6 +61,8 @@ fn note_of(order: &Order, public_url: &str) -> Note {
         campaign: order.campaign.to_string(),
         purpose: if order.is_marketing { "marketing" } else { "service" },
         unsubscribe_url,
+        url: order.written.url.clone(),
+        icon: order.written.icon.clone(),
         decided_at: order.decided_at.to_string(),
     }
 }

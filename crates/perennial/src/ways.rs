@@ -2,9 +2,10 @@
 
 use crate::config::{Config, Send};
 use crate::runtime::{Handle, Outgoing};
-use crate::{post, texts, webhooks};
+use crate::{notifications, post, texts, webhooks};
 use channels::Messenger;
 use channels::outward::Outward;
+use channels::web_push::WebPush;
 use domain::message::Channel;
 use engine::deliver::pace::Limits;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ pub(crate) fn lead_out(config: &Config) -> bool {
 pub(crate) struct Ways {
     post: Option<Arc<post::Post>>,
     messengers: BTreeMap<Channel, Messenger>,
+    web_push: Option<WebPush>,
     endpoints: Arc<webhooks::Endpoints>,
     outward: Arc<Outward>,
 }
@@ -40,12 +42,15 @@ impl Ways {
     pub(crate) fn open(config: &Config) -> anyhow::Result<Ways> {
         let outward = Arc::new(webhooks::open_outward(config)?);
         let mut messengers = BTreeMap::new();
-        for (channel, provider) in config.messages.providers() {
+        let web_push = notifications::open(config)?;
+        let is_push = |channel| channel == Channel::Push && web_push.is_some();
+        for (channel, provider) in config.messages.providers().filter(|(channel, _)| !is_push(*channel)) {
             messengers.insert(channel, texts::open(channel, provider, &outward)?);
         }
         Ok(Ways {
             post: (config.email.send == Send::Smtp).then(|| post::Post::open(&config.email)).transpose()?.map(Arc::new),
             messengers,
+            web_push,
             endpoints: Arc::new(webhooks::Endpoints::open(config, outward.clone())?),
             outward,
         })
@@ -55,11 +60,17 @@ impl Ways {
     pub(crate) async fn carry_out(self: Arc<Self>, handle: Handle, outgoing: Outgoing) {
         match outgoing {
             Outgoing::Webhook(errand) => webhooks::carry_out(self.endpoints.clone(), handle, errand).await,
-            Outgoing::Message(order) => match (&self.post, self.messengers.get(&order.channel)) {
-                (Some(post), _) if order.channel == Channel::Email => post::deliver(post.clone(), handle, order).await,
-                (_, Some(messenger)) => texts::deliver(messenger, &self.outward, handle, order).await,
-                _ => post::put_off(&handle, &order, "its channel is not open").await,
-            },
+            Outgoing::Message(order) => {
+                let messenger = self.messengers.get(&order.channel);
+                match (order.channel, messenger, &self.post, &self.web_push) {
+                    (_, Some(messenger), ..) => texts::deliver(messenger, &self.outward, handle, *order).await,
+                    (Channel::Email, None, Some(post), _) => post::deliver(post.clone(), handle, *order).await,
+                    (Channel::Push, None, _, Some(web_push)) => {
+                        notifications::deliver(web_push, &self.outward, handle, *order).await
+                    }
+                    _ => post::put_off(&handle, &order, "its channel is not open").await,
+                }
+            }
         }
     }
 }

@@ -231,7 +231,8 @@ impl Loop {
         for channel in self.channels().filter(|_| !more) {
             let free = self.places(*channel);
             if free > 0 {
-                outgoing.extend(engine.order_attempts(*channel, now, free).into_iter().map(Outgoing::Message));
+                let orders = engine.order_attempts(*channel, now, free).into_iter();
+                outgoing.extend(orders.map(|order| Outgoing::Message(Box::new(order))));
             }
         }
         if self.sends && !more && self.health.may_set_out() {

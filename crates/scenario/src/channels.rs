@@ -1,9 +1,10 @@
 //! Pretended channels: they answer in no time as told, and remember everything that was handed to them.
 
 use domain::message::{Channel, Written};
-use domain::{MessageId, Name, Timestamp};
+use domain::{MessageId, Name, Span, Timestamp};
 use engine::deliver::webhooks::{Errand, Heard};
 use engine::deliver::{End, Order};
+use engine::profile::browsers::Browser;
 use std::collections::HashMap;
 
 /// How a pretended channel answers.
@@ -60,6 +61,10 @@ pub struct Delivery {
     pub number: u32,
     /// What was handed over.
     pub written: Written,
+    /// To which browsers, where a channel goes to browsers.
+    pub browsers: Vec<Browser>,
+    /// For how long it is of use.
+    pub useful_for: Span,
     /// How the channel answered.
     pub answer: Answer,
 }
@@ -103,6 +108,8 @@ impl Channels {
             message: order.message.clone(),
             number: order.number,
             written: order.written.clone(),
+            browsers: order.browsers.clone(),
+            useful_for: order.useful_for,
             answer,
         });
         answer.end()

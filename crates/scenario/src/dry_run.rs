@@ -71,6 +71,8 @@ pub struct Past {
     now: Timestamp,
     /// When each campaign really started.
     started: BTreeMap<Name, Timestamp>,
+    /// Whether push goes to browsers.
+    notifies_browsers: bool,
 }
 
 impl Past {
@@ -100,6 +102,7 @@ impl Past {
             position: engine.position(),
             now: now.max(engine.clock()),
             started: engine.campaign_starts(),
+            notifies_browsers: engine.options().notifies_browsers,
         }
     }
 
@@ -266,7 +269,8 @@ struct Given {
 impl Living {
     fn open(store: Box<dyn Store>, past: &Past, campaign: &Campaign) -> Result<Living, NoDryRun> {
         // What people really did cannot tell which of two messages works that nobody got: everybody is shared as at the start.
-        let options = Options { bandits_learn_after: None, ..Options::default() };
+        let options =
+            Options { bandits_learn_after: None, notifies_browsers: past.notifies_browsers, ..Options::default() };
         let mut engine = Engine::open(store.as_ref(), options)?;
         engine.know_people(&past.people);
         engine.lend_codes(&past.codes_left);

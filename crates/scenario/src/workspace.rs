@@ -121,6 +121,13 @@ impl Workspace {
         self.restart().map(drop)
     }
 
+    /// Push goes to the customers' browsers, over a pretended channel, from the next restart on as well.
+    pub fn notify_browsers(&mut self) -> Result<(), Stuck> {
+        self.options.notifies_browsers = true;
+        self.options.real_channels.insert(Channel::Push);
+        self.restart().map(drop)
+    }
+
     /// When a campaign pauses itself because of complaints, from the next restart on as well.
     pub fn set_brake(&mut self, brake: Option<BrakeLimit>) -> Result<(), Stuck> {
         self.options.brake = brake;

@@ -79,6 +79,8 @@ pub fn address_alone(written: &Written) -> Written {
         text: String::new(),
         html: None,
         unsubscribe_path: String::new(),
+        url: None,
+        icon: None,
     }
 }
 

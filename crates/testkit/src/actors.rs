@@ -127,6 +127,12 @@ impl Shop {
         }
     }
 
+    /// From now on push goes to the customers' browsers.
+    pub fn notifies_browsers(&self) {
+        let done = self.0.borrow_mut().workspace.notify_browsers();
+        done.unwrap_or_else(|stuck| panic!("{stuck}"));
+    }
+
     /// Puts definitions in force; panics with the reason if they cannot be.
     pub fn define(&self, yaml: &str) -> Vec<Change> {
         self.try_define(yaml).unwrap_or_else(|error| panic!("{error}"))

@@ -1517,6 +1517,8 @@ pub fn message(number: u64) -> Message {
             text: "Hello Ana".to_owned(),
             html: Some("<p>Hello Ana</p>".to_owned()),
             unsubscribe_path: "/u/1".to_owned(),
+            url: number.is_multiple_of(3).then(|| "https://x.test/c/1".to_owned()),
+            icon: number.is_multiple_of(3).then(|| "https://x.test/leaf.png".to_owned()),
         }),
         detail: Some("450 later".to_owned()),
         approved: number.is_multiple_of(2).then(|| Approval { at: NOW, by: "Maya".to_owned() }),

@@ -87,13 +87,7 @@ impl DkimKey {
                 key.to_pkcs8_der().map_err(|error| not_made(&error))?.as_bytes().to_vec()
             }
         };
-        let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
-        for line in STANDARD.encode(der).as_bytes().chunks(64) {
-            pem.push_str(std::str::from_utf8(line).expect("base64 is ASCII"));
-            pem.push('\n');
-        }
-        pem.push_str("-----END PRIVATE KEY-----\n");
-        Ok(pem)
+        Ok(crate::pem::of_private_key(&der))
     }
 
     /// Its kind.

@@ -104,6 +104,15 @@ impl Reach {
         if by_address || by_name { Ok(()) } else { Err(Forbidden { address, what }) }
     }
 
+    /// Asks whether the owner listed a host, so that more may be done there than with a stranger's.
+    pub(super) fn is_listed(&self, host: &Host<String>) -> bool {
+        match host {
+            Host::Domain(name) => self.allowed.names.iter().any(|known| *known == bare_name(name)),
+            Host::Ipv4(address) => self.allowed.hold_address(IpAddr::V4(*address)),
+            Host::Ipv6(address) => self.allowed.hold_address(meant_by(IpAddr::V6(*address))),
+        }
+    }
+
     /// Asks whether a host may be spoken to without encryption.
     pub(super) fn may_go_plain(&self, host: &Host<String>) -> bool {
         match host {

@@ -11,6 +11,8 @@ use super::reach::{Forbidden, Reach, bare_name};
 
 /// Longest URL, in octets.
 const MAX_URL: usize = 2_048;
+/// The port of https.
+const HTTPS: u16 = 443;
 
 /// Why a URL cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +102,16 @@ impl Target {
             Host::Domain(name) => Some(bare_name(name)),
             Host::Ipv4(_) | Host::Ipv6(_) => None,
         }
+    }
+
+    /// Asks whether a stranger may have named it: at the port of https, or at a host that the owner listed.
+    pub fn may_be_named_by_strangers(&self, reach: &Reach) -> bool {
+        (self.is_encrypted && self.port == HTTPS) || reach.is_listed(&self.host)
+    }
+
+    /// Scheme, host and port: by which browsers and push services tell one site from another.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", if self.is_encrypted { "https" } else { "http" }, self.host_header)
     }
 
     /// The address in it; none if it holds a name.

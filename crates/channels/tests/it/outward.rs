@@ -269,6 +269,8 @@ fn note() -> Note {
         campaign: "win-back".to_owned(),
         purpose: "marketing",
         unsubscribe_url: Some("https://tea.example/u/1".to_owned()),
+        url: None,
+        icon: None,
         decided_at: "2026-03-02T12:00:00Z".to_owned(),
     }
 }

@@ -130,16 +130,28 @@ fn template() -> Value {
             ("subject", or_nothing(&part("Another subject."))),
             ("body", or_nothing(&part("Another body."))),
             ("text", or_nothing(&part("Another text; made from the other body where nothing is said."))),
+            ("url", or_nothing(&part("Of a notification: another address that a click leads to."))),
+            ("icon", or_nothing(&part("Of a notification: another picture."))),
         ]
     };
     let variants = |description: &str| {
         let parts = map("Parts that this variant replaces.", &[], parts());
         ("variants", json!({ "type": ["object", "null"], "additionalProperties": parts, "description": description }))
     };
-    let [subject, body, text] = parts();
+    let [subject, body, text, url, icon] = parts();
     let own_variants = variants("What the template's variants say in this language, by name.");
-    let in_language = map("What is said otherwise in this language.", &[], [subject, body, text, own_variants]);
-    map(
+    // Only a notification leads somewhere as a whole.
+    let none = || json!({ "url": { "type": "null" }, "icon": { "type": "null" } });
+    let in_variants = json!({ "additionalProperties": { "properties": none() } });
+    let with_variants = |mut parts: Value| {
+        parts["variants"] = in_variants.clone();
+        parts
+    };
+    let mut of_others = with_variants(none());
+    of_others["locales"] = json!({ "additionalProperties": { "properties": with_variants(none()) } });
+    let in_language =
+        map("What is said otherwise in this language.", &[], [subject, body, text, url, icon, own_variants]);
+    let mut template = map(
         "What is written.",
         &["template", "body"],
         [
@@ -151,6 +163,11 @@ fn template() -> Value {
             ("subject", or_nothing(&part("Liquid."))),
             ("body", part("Liquid in Markdown, HTML or MJML.")),
             ("text", or_nothing(&part("Liquid, as plain text; made from the body where nothing is said."))),
+            (
+                "url",
+                or_nothing(&part("Only for push: Liquid of the address that a click on the notification leads to.")),
+            ),
+            ("icon", or_nothing(&part("Only for push: Liquid of the address of the picture beside it."))),
             (
                 "format",
                 or_nothing(&word_of(
@@ -170,5 +187,8 @@ fn template() -> Value {
                 }),
             ),
         ],
-    )
+    );
+    template["if"] = json!({ "required": ["channel"], "properties": { "channel": { "const": "push" } } });
+    template["else"] = json!({ "properties": of_others });
+    template
 }

@@ -249,6 +249,11 @@ impl Engine {
 
     /// The customer's address on a channel, normalised. Where a channel knows people by who they are, that is the address.
     pub(crate) fn address_of(&self, person: CustomerId, channel: Channel) -> Option<String> {
+        if channel == Channel::Push && self.options.notifies_browsers {
+            let browsers = self.customers.get(&person)?.browsers.as_deref()?;
+            // Nobody else bears it, and it says nothing of where the browsers are.
+            return browsers.present(self.clock).next().map(|_| person.to_string());
+        }
         let key = match channel {
             Channel::Email => "email",
             Channel::Sms => "phone",

@@ -14,7 +14,7 @@ use domain::{Call, Timestamp, Zone};
 use rust_decimal::Decimal;
 
 /// What somebody does when they are there: the events by which the best time is found. What machines do has other names.
-const HABITS: [&str; 3] = [events::EMAIL_OPENED, events::LINK_CLICKED, events::ORDER_COMPLETED];
+const HABITS: [&str; 4] = [events::EMAIL_OPENED, events::LINK_CLICKED, events::PUSH_CLICKED, events::ORDER_COMPLETED];
 /// So many of the latest of each are looked at.
 const HABITS_KEPT: usize = 30;
 

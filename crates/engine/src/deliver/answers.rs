@@ -3,6 +3,7 @@
 use super::Order;
 use crate::ingest::machine::{self, Act, Asked};
 use crate::state::Engine;
+use domain::call::events;
 use domain::message::{Channel, Message, Outcome};
 use domain::segment::ConsentState;
 use domain::{MessageId, Span, Timestamp};
@@ -32,7 +33,7 @@ impl Engine {
         let person = self.person(message.customer);
         let stands = self.consent_of(person, &message.purpose, message.channel);
         if stands.is_some_and(|stands| stands.state != ConsentState::Withdrawn) {
-            self.happen(person, domain::call::events::UNSUBSCRIBED, &about(message), &message.id.0);
+            self.happen(person, events::UNSUBSCRIBED, &about(message), &message.id.0);
             self.settle();
         }
     }
@@ -66,7 +67,11 @@ impl Engine {
         occasion: &[&str],
     ) {
         let (by_person, by_machine) = act.events();
-        let event = match machine::judge(act, asked, since_sent(message, asked.at)) {
+        let is_notification = message.channel == Channel::Push;
+        // Nobody but its browser can read where a notification leads, and whoever sees one may press it at once.
+        let since = if is_notification { Span::days(1) } else { since_sent(message, asked.at) };
+        let event = match machine::judge(act, asked, since) {
+            None if is_notification => events::PUSH_CLICKED,
             None => by_person,
             Some(machine) => {
                 properties["machine"] = true.into();

@@ -58,7 +58,7 @@ impl Engine {
             zone: &zone,
             currency: self.definitions.settings.currency,
             footer,
-            track_clicks: is_letter.then_some(&track),
+            track_clicks: matches!(message.channel, Channel::Email | Channel::Push).then_some(&track),
             gaps: None,
         };
         // A template is written by a person and filled by strangers: should the library below panic all the same,
@@ -94,6 +94,8 @@ impl Engine {
                 _ => None,
             },
             unsubscribe_path,
+            url: rendered.url,
+            icon: rendered.icon,
         })
     }
 

@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod brake;
+pub mod browsers;
 pub mod confirm;
 pub mod in_app;
 pub mod letter;
@@ -17,6 +18,7 @@ pub mod webhooks;
 use crate::decide::address::normal_address;
 use crate::decide::limits::MarkKind;
 use crate::dedupe::Known;
+use crate::profile::browsers::Browser;
 use crate::state::{Engine, Rest};
 use crate::timers::Timer;
 use domain::message::{Because, Channel, Message, Outcome, Phase, Written};
@@ -35,6 +37,9 @@ const LONGEST_ASKED: Span = Span::hours(24);
 /// How long after its decision a service message is of use.
 const DEADLINE: Span = Span::days(3);
 
+/// Whom an event is about: userId, anonymousId.
+type Names = (Option<Arc<str>>, Option<Arc<str>>);
+
 /// An attempt to make: recorded, and to be carried out once its record is durable.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Order {
@@ -52,6 +57,12 @@ pub struct Order {
     pub campaign: domain::Name,
     /// Marketing, which carries the unsubscribe headers.
     pub is_marketing: bool,
+    /// For whom; a browser that is gone is taken from them.
+    pub customer: CustomerId,
+    /// The browsers that it goes to, where the channel goes to browsers.
+    pub browsers: Vec<Browser>,
+    /// For so long it is of use.
+    pub useful_for: Span,
 }
 
 /// How an attempt ended.
@@ -70,6 +81,11 @@ pub enum End {
         unreachable: bool,
         /// How long it wants to be let alone, if it says so.
         retry_after: Option<Span>,
+    },
+    /// Nobody is there any more, which says nothing of the channel.
+    Gone {
+        /// Its words.
+        reply: String,
     },
     /// Refused for good.
     Rejected {
@@ -125,6 +141,8 @@ impl Engine {
         }
         let now = self.clock;
         let is_marketing = message.purpose != service();
+        let browsers = self.browsers_for(message.channel, message.customer);
+        let useful_for = self.useful_until_any(&message).since(now).max(Span(0));
         let message = self.messages.get_mut(id)?;
         let written = message.written.clone()?;
         message.attempts += 1;
@@ -149,6 +167,9 @@ impl Engine {
             decided_at: message.decided_at,
             campaign: message.campaign.clone(),
             is_marketing,
+            customer: message.customer,
+            browsers,
+            useful_for,
         };
         self.pending.messages.push(message);
         Some(order)
@@ -202,7 +223,7 @@ impl Engine {
         let (result, reply) = match &end {
             End::Sent { reply } => ("sent", reply),
             End::PutOff { reply, .. } => ("put_off", reply),
-            End::Rejected { reply, .. } => ("rejected", reply),
+            End::Rejected { reply, .. } | End::Gone { reply } => ("rejected", reply),
             End::NoReply { detail } => ("no_reply", detail),
         };
         self.pending.attempts.push(attempt_row(&message, now, Phase::Done, Some(result), Some(bounded(reply))));
@@ -224,6 +245,7 @@ impl Engine {
                 }
                 self.conclude(id, Outcome::Failed, Some(Because::Rejected), Some(bounded(&reply)));
             }
+            End::Gone { reply } => self.conclude(id, Outcome::Failed, Some(Because::Rejected), Some(bounded(&reply))),
             // It may have arrived at an earlier attempt: that this one was put off does not make it undone.
             End::PutOff { reply, .. } if message.fate_is_unknown() => self.leave_uncertain(id, &reply),
             End::PutOff { reply, retry_after, .. } => {
@@ -294,6 +316,15 @@ impl Engine {
         self.deadline_or(message, message.decided_at.plus(DEADLINE))
     }
 
+    /// Until when a message of whichever purpose is of use.
+    fn useful_until_any(&self, message: &Message) -> Timestamp {
+        if message.purpose == service() {
+            return self.deadline(message);
+        }
+        let expires_after = self.campaigns.get(&message.campaign).map(|it| it.current.campaign.expires_after);
+        message.expires.min(message.decided_at.plus(expires_after.unwrap_or(DEADLINE)))
+    }
+
     /// As `deadline`, with another instant where neither campaign nor record names one.
     fn deadline_or(&self, message: &Message, default: Timestamp) -> Timestamp {
         let Some(campaigning) = self.campaigns.get(&message.campaign) else { return default };
@@ -349,6 +380,7 @@ impl Engine {
                     self.pending.rests.push(RestChange::Ends(channel, lane.clone()));
                 }
             }
+            End::Gone { .. } => {}
             // Whatever is not taken, by whichever address: one refusal says little, five in a row say that it is us; or that
             // it is one domain, if others took something lately.
             End::PutOff { .. } | End::Rejected { .. } | End::NoReply { .. } => {
@@ -421,11 +453,28 @@ impl Engine {
     fn own_event(&self, customer: CustomerId, event: &str, properties: &serde_json::Value, id: &str) -> Call {
         let name = self.people.name_of(customer);
         let known = self.people.is_known(customer);
+        let names = if known { (Some(name), None) } else { (None, Some(name)) };
+        self.own_event_of(names, event, properties, id)
+    }
+
+    /// As `happen`, to whoever bears these names, userId and anonymousId; who was not heard of yet exists from now on.
+    pub(crate) fn happen_to(&mut self, names: Names, event: &str, properties: &serde_json::Value, about: &str) {
+        let id = self.seen.id_of(&[about, event, &self.clock.0.to_string(), &self.position.0.to_string()]);
+        self.append(self.own_event_of(names, event, properties, &id));
+    }
+
+    fn own_event_of(
+        &self,
+        (user_id, anonymous_id): Names,
+        event: &str,
+        properties: &serde_json::Value,
+        id: &str,
+    ) -> Call {
         Call {
             kind: CallKind::Track,
             message_id: format!("perennial:{id}").into(),
-            user_id: known.then(|| name.clone()),
-            anonymous_id: (!known).then(|| name.clone()),
+            user_id,
+            anonymous_id,
             other_id: None,
             event: Some(event.into()),
             timestamp: self.clock,

@@ -140,6 +140,12 @@ pub fn is_protected_trait(name: &str) -> bool {
     trust::is_protected_name(name)
 }
 
+/// Asks whether a text can be a userId or anonymousId. Errors: why not, in words.
+pub fn check_id(text: &str) -> Result<(), String> {
+    let quoted = serde_json::Value::from(text).to_string();
+    check::id(Some(&quoted), "id").map(drop).map_err(|fault| fault.message)
+}
+
 /// Finds the `writeKey` of a body before anybody is authenticated. The answer for a body that is no
 /// JSON means nothing; the cost is one pass.
 pub fn find_write_key(body: &[u8]) -> Option<String> {

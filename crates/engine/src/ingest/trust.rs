@@ -19,6 +19,9 @@ const PROTECTED: &[(&str, &str)] = &[
     (events::UNSUBSCRIBED, "consent"),
     (events::MACHINE_OPENED, "messages"),
     (events::MACHINE_CLICKED, "messages"),
+    (events::PUSH_SUBSCRIBED, "subscriptions of browsers"),
+    (events::PUSH_UNSUBSCRIBED, "subscriptions of browsers"),
+    (events::PUSH_CLICKED, "messages"),
 ];
 
 /// Orders: only a server, unless the workspace has none that could.

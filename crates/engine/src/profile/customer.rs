@@ -1,5 +1,6 @@
 //! The live state of one customer: a cache of their history.
 
+use crate::profile::browsers::Browsers;
 use crate::profile::in_app::InApp;
 use crate::profile::memberships::Memberships;
 use crate::profile::records::Records;
@@ -41,6 +42,8 @@ pub struct Customer {
     pub(crate) rewards: Option<Box<Rewards>>,
     /// Messages in the shop, once there are any.
     pub(crate) in_app: Option<Box<InApp>>,
+    /// Browsers that are notified, once there were any.
+    pub(crate) browsers: Option<Box<Browsers>>,
 }
 
 impl Customer {
@@ -57,6 +60,7 @@ impl Customer {
             records: Records::default(),
             rewards: None,
             in_app: None,
+            browsers: None,
         }
     }
 
@@ -74,6 +78,9 @@ impl Customer {
         }
         if let Some(other) = other.in_app {
             self.in_app.get_or_insert_default().absorb(*other);
+        }
+        if let Some(other) = other.browsers {
+            self.browsers.get_or_insert_default().absorb(*other);
         }
         self.streams.absorb(other.streams, plan, now);
     }

@@ -159,6 +159,17 @@ impl Engine {
         self.rejoin_campaigns(stays, goes);
     }
 
+    /// Notes whose endpoints a person's browsers have. Of those that went nothing is left.
+    pub(crate) fn note_endpoints(&mut self, id: CustomerId) {
+        let Some(browsers) = self.customers.get(&id).and_then(|customer| customer.browsers.as_deref()) else { return };
+        self.browser_owners.extend(browsers.endpoints().map(|endpoint| (endpoint.clone(), id)));
+        for endpoint in browsers.went() {
+            if self.browser_owners.get(endpoint) == Some(&id) {
+                self.browser_owners.remove(endpoint);
+            }
+        }
+    }
+
     /// Writes down that memberships begin or end for an id without anybody entering or leaving.
     fn hand_over(&mut self, segments: &[usize], id: CustomerId, entered: bool) {
         for index in segments {
@@ -211,6 +222,7 @@ impl Engine {
             let is_whole = old.is_some();
             customer.memberships = old.map(|old| old.memberships).unwrap_or_default();
             self.customers.insert(part, customer);
+            self.note_endpoints(part);
             if !is_whole {
                 // They were members as part of the whole: being parted is no entry.
                 let whole = wholes.get(&part).cloned().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! One customer per person: names and how they join, traits, consent, talks.
 
+pub mod browsers;
 pub mod consent;
 pub mod customer;
 pub mod identity;

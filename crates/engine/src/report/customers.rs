@@ -2,6 +2,7 @@
 
 use super::{ReportError, Who, json, ledger::Ledger, timeline};
 use crate::decide::limits::{Asking, concerns, counted, quiet_until};
+use crate::deliver::browsers::KnownBrowser;
 use crate::profile::identity::{JoinedBy, NameKind};
 use crate::profile::standing::Statement;
 use crate::profile::{By, Customer, rewards};
@@ -80,6 +81,8 @@ pub struct Profile {
     pub vouchers: Vec<Voucher>,
     /// Pools that had no code left for them, the longest wait first.
     pub vouchers_owed: Vec<Arc<str>>,
+    /// Browsers that they let us notify, the latest first; only of the present.
+    pub browsers: Vec<KnownBrowser>,
     /// A person is talking with them; until when, if nothing more is said.
     #[serde(serialize_with = "json::maybe_at")]
     pub talking_until: Option<Timestamp>,
@@ -456,6 +459,7 @@ impl Engine {
             points: rewards.points,
             vouchers: rewards.vouchers.iter().rev().take(VOUCHERS).map(Voucher::from).collect(),
             vouchers_owed: rewards.owed().map(|owed| owed.pool.clone()).collect(),
+            browsers: if is_present { self.browsers_of(person) } else { Vec::new() },
             talking_until: customer.standing.is_talking(now).1,
             complaint_open: customer.standing.has_open_complaint(now),
             suppression: self

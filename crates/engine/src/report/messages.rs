@@ -5,7 +5,7 @@ use crate::deliver::Order;
 use crate::state::Engine;
 use domain::message::{Because, Channel, Decision, Message, Outcome, ReportKind};
 use domain::workspace::service;
-use domain::{CustomerId, MessageId, Name, Timestamp};
+use domain::{CustomerId, MessageId, Name, Span, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Attempt, DecisionFilter, MessageFilter, Page, Reacted, Reader, ReportFilter, StoreError};
@@ -300,6 +300,9 @@ impl MessageReport {
             decided_at: message.decided_at,
             campaign: message.campaign.clone(),
             is_marketing: message.purpose != service(),
+            customer: message.customer,
+            browsers: Vec::new(),
+            useful_for: Span(0),
         })
     }
 }

@@ -128,7 +128,8 @@ fn malformed(path: &str) -> String {
 /// Events that Perennial writes itself may well be asked for before the first one.
 fn is_own(name: &str) -> bool {
     let starts = ["Message ", "Email ", "In-App "];
-    starts.iter().any(|start| name.starts_with(start)) || name == events::UNSUBSCRIBED || events::is_of_machine(name)
+    let names = [events::UNSUBSCRIBED, events::PUSH_SUBSCRIBED, events::PUSH_UNSUBSCRIBED, events::PUSH_CLICKED];
+    starts.iter().any(|start| name.starts_with(start)) || names.contains(&name) || events::is_of_machine(name)
 }
 
 fn names(tests: &Tests, key: &str) -> bool {

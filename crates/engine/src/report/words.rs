@@ -84,6 +84,9 @@ fn event_words(event: &str, of: &dyn Fn(&[&str]) -> Option<String>) -> String {
         events::IN_APP_SHOWN => with("Saw a message in the shop, of", campaign()),
         events::IN_APP_CLICKED => with("Followed a message in the shop, of", campaign()),
         events::IN_APP_DISMISSED => with("Put away a message in the shop, of", campaign()),
+        events::PUSH_SUBSCRIBED => with("Lets us notify a browser:", of(&["browser"])),
+        events::PUSH_UNSUBSCRIBED => browser_went(of(&["because"]).as_deref()).to_owned(),
+        events::PUSH_CLICKED => with("Followed a notification of", campaign()),
         "Signed Up" => "Signed up".to_owned(),
         events::CONSENT_CHANGED => consent_words(of),
         events::UNSUBSCRIBED => with("Wants no more messages of", campaign()),
@@ -126,6 +129,16 @@ fn consent_words(of: &dyn Fn(&[&str]) -> Option<String>) -> String {
     format!("{said} {}{by}", of(&["purpose"]).unwrap_or_else(|| "messages".to_owned()))
 }
 
+fn browser_went(because: Option<&str>) -> &'static str {
+    match because {
+        Some("gone") => "A browser is not there any more",
+        Some("by_hand") => "A person took a browser off",
+        Some("other_customer") => "Another customer uses that browser now",
+        Some("renewed") => "A browser got another address",
+        _ => "Wants no more notifications in a browser",
+    }
+}
+
 fn list_words(of: &dyn Fn(&[&str]) -> Option<String>) -> String {
     let said = if of(&["member"]).as_deref() == Some("true") { "Put on the list" } else { "Taken off the list" };
     with(said, of(&["list"]))
@@ -137,6 +150,7 @@ pub fn channel_words(channel: &str) -> &str {
         "email" => "e-mail",
         "sms" => "text message",
         "in_app" => "message in the shop",
+        "push" => "notification",
         other => other,
     }
 }
@@ -184,7 +198,7 @@ fn detail(body: &Value, event: &str) -> String {
         events::ORDER_COMPLETED | "Order Updated" | "Order Cancelled" => products(body),
         "Payment Failed" => piece(body, &["reason"]).unwrap_or_default(),
         events::EMAIL_BOUNCED => piece(body, &["reason"]).unwrap_or_default(),
-        events::LINK_CLICKED => piece(body, &["url", "link_url"]).unwrap_or_default(),
+        events::LINK_CLICKED | events::PUSH_CLICKED => piece(body, &["url", "link_url"]).unwrap_or_default(),
         events::MACHINE_OPENED | events::MACHINE_CLICKED => {
             let because = body.get("because").and_then(Value::as_str).and_then(Machine::find);
             because.map(|because| because.words().to_owned()).unwrap_or_default()

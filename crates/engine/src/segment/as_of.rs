@@ -1,6 +1,7 @@
 //! Membership at past instants, by the same evaluator over the same history: today's definition and
 //! today's identities over everything with time ≤ T.
 
+use crate::profile::browsers::Browsers;
 use crate::profile::customer::Proof;
 use crate::profile::identity::NodeId;
 use crate::profile::in_app::InApp;
@@ -71,6 +72,9 @@ pub fn apply(plan: &Plan, customer: &mut Customer, past: &Past, now: Timestamp) 
             }
             if InApp::is_told_by(call) {
                 customer.in_app.get_or_insert_default().apply(call, order);
+            }
+            if Browsers::are_told_by(call) {
+                customer.browsers.get_or_insert_default().apply(call, order);
             }
             match customer.standing.apply(call, order) {
                 crate::profile::standing::Touched::Consent => touch.consent = true,

@@ -370,7 +370,7 @@ pub(crate) fn own_messages_only(events: &Events, campaign: &Name) -> Option<doma
     };
     let starts = ["Message ", "Email ", "In-App "];
     let about_messages = starts.iter().any(|start| name.starts_with(start))
-        || name == events::UNSUBSCRIBED
+        || [events::UNSUBSCRIBED, events::PUSH_CLICKED].contains(&name)
         || events::is_of_machine(name);
     if !about_messages || events.filter.as_ref().is_some_and(names_campaign) {
         return events.filter.clone();

@@ -34,6 +34,16 @@ pub(super) struct Linking<'a> {
     pub(super) untracked: [&'a str; 4],
 }
 
+impl Linking<'_> {
+    /// The link that counts a click and leads to `url`; none where this one is not counted.
+    pub(super) fn counted(&self, url: &str) -> Option<String> {
+        let is_own = self.untracked.iter().any(|own| !own.is_empty() && url.starts_with(own));
+        let is_web = ["https://", "http://"].iter().any(|scheme| escape::starts_with_ignoring_case(url, scheme));
+        let track = self.track.filter(|_| is_web && !is_own && url.len() <= URL_LIMIT)?;
+        Some(track(url))
+    }
+}
+
 /// Writes author's HTML and values as one page.
 pub(super) fn write(pieces: &[Piece], linking: Linking<'_>) -> Result<String, WriteError> {
     let mut page = Page {
@@ -243,17 +253,9 @@ impl Page<'_> {
             return;
         }
         let is_link = self.attribute == "href" && matches!(self.element.as_str(), "a" | "area");
-        let Some(track) = self.linking.track.filter(|_| is_link) else {
-            return;
-        };
-        let url = url.trim();
-        let is_own = self.linking.untracked.iter().any(|own| !own.is_empty() && url.starts_with(own));
-        let is_web =
-            escape::starts_with_ignoring_case(url, "https://") || escape::starts_with_ignoring_case(url, "http://");
-        if is_web && !is_own && url.len() <= URL_LIMIT {
-            let counted = escape::html(&track(url));
+        if let Some(counted) = self.linking.counted(url.trim()).filter(|_| is_link) {
             self.out.truncate(begin);
-            self.out.push_str(&counted);
+            self.out.push_str(&escape::html(&counted));
         }
     }
 

@@ -40,6 +40,8 @@ use std::sync::Arc;
 
 /// Characters of a subject. What a header line may hold (RFC 5322, 2.1.1).
 const SUBJECT_LIMIT: usize = 998;
+/// Bytes of an address in a notification: all of one has room for 4,000, and its words must find some as well.
+const ADDRESS_LIMIT: usize = 1_000;
 
 /// Everything that one message is written from.
 pub struct Letter<'a> {
@@ -110,6 +112,10 @@ pub struct Rendered {
     pub fragment: String,
     /// The same to read without HTML.
     pub text: String,
+    /// Of a notification: where a click leads, counted where clicks are.
+    pub url: Option<String>,
+    /// Of a notification: the address of the picture beside it.
+    pub icon: Option<String>,
 }
 
 /// Why a message could not be written.
@@ -197,7 +203,13 @@ pub fn render(letter: &Letter<'_>) -> Result<Rendered, WriteError> {
         // From the body without counted links: a reader of plain text sees where they lead.
         None => markup::to_text(&markup::write(&body, Linking::default()).map_err(in_part("body"))?),
     };
+    let address = |part: &'static str, source: Option<&str>| -> Result<Option<String>, WriteError> {
+        let Some(source) = source else { return Ok(None) };
+        address(letter, part, &run(source, Writing::Text).map_err(in_part(part))?)
+    };
     let rendered = Rendered {
+        url: address("url", parts.url)?.map(|url| linking(letter).counted(&url).unwrap_or(url)),
+        icon: address("icon", parts.icon)?,
         html: finish_html(letter, format, &subject, html.clone()),
         fragment: html,
         text: finish_text(letter, &readable(&text)),
@@ -232,8 +244,10 @@ pub fn check_template(template: &Template) -> Result<TemplateFacts, String> {
     };
     check("subject".to_owned(), &template.subject, false)?;
     check("body".to_owned(), &template.body, true)?;
-    if let Some(text) = &template.text {
-        check("text".to_owned(), text, false)?;
+    for (part, source) in [("text", &template.text), ("url", &template.url), ("icon", &template.icon)] {
+        if let Some(source) = source {
+            check(part.to_owned(), source, false)?;
+        }
     }
     let variants = |at: &str, variants: &'_ [(String, Parts)]| -> Vec<(String, Parts)> {
         variants.iter().map(|(variant, parts)| (format!("{at}variants.{variant}"), parts.clone())).collect()
@@ -244,11 +258,10 @@ pub fn check_template(template: &Template) -> Result<TemplateFacts, String> {
         others.extend(variants(&format!("locales.{}.", locale.tag), &locale.variants));
     }
     for (at, parts) in others {
-        for (part, source, is_body) in
-            [("subject", parts.subject, false), ("body", parts.body, true), ("text", parts.text, false)]
-        {
+        let Parts { subject, body, text, url, icon } = parts;
+        for (part, source) in [("subject", subject), ("body", body), ("text", text), ("url", url), ("icon", icon)] {
             if let Some(source) = source {
-                check(format!("{at}.{part}"), &source, is_body)?;
+                check(format!("{at}.{part}"), &source, part == "body")?;
             }
         }
     }
@@ -281,6 +294,8 @@ struct Sources<'a> {
     subject: &'a str,
     body: &'a str,
     text: Option<&'a str>,
+    url: Option<&'a str>,
+    icon: Option<&'a str>,
 }
 
 /// Template, locale, variant: what comes later replaces what came before. What a locale says of the variant comes last.
@@ -295,7 +310,13 @@ fn parts_of<'a>(letter: &Letter<'a>) -> Sources<'a> {
         of_variant(&template.variants),
         locale.and_then(|locale| of_variant(&locale.variants)),
     ];
-    let mut sources = Sources { subject: &template.subject, body: &template.body, text: template.text.as_deref() };
+    let mut sources = Sources {
+        subject: &template.subject,
+        body: &template.body,
+        text: template.text.as_deref(),
+        url: template.url.as_deref(),
+        icon: template.icon.as_deref(),
+    };
     for parts in others.into_iter().flatten() {
         if let Some(subject) = &parts.subject {
             sources.subject = subject;
@@ -308,6 +329,8 @@ fn parts_of<'a>(letter: &Letter<'a>) -> Sources<'a> {
         if let Some(text) = &parts.text {
             sources.text = Some(text);
         }
+        sources.url = parts.url.as_deref().or(sources.url);
+        sources.icon = parts.icon.as_deref().or(sources.icon);
     }
     sources
 }
@@ -389,6 +412,31 @@ fn one_line(pieces: &[Piece]) -> Result<String, WriteError> {
     Ok(line)
 }
 
+/// An address that stands alone: by http or https, and nothing where it is empty. What no address may contain is encoded in
+/// values: a name with a space in it is no reason to send nothing.
+fn address(letter: &Letter<'_>, part: &str, pieces: &[Piece]) -> Result<Option<String>, WriteError> {
+    let address: String = pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Value(value) => escape::url_in_style(value),
+            Piece::Author(text) => text.to_string(),
+        })
+        .collect();
+    let address = address.trim();
+    let is_web = ["https://", "http://"].iter().any(|scheme| escape::starts_with_ignoring_case(address, scheme));
+    // To look at it, what is missing in it is told, and not that it leads nowhere without.
+    let lacks_values = || letter.gaps.is_some_and(|gaps| !gaps.borrow().is_empty());
+    if address.is_empty() || (!is_web && lacks_values()) {
+        return Ok(None);
+    }
+    if !is_web || address.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        let message = format!("{part}: write an address such as https://tea.example/renew, without spaces in it");
+        return Err(WriteError::broken(message));
+    }
+    check_length_of(part, address, ADDRESS_LIMIT)?;
+    Ok(Some(address.to_owned()))
+}
+
 /// A text part: one kind of line break, no control characters beside it and the tab.
 fn readable(text: &str) -> String {
     text.replace("\r\n", "\n")
@@ -415,8 +463,12 @@ fn finish_text(letter: &Letter<'_>, text: &str) -> String {
 }
 
 fn check_length(part: &str, text: &str) -> Result<(), WriteError> {
-    if text.len() > OUTPUT_LIMIT {
-        return Err(WriteError::TooLong { part: part.to_owned(), limit: OUTPUT_LIMIT });
+    check_length_of(part, text, OUTPUT_LIMIT)
+}
+
+fn check_length_of(part: &str, text: &str, limit: usize) -> Result<(), WriteError> {
+    if text.len() > limit {
+        return Err(WriteError::TooLong { part: part.to_owned(), limit });
     }
     Ok(())
 }

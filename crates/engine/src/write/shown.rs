@@ -3,6 +3,7 @@
 
 use super::evaluate::{Gaps, Piece, Scene, Writing};
 use super::{Footer, Letter, Links, Rendered, WriteError, concat, render, run};
+use domain::message::Channel;
 use domain::money::Currency;
 use domain::time::{Timestamp, Zone};
 use domain::workspace::{Sender, Template};
@@ -42,6 +43,10 @@ pub struct Shown {
     pub text: String,
     /// As HTML; none of Liquid alone.
     pub html: Option<String>,
+    /// Of a notification: where a click leads.
+    pub url: Option<String>,
+    /// Of a notification: the address of the picture beside it.
+    pub icon: Option<String>,
     /// Values that are printed and missing: a message would be held for the first of them.
     pub missing: Vec<String>,
     /// Where its links lead, in the order in which they stand, each once; without those that we make ourselves.
@@ -79,15 +84,16 @@ pub fn show(source: Source<'_>, data: &Map<String, Value>, setting: Setting<'_>)
                 voucher: root("voucher"),
                 links: &links,
                 sender: setting.sender,
-                footer: Footer::Marketing,
+                // Only mail has a foot.
+                footer: if template.channel == Channel::Email { Footer::Marketing } else { Footer::Service },
                 now: setting.now,
                 zone: setting.zone,
                 currency: setting.currency,
                 track_clicks: Some(&note),
                 gaps: Some(&gaps),
             };
-            let Rendered { subject, html, text, .. } = render(&letter)?;
-            Shown { subject: Some(subject), text, html: Some(html), ..Shown::default() }
+            let Rendered { subject, html, text, url, icon, .. } = render(&letter)?;
+            Shown { subject: Some(subject), text, html: Some(html), url, icon, ..Shown::default() }
         }
         Source::Liquid(text) => {
             let links = super::links_value(&links);

@@ -30,6 +30,8 @@ impl Desk {
                 subject: "Hello".to_owned(),
                 body: body.to_owned(),
                 text: None,
+                url: None,
+                icon: None,
                 format: Some(format),
                 variants: Vec::new(),
                 locales: Vec::new(),
@@ -668,7 +670,12 @@ fn a_variant_replaces_its_parts_and_the_templates_own_text_goes_with_its_own_bod
     desk.template.text = Some("own text\r\n{{ customer.first_name }}\u{7}".to_owned());
     desk.template.variants = vec![(
         "restock".to_owned(),
-        Parts { subject: Some("Back".to_owned()), body: Some("back *again*".to_owned()), text: None },
+        Parts {
+            subject: Some("Back".to_owned()),
+            body: Some("back *again*".to_owned()),
+            text: None,
+            ..Parts::default()
+        },
     )];
     let own = desk.write().unwrap();
     assert_eq!((own.subject.as_str(), own.text.as_str()), ("Hello", "own text\nAna"));
@@ -687,7 +694,7 @@ fn in_languages() -> Desk {
     let parts = |subject: &str, body: Option<&str>| Parts {
         subject: Some(subject.to_owned()),
         body: body.map(str::to_owned),
-        text: None,
+        ..Parts::default()
     };
     desk.template.variants = vec![("restock".to_owned(), parts("Back", None))];
     let locale = |tag: &str, own: Parts, variants| Locale { tag: tag.to_owned(), parts: own, variants };
@@ -882,6 +889,79 @@ proptest! {
             let _ = text_of(&format!("{{{{ f | {one} }}}}"), &data);
         }
     }
+}
+
+// Notifications.
+
+/// A notification of Ana's, that leads somewhere and has a picture.
+fn notification(url: &str, icon: &str) -> Desk {
+    let mut desk = Desk::markdown("It is **back**");
+    desk.template.channel = Channel::Push;
+    desk.footer = Footer::Service;
+    desk.template.url = Some(url.to_owned());
+    desk.template.icon = Some(icon.to_owned());
+    desk
+}
+
+#[test]
+fn a_notification_leads_where_its_template_says_and_the_click_is_counted() {
+    let mut desk =
+        notification("https://tea.example/back?who={{ customer.first_name }}", "https://tea.example/leaf.png");
+    let plain = desk.write().unwrap();
+    assert_eq!(plain.url.as_deref(), Some("https://tea.example/back?who=Ana"));
+    assert_eq!((plain.icon.as_deref(), plain.text.trim()), (Some("https://tea.example/leaf.png"), "It is back"));
+    desk.counts_clicks = true;
+    let counted = desk.write().unwrap();
+    assert_eq!(counted.url.as_deref(), Some("https://tea.example/c/https%3A%2F%2Ftea.example%2Fback%3Fwho%3DAna"));
+    assert_eq!(counted.icon, plain.icon, "a picture is no click");
+    desk.template.url = Some("{{ links.unsubscribe }}".to_owned());
+    assert_eq!(desk.write().unwrap().url, Some(desk.links.unsubscribe.clone()), "our own links are not counted");
+    desk.template.variants =
+        vec![("b".to_owned(), Parts { url: Some("https://tea.example/b".to_owned()), ..Parts::default() })];
+    desk.variant = Some("b");
+    desk.counts_clicks = false;
+    assert_eq!(desk.write().unwrap().url.as_deref(), Some("https://tea.example/b"));
+    assert_eq!(desk.write().unwrap().icon, plain.icon);
+}
+
+#[test]
+fn a_notification_never_leads_to_anything_but_the_web() {
+    let write = |url: &str, name: &str| {
+        let desk = notification(url, "").customer(json!({ "first_name": name, "page": name }));
+        desk.write().map(|written| written.url)
+    };
+    let address = |name: &str| write("https://tea.example/{{ customer.first_name }}", name).unwrap().unwrap();
+    assert_eq!(
+        address("Zoë & <b>"),
+        "https://tea.example/Zo%C3%AB%20&%20%3Cb%3E",
+        "a name is no reason to send nothing"
+    );
+    assert_eq!(
+        write("{{ customer.page }}", "https://tea.example/x").unwrap().as_deref(),
+        Some("https://tea.example/x")
+    );
+    assert_eq!(write("{% if false %}x{% endif %}", "Ana").unwrap(), None, "empty leads nowhere");
+    for (url, name) in [
+        ("{{ customer.page }}", "javascript:alert(1)"),
+        ("javascript:alert(1)", "Ana"),
+        ("tea.example/x", "Ana"),
+        ("https://tea.example/a b", "Ana"),
+    ] {
+        let error = write(url, name).unwrap_err();
+        assert!(
+            matches!(&error, WriteError::Broken { message } if message.starts_with("url: ")),
+            "{url} {name}: {error}"
+        );
+    }
+    assert_eq!(
+        write("https://tea.example/{{ customer.first_name }}", &"x".repeat(1_000)),
+        Err(WriteError::TooLong { part: "url".to_owned(), limit: 1_000 })
+    );
+    assert_eq!(write("https://tea.example/{{ customer.none }}", "Ana"), Err(missing("customer.none")));
+    let mut broken = notification("https://tea.example/{% if %}", "").template;
+    assert!(check_template(&broken).unwrap_err().starts_with("url: "));
+    broken.url = Some("https://tea.example/{{ customer.city }}".to_owned());
+    assert_eq!(check_template(&broken).unwrap().fields, ["customer.city"], "what it asks for is told");
 }
 
 fn render_with(desk: &Desk, name: &str) -> String {

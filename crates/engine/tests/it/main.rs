@@ -9,6 +9,7 @@
 mod backfill;
 mod bandits;
 mod brake;
+mod browsers;
 mod campaigns;
 mod confirming;
 mod edges;

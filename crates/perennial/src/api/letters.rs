@@ -10,7 +10,7 @@ use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use domain::message::Message;
+use domain::message::{Channel, Message};
 use domain::workspace::marketing;
 use domain::{MessageId, Name, Timestamp};
 use engine::deliver::confirm::Confirming;
@@ -87,22 +87,33 @@ async fn unsubscribe_page(State(app): State<Shared>, Path(token): Path<String>) 
     let id = app.handle.read().signer().verify_unsubscribe(&token);
     match find(&app, id).await {
         None => unknown_link(),
-        Some(message) if !app.handle.read().is_subscribed(&message) => already(&app),
-        Some(_) => page(LetterPage {
+        Some(message) if !app.handle.read().is_subscribed(&message) => already(&app, message.channel),
+        Some(message) => page(LetterPage {
             title: "No more of these messages?".to_owned(),
             lines: vec![format!(
-                "One press, and {} will not write to you about offers and news by e-mail again. Messages about your orders still come.",
-                sender(&app)
+                "One press, and {} will not write to you about offers and news {} again. Messages about your orders still come.",
+                sender(&app),
+                by(message.channel)
             )],
             button: Some((format!("/u/{token}"), "Unsubscribe".to_owned())),
         }),
     }
 }
 
-fn already(app: &Shared) -> Response {
+/// How a message came, in words.
+fn by(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Email => "by e-mail",
+        Channel::Sms => "by text message",
+        Channel::Push => "by notification",
+        Channel::Webhook | Channel::InApp => "this way",
+    }
+}
+
+fn already(app: &Shared, channel: Channel) -> Response {
     page(LetterPage {
         title: "You are unsubscribed".to_owned(),
-        lines: vec![format!("{} does not write to you about offers and news by e-mail any more.", sender(app))],
+        lines: vec![format!("{} does not write to you about offers and news {} any more.", sender(app), by(channel))],
         button: None,
     })
 }
@@ -111,8 +122,9 @@ fn already(app: &Shared) -> Response {
 async fn unsubscribe(State(app): State<Shared>, Path(token): Path<String>) -> Response {
     let id = app.handle.read().signer().verify_unsubscribe(&token);
     let Some(message) = find(&app, id).await else { return unknown_link() };
+    let channel = message.channel;
     match app.handle.change_later(1, move |engine, now| engine.unsubscribe(&message, now)).await {
-        Ok(()) => already(&app),
+        Ok(()) => already(&app, channel),
         Err(error) => not_done(&error),
     }
 }

@@ -35,7 +35,7 @@ pub fn router(app: Shared) -> Router {
     let guarded = operations::router(guarded).merge(nowhere).layer(guard);
     // Devices ask from pages of the shop, which are elsewhere.
     let (devices, open): (Vec<Operation>, Vec<Operation>) =
-        open.into_iter().partition(|operation| operation.secured_by.is_some());
+        open.into_iter().partition(|operation| operation.path.starts_with("/v1/"));
     let devices = operations::router(devices).layer(middleware::from_fn(crate::api::tracking::cors));
     guarded.merge(devices).merge(operations::router(open)).layer(middleware::from_fn(say_as_problem)).with_state(app)
 }
@@ -441,6 +441,7 @@ async fn login_link(State(app): State<Shared>) -> Answer {
 pub fn app(
     handle: crate::runtime::Handle,
     config: &crate::config::Config,
+    push: Option<crate::notifications::Door>,
     public_url: &str,
     sessions: Arc<crate::pages::Sessions>,
     questions: Arc<crate::questions::Questions>,
@@ -455,6 +456,7 @@ pub fn app(
         dry_runs: Arc::new(crate::dry_run::DryRuns::new(handle.clone())),
         handle,
         door,
+        push,
         public_url: public_url.to_owned(),
         token: crate::api::tracking::random_id(),
         questions,

@@ -10,6 +10,7 @@ pub mod manage;
 pub mod openapi;
 pub mod operations;
 pub mod problems;
+pub(crate) mod push;
 mod query;
 pub mod render;
 mod reports;
@@ -36,6 +37,8 @@ pub struct App {
     pub handle: Handle,
     /// What the workspace decided about its door.
     pub door: DoorOptions,
+    /// How browsers come in that are to be notified; none: they are not.
+    pub push: Option<crate::notifications::Door>,
     /// Where links lead.
     pub public_url: String,
     /// What commands must show; only those who can read the data directory know it.
@@ -59,7 +62,13 @@ pub type Shared = Arc<App>;
 pub fn router(app: Shared) -> axum::Router {
     let manage = manage::router(app.clone());
     let reports = reports::router(app.clone());
-    tracking::router().merge(letters::router()).merge(reports).merge(health()).with_state(app).merge(manage)
+    tracking::router()
+        .merge(letters::router())
+        .merge(reports)
+        .merge(push::scripts())
+        .merge(health())
+        .with_state(app)
+        .merge(manage)
 }
 
 /// All operations of `/api`: the router and the document are made of this list.
@@ -73,6 +82,7 @@ pub fn operations() -> Vec<operations::Operation> {
         .chain(reports::operations())
         .chain(vouchers::operations())
         .chain(in_app::operations())
+        .chain(push::operations())
         .chain(query::operations())
         .chain(export::operations())
         .chain(schemas::operations())

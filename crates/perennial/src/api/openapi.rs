@@ -71,6 +71,7 @@ fn document_of(operations: &[Operation]) -> Value {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": "The token of the data directory: only those who can read that know it (`server.json` while a server runs)." },
                 "serverKey": { "type": "http", "scheme": "basic", "description": "A server key (`sk_…`) as the user, without a password." },
+                "browserKey": { "type": "http", "scheme": "basic", "description": "A browser key (`pk_…`) as the user, without a password." },
                 "customerToken": { "type": "http", "scheme": "bearer", "description": "A customer's token, made at `/v1/in-app/token`." },
             },
         },
@@ -102,7 +103,10 @@ fn operation_object(operation: &Operation) -> Value {
         object["requestBody"] = json!({ "required": true, "content": content });
     }
     match operation.secured_by {
-        Some(scheme) => object["security"] = json!([{ scheme: [] }]),
+        Some(scheme) => {
+            let schemes = std::iter::once(scheme).chain(operation.or_by);
+            object["security"] = schemes.map(|scheme| json!({ scheme: [] })).collect();
+        }
         None if operation.is_open => object["security"] = json!([]),
         None => {}
     }

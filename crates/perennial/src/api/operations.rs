@@ -38,6 +38,8 @@ pub struct Operation {
     pub is_open: bool,
     /// What it needs in its place, by the name of a scheme of the document.
     pub secured_by: Option<&'static str>,
+    /// Another scheme that it takes as well.
+    pub or_by: Option<&'static str>,
     routes: MethodRouter<Shared>,
     limit: usize,
 }
@@ -66,6 +68,7 @@ impl Operation {
             problems: &[],
             is_open: false,
             secured_by: None,
+            or_by: None,
             routes: on(filter, handler),
             limit: BODY_BYTES,
         }
@@ -148,6 +151,13 @@ impl Operation {
     pub fn secured_by(mut self, scheme: &'static str) -> Operation {
         self.is_open = true;
         self.secured_by = Some(scheme);
+        self
+    }
+
+    /// Takes another scheme as well.
+    #[must_use]
+    pub fn or_by(mut self, scheme: &'static str) -> Operation {
+        self.or_by = Some(scheme);
         self
     }
 

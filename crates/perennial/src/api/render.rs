@@ -37,9 +37,11 @@ pub(super) fn operations() -> Vec<Operation> {
         }))
         .takes_up_to(TEXT_LIMIT)
         .answers(json!({
-            "type": "object", "required": ["subject", "text", "html", "missing", "links", "held"],
+            "type": "object", "required": ["subject", "text", "html", "url", "icon", "missing", "links", "held"],
             "properties": {
                 "subject": maybe, "text": { "type": "string" }, "html": maybe,
+                "url": { "type": ["string", "null"], "description": "Of a notification: where a click leads." },
+                "icon": { "type": ["string", "null"], "description": "Of a notification: the address of the picture beside it." },
                 "missing": { "type": "array", "items": { "type": "string" }, "description": "Values that are printed and not there." },
                 "links": { "type": "array", "items": { "type": "string" }, "description": "Where its links lead, each once." },
                 "held": { "type": ["string", "null"], "description": "Why a message would be held; null: it would go." },

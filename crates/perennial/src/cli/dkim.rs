@@ -54,7 +54,7 @@ pub(super) fn dkim(command: DkimCommand, dir: &Path, config: &Config, out: &Out)
                 .map_err(|error| WrongUsage(error.to_string()))?;
             let own = || dir.join("dkim").join(format!("{}.pem", signer.record_name()));
             let file = std::path::absolute(key_file.unwrap_or_else(own))?;
-            keep(&file, &pem)?;
+            keep(&file, &pem, "choose another selector")?;
             let answer = json!({
                 "domain": domain, "selector": selector, "kind": kind.word(), "name": signer.record_name(),
                 "type": "TXT", "value": signer.record(), "key_file": file.display().to_string(),
@@ -92,8 +92,8 @@ fn zone_line(signer: &DkimSigner) -> String {
     format!("{}. IN TXT ( {} )", signer.record_name(), strings.join(" "))
 }
 
-/// Writes a private key that only its owner can read. Errors: there is a file already.
-fn keep(file: &Path, pem: &str) -> anyhow::Result<()> {
+/// Writes a private key that only its owner can read. Errors: there is a file already; `instead` says what to do.
+pub(super) fn keep(file: &Path, pem: &str, instead: &str) -> anyhow::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     let mut builder = std::fs::DirBuilder::new();
@@ -110,7 +110,7 @@ fn keep(file: &Path, pem: &str) -> anyhow::Result<()> {
     let mut open = match options.open(file) {
         Ok(open) => open,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let words = format!("there is a key in {} already; choose another selector", file.display());
+            let words = format!("there is a key in {} already; {instead}", file.display());
             return Err(WrongUsage(words).into());
         }
         Err(error) => return Err(error).with_context(|| format!("{} cannot be written", file.display())),

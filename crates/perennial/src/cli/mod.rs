@@ -6,6 +6,7 @@ mod dkim;
 mod export;
 mod files;
 mod folder;
+mod push;
 mod query;
 mod render;
 mod show;
@@ -87,6 +88,11 @@ enum Command {
     Dkim {
         #[command(subcommand)]
         command: dkim::DkimCommand,
+    },
+    /// The key for notifications in browsers
+    Push {
+        #[command(subcommand)]
+        command: push::PushCommand,
     },
     /// Bring in files: CSV, JSON lines or Parquet
     Import(files::Import),
@@ -430,6 +436,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<Ended> {
         Command::Keys { command } => keys(client(Create::Yes)?, &command, &out)?,
         Command::Bounce(asked) => bounce::bounce(&asked, || client(Create::No), &out)?,
         Command::Dkim { command } => dkim::dkim(command, &dir, &config, &out)?,
+        Command::Push { command } => push::push(command, &dir, &config, &out)?,
         Command::Import(import) => {
             let client = || client(Create::Yes);
             return files::import(&import, client, &out);

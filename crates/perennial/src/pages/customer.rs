@@ -51,6 +51,8 @@ pub struct CustomerView {
     pub vouchers: Vec<VoucherRow>,
     /// Pools that had no code left for them.
     pub vouchers_owed: Vec<String>,
+    /// Browsers that they let us notify, the latest first.
+    pub browsers: Vec<BrowserRow>,
     /// Addresses that get nothing until a person lifts it.
     pub suppressions: Vec<Suppression>,
     /// "21:00 to 08:00, London", with "now" if it is.
@@ -180,6 +182,17 @@ pub struct VoucherRow {
     pub at: Timestamp,
     /// Until when it is good.
     pub expires: Option<Timestamp>,
+}
+
+/// A browser that is notified.
+#[derive(Debug, Clone)]
+pub struct BrowserRow {
+    /// What its button names it by.
+    pub id: String,
+    /// "Chrome on Android", else the host of its push service.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What was once said of consent.

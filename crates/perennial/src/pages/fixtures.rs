@@ -21,8 +21,8 @@ use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, Reactions, Ste
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::chart::SizePoint;
 use crate::pages::customer::{
-    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, SaidRow,
-    Suppression, TraitRow, VoucherRow, WhyCondition,
+    BrowserRow, CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow,
+    SaidRow, Suppression, TraitRow, VoucherRow, WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
@@ -446,6 +446,11 @@ impl Views for Shop {
                 pool: self.words(3, "spring"),
                 at: ago(300),
                 expires: Some(ahead(24 * 14)),
+            }],
+            browsers: vec![BrowserRow {
+                id: "mfrggzdfmztwq2lknnwg23tpoa".into(),
+                name: self.words(1, "Chrome on Android"),
+                since: ago(900),
             }],
             vouchers_owed: if self.is_ugly() { vec![self.words(1, "autumn")] } else { Vec::new() },
             suppressions: if place == 1 || self.is_ugly() {
@@ -875,6 +880,7 @@ impl Views for Shop {
             again: row.again,
             explanation: explanation.to_owned(),
             is_seen: false,
+            notification: None,
             headers: if row.verdict.outcome == Outcome::Skipped {
                 Vec::new()
             } else {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::frame::Frame;
 use super::links::{Link, Place};
+use super::notification::NotificationView;
 use super::outcome::{Outcome, Verdict};
 use super::text::{Count, Tone};
 
@@ -39,6 +40,8 @@ pub struct MessageView {
     pub headers: Vec<(String, String)>,
     /// The text part.
     pub text: Option<String>,
+    /// As a browser shows it, on the channel push.
+    pub notification: Option<NotificationView>,
     /// Whether there is an HTML part; `Views::message_body` gives it.
     pub has_html: bool,
     /// Length on the wire in bytes.

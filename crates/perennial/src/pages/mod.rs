@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod links;
 mod login;
 pub mod message;
+pub mod notification;
 pub mod outbox;
 pub mod outcome;
 pub mod query;

@@ -49,6 +49,7 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/customers/{id}/unmerge", post(unmerge))
         .route("/customers/{id}/erase", post(erase))
         .route("/customers/{id}/lift", post(lift))
+        .route("/customers/{id}/browser", post(remove_browser))
         .route("/segments", get(segments))
         .route("/segments/{name}", get(segment))
         .route("/segments/{name}/size", get(segment_size))
@@ -466,6 +467,13 @@ struct WordForm {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct BrowserForm {
+    csrf: String,
+    browser: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct AddressForm {
     csrf: String,
     address: String,
@@ -497,7 +505,18 @@ macro_rules! signed {
     };
 }
 
-signed!(QuestionForm, DraftForm, Button, OtherForm, IdentityForm, WordForm, AddressForm, ReasonForm, LogoutForm);
+signed!(
+    QuestionForm,
+    DraftForm,
+    Button,
+    OtherForm,
+    IdentityForm,
+    WordForm,
+    BrowserForm,
+    AddressForm,
+    ReasonForm,
+    LogoutForm
+);
 
 async fn merge(
     State(pages): State<Pages>,
@@ -544,6 +563,15 @@ async fn lift(
 ) -> Response {
     let back = Place::Customer(customer.clone());
     pages.carry_out(visit, Order::LiftSuppression { customer, address: form.address }, back).await
+}
+
+async fn remove_browser(
+    State(pages): State<Pages>,
+    Path(customer): Path<String>,
+    Posted(visit, form): Posted<BrowserForm>,
+) -> Response {
+    let back = Place::Customer(customer.clone());
+    pages.carry_out(visit, Order::RemoveBrowser { customer, browser: form.browser }, back).await
 }
 
 async fn pause(State(pages): State<Pages>, Path(name): Path<String>, Posted(visit, _): Posted<Button>) -> Response {

@@ -10,6 +10,7 @@ use super::Pages;
 use super::frame::{Frame, Nav};
 use super::guard::{Asked, Posted, Signed};
 use super::links::{Link, Place, encoded};
+use super::notification::NotificationView;
 use super::routes::{SANDBOX, bare_trouble, told};
 use super::session::Visit;
 use super::text::{Count, Tag};
@@ -55,6 +56,8 @@ pub struct TemplateView {
     pub subject: String,
     /// As text.
     pub text: String,
+    /// As a browser shows it, on the channel push.
+    pub notification: Option<NotificationView>,
     /// Why they would not get it, as it stands.
     pub held: Option<String>,
     /// Customers that there are.

@@ -341,6 +341,11 @@ fn buttons() -> Vec<(&'static str, &'static str, Order)> {
         ("/customers/c1/erase", "word=Erase", Order::Erase { customer: c1(), is_confirmed: true }),
         ("/customers/c1/erase", "word=yes", Order::Erase { customer: c1(), is_confirmed: false }),
         ("/customers/c1/lift", "address=a%40b.c", Order::LiftSuppression { customer: c1(), address: "a@b.c".into() }),
+        (
+            "/customers/c1/browser",
+            "browser=mfrggzdf",
+            Order::RemoveBrowser { customer: c1(), browser: "mfrggzdf".into() },
+        ),
         ("/campaigns/win-back/pause", "", Order::PauseCampaign("win-back".into())),
         ("/campaigns/win-back/resume", "", Order::ResumeCampaign("win-back".into())),
         ("/campaigns/win-back/compare-anew", "", Order::CompareAnew("win-back".into())),

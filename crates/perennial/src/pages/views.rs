@@ -144,6 +144,13 @@ pub enum Order {
         /// The address as the view gave it.
         address: String,
     },
+    /// Notify a browser no more.
+    RemoveBrowser {
+        /// The internal id.
+        customer: String,
+        /// The browser's id as the view gave it.
+        browser: String,
+    },
     /// Nobody enters, nothing goes.
     PauseCampaign(String),
     /// Go on.

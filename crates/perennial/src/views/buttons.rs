@@ -27,6 +27,7 @@ impl<H: House> EngineViews<H> {
             Order::Unmerge { customer, identity } => self.unmerge(customer, identity),
             Order::Erase { customer, is_confirmed } => self.erase(customer, *is_confirmed),
             Order::LiftSuppression { customer, address } => self.lift(customer, address),
+            Order::RemoveBrowser { customer, browser } => self.remove_browser(customer, browser),
             Order::PauseCampaign(name) => self.set_state(name, State::Paused),
             Order::ResumeCampaign(name) => self.set_state(name, State::Running),
             Order::StopCampaign(name) => self.set_state(name, State::Stopped),
@@ -118,6 +119,17 @@ impl<H: House> EngineViews<H> {
             Notice::done("Lifted. Messages to this address go out again.")
         } else {
             Notice::not_done("That address was not suppressed any more.")
+        })
+    }
+
+    fn remove_browser(&self, customer: &str, browser: &str) -> Result<Notice, PageError> {
+        let person = self.person(customer)?;
+        let browser = browser.to_owned();
+        let was = self.change(move |engine, now| engine.remove_browser(person, &browser, now))?;
+        Ok(if was {
+            Notice::done("Taken off. That browser shows nothing of ours any more, unless they say yes there again.")
+        } else {
+            Notice::not_done("That browser was taken off already.")
         })
     }
 

@@ -3,8 +3,8 @@
 use super::{EngineViews, House, told, words};
 use crate::pages::PageError;
 use crate::pages::customer::{
-    CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow, SaidRow,
-    Suppression, TraitRow, VoucherRow, WhyCondition,
+    BrowserRow, CapUse, ConsentRow, CustomerView, Earlier, Happening, Identity, JoinProposal, Membership, RecordRow,
+    SaidRow, Suppression, TraitRow, VoucherRow, WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
 use crate::pages::links::{Link, Place};
@@ -14,6 +14,7 @@ use crate::pages::why::{WhyReason, WhyRow, WhyView};
 use domain::call::events;
 use domain::{Position, Timestamp, Trust};
 use engine::Engine;
+use engine::deliver::browsers::KnownBrowser;
 use engine::report::customers::{Consent, FoundCustomer, HeldRecord, Profile, Said, Voucher};
 use engine::report::segments::WhyIn;
 use engine::report::timeline::{self, Before, MessageMoment};
@@ -99,6 +100,7 @@ impl<H: House> EngineViews<H> {
                 points: Count(profile.points),
                 vouchers: profile.vouchers.iter().map(voucher_row).collect(),
                 vouchers_owed: profile.vouchers_owed.iter().map(ToString::to_string).collect(),
+                browsers: profile.browsers.iter().map(browser_row).collect(),
                 suppressions: profile.suppression.iter().map(suppression).collect(),
                 quiet_hours: quiet_hours(&profile),
                 caps: profile.caps.iter().map(cap_use).collect(),
@@ -394,6 +396,14 @@ fn said_where(source: Option<&str>, text_version: Option<&str>) -> String {
     let wording = text_version.map(|version| format!("wording {}", short(version)));
     let parts: Vec<String> = source.map(short).into_iter().chain(wording).collect();
     parts.join(", ")
+}
+
+fn browser_row(browser: &KnownBrowser) -> BrowserRow {
+    BrowserRow {
+        id: browser.id.clone(),
+        name: browser.browser.clone().unwrap_or_else(|| browser.service.clone()),
+        since: browser.since.as_jiff(),
+    }
 }
 
 fn voucher_row(voucher: &Voucher) -> VoucherRow {

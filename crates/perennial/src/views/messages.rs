@@ -6,11 +6,12 @@ use crate::pages::PageError;
 use crate::pages::filter::Filter;
 use crate::pages::links::Link;
 use crate::pages::message::{LedgerRow, MessageView};
+use crate::pages::notification::NotificationView;
 use crate::pages::outbox::{MessageRow, OutboxView};
 use crate::pages::outcome::{Outcome, because_in_words};
 use crate::pages::text::{Count, Tone};
 use domain::Name;
-use domain::message::{Because, Channel, ReactionKind};
+use domain::message::{Because, Channel, ReactionKind, Written};
 use domain::workspace::{Sender, service};
 use engine::Engine;
 use engine::deliver::Order;
@@ -79,6 +80,9 @@ impl<H: House> EngineViews<H> {
                 explanation: explanation(engine, &report),
                 is_seen: ledger.is_seen(id),
                 headers,
+                notification: written
+                    .filter(|_| report.whole.channel == Channel::Push)
+                    .map(|written| notification(engine, written)),
                 text: written.map(|written| written.text.clone()),
                 has_html: written.is_some_and(|written| written.html.is_some()),
                 size_bytes: Count(size_bytes),
@@ -105,6 +109,20 @@ impl<H: House> EngineViews<H> {
             Ok((_, mail)) => (decoded(mail.as_bytes(), &order, sender), mail.as_bytes().len() as u64),
             Err(error) => (vec![("Trouble".to_owned(), format!("this mail cannot be written: {error:#}"))], 0),
         }
+    }
+}
+
+/// As a browser shows it, with the address that the author wrote: the link itself counts whoever follows it.
+fn notification(engine: &Engine, written: &Written) -> NotificationView {
+    let target = |url: &String| {
+        let token = url.rsplit_once("/c/").map_or("", |(_, token)| token);
+        engine.signer().verify_click(token).map_or_else(|| url.clone(), |(_, target)| target)
+    };
+    NotificationView {
+        title: written.subject.clone(),
+        body: written.text.trim().to_owned(),
+        leads_to: written.url.as_ref().map(target),
+        icon: written.icon.clone(),
     }
 }
 

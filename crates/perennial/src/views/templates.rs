@@ -4,8 +4,10 @@ use super::{EngineViews, House, broken, told, words};
 use crate::link_check::Verdict;
 use crate::pages::PageError;
 use crate::pages::links::{Link, Place};
+use crate::pages::notification::NotificationView;
 use crate::pages::templates::{FieldRow, LinkRow, Shows, TemplateRow, TemplateView, TemplatesView};
 use crate::pages::text::{Count, Tag, Tone};
+use domain::message::Channel;
 use domain::{CustomerId, Name};
 use engine::Engine;
 use engine::report::templates::TemplateReport;
@@ -42,7 +44,14 @@ impl<H: House> EngineViews<H> {
             Err(error @ WriteError::Aborted { .. }) => (Shown::default(), Some(error.to_string())),
             Err(error) => (Shown { text: error.to_string(), ..Shown::default() }, None),
         };
+        let is_push = template.channel == Channel::Push;
         Ok(TemplateView {
+            notification: is_push.then(|| NotificationView {
+                title: shown.subject.clone().unwrap_or_default(),
+                body: shown.text.trim().to_owned(),
+                leads_to: shown.url.clone(),
+                icon: shown.icon.clone(),
+            }),
             name: template.name.to_string(),
             channel: report.overview.channel.to_string(),
             campaigns: campaigns(&report.overview.campaigns),

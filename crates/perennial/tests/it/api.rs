@@ -435,6 +435,11 @@ fn what_a_running_server_answers_is_what_the_document_says() {
     let folder = json!({ "by": "x", "dry_run": true, "seen": {}, "documents": [{ "origin": "a", "text": "segment: recent\nwhere: { did: Order Complete }" }] });
     let mut apply = folder.clone();
     apply["dry_run"] = false.into();
+    // RFC 8291, appendix A.
+    let p256dh = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+    let keys = json!({ "p256dh": p256dh, "auth": "BTBZMqHH6r4Tts7J_aSIgg" });
+    let subscription = json!({ "endpoint": "https://push.example/x", "expirationTime": null, "keys": keys });
+    let known = json!({ "endpoint": "https://push.example/x", "auth": "BTBZMqHH6r4Tts7J_aSIgg" });
     let waits = json!({ "sql": "SELECT message FROM messages WHERE because = 'needs_approval'" });
     let waits = ask(&house, "POST", "/api/query", &[JSON], waits.to_string());
     let waiting = waits.json()["rows"][0][0].as_str().unwrap_or_else(|| panic!("{waits:?}")).to_owned();
@@ -508,6 +513,12 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("showInAppMessage", "POST", "/v1/in-app/messages/none/shown".into(), vec![device], String::new()),
         ("clickInAppMessage", "POST", "/v1/in-app/messages/none/clicked".into(), vec![device, JSON], "{}".into()),
         ("dismissInAppMessage", "POST", "/v1/in-app/messages/none/dismissed".into(), vec![device], String::new()),
+        ("getPushKey", "GET", "/v1/push/key".into(), vec![], String::new()),
+        ("subscribeBrowser", "POST", "/v1/push/subscriptions".into(), vec![JSON], json!({ "subscription": subscription }).to_string()),
+        ("subscribeBrowser", "POST", "/v1/push/subscriptions".into(), vec![JSON, device], json!({ "subscription": subscription }).to_string()),
+        ("subscribeBrowser", "POST", "/v1/push/subscriptions".into(), vec![JSON, device], "{}".into()),
+        ("renewBrowser", "POST", "/v1/push/subscriptions/renew".into(), vec![JSON], json!({ "old": known, "subscription": subscription }).to_string()),
+        ("unsubscribeBrowser", "POST", "/v1/push/subscriptions/remove".into(), vec![JSON], known.to_string()),
         ("importCodes", "POST", "/api/vouchers/spring/codes".into(), vec![JSON], json!({ "codes": ["A-1", "A-2", "A-1", "a b"] }).to_string()),
         ("importCodes", "POST", "/api/vouchers/Spring/codes".into(), vec![JSON], json!({ "codes": [] }).to_string()),
         ("listPools", "GET", "/api/vouchers".into(), vec![], String::new()),
@@ -570,6 +581,10 @@ fn what_a_running_server_answers_is_what_the_document_says() {
         ("listInAppMessages", 200),
         ("listInAppMessages", 401),
         ("showInAppMessage", 404),
+        ("getPushKey", 409),
+        ("subscribeBrowser", 401),
+        ("subscribeBrowser", 409),
+        ("unsubscribeBrowser", 200),
         ("importCodes", 200),
         ("importCodes", 400),
         ("listPools", 200),

@@ -20,6 +20,7 @@ mod opens;
 mod overlap;
 mod plays;
 mod process;
+mod push;
 mod query;
 mod reports;
 mod restart;

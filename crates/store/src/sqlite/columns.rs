@@ -180,7 +180,7 @@ pub(super) fn webhook_count(columns: &mut Columns<'_, '_>) -> Result<WebhookCoun
 pub(super) const MESSAGE: &str = "id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms, \
     outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail, approved_at_ms, approved_by";
 /// Columns of `letters`, after those of `messages`.
-pub(super) const LETTER: &str = "to_address, to_name, subject, text, html, unsubscribe_path";
+pub(super) const LETTER: &str = "to_address, to_name, subject, text, html, unsubscribe_path, url, icon";
 /// Reads `MESSAGE`: a message without what was written.
 pub(super) fn message(columns: &mut Columns<'_, '_>) -> Result<Message> {
     Ok(Message {
@@ -246,6 +246,8 @@ pub(super) fn message_with_letter(columns: &mut Columns<'_, '_>) -> Result<Messa
         text: columns.take()?,
         html: columns.take()?,
         unsubscribe_path: columns.take()?,
+        url: columns.take()?,
+        icon: columns.take()?,
     };
     Ok(Message { written: Some(written), ..message })
 }

@@ -139,7 +139,7 @@ fn read_messages(connection: &Connection, clock: Timestamp) -> Result<Vec<domain
          WHERE outcome = 'held' OR outcome IS NULL ORDER BY number"
     );
     let counted = format!(
-        "SELECT {message}, to_address, to_name, '', '', NULL, ''
+        "SELECT {message}, to_address, to_name, '', '', NULL, '', NULL, NULL
          FROM messages LEFT JOIN letters ON letters.message = messages.number
          WHERE latest_ms >= ?1 AND outcome IN ('sent', 'uncertain', 'would_have_sent') ORDER BY number"
     );

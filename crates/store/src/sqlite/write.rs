@@ -146,11 +146,12 @@ fn put_messages(connection: &Connection, messages: &[Message]) -> rusqlite::Resu
     // The parts sent are many times larger than the rest and almost never change: they are written once,
     // and a message without them, or with the address alone, leaves them as they are.
     let mut put_letter = connection.prepare_cached(
-        "INSERT INTO letters (message, to_address, to_name, subject, text, html, unsubscribe_path)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO letters (message, to_address, to_name, subject, text, html, unsubscribe_path, url, icon)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (message) DO UPDATE SET to_address = ?2, to_name = ?3, subject = ?4, text = ?5, html = ?6,
-             unsubscribe_path = ?7
-         WHERE ?8 AND (to_address, to_name, subject, text, html, unsubscribe_path) IS NOT (?2, ?3, ?4, ?5, ?6, ?7)",
+             unsubscribe_path = ?7, url = ?8, icon = ?9
+         WHERE ?10 AND (to_address, to_name, subject, text, html, unsubscribe_path, url, icon)
+             IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for message in messages {
         let number: i64 = put.query_row(
@@ -178,9 +179,10 @@ fn put_messages(connection: &Connection, messages: &[Message]) -> rusqlite::Resu
             |row| row.get(0),
         )?;
         if let Some(written) = &message.written {
-            let Written { to, to_name, subject, text, html, unsubscribe_path } = written;
+            let Written { to, to_name, subject, text, html, unsubscribe_path, url, icon } = written;
             let is_whole = !is_address_alone(written);
-            put_letter.execute(params![number, to, to_name, subject, text, html, unsubscribe_path, is_whole])?;
+            let parts = params![number, to, to_name, subject, text, html, unsubscribe_path, url, icon, is_whole];
+            put_letter.execute(parts)?;
         }
     }
     Ok(())

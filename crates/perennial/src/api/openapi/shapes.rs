@@ -12,6 +12,7 @@ pub(super) fn all() -> Value {
         .chain(about_customers())
         .chain(about_the_rest())
         .chain(super::tried::shapes())
+        .chain([("PushSubscription", crate::api::push::subscription_schema())])
     {
         all.insert(name.to_owned(), value);
     }
@@ -490,6 +491,14 @@ fn about_customers() -> Vec<Shape> {
                         )),
                     ),
                     ("vouchers_owed", list(text())),
+                    (
+                        "browsers",
+                        list(object(
+                            "A browser that is notified.",
+                            [("id", text()), ("browser", maybe_text()), ("service", text()), ("since", instant())],
+                            [],
+                        )),
+                    ),
                     ("talking_until", maybe_instant()),
                     ("complaint_open", flag()),
                     ("suppression", json!({ "type": ["object", "null"] })),
