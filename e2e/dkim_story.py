@@ -1,30 +1,9 @@
 # The story of dkim.sh, run in its temporary directory. BINARY comes from there.
-import base64, json, os, socket, stat, subprocess, sys, time, urllib.request
+import base64, json, os, stat, subprocess, urllib.request
 
 import dkim
 from aiosmtpd.controller import Controller
-
-BINARY = os.environ['BINARY']
-passed = failed = 0
-
-
-def check(name, holds, seen=None):
-    global passed, failed
-    if holds:
-        passed += 1
-        print(f'ok      {name}')
-    else:
-        failed += 1
-        print(f'FAILED  {name}')
-        if seen is not None:
-            print(f'        {str(seen)[:2000]}')
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(('127.0.0.1', 0))
-        return one.getsockname()[1]
-
+from story import BINARY, check, end, free_port, listen, perennial, start, stop, until, url
 
 class Inbox:
     """Keeps what it is handed; hangs up without a reply after the first mail to lost@."""
@@ -44,8 +23,6 @@ class Inbox:
 inbox = Inbox()
 smtp = Controller(inbox, hostname='127.0.0.1', port=free_port())
 smtp.start()
-listen = f'127.0.0.1:{free_port()}'
-url = f'http://{listen}'
 records = {}
 
 
@@ -54,46 +31,6 @@ def configure(keys):
     for key in keys:
         text += f'[[email.dkim]]\ndomain = "{key["domain"]}"\nselector = "{key["selector"]}"\nkey_file = "{key["key_file"]}"\n'
     open('perennial.toml', 'w').write(text)
-
-
-def perennial(*args):
-    out = subprocess.run([BINARY, '--config', 'perennial.toml', '--data-dir', 'data', '--json', *args], stdout=subprocess.PIPE, check=True)
-    return json.loads(out.stdout)
-
-
-def until(seconds, ask):
-    end = time.time() + seconds
-    while time.time() < end:
-        answer = ask()
-        if answer:
-            return answer
-        time.sleep(0.2)
-    return ask()
-
-
-def answers():
-    try:
-        return urllib.request.urlopen(f'{url}/healthz', timeout=2).status == 200
-    except OSError:
-        return False
-
-
-server = None
-
-
-def start():
-    global server
-    server = subprocess.Popen([BINARY, '--config', 'perennial.toml', '--data-dir', 'data', 'serve'], stdout=subprocess.DEVNULL, stderr=open('server.log', 'a'))
-    open('server.pid', 'w').write(str(server.pid))
-    if not until(30, answers):
-        print(open('server.log').read())
-        sys.exit(3)
-
-
-def stop():
-    server.terminate()
-    server.wait()
-    os.unlink('server.pid')
 
 
 def define(name, text):
@@ -257,5 +194,4 @@ check('a new mail has the new signature, of the domain above the sender', to('ne
 stop()
 smtp.stop()
 check('nothing was logged as an error', 'ERROR' not in open('server.log').read())
-print(f'{passed} passed, {failed} failed')
-sys.exit(1 if failed else 0)
+end()

@@ -1,25 +1,11 @@
 # The story of push.sh, run in its temporary directory. BINARY comes from there.
-import base64, http.server, json, os, socket, subprocess, sys, threading, time, urllib.error, urllib.request
+import base64, http.server, json, os, threading, time, urllib.error, urllib.request
 
 import http_ece
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-
-BINARY = os.environ['BINARY']
-passed = failed = 0
-
-
-def check(name, holds, seen=None):
-    global passed, failed
-    if holds:
-        passed += 1
-        print(f'ok      {name}')
-    else:
-        failed += 1
-        print(f'FAILED  {name}')
-        if seen is not None:
-            print(f'        {str(seen)[:2000]}')
+from story import check, end, listen, perennial, start, stop, until, url
 
 
 def b64(octets):
@@ -28,12 +14,6 @@ def b64(octets):
 
 def unb64(text):
     return base64.urlsafe_b64decode(text + '=' * (-len(text) % 4))
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(('127.0.0.1', 0))
-        return one.getsockname()[1]
 
 
 heard = []
@@ -57,8 +37,6 @@ class PushService(http.server.BaseHTTPRequestHandler):
 service = http.server.ThreadingHTTPServer(('127.0.0.1', 0), PushService)
 threading.Thread(target=service.serve_forever, daemon=True).start()
 origin = f'http://127.0.0.1:{service.server_port}'
-listen = f'127.0.0.1:{free_port()}'
-url = f'http://{listen}'
 
 
 class Browser:
@@ -74,28 +52,6 @@ class Browser:
 
     def heard(self):
         return [(headers, body) for path, headers, body in heard if path == self.path]
-
-
-def perennial(*args):
-    out = subprocess.run([BINARY, '--config', 'perennial.toml', '--data-dir', 'data', '--json', *args], stdout=subprocess.PIPE, check=True)
-    return json.loads(out.stdout)
-
-
-def until(seconds, ask):
-    end = time.time() + seconds
-    while time.time() < end:
-        answer = ask()
-        if answer:
-            return answer
-        time.sleep(0.1)
-    return ask()
-
-
-def is_there():
-    try:
-        return urllib.request.urlopen(f'{url}/healthz', timeout=2).status == 200
-    except OSError:
-        return False
 
 
 def ask(path, authorization, body):
@@ -151,11 +107,7 @@ steps: [ { message: note } ]
 perennial('apply', 'shop.yaml')
 write_key = perennial('keys', 'create', '--kind', 'server')['key']
 basic = 'Basic ' + base64.b64encode(f'{write_key}:'.encode()).decode()
-server = subprocess.Popen([BINARY, '--config', 'perennial.toml', '--data-dir', 'data', 'serve'], stdout=subprocess.DEVNULL, stderr=open('server.log', 'a'))
-open('server.pid', 'w').write(str(server.pid))
-if not until(30, is_there):
-    print(open('server.log').read())
-    sys.exit(3)
+start()
 
 print('— a customer and two browsers')
 given = json.load(urllib.request.urlopen(f'{url}/v1/push/key'))['key']
@@ -210,8 +162,5 @@ check('a browser that its push service does not know is taken off', left)
 rows = perennial('query', 'SELECT outcome FROM messages')
 check('both messages are sent', 'sent' in json.dumps(rows) and 'failed' not in json.dumps(rows), rows)
 
-server.terminate()
-server.wait()
-os.unlink('server.pid')
-print(f'{passed} passed, {failed} failed')
-sys.exit(1 if failed else 0)
+stop()
+end()
