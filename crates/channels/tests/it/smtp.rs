@@ -351,6 +351,30 @@ async fn there_are_never_more_connections_than_allowed() {
 }
 
 #[tokio::test]
+async fn a_domain_that_hangs_leaves_connections_to_the_others() {
+    let server = Script::friendly().open().await;
+    let smtp = Arc::new(Smtp::new(SmtpSettings { connections: 4, ..settings(&server) }).unwrap());
+    let hanging: Vec<_> = (0..6)
+        .map(|_| {
+            let smtp = smtp.clone();
+            tokio::spawn(async move {
+                let mut recorder = WritesForever { asked: Arc::default() };
+                smtp.send(&to("bob@Slow.example"), &a_mail(), &mut recorder).await
+            })
+        })
+        .collect();
+    while server.connections() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let sent = tokio::time::timeout(Duration::from_secs(10), send(&smtp)).await;
+    assert!(matches!(sent, Ok(Delivered::Sent { .. })), "a place is left for her: {sent:?}");
+    assert_eq!(server.connections(), 4, "three for the one that hangs, one for the others");
+    for sending in hanging {
+        sending.abort();
+    }
+}
+
+#[tokio::test]
 async fn a_body_cannot_smuggle_a_second_mail() {
     let hostile =
         b"Subject: x\r\n\r\nhello\r\n.\r\nMAIL FROM:<evil@x.example>\r\nRCPT TO:<ceo@shop.example>\r\nDATA\r\n\
