@@ -199,11 +199,14 @@ impl Evidence {
         Ok(ByTime { expected })
     }
 
-    /// Time alone did what it had to, to the millisecond.
-    pub fn check_by_time(&self, by_time: &ByTime, found: &[Transition]) -> Check {
-        let mut found: Vec<_> = found.iter().map(|it| (it.at, it.segment.clone(), it.customer, it.entered)).collect();
+    /// Time alone did what it had to, to the millisecond. `until`: since when something came to it, if anything did.
+    pub fn check_by_time(&self, by_time: &ByTime, found: &[Transition], until: Option<Timestamp>) -> Check {
+        let is_meant = |at: Timestamp| until.is_none_or(|until| at < until);
+        let found = found.iter().filter(|it| is_meant(it.at));
+        let mut found: Vec<_> = found.map(|it| (it.at, it.segment.clone(), it.customer, it.entered)).collect();
         found.sort();
-        if found == by_time.expected {
+        let expected: Vec<_> = by_time.expected.iter().filter(|(at, ..)| is_meant(*at)).cloned().collect();
+        if found == expected {
             return Ok(());
         }
         let words = |list: &[(Timestamp, Name, CustomerId, bool)]| -> Vec<String> {
@@ -213,7 +216,7 @@ impl Evidence {
                 })
                 .collect()
         };
-        fail(format!("by time alone {:?} was expected, and {:?} happened", words(&by_time.expected), words(&found)))
+        fail(format!("by time alone {:?} was expected, and {:?} happened", words(&expected), words(&found)))
     }
 
     /// After a crash, and now and then: nothing acknowledged is lost, nothing counts twice, the live state is that of
