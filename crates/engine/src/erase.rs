@@ -70,11 +70,10 @@ impl Engine {
             (first.and_then(|node| NodeId::try_from(node).ok()).filter(bears_an_erased_name), None, None)
         } else {
             let previous = call.other_id.as_ref().filter(|_| call.kind == CallKind::Alias);
-            let previous = previous.and_then(|name| self.people.previous_at(name, position)).filter(|node| {
-                // What somebody else came by, whom this alias is to join, is theirs.
-                let is_anothers = self.people.came_as(*node).is_some_and(|came| !is_erased(&came));
-                bears_an_erased_name(node) && !is_anothers
-            });
+            // The name is theirs who came by it, whom this alias is to join; where nobody did, that of whom it named.
+            let previous = previous
+                .and_then(|name| self.people.previous_at(name, position))
+                .filter(|node| is_erased(&self.people.came_as(*node).unwrap_or(*node)));
             (find(NameKind::User, &call.user_id), find(NameKind::Visitor, &call.anonymous_id), previous)
         };
         let is_own = !is_by_hand(call) && self.people.node_at(call, position).as_ref().is_some_and(is_erased);

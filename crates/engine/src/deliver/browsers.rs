@@ -217,11 +217,12 @@ impl Engine {
     }
 
     fn subscriber(&self, subscriber: &Subscriber) -> Option<CustomerId> {
-        let node = match subscriber {
-            Subscriber::Customer(name) => self.people.find(NameKind::User, name),
-            Subscriber::Visitor(name) => self.people.find(NameKind::Visitor, name),
-        };
-        node.map(|node| CustomerId(self.people.person(node)))
+        match subscriber {
+            Subscriber::Customer(name) => self.who_is_user(name),
+            Subscriber::Visitor(name) => {
+                self.people.find(NameKind::Visitor, name).map(|node| CustomerId(self.people.person(node)))
+            }
+        }
     }
 
     /// Whose an endpoint is.

@@ -596,7 +596,7 @@ impl Plan {
     }
 
     /// Adds the segments whose verdict may differ after `touch`; what time alone changes is not among them. An event
-    /// concerns only those that mention it; a segment may be named several times.
+    /// concerns only those that mention it.
     pub fn concerned(&self, touch: &Touch, customer: &Customer, into: &mut Numbers) {
         if touch.everything {
             // The others are about events alone, of which this customer has none: they were not in them, and are not.

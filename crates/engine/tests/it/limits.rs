@@ -119,11 +119,10 @@ fn what_was_put_off_does_not_use_up_the_day_of_a_young_sender() {
     assert_eq!(shop.messages().iter().filter(|line| line.ends_with("sent")).count(), 2, "{:?}", shop.messages());
 }
 
-#[test]
-fn a_domain_that_takes_nothing_rests_longer_each_time_and_the_others_go_on() {
-    let (bad, good) = (people(9, "bad.example"), people(9, "good.example"));
-    let shop = with(&[names(&bad), names(&good)].concat(), Limits::default());
-    for who in &bad {
+/// A shop that wrote to seven people of a domain that takes nothing, and to one of another.
+fn with_one_that_takes_nothing(bad: &[String], good: &[String]) -> Shop {
+    let shop = with(&[names(bad), names(good)].concat(), Limits::default());
+    for who in bad {
         shop.channel_answers_to(who, "4xx");
     }
     visits(&shop, &names(&good[..1]));
@@ -132,6 +131,13 @@ fn a_domain_that_takes_nothing_rests_longer_each_time_and_the_others_go_on() {
         shop.customer(who).does("visit", json!({}));
     }
     assert_eq!(tried(&shop, "bad.example"), 5);
+    shop
+}
+
+#[test]
+fn a_domain_that_takes_nothing_rests_longer_each_time_and_the_others_go_on() {
+    let (bad, good) = (people(9, "bad.example"), people(9, "good.example"));
+    let shop = with_one_that_takes_nothing(&bad, &good);
     why(&shop, WaitsBecause::DomainRests, "2026-03-02T12:01:00Z");
     visits(&shop, &names(&good[1..]));
     assert_eq!(tried(&shop, "good.example"), 9, "they never wait for it");
@@ -155,15 +161,7 @@ fn a_domain_that_takes_nothing_rests_longer_each_time_and_the_others_go_on() {
 #[test]
 fn a_domain_goes_on_resting_after_a_restart_and_is_tried_with_one_message() {
     let (bad, good) = (people(9, "bad.example"), people(2, "good.example"));
-    let shop = with(&[names(&bad), names(&good)].concat(), Limits::default());
-    for who in &bad {
-        shop.channel_answers_to(who, "4xx");
-    }
-    visits(&shop, &names(&good[..1]));
-    for who in names(&bad[..7]) {
-        shop.customer(who).does("visit", json!({}));
-    }
-    assert_eq!(tried(&shop, "bad.example"), 5);
+    let shop = with_one_that_takes_nothing(&bad, &good);
     shop.restart();
     why(&shop, WaitsBecause::DomainRests, "2026-03-02T12:01:00Z");
     shop.seconds(59);
