@@ -775,14 +775,6 @@ pub struct WebhookCount {
     pub count: u64,
 }
 
-/// Which transitions.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "filters by the field of the same name")]
-pub struct TransitionFilter {
-    pub segment: Option<Name>,
-    pub customer: Option<CustomerId>,
-}
-
 /// Number of messages alike.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MessageCount {

@@ -180,7 +180,7 @@ pub trait Reader: Send {
     fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError>;
 
     /// Entries and exits of a segment, newest first.
-    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError>;
+    fn transitions(&self, segment: &Name, page: Page) -> Result<Vec<Transition>, StoreError>;
 
     /// Tasks: open ones, the one that is due first before and those without a time last, then done ones, the latest first.
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError>;

@@ -10,6 +10,7 @@ mod erase;
 mod error;
 mod format;
 mod history;
+mod movements;
 mod read;
 mod recover;
 mod sealer;

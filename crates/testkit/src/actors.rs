@@ -24,7 +24,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use store::sqlite::SqliteStore;
-use store::{Erased, Page, Secrets, Store, TransitionFilter};
+use store::{Erased, Page, Secrets, Store, Transition};
 use tempfile::TempDir;
 
 /// Where a shop keeps its data.
@@ -374,17 +374,22 @@ impl Shop {
         self.0.borrow_mut().workspace.take_told().unwrap_or_else(|stuck| panic!("{stuck}"))
     }
 
+    /// Entries and exits of all segments since last asked, in order.
+    pub fn take_transitions(&self) -> Vec<Transition> {
+        self.0.borrow_mut().workspace.take_transitions()
+    }
+
     /// Entries and exits of a segment so far: `2026-03-02T12:00:00Z ana enters`.
     pub fn transitions(&self, segment: &str) -> Vec<String> {
         let inner = self.0.borrow();
         let reader = inner.workspace.reader().expect("the store can be read");
-        let filter = TransitionFilter { segment: Some(name(segment)), customer: None };
-        let mut found = reader.transitions(&filter, Page { skip: 0, limit: 1_000 }).expect("the store can be read");
+        let mut found =
+            reader.transitions(&name(segment), Page { skip: 0, limit: 1_000 }).expect("the store can be read");
         found.reverse();
         let engine = inner.workspace.engine();
         found
             .into_iter()
-            .map(|(_, it)| {
+            .map(|it| {
                 let person = engine.look().find(&it.customer.to_string()).unwrap_or(it.customer);
                 format!(
                     "{} {} {}",

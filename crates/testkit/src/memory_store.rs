@@ -15,8 +15,8 @@ use store::{
     JournalRow, Journey, Key, MailReport, MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Prepared, ROW_CALLS,
     Reacted, Reaction, ReactionCount, Reader, Recovered, Refused, ReportFilter, RestChange, Resting, Rewrite, RowId,
     Sealer, Secrets, Sharing, Store, StoreError, Suppression, SuppressionChange, Tally, TallyKey, Task, TaskFilter,
-    Transition, TransitionFilter, UNMATCHED_KEPT, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookCount,
-    WebhookFilter, address_alone, is_address_alone,
+    Transition, UNMATCHED_KEPT, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookCount, WebhookFilter,
+    address_alone, is_address_alone,
 };
 
 /// What goes wrong at a commit.
@@ -802,13 +802,10 @@ impl Reader for MemoryReader {
         Ok(counts.into_values().collect())
     }
 
-    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
+    fn transitions(&self, segment: &Name, page: Page) -> Result<Vec<Transition>, StoreError> {
         let disk = self.0.lock();
-        let found = newest_first(&disk.transitions).filter(|(_, it)| {
-            is_wanted(filter.segment.as_ref(), Some(&it.segment))
-                && is_wanted(filter.customer.as_ref(), Some(&it.customer))
-        });
-        Ok(paged(found.map(|(number, it)| (number, it.clone())), page))
+        let found = disk.transitions.iter().rev().filter(|it| it.segment == *segment);
+        Ok(paged(found.cloned(), page))
     }
 
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {

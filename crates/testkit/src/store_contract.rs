@@ -15,8 +15,8 @@ use store::{
     ErasedName, Erasure, Exposure, HistoryLimits, JournalRow, Journey, Key, MailReport, MessageFilter, Page, Prepared,
     ROW_CALLS, Reacted, Reaction, Reception, RecordKey, Refused, ReportFilter, RestChange, Resting, RowId, Sharing,
     Stage, Store, StoreError, Suppression, SuppressionChange, TakenFrom, TallyKey, Task, TaskFilter, Transition,
-    TransitionFilter, UNMATCHED_KEPT, VariantShare, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookFilter,
-    WebhookProgress, WebhookState, address_alone,
+    UNMATCHED_KEPT, VariantShare, VoucherCode, VoucherGiven, VoucherPool, Webhook, WebhookFilter, WebhookProgress,
+    WebhookState, address_alone,
 };
 
 /// Where a store keeps its data: opened again, it has what was committed.
@@ -39,6 +39,7 @@ macro_rules! store_contract {
             a_reader_sees_each_commit_once_it_is_done
             a_reader_at_rest_shows_what_was_committed_then
             pages_follow_each_other
+            entries_and_exits_are_paged_however_many_came_at_once
             lists_are_filtered_by_what_is_asked
             waiting_messages_come_first_then_the_latest_outcome
             what_was_written_stays_when_a_message_changes
@@ -121,7 +122,7 @@ pub fn what_was_committed_is_there_after_reopening(place: &dyn Place) {
     let (found, attempts) = reader.message(&message_id(1)).unwrap().unwrap();
     assert_eq!((&found, &attempts), (&commit.messages[0], &commit.attempts));
     assert_eq!(reader.decisions(&DecisionFilter::default(), ALL).unwrap(), [(1, commit.decisions[0].clone())]);
-    assert_eq!(reader.transitions(&TransitionFilter::default(), ALL).unwrap(), [(1, commit.transitions[0].clone())]);
+    assert_eq!(reader.transitions(&name("regulars"), ALL).unwrap(), commit.transitions);
 }
 
 /// Ids, text of any kind and the bytes of a body are those of the call; rows are numbered from 1.
@@ -330,11 +331,9 @@ pub fn pages_follow_each_other(place: &dyn Place) {
     let pages = [Page { skip: 0, limit: 10 }, Page { skip: 10, limit: 10 }, Page { skip: 20, limit: 10 }];
     let newest_first: Vec<u64> = (1..=25).rev().collect();
     let numbers = |of: &dyn Fn(Page) -> Vec<u64>| pages.into_iter().flat_map(of).collect::<Vec<u64>>();
-    let of = |(number, _): &(u64, Transition)| *number;
-    assert_eq!(
-        numbers(&|page| reader.transitions(&TransitionFilter::default(), page).unwrap().iter().map(of).collect()),
-        newest_first
-    );
+    let of = |transition: &Transition| u64::from(transition.customer.0);
+    let regulars = name("regulars");
+    assert_eq!(numbers(&|page| reader.transitions(&regulars, page).unwrap().iter().map(of).collect()), newest_first);
     let of = |(number, _): &(u64, Decision)| *number;
     assert_eq!(
         numbers(&|page| reader.decisions(&DecisionFilter::default(), page).unwrap().iter().map(of).collect()),
@@ -351,6 +350,35 @@ pub fn pages_follow_each_other(place: &dyn Place) {
     assert!(reader.refused(Page { skip: u64::MAX, limit: 10 }).unwrap().is_empty());
 }
 
+/// Ten thousand people enter at once and others now and then: pages of any size hold each once, newest first.
+pub fn entries_and_exits_are_paged_however_many_came_at_once(place: &dyn Place) {
+    let mut store = place.open();
+    let mut all = Vec::new();
+    for (commit, count) in [3, 10_000, 1, 5_000].into_iter().enumerate() {
+        let first = all.len() as u64 + 1;
+        let came: Vec<_> = (first..first + count)
+            .map(|number| Transition { at: NOW.plus(Span(number.cast_signed())), ..transition("regulars", number) })
+            .collect();
+        // Another segment's come in between, and are not told with these.
+        let others = came.iter().step_by(3).map(|it| Transition { segment: name("lapsed"), ..it.clone() });
+        let mut transitions: Vec<_> = came.iter().cloned().chain(others).collect();
+        transitions.sort_by_key(|it| it.at);
+        let clock = NOW.plus(Span(commit as i64));
+        store.commit(&Commit { transitions, clock, ..Commit::default() }).unwrap();
+        all.extend(came);
+    }
+    all.reverse();
+    drop(store);
+    let store = place.open();
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.transitions(&name("regulars"), Page { skip: 0, limit: u32::MAX }).unwrap(), all);
+    for (skip, limit) in [(0, 50), (4_990, 20), (5_000, 1), (9_095, 5_000), (15_000, 10), (u64::MAX, 10), (0, 0)] {
+        let from = usize::try_from(skip).unwrap().min(all.len());
+        let expected = &all[from..(from + limit as usize).min(all.len())];
+        assert_eq!(reader.transitions(&name("regulars"), Page { skip, limit }).unwrap(), expected, "{skip} {limit}");
+    }
+}
+
 /// Each filter alone and together.
 pub fn lists_are_filtered_by_what_is_asked(place: &dyn Place) {
     let mut store = place.open();
@@ -364,14 +392,10 @@ pub fn lists_are_filtered_by_what_is_asked(place: &dyn Place) {
     };
     store.commit(&commit).unwrap();
     let reader = store.reader().unwrap();
-    let transitions = |segment: Option<&str>, customer: Option<u32>| {
-        let filter = TransitionFilter { segment: segment.map(name), customer: customer.map(CustomerId) };
-        reader.transitions(&filter, ALL).unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>()
-    };
-    assert_eq!(transitions(Some("regulars"), None), [2, 1]);
-    assert_eq!(transitions(None, Some(1)), [3, 1]);
-    assert_eq!(transitions(Some("lapsed"), Some(1)), [3]);
-    assert!(transitions(Some("lapsed"), Some(2)).is_empty());
+    let transitions = |segment: &str| reader.transitions(&name(segment), ALL).unwrap();
+    assert_eq!(transitions("regulars"), [transition("regulars", 2), transition("regulars", 1)]);
+    assert_eq!(transitions("lapsed"), [transition("lapsed", 1)]);
+    assert!(transitions("welcomed").is_empty());
 
     let decisions =
         |filter| reader.decisions(&filter, ALL).unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>();
@@ -1354,7 +1378,7 @@ pub fn describe(store: &dyn Store) -> String {
         "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
         reader.reports(&ReportFilter::default(), ALL).unwrap(),
         reader.decisions(&DecisionFilter::default(), ALL).unwrap(),
-        reader.transitions(&TransitionFilter::default(), ALL).unwrap(),
+        reader.transitions(&name("regulars"), ALL).unwrap(),
         reader.messages(&MessageFilter::default(), ALL).unwrap(),
         reader.message_counts(None).unwrap(),
         reader.refused(ALL).unwrap(),

@@ -5,7 +5,7 @@ use domain::{DefinitionKind, MessageId, Name, Timestamp};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
     MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId,
-    StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader that has nothing.
@@ -58,7 +58,7 @@ impl Reader for NoReader {
     fn reaction_counts(&self, _: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
         none()
     }
-    fn transitions(&self, _: &TransitionFilter, _: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
+    fn transitions(&self, _: &Name, _: Page) -> Result<Vec<Transition>, StoreError> {
         none()
     }
     fn tasks(&self, _: &TaskFilter, _: Page) -> Result<Vec<Task>, StoreError> {

@@ -12,7 +12,7 @@ use domain::{CustomerId, DefinitionKind, Name, Segment, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use store::{Page, Reader, Transition, TransitionFilter};
+use store::{Page, Reader, Transition};
 
 /// Most turns of a rule that are looked through for what brought a movement about.
 const TURNS: usize = 10_000;
@@ -287,17 +287,16 @@ impl Engine {
         let (name, version) = self.get_version(DefinitionKind::Segment, name)?;
         let index = self.plan.segment(&name).ok_or_else(|| missing(name.as_str()))?;
         let (count, page, next) = self.places(&name, after, limit);
-        let filter = TransitionFilter { segment: Some(name), customer: None };
         let transitions = match movements {
             0 => Vec::new(),
-            limit => reader.transitions(&filter, Page { skip: 0, limit })?,
+            limit => reader.transitions(&name, Page { skip: 0, limit })?,
         };
-        let moved = transitions.iter().map(|(_, transition)| self.person(transition.customer));
+        let moved = transitions.iter().map(|transition| self.person(transition.customer));
         let people: BTreeSet<CustomerId> = page.iter().copied().chain(moved).collect();
         let pasts = self.histories(reader, &people.into_iter().collect::<Vec<_>>())?;
         let past = |id: &CustomerId| pasts.get(id).map_or(&[][..], Vec::as_slice);
         let members = page.iter().map(|id| self.member(index, *id, past(id))).collect();
-        let movements = transitions.iter().map(|(_, transition)| {
+        let movements = transitions.iter().map(|transition| {
             let person = self.person(transition.customer);
             Movement {
                 time: transition.at,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
     MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId,
-    StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
@@ -82,8 +82,8 @@ impl Reader for SharedReader {
     fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
         self.turn().reaction_counts(campaign)
     }
-    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
-        self.turn().transitions(filter, page)
+    fn transitions(&self, segment: &Name, page: Page) -> Result<Vec<Transition>, StoreError> {
+        self.turn().transitions(segment, page)
     }
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
         self.turn().tasks(filter, page)

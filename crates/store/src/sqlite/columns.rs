@@ -5,7 +5,7 @@ use crate::journal::StoredRow;
 use crate::{
     Assignment, Attempt, CampaignFacts, DefinitionVersion, EndpointOff, Exposure, Journey, Key, MailReport,
     MessageCount, OpenTasks, PoolCount, Reacted, ReactionCount, RecordKey, Refused, Resting, RowId, Sharing,
-    Suppression, Tally, TallyKey, Task, Transition, Webhook, WebhookCount, WebhookProgress,
+    Suppression, Tally, TallyKey, Task, Webhook, WebhookCount, WebhookProgress,
 };
 use domain::message::{Approval, Decision, Message, Written};
 use domain::{CustomerId, MessageId, Name, Position, Timestamp};
@@ -301,18 +301,6 @@ pub(super) fn decision(columns: &mut Columns<'_, '_>) -> Result<(u64, Decision)>
         until: columns.instant_if_any()?,
     };
     Ok((number, decision))
-}
-
-pub(super) const TRANSITION: &str = "number, segment, customer, at_ms, entered";
-pub(super) fn transition(columns: &mut Columns<'_, '_>) -> Result<(u64, Transition)> {
-    let number = columns.take()?;
-    let transition = Transition {
-        segment: columns.name()?,
-        customer: columns.take().map(CustomerId)?,
-        at: columns.instant()?,
-        entered: columns.take()?,
-    };
-    Ok((number, transition))
 }
 
 pub(super) const EXPOSURE: &str = "journey, campaign, customer, arm, at_ms, until_ms, came_back_at_ms, goals, worth";

@@ -3,12 +3,13 @@
 use super::columns::{self, read_all};
 use super::error::Told;
 use super::history::{self, history_in};
+use super::movements;
 use crate::history::{OpenFile, Placed, Reads, damaged_file};
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
     Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
     MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId, Stage,
-    StoreError, Tally, Task, TaskFilter, Transition, TransitionFilter, Webhook, WebhookCount, WebhookFilter,
+    StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
 };
 use domain::message::{Decision, Message};
 use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
@@ -55,6 +56,33 @@ impl SqliteReader {
 
     fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
         result.map_err(|error| Told { dir: &self.dir, doing: "read" }.sqlite(&error))
+    }
+
+    fn newest_transitions(&self, segment: &Name, page: Page) -> rusqlite::Result<Vec<Transition>> {
+        let mut rows = self
+            .connection
+            .prepare_cached("SELECT number, count, body FROM transitions WHERE segment = ?1 ORDER BY number DESC")?;
+        let mut rows = rows.query([segment.as_str()])?;
+        let (mut skip, limit) = (usize::try_from(page.skip).unwrap_or(usize::MAX), page.limit as usize);
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let count = row.get(1)?;
+            if skip >= count {
+                skip -= count;
+                continue;
+            }
+            let body = row.get_ref(2)?.as_blob()?;
+            let movements = movements::newest_first(segment, body).ok_or(rusqlite::Error::FromSqlConversionFailure(
+                2,
+                rusqlite::types::Type::Blob,
+                format!("row {} of transitions is not a list of entries and exits", row.get::<_, i64>(0)?).into(),
+            ))?;
+            found.extend(movements.skip(skip).take(limit - found.len()));
+            skip = 0;
+        }
+        Ok(found)
     }
 
     /// A file of the list, open. None if there is no such file, or no longer.
@@ -354,12 +382,8 @@ impl Reader for SqliteReader {
         self.told(read_all(&self.connection, &sql, params_from_iter(select.params), columns::reaction_count))
     }
 
-    fn transitions(&self, filter: &TransitionFilter, page: Page) -> Result<Vec<(u64, Transition)>, StoreError> {
-        let mut select = Select::new(columns::TRANSITION, "transitions");
-        select.only("customer", filter.customer.map(|customer| customer.0));
-        select.only("segment", filter.segment.as_ref().map(|segment| segment.as_str().to_owned()));
-        let (sql, params) = select.page("number DESC", page);
-        self.told(read_all(&self.connection, &sql, params_from_iter(params), columns::transition))
+    fn transitions(&self, segment: &Name, page: Page) -> Result<Vec<Transition>, StoreError> {
+        self.told(self.newest_transitions(segment, page))
     }
 
     fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {

@@ -1,7 +1,7 @@
 //! Stories of SQLite that need a look inside: other formats, a full database.
 
 use super::*;
-use crate::{HistoryLimits, RowId};
+use crate::{HistoryLimits, Page, RowId, Transition};
 use domain::{Call, CallKind, Position, Timestamp, Trust};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -111,6 +111,35 @@ fn a_step_that_breaks_half_way_leaves_the_old_format() {
     let store = SqliteStore::open(dir.path(), options()).unwrap();
     assert_eq!(count_calls(&store), 10);
     assert!(store.connection.prepare("SELECT * FROM half_done").is_err());
+}
+
+#[test]
+fn entries_and_exits_of_an_older_format_are_still_there_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = SqliteStore::open_with(dir.path(), options(), &format::STEPS[..14]).unwrap();
+    let segment = |name: &str| domain::Name::parse(name).unwrap();
+    let movements: Vec<Transition> = (0..10_000_u32)
+        .map(|number| Transition {
+            segment: segment(if number % 7 == 3 { "lapsed" } else { "regulars" }),
+            customer: domain::CustomerId(if number == 5 { u32::MAX } else { number * 17 % 900 }),
+            at: Timestamp(i64::from(number) * 1_000_000_007 - 9),
+            entered: number % 3 != 0,
+        })
+        .collect();
+    for Transition { segment, customer, at, entered } in &movements {
+        old.connection
+            .prepare_cached("INSERT INTO transitions (segment, customer, at_ms, entered) VALUES (?1, ?2, ?3, ?4)")
+            .unwrap()
+            .execute(rusqlite::params![segment.as_str(), customer.0, at.0, entered])
+            .unwrap();
+    }
+    drop(old);
+    let store = SqliteStore::open(dir.path(), options()).unwrap();
+    for name in ["lapsed", "regulars"].map(segment) {
+        let newest: Vec<_> = movements.iter().rev().filter(|it| it.segment == name).cloned().collect();
+        let page = Page { skip: 0, limit: u32::MAX };
+        assert_eq!(store.reader().unwrap().transitions(&name, page).unwrap(), newest);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Writes a commit, table by table, inside one transaction.
 
+use super::movements;
 use crate::journal::RowWriter;
 use crate::{
     Assignment, Attempt, CampaignFacts, Commit, DefinitionVersion, EndpointChange, EndpointOff, Exposure, Journey, Key,
@@ -100,11 +101,12 @@ fn append_calls(connection: &Connection, rows: &mut RowWriter, commit: &Commit) 
 }
 
 fn add_transitions(connection: &Connection, transitions: &[Transition]) -> rusqlite::Result<()> {
-    let mut insert = connection
-        .prepare_cached("INSERT INTO transitions (segment, customer, at_ms, entered) VALUES (?1, ?2, ?3, ?4)")?;
-    for transition in transitions {
-        let Transition { segment, customer, at, entered } = transition;
-        insert.execute(params![segment.as_str(), customer.0, at.0, entered])?;
+    if transitions.is_empty() {
+        return Ok(());
+    }
+    let mut insert = connection.prepare_cached("INSERT INTO transitions (segment, count, body) VALUES (?1, ?2, ?3)")?;
+    for row in movements::pack(transitions) {
+        insert.execute(params![row.segment.as_str(), row.count(), row.body])?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use store::{Page, RowId, TransitionFilter};
+use store::RowId;
 
 /// How far ahead `until` is compared.
 const HORIZON: Span = Span::days(40);
@@ -317,16 +317,13 @@ impl<'a> Life<'a> {
                 }
             }
         }
-        let before = self.transition_count();
+        self.shop.take_transitions();
         self.shop.move_to(until);
-        let count = usize::try_from(self.transition_count() - before).expect("a case is small");
-        let page = Page { skip: 0, limit: u32::try_from(count.max(1)).expect("a case is small") };
-        let found = self.shop.reader().transitions(&TransitionFilter::default(), page);
-        let found: BTreeSet<_> = found
-            .expect("the store in memory can be read")
+        let found: BTreeSet<_> = self
+            .shop
+            .take_transitions()
             .into_iter()
-            .take(count)
-            .map(|(_, it)| (it.at, it.segment, it.customer, it.entered))
+            .map(|it| (it.at, it.segment, it.customer, it.entered))
             .filter(|(_, segment, ..)| segments.contains(segment))
             .collect();
         self.facts.turns += expected.len() as u64;
@@ -357,11 +354,6 @@ impl<'a> Life<'a> {
             }
         }
         Ok(())
-    }
-
-    fn transition_count(&self) -> u64 {
-        let newest = self.shop.reader().transitions(&TransitionFilter::default(), Page { skip: 0, limit: 1 });
-        newest.expect("the store in memory can be read").first().map_or(0, |(number, _)| *number)
     }
 
     fn compare(&mut self) -> Lived<()> {
