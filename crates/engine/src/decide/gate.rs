@@ -89,7 +89,6 @@ impl Engine {
                 if because == Because::Holdout {
                     self.expose(&message, Arm::HeldOut);
                 }
-                self.mark(&message, self.clock, MarkKind::Withheld);
                 self.conclude(id, Outcome::WouldHaveSent, Some(because), None);
             }
         }
@@ -454,7 +453,10 @@ impl Engine {
                 self.mark(message, self.clock, MarkKind::Gone);
                 self.note_address(message, Some(self.clock));
             }
-            Outcome::WouldHaveSent => self.forget_address(message),
+            Outcome::WouldHaveSent => {
+                self.mark(message, self.clock, MarkKind::Withheld);
+                self.forget_address(message);
+            }
             Outcome::Held | Outcome::Skipped | Outcome::Failed => {
                 self.unmark(message);
                 if outcome != Outcome::Held {

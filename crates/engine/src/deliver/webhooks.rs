@@ -260,10 +260,13 @@ impl Engine {
                 self.end_webhook(&id, WebhookState::Done, &reply);
             }
             Heard::Gone { reply } => {
-                let off = EndpointOff { name, at: now, reason: bounded(&reply) };
-                tracing::warn!(endpoint = %off.name, "the endpoint wants to hear nothing any more and is turned off");
-                endpoint.off = Some(off.clone());
-                self.pending.endpoints.push(EndpointChange::Off(off));
+                // What was on its way when the first one said so is told the same, and moves nothing.
+                if endpoint.off.is_none() {
+                    let off = EndpointOff { name, at: now, reason: bounded(&reply) };
+                    tracing::warn!(endpoint = %off.name, "the endpoint wants to hear nothing any more and is turned off");
+                    endpoint.off = Some(off.clone());
+                    self.pending.endpoints.push(EndpointChange::Off(off));
+                }
                 self.end_webhook(&id, WebhookState::GaveUp, &reply);
             }
             Heard::NotYet { reply, retry_after } => {

@@ -293,6 +293,23 @@ fn at_a_tie_the_older_campaign_goes_first() {
 }
 
 #[test]
+fn who_is_drawn_for_the_comparison_while_a_message_waits_gets_none_and_counts_as_withheld_after_a_restart_too() {
+    let caps = "caps: [ { purpose: marketing, at_most: 1, per: 1d } ]";
+    let shop = with_settings(caps, json!({}));
+    shop.stop_post();
+    visits(&shop, "ana");
+    shop.define(&format!("workspace: settings\n{caps}\nglobal_holdout: {{ percent: 100, seed: g-2026 }}"));
+    shop.start_post();
+    assert_eq!(shop.messages(), ["ana nudge would_have_sent: global_holdout"]);
+    let before = shop.engine().state_hash();
+    shop.restart();
+    assert_eq!(shop.engine().state_hash(), before);
+    shop.define(&format!("workspace: settings\n{caps}"));
+    visits(&shop, "ana");
+    assert_eq!(shop.messages(), ["ana nudge sent"], "what was withheld takes no room");
+}
+
+#[test]
 fn what_would_have_gone_counts_for_its_own_campaigns_cap_and_for_no_other() {
     let shop = with_settings("caps: [ { purpose: marketing, at_most: 1, per: 1d } ]", json!({}));
     shop.define("campaign: quiet\npriority: 5\nholdout: 100%\ncap: { at_most: 1, per: 2d }\nexpires_after: 30d\nenter: { on: { did: visit }, again: always }\nsteps: [ { message: news } ]");

@@ -156,6 +156,29 @@ fn an_endpoint_that_says_gone_is_told_nothing_until_a_person_turns_it_on() {
 }
 
 #[test]
+fn an_endpoint_is_off_since_it_first_said_so_whatever_else_was_on_its_way_to_it() {
+    let shop = open();
+    shop.stop_post();
+    shop.customer("ana").does("visit", json!({}));
+    shop.customer("ben").does("visit", json!({}));
+    let start = shop.now();
+    let under_way = shop.engine_mut().order_webhooks(start);
+    shop.settle();
+    let gone = || Heard::Gone { reply: "answered 410".to_owned() };
+    for (number, telling) in under_way.iter().enumerate() {
+        let now = start.plus(Span::minutes(10 * (1 + number as i64)));
+        shop.engine_mut().webhook_ended(&telling.id, telling.number, gone(), now);
+        shop.settle();
+    }
+    assert_eq!(under_way.len(), 2);
+    let off = || shop.engine().endpoints().into_iter().find_map(|it| it.off).unwrap();
+    assert_eq!(off().at, start.plus(Span::minutes(10)));
+    let before = shop.engine().state_hash();
+    shop.restart();
+    assert_eq!((off().at, shop.engine().state_hash()), (start.plus(Span::minutes(10)), before));
+}
+
+#[test]
 fn what_waits_for_an_endpoint_that_stays_off_is_given_up_after_three_days() {
     let shop = open();
     shop.endpoint_answers("erp", Heard::Gone { reply: "answered 410".to_owned() });
