@@ -1,10 +1,12 @@
-//! Which messageIds were accepted: 128-bit keyed hashes in memory, rebuilt from the journal at start.
-//! About 40 bytes an event; kept for ever, which is more than the thirty days that are promised.
+//! Which messageIds were accepted: 96 bits of keyed hashes in memory, rebuilt from the journal at start.
+//!
+//! About 20 bytes an event; kept for ever, which is more than the thirty days that are promised. Of a billion ids the chance
+//! that any two share their bits is one in a hundred billion (n²/2⁹⁷).
 
 use domain::Call;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// What is known of a messageId.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +80,25 @@ impl Fingerprinter {
     }
 }
 
-/// Takes the low half of a key that is a keyed hash already.
+/// What is kept of a messageId's hash: with the hash of the content it fills sixteen bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Id([u32; 3]);
+
+impl Id {
+    fn of(hash: u128) -> Id {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = hash.to_le_bytes();
+        Id([[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_le_bytes))
+    }
+}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [low, high, _] = self.0;
+        state.write_u64(u64::from(high) << 32 | u64::from(low));
+    }
+}
+
+/// Takes 64 bits of a key that is a keyed hash already.
 #[derive(Clone, Copy, Default, Debug)]
 struct AlreadyHashed(u64);
 
@@ -91,16 +111,25 @@ impl Hasher for AlreadyHashed {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
-    fn write_u128(&mut self, key: u128) {
-        self.0 = u64::try_from(key & u128::from(u64::MAX)).expect("the low half fits");
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
+}
+
+/// Bytes of an id in a snapshot.
+pub(crate) const ENTRY: usize = 16;
+
+fn words(entry: &[u8; ENTRY]) -> [u32; 4] {
+    let mut words = [0; 4];
+    words.iter_mut().zip(entry.as_chunks().0).for_each(|(word, bytes)| *word = u32::from_le_bytes(*bytes));
+    words
 }
 
 /// The ids accepted so far.
 #[derive(Clone, Default, Debug)]
 pub struct Seen {
     fingerprinter: Fingerprinter,
-    ids: HashMap<u128, u32, BuildHasherDefault<AlreadyHashed>>,
+    ids: HashMap<Id, u32, BuildHasherDefault<AlreadyHashed>>,
 }
 
 impl Seen {
@@ -128,7 +157,7 @@ impl Seen {
 
     /// Whether a call's id was accepted.
     pub fn ask(&self, call: Fingerprint) -> Known {
-        match self.ids.get(&call.id) {
+        match self.ids.get(&Id::of(call.id)) {
             None => Known::No,
             Some(content) if *content == call.content => Known::Same,
             Some(_) => Known::Differs,
@@ -137,7 +166,7 @@ impl Seen {
 
     /// Remembers an accepted call.
     pub fn add(&mut self, call: Fingerprint) {
-        self.ids.entry(call.id).or_insert(call.content);
+        self.ids.entry(Id::of(call.id)).or_insert(call.content);
     }
 
     /// Number of ids.
@@ -167,13 +196,25 @@ impl Seen {
         text
     }
 
-    /// The ids as they are kept: a hash of each, and one of its content.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (u128, u32)> {
-        self.ids.iter().map(|(id, content)| (*id, *content))
+    /// The ids as they are kept, in sixteen bytes each: of a hash of it, and of one of its content.
+    ///
+    /// They come in the order in which they lie in memory: a set with room for as many is filled from its beginning to its
+    /// end.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = [u8; ENTRY]> {
+        let bytes = |(Id([a, b, c]), content): (&Id, &u32)| {
+            let mut entry = [0; ENTRY];
+            let words = [a, b, c, content];
+            entry.as_chunks_mut().0.iter_mut().zip(words).for_each(|(place, word)| *place = word.to_le_bytes());
+            entry
+        };
+        self.ids.iter().map(bytes)
     }
 
     /// Takes ids that are kept already.
-    pub(crate) fn extend(&mut self, entries: Vec<(u128, u32)>) {
-        self.ids.extend(entries);
+    pub(crate) fn extend(&mut self, entries: &[[u8; ENTRY]]) {
+        self.ids.extend(entries.iter().map(|entry| {
+            let [a, b, c, content] = words(entry);
+            (Id([a, b, c]), content)
+        }));
     }
 }

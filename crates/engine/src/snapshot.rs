@@ -4,10 +4,11 @@
 //! orders, names and values seen, calls with amounts set apart, and events dated ahead. Facts and memberships are not in it: they are recovered and asked anew, as at every start. It is
 //! a cache and nothing more: one that does not fit is ignored, and the state is rebuilt from history.
 //!
-//! The file: `MAGIC`, then frames of (length, CRC-32, kind, content in postcard), the last one of kind `End`. Frames are
+//! The file: `MAGIC`, then frames of (length, CRC-32, kind, content), the last one of kind `End`. Content is postcard, that of
+//! messageIds the sixteen bytes of each. Frames are
 //! checked before they are understood, and bounded, so that memory is bounded too.
 
-use crate::dedupe::{Fingerprinter, Seen};
+use crate::dedupe::{self, Fingerprinter, Seen};
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
 use crate::report::catalogue::Catalogue;
@@ -27,10 +28,14 @@ use std::sync::Arc;
 use store::{Reader, RowId, StoreError};
 
 /// Raised with every change of what a frame holds, or of how calls become state, within a version of Perennial.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 const MAGIC: &[u8; 8] = b"perennSN";
 /// Things in one frame: of customers of a few kilobytes, some megabytes.
 const FRAME_ITEMS: usize = 4_096;
+/// Ids of calls in one: a megabyte.
+const FRAME_IDS: usize = 65_536;
+/// Room made for a frame before it is read.
+const FRAME_ROOM: usize = 16 << 20;
 /// Most bytes of a frame that is read. A length beyond it is damage.
 const FRAME_BYTES: u32 = 1 << 30;
 
@@ -84,6 +89,8 @@ struct Header {
     row: u32,
     /// How often somebody had been erased: one from before must not bring them back.
     erasures: u64,
+    /// Number of customers, to make room for them at once.
+    customers: u64,
     /// A hash of that call: a store that was put back and went on another way has another one there.
     last: u128,
 }
@@ -174,6 +181,7 @@ impl Engine {
             position: self.position,
             row,
             erasures: self.erasures,
+            customers: self.customers.len() as u64,
             last,
         };
         let written = self.write_frames(&header, &mut Frames { out });
@@ -183,7 +191,7 @@ impl Engine {
     fn write_frames(&self, header: &Header, frames: &mut Frames<'_>) -> std::io::Result<()> {
         frames.out.write_all(MAGIC)?;
         frames.put(Kind::Header, header)?;
-        let seen = frames.put_all(Kind::Seen, self.seen.entries())?;
+        let seen = self.put_seen(frames)?;
         frames.put(Kind::People, &self.people)?;
         let customers = frames.put_all(Kind::Customers, self.customers.iter())?;
         let ahead = self.ahead.iter().map(|((_, position), call)| (position, AsJson(call)));
@@ -194,6 +202,17 @@ impl Engine {
         frames.put(Kind::Quarantined, &self.quarantined)?;
         frames.put(Kind::End, &Counts { seen, customers, ahead })?;
         frames.out.flush()
+    }
+
+    fn put_seen(&self, frames: &mut Frames<'_>) -> std::io::Result<u64> {
+        let mut content = Vec::new();
+        let mut entries = self.seen.entries().peekable();
+        while entries.peek().is_some() {
+            content.clear();
+            entries.by_ref().take(FRAME_IDS).for_each(|entry| content.extend_from_slice(&entry));
+            frames.put_bytes(Kind::Seen, &content)?;
+        }
+        Ok(self.seen.len() as u64)
     }
 
     /// Another engine, which knows nothing yet but the rules: to make a snapshot from history, beside this one, while
@@ -232,6 +251,8 @@ impl Engine {
             samples: Samples::default(),
             quarantined: Quarantined::default(),
         };
+        // Nobody is a customer who never called.
+        loaded.customers.reserve(usize::try_from(header.customers.min(until.0)).unwrap_or_default());
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         std::thread::scope(|scope| {
             // What is understood is state anyway; what waits to be is a frame or two for each.
@@ -385,16 +406,19 @@ struct Frames<'a> {
 
 impl Frames<'_> {
     fn put<T: Serialize + ?Sized>(&mut self, kind: Kind, content: &T) -> std::io::Result<()> {
-        let content = postcard::to_allocvec(content).map_err(std::io::Error::other)?;
+        self.put_bytes(kind, &postcard::to_allocvec(content).map_err(std::io::Error::other)?)
+    }
+
+    fn put_bytes(&mut self, kind: Kind, content: &[u8]) -> std::io::Result<()> {
         let too_long = |_| std::io::Error::other("a part of the state is larger than a frame can be");
         let length = u32::try_from(content.len()).map_err(too_long)?;
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&[kind as u8]);
-        hasher.update(&content);
+        hasher.update(content);
         self.out.write_all(&length.to_le_bytes())?;
         self.out.write_all(&hasher.finalize().to_le_bytes())?;
         self.out.write_all(&[kind as u8])?;
-        self.out.write_all(&content)
+        self.out.write_all(content)
     }
 
     /// Things in frames of some thousand each. Returns how many there were.
@@ -438,8 +462,8 @@ fn read_frame(from: &mut dyn Read) -> Result<Frame, Unfit> {
     if length > FRAME_BYTES {
         return Err(damaged("a frame is longer than any can be"));
     }
-    let mut content = Vec::new();
     // Memory grows with what is there, not with what a damaged length claims.
+    let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or(FRAME_ROOM).min(FRAME_ROOM));
     from.take(u64::from(length)).read_to_end(&mut content).map_err(damaged)?;
     if content.len() as u64 != u64::from(length) {
         return Err(damaged("it ends within a frame"));
@@ -449,7 +473,7 @@ fn read_frame(from: &mut dyn Read) -> Result<Frame, Unfit> {
 
 /// What a frame held.
 enum Part {
-    Seen(Vec<(u128, u32)>),
+    Seen(Vec<u8>),
     People(People),
     Customers(Vec<(CustomerId, Customer)>),
     Ahead(Vec<(Position, AsJson<Arc<Call>>)>),
@@ -465,7 +489,8 @@ impl Part {
         let (kind, content) = frame.checked()?;
         Ok(match kind {
             Kind::Header => return Err(damaged("it has two headers")),
-            Kind::Seen => Part::Seen(understand(&content)?),
+            Kind::Seen if content.len() % dedupe::ENTRY == 0 => Part::Seen(content),
+            Kind::Seen => return Err(damaged("a messageId is cut")),
             Kind::People => Part::People(understand(&content)?),
             Kind::Customers => Part::Customers(understand(&content)?),
             Kind::Ahead => Part::Ahead(understand(&content)?),
@@ -482,7 +507,7 @@ impl Loaded {
     /// Takes what a frame held. Returns what must be there in all, if it says so.
     fn take(&mut self, part: Part) -> Option<Counts> {
         match part {
-            Part::Seen(seen) => self.seen.extend(seen),
+            Part::Seen(seen) => self.seen.extend(seen.as_chunks().0),
             Part::People(people) => self.people = people,
             Part::Customers(customers) => self.customers.extend(customers),
             Part::Ahead(ahead) => {

@@ -3,6 +3,7 @@
 //! A commit is one transaction, made durable by one fsync of the log (`synchronous=FULL`). A journal row
 //! is a batch of calls; there is no index over their ids, the engine finds duplicates beside the journal.
 
+mod checkpoint;
 mod columns;
 mod copy;
 mod directory;
@@ -22,6 +23,7 @@ mod write;
 use crate::journal::RowWriter;
 use crate::shelf::DirectoryShelf;
 use crate::{Commit, Erased, Erasure, Prepared, Reader, Recovered, Rewrite, Sealer, Secrets, Shelf, Store, StoreError};
+use checkpoint::Checkpoints;
 pub use copy::{Copied, copy};
 use directory::Directory;
 pub(crate) use directory::make as make_private;
@@ -63,6 +65,7 @@ impl Options {
 /// A store in a directory. The directory is held against other processes until it is dropped.
 pub struct SqliteStore {
     // Dropped in this order: the lock goes last, when the database is closed.
+    checkpoints: Checkpoints,
     connection: Connection,
     rows: RowWriter,
     reserve_bytes: u64,
@@ -93,7 +96,8 @@ impl SqliteStore {
         history::check_directory(&connection, dir).map_err(|error| told_write(dir, "opened", error))?;
         // What a crash, or somebody who was reading, left of a person who was erased.
         erase::scrub(&connection).map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
-        Ok(SqliteStore { connection, rows: RowWriter::new()?, reserve_bytes, directory })
+        let checkpoints = Checkpoints::of(&directory.database_path(), outlasts_power_cut);
+        Ok(SqliteStore { checkpoints, connection, rows: RowWriter::new()?, reserve_bytes, directory })
     }
 
     /// Opens a reader of the store in `dir`, which somebody in this process holds.
@@ -106,6 +110,7 @@ impl SqliteStore {
         write::write(&transaction, &mut self.rows, commit)?;
         // If anything failed before, dropping the transaction has undone all of it.
         transaction.commit()?;
+        self.checkpoints.look(&self.connection);
         Ok(())
     }
 
@@ -222,7 +227,7 @@ fn open_for_writing(database: &Path, outlasts_power_cut: bool) -> rusqlite::Resu
          PRAGMA temp_store = MEMORY;
          PRAGMA secure_delete = ON;
          PRAGMA cache_size = -65536;
-         PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA wal_autocheckpoint = 8000;
          PRAGMA journal_size_limit = 67108864;",
     )?;
     Ok(connection)

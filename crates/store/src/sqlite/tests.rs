@@ -170,6 +170,28 @@ fn a_full_database_takes_nothing_of_a_commit_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn the_log_is_carried_over_beside_the_writer_long_before_a_commit_has_to_do_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(dir.path(), options()).unwrap();
+    let size_of = |file: &str| std::fs::metadata(dir.path().join(file)).unwrap().len();
+    let mut position = 0;
+    while size_of("perennial.sqlite-wal") < 20 << 20 {
+        store.commit(&calls(position, 500)).unwrap();
+        position += 500;
+    }
+    // A commit would begin at 64 MB.
+    let begin = std::time::Instant::now();
+    while size_of("perennial.sqlite") < 8 << 20 {
+        assert!(begin.elapsed() < std::time::Duration::from_secs(60), "nobody carries it over");
+        std::thread::yield_now();
+    }
+    store.commit(&calls(position, 500)).unwrap();
+    drop(store);
+    let store = SqliteStore::open(dir.path(), options()).unwrap();
+    assert_eq!(count_calls(&store) as u64, position + 500);
+}
+
+#[test]
 fn every_column_is_explained_in_the_database_itself() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path(), options()).unwrap();

@@ -1,6 +1,6 @@
 //! Everything that was loaded stays as it is; all segments go live over it, and the latest events happen once more.
 
-use crate::load::{LIVE_BATCH, entries, feed, write};
+use crate::load::{LIVE_BATCH, Seal, Written, entries, feed, write};
 use crate::seal::SNAPSHOT;
 use crate::{Result, events, memory_bytes, processor_seconds};
 use domain::Span;
@@ -38,13 +38,13 @@ pub(crate) fn live(dir: &Path, data: &Path, segments: &[Defined], live: usize) -
     let id = format!("again-{}-", engine.position().0);
     let events = events::read(data)?.again(live, engine.clock().plus(Span(1)), id);
     let (send, commits) = sync_channel::<Commit>(4);
-    let lived = std::thread::scope(|scope| -> Result<Value> {
-        let writing = scope.spawn(move || write(store, &commits).map_err(|error| error.to_string()));
+    let (lived, written) = std::thread::scope(|scope| -> Result<(Value, Written)> {
+        let writing = scope.spawn(move || write(store, &commits, Seal::Afterwards).map_err(|error| error.to_string()));
         let mut pass_on = |commit: Commit| send.send(commit).map_err(|_| "the store stopped");
         let lived = feed(scope, &mut engine, &events, 0..events.all.len(), LIVE_BATCH, &mut pass_on)?;
         drop(send);
-        writing.join().map_err(|_| "the store's thread panicked")??;
-        Ok(lived.json())
+        let written = writing.join().map_err(|_| "the store's thread panicked")??;
+        Ok((lived.json(), written))
     })?;
     let start = Instant::now();
     let mut out = std::io::BufWriter::new(std::fs::File::create(&snapshot)?);
@@ -55,6 +55,8 @@ pub(crate) fn live(dir: &Path, data: &Path, segments: &[Defined], live: usize) -
         "customers": engine.look().customers().len(),
         "define": { "is_new": is_new, "seconds": defined.0, "processor_seconds": defined.1 },
         "live": lived,
+        "committing_processor_seconds": written.committing,
+        "sealed_afterwards": { "seconds": written.sealing_wall, "processor_seconds": written.sealing },
         "snapshot": { "seconds": start.elapsed().as_secs_f64(), "bytes": std::fs::metadata(&snapshot)?.len() },
         "memory_bytes": { "without_segments": without, "with_segments": with },
         "entries_kept": kept,

@@ -13,9 +13,10 @@ use std::time::Instant;
 use store::sqlite::SqliteStore;
 use store::{Commit, HistoryLimits, Secrets, Store};
 
-/// Calls that reach the engine together while the past is loaded, and while all segments are live.
+/// Calls that reach the engine together while the past is loaded, and while all segments are live: in a rush the product's
+/// writer takes what waits, up to 20,000.
 const BATCH: usize = 10_000;
-pub(crate) const LIVE_BATCH: usize = 1_000;
+pub(crate) const LIVE_BATCH: usize = 5_000;
 /// Commits after which it is looked whether something is to be sealed.
 const SEALING: usize = 30;
 
@@ -52,7 +53,7 @@ pub(crate) fn load(data: &Path, dir: &Path, segments: &[Defined], live: usize) -
     let mut engine = Engine::open(&store, Options::default())?;
     let (send, commits) = sync_channel::<Commit>(4);
     std::thread::scope(|scope| {
-        let writing = scope.spawn(move || write(store, &commits).map_err(|error| error.to_string()));
+        let writing = scope.spawn(move || write(store, &commits, Seal::Meanwhile).map_err(|error| error.to_string()));
         let mut pass_on = |commit: Commit| send.send(commit).map_err(|_| "the store stopped");
         let loaded = feed(scope, &mut engine, &events, 0..past, BATCH, &mut pass_on)?;
         let without = memory_bytes().0;
@@ -118,7 +119,24 @@ pub(crate) fn feed<'scope, 'env>(
     Ok(pace)
 }
 
-pub(crate) fn write(mut store: SqliteStore, commits: &Receiver<Commit>) -> Result<()> {
+/// When history is sealed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seal {
+    /// Between commits: the past is too long to wait for its end.
+    Meanwhile,
+    /// When the rush is over, as in the product: there it waits for two million calls at most.
+    Afterwards,
+}
+
+/// What writing took, in seconds of its thread on a processor, and by the clock.
+pub(crate) struct Written {
+    pub(crate) committing: f64,
+    pub(crate) sealing: f64,
+    pub(crate) sealing_wall: f64,
+}
+
+/// Writes what comes, and then seals what is left.
+pub(crate) fn write(mut store: SqliteStore, commits: &Receiver<Commit>, when: Seal) -> Result<Written> {
     let limits = HistoryLimits::default();
     let mut sealer = store.sealer()?;
     let mut seal = |store: &mut SqliteStore| -> Result<()> {
@@ -129,9 +147,12 @@ pub(crate) fn write(mut store: SqliteStore, commits: &Receiver<Commit>) -> Resul
     };
     for (number, commit) in commits.iter().enumerate() {
         store.commit(&commit)?;
-        if number % SEALING == 0 {
+        if when == Seal::Meanwhile && number % SEALING == 0 {
             seal(&mut store)?;
         }
     }
-    seal(&mut store)
+    let (committing, start) = (processor_seconds(), Instant::now());
+    seal(&mut store)?;
+    let sealing = processor_seconds() - committing;
+    Ok(Written { committing, sealing, sealing_wall: start.elapsed().as_secs_f64() })
 }
