@@ -23,7 +23,7 @@ const PATIENCE: u32 = 1_024;
 pub(crate) enum Cell<'a> {
     Text(Cow<'a, str>),
     Instant(Timestamp),
-    Count(u32),
+    Count(u64),
     Null,
 }
 
@@ -90,7 +90,9 @@ impl Rows {
                     builder.append_value(text);
                 }
                 (Cell::Instant(at), Builder::Instant(builder)) => builder.append_value(at.0),
-                (Cell::Count(count), Builder::Count(builder)) => builder.append_value(i64::from(count)),
+                (Cell::Count(count), Builder::Count(builder)) => {
+                    builder.append_value(i64::try_from(count).unwrap_or(i64::MAX))
+                }
                 (_, Builder::Count(builder)) => builder.append_null(),
                 (_, Builder::Text(builder)) => builder.append_null(),
                 (_, Builder::Instant(builder)) => builder.append_null(),

@@ -167,6 +167,30 @@ table!(REACTIONS, ReactionColumn, "reactions", "What was done with messages that
     Times "times" Count "How often. Opens of one mail within an hour, and clicks on one link within a minute, are one.",
 });
 
+table!(ASSIGNMENTS, AssignmentColumn, "assignments", "Who got which variant at steps that share by what works (allocate: bandit), with the chances at that draw: one row for each message that drew.", {
+    Message "message" Text "The message's id, as in messages.",
+    Customer "customer" Text "Who drew.",
+    Campaign "campaign" Text "Of which campaign.",
+    Step "step" Text "At which step of the campaign.",
+    Comparison "comparison" Count "In which comparison of the campaign: 1, and one more for each that began anew.",
+    Time "time" Instant "When it was drawn.",
+    Variant "variant" Text "Which variant it is.",
+    Share "share" Count "How many of all got that variant then: share divided by share_of is the chance with which it was drawn.",
+    ShareOf "share_of" Count "The sum of the shares of all variants that could be drawn then.",
+    Shares "shares" Json "The share of each variant that could be drawn: json_get_int(shares, 'plain').",
+});
+
+table!(SHARES, ShareColumn, "shares", "How customers are shared among variants at steps that share by what works (allocate: bandit): one row for each variant and each change.", {
+    Campaign "campaign" Text "Of which campaign.",
+    Step "step" Text "At which step of the campaign.",
+    Comparison "comparison" Count "In which comparison of the campaign: 1, and one more for each that began anew.",
+    Since "since" Instant "From when on, until the next change.",
+    Variant "variant" Text "Which variant.",
+    Share "share" Count "How many of 10,000 customers get it.",
+    Customers "customers" Count "From how many customers it was worked out: those with this variant whose time was over.",
+    CameBack "came_back" Count "How many of these had reached the goal.",
+});
+
 table!(REPORTS, ReportColumn, "reports", "What other mail servers and readers reported of mails: bounces, delays, complaints, one row each.", {
     Report "report" Text "The report's id, made of its bytes: the same report twice is one row.",
     Time "time" Instant "When it came.",
@@ -215,7 +239,7 @@ table!(DICTIONARY, DictionaryColumn, "dictionary", "This reference as a table, o
 });
 
 /// Every table, in the order in which people meet them.
-pub static TABLES: [&Table; 12] = [
+pub static TABLES: [&Table; 14] = [
     &EVENTS,
     &CUSTOMERS,
     &TRAITS,
@@ -224,6 +248,8 @@ pub static TABLES: [&Table; 12] = [
     &CONSENTS,
     &MESSAGES,
     &REACTIONS,
+    &ASSIGNMENTS,
+    &SHARES,
     &REPORTS,
     &WEBHOOKS,
     &TASKS,

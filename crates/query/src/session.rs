@@ -13,7 +13,7 @@ use domain::message::Message;
 use domain::{MessageId, Position, Timestamp};
 use engine::report::Tables;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{MailReport, Reacted, Reader, StoreError, Task, Webhook};
+use store::{Assignment, MailReport, Reacted, Reader, Sharing, StoreError, Task, Webhook};
 
 /// The data that a question is about, all of it at one position of the journal.
 pub struct Source {
@@ -64,6 +64,14 @@ impl Source {
 
     pub(crate) fn reactions_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError> {
         self.still(|reader| reader.reactions_after(after, limit))
+    }
+
+    pub(crate) fn assignments_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Assignment)>, StoreError> {
+        self.still(|reader| reader.assignments_after(after, limit))
+    }
+
+    pub(crate) fn sharings_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Sharing)>, StoreError> {
+        self.still(|reader| reader.sharings_after(after, limit))
     }
 
     pub(crate) fn reports_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MailReport)>, StoreError> {

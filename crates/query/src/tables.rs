@@ -2,9 +2,10 @@
 
 use crate::batch::{Cell, Rows};
 use crate::dictionary::{
-    CONSENTS, CUSTOMERS, ConsentColumn, CustomerColumn, DICTIONARY, DictionaryColumn, EVENTS, EventColumn, MEMBERSHIPS,
-    MESSAGES, MembershipColumn, MessageColumn, REACTIONS, RECORDS, REPORTS, ReactionColumn, RecordColumn, ReportColumn,
-    TABLES, TASKS, TRAITS, Table, TaskColumn, TraitColumn, WEBHOOKS, WebhookColumn,
+    ASSIGNMENTS, AssignmentColumn, CONSENTS, CUSTOMERS, ConsentColumn, CustomerColumn, DICTIONARY, DictionaryColumn,
+    EVENTS, EventColumn, MEMBERSHIPS, MESSAGES, MembershipColumn, MessageColumn, REACTIONS, RECORDS, REPORTS,
+    ReactionColumn, RecordColumn, ReportColumn, SHARES, ShareColumn, TABLES, TASKS, TRAITS, Table, TaskColumn,
+    TraitColumn, WEBHOOKS, WebhookColumn,
 };
 use crate::provider::Sought;
 use crate::session::Source;
@@ -12,7 +13,7 @@ use domain::message::ReactionKind;
 use domain::{Call, CustomerId, Timestamp};
 use engine::report::tables::Belongs;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use store::StoreError;
 
@@ -37,6 +38,8 @@ pub(crate) fn read(
         name if name == MEMBERSHIPS.name => return memberships(source, columns, sought, rows),
         name if name == MESSAGES.name => return messages(source, sought, rows),
         name if name == REACTIONS.name => return reactions(source, sought, rows),
+        name if name == ASSIGNMENTS.name => return assignments(source, sought, rows),
+        name if name == SHARES.name => return shares(source, sought, rows),
         name if name == REPORTS.name => return reports(source, sought, rows),
         name if name == WEBHOOKS.name => return webhooks(source, sought, rows),
         name if name == TASKS.name => return tasks(source, sought, rows),
@@ -250,7 +253,70 @@ fn reactions(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), St
                     ReactionColumn::DoneBy => Cell::text(by),
                     ReactionColumn::FirstAt => Cell::Instant(reacted.first_at),
                     ReactionColumn::LastAt => Cell::Instant(reacted.last_at),
-                    ReactionColumn::Times => Cell::Count(reacted.times),
+                    ReactionColumn::Times => Cell::Count(reacted.times.into()),
+                }),
+            };
+            if goes_on.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn assignments(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = source.assignments_after(after, MESSAGES_AT_ONCE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, assignment) in &page {
+            let customer = source.tables.name(assignment.customer);
+            let is_sought = sought.may_be("campaign", Some(assignment.campaign.as_str()))
+                && sought.may_be("customer", Some(customer))
+                && sought.may_be_at(assignment.at);
+            let own = assignment.shares.iter().find(|(variant, _)| *variant == assignment.variant);
+            let all = || assignment.shares.iter().map(|(variant, share)| (variant.as_ref(), u64::from(*share)));
+            let shares = || serde_json::json!(all().collect::<BTreeMap<_, _>>()).to_string();
+            let goes_on = match is_sought {
+                false => rows.pass_over(),
+                true => rows.push(|index| match AssignmentColumn::ALL[index] {
+                    AssignmentColumn::Message => Cell::text(&assignment.message.0),
+                    AssignmentColumn::Customer => Cell::text(customer),
+                    AssignmentColumn::Campaign => Cell::text(assignment.campaign.as_str()),
+                    AssignmentColumn::Step => Cell::text(&assignment.step),
+                    AssignmentColumn::Comparison => Cell::Count(assignment.draw.into()),
+                    AssignmentColumn::Time => Cell::Instant(assignment.at),
+                    AssignmentColumn::Variant => Cell::text(&assignment.variant),
+                    AssignmentColumn::Share => Cell::Count(own.map_or(0, |(_, share)| u64::from(*share))),
+                    AssignmentColumn::ShareOf => Cell::Count(all().map(|(_, share)| share).sum()),
+                    AssignmentColumn::Shares => Cell::Text(shares().into()),
+                }),
+            };
+            if goes_on.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn shares(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = source.sharings_after(after, MESSAGES_AT_ONCE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (sharing, of) in page.iter().flat_map(|(_, sharing)| sharing.variants.iter().map(move |of| (sharing, of))) {
+            let goes_on = match sought.may_be("campaign", Some(sharing.campaign.as_str())) {
+                false => rows.pass_over(),
+                true => rows.push(|index| match ShareColumn::ALL[index] {
+                    ShareColumn::Campaign => Cell::text(sharing.campaign.as_str()),
+                    ShareColumn::Step => Cell::text(&sharing.step),
+                    ShareColumn::Comparison => Cell::Count(sharing.draw.into()),
+                    ShareColumn::Since => Cell::Instant(sharing.since),
+                    ShareColumn::Variant => Cell::text(&of.variant),
+                    ShareColumn::Share => Cell::Count(of.share.into()),
+                    ShareColumn::Customers => Cell::Count(of.customers),
+                    ShareColumn::CameBack => Cell::Count(of.came_back),
                 }),
             };
             if goes_on.is_break() {
@@ -313,7 +379,7 @@ fn webhooks(source: &Source, sought: &Sought, rows: &mut Rows) -> Result<(), Sto
                     WebhookColumn::Event => Cell::text(&webhook.event),
                     WebhookColumn::MadeAt => Cell::Instant(webhook.made_at),
                     WebhookColumn::State => Cell::text(progress.state.word()),
-                    WebhookColumn::Attempts => Cell::Count(progress.attempts),
+                    WebhookColumn::Attempts => Cell::Count(progress.attempts.into()),
                     WebhookColumn::Due => Cell::maybe_instant(progress.due),
                     WebhookColumn::EndedAt => Cell::maybe_instant(progress.ended_at),
                     WebhookColumn::Reply => Cell::maybe_text(progress.reply.as_deref()),

@@ -179,6 +179,14 @@ pub trait Reader: Send {
     /// With how many messages something was done, by campaign and what.
     fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError>;
 
+    /// Who got which variant at steps with `allocate: bandit`, in order, each with its number: those after `after`, at most
+    /// `limit`.
+    fn assignments_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Assignment)>, StoreError>;
+
+    /// How customers were shared among variants, in the order in which it took effect, each with its number: those after
+    /// `after`, at most `limit`.
+    fn sharings_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Sharing)>, StoreError>;
+
     /// Entries and exits of a segment, newest first.
     fn transitions(&self, segment: &Name, page: Page) -> Result<Vec<Transition>, StoreError>;
 

@@ -665,6 +665,12 @@ fn is_wanted<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
     wanted.is_none() || wanted == found
 }
 
+/// In the order in which they came, with their numbers from 1.
+fn numbered_after<T: Clone>(items: &[T], after: u64, limit: u32) -> Vec<(u64, T)> {
+    let later = (1..).zip(items).skip_while(|(number, _)| *number <= after);
+    later.take(limit as usize).map(|(number, item)| (number, item.clone())).collect()
+}
+
 fn paged<T: Clone>(items: impl Iterator<Item = T>, page: Page) -> Vec<T> {
     items.skip(usize::try_from(page.skip).unwrap_or(usize::MAX)).take(page.limit as usize).collect()
 }
@@ -787,6 +793,14 @@ impl Reader for MemoryReader {
             .collect();
         numbered.sort_by_key(|(number, ..)| *number);
         Ok(numbered.into_iter().filter(|(number, ..)| *number > after).take(limit as usize).collect())
+    }
+
+    fn assignments_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Assignment)>, StoreError> {
+        Ok(numbered_after(&self.0.lock().assignments.items, after, limit))
+    }
+
+    fn sharings_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Sharing)>, StoreError> {
+        Ok(numbered_after(&self.0.lock().sharings, after, limit))
     }
 
     fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
@@ -921,9 +935,7 @@ impl Reader for MemoryReader {
     }
 
     fn reports_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MailReport)>, StoreError> {
-        let disk = self.0.lock();
-        let numbered = (1..).zip(&disk.reports.items).skip_while(|(number, _)| *number <= after);
-        Ok(numbered.take(limit as usize).map(|(number, it)| (number, it.clone())).collect())
+        Ok(numbered_after(&self.0.lock().reports.items, after, limit))
     }
 
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {

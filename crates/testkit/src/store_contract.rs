@@ -55,6 +55,7 @@ macro_rules! store_contract {
             recover_brings_back_open_messages_and_a_year_of_those_sent
             recover_brings_back_exposures_until_their_window_closes
             recover_brings_back_who_got_which_variant_and_what_came_of_it
+            who_got_which_variant_is_read_in_order_piece_by_piece
             the_latest_version_counts_and_deleted_definitions_are_gone
             a_suppression_holds_until_it_is_lifted
             a_domain_rests_until_it_takes_something
@@ -831,6 +832,33 @@ pub fn recover_brings_back_who_got_which_variant_and_what_came_of_it(place: &dyn
         (assignment(4), None),
     ];
     assert_eq!(recovered.assignments, expected);
+}
+
+/// What is asked in SQL: piece by piece, without waiting for what comes of it.
+pub fn who_got_which_variant_is_read_in_order_piece_by_piece(place: &dyn Place) {
+    let mut store = place.open();
+    let commit = Commit {
+        clock: NOW,
+        sharings: vec![sharing(NOW, 4_000), sharing(NOW, 5_000), sharing(NOW.plus(Span::DAY), 7_200)],
+        assignments: vec![assignment(1), assignment(2)],
+        exposures: vec![exposure(1)],
+        ..Commit::default()
+    };
+    store.commit(&commit).unwrap();
+    let other = Assignment { variant: "plain".into(), ..assignment(1) };
+    store.commit(&Commit { clock: NOW, assignments: vec![other, assignment(3)], ..Commit::default() }).unwrap();
+    let reader = store.reader().unwrap();
+    let shared = |after, limit| reader.sharings_after(after, limit).unwrap();
+    let all = shared(0, 9);
+    let sharings: Vec<_> = all.iter().map(|(_, sharing)| sharing.clone()).collect();
+    assert_eq!(sharings, [sharing(NOW, 4_000), sharing(NOW, 5_000), sharing(NOW.plus(Span::DAY), 7_200)]);
+    assert_eq!((shared(0, 2), shared(all[1].0, 9)), (all[..2].to_vec(), all[2..].to_vec()));
+    let assigned = |after, limit| reader.assignments_after(after, limit).unwrap();
+    let all = assigned(0, 9);
+    let assignments: Vec<_> = all.iter().map(|(_, assignment)| assignment.clone()).collect();
+    assert_eq!(assignments, [assignment(1), assignment(2), assignment(3)], "who got one keeps it");
+    assert_eq!((assigned(0, 1), assigned(all[0].0, 9)), (all[..1].to_vec(), all[1..].to_vec()));
+    assert!(assigned(u64::MAX, 9).is_empty() && shared(u64::MAX, 9).is_empty());
 }
 
 /// Deleting is a version too; the history stays.

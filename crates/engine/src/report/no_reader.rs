@@ -3,9 +3,9 @@
 use domain::message::{Decision, Message};
 use domain::{DefinitionKind, MessageId, Name, Timestamp};
 use store::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId,
-    StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
+    Assignment, Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport,
+    MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter,
+    RowId, Sharing, StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader that has nothing.
@@ -53,6 +53,12 @@ impl Reader for NoReader {
         none()
     }
     fn reactions_after(&self, _: u64, _: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError> {
+        none()
+    }
+    fn assignments_after(&self, _: u64, _: u32) -> Result<Vec<(u64, Assignment)>, StoreError> {
+        none()
+    }
+    fn sharings_after(&self, _: u64, _: u32) -> Result<Vec<(u64, Sharing)>, StoreError> {
         none()
     }
     fn reaction_counts(&self, _: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {

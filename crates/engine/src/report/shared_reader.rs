@@ -5,9 +5,9 @@ use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId,
-    StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
+    Assignment, Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport,
+    MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter,
+    RowId, Sharing, StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
 };
 
 /// A reader behind a lock: a connection may move between threads but not be shared, the engine is shared.
@@ -78,6 +78,12 @@ impl Reader for SharedReader {
     }
     fn reactions_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MessageId, Reacted)>, StoreError> {
         self.turn().reactions_after(after, limit)
+    }
+    fn assignments_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Assignment)>, StoreError> {
+        self.turn().assignments_after(after, limit)
+    }
+    fn sharings_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Sharing)>, StoreError> {
+        self.turn().sharings_after(after, limit)
     }
     fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
         self.turn().reaction_counts(campaign)

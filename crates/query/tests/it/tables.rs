@@ -152,6 +152,7 @@ fn the_dictionary_is_the_same_for_people_and_for_sql() {
     assert_eq!(
         analyst.ask(&shop, "SHOW TABLES"),
         [
+            "assignments",
             "consents",
             "customers",
             "dictionary",
@@ -161,6 +162,7 @@ fn the_dictionary_is_the_same_for_people_and_for_sql() {
             "reactions",
             "records",
             "reports",
+            "shares",
             "tasks",
             "traits",
             "webhooks"
@@ -244,6 +246,72 @@ steps: [{ message: hello }]
              JOIN messages m ON m.message = json_get_str(e.properties, 'message_id') WHERE e.source = 'perennial' ORDER BY 1"
         ),
         ["Message Sent | welcome", "Message Skipped | welcome"]
+    );
+}
+
+#[test]
+fn who_got_which_variant_and_how_they_were_shared_are_tables_too() {
+    let shop = Shop::open("2026-01-01T00:00:00Z");
+    shop.define(
+        "
+purpose: marketing
+default: granted
+---
+template: hello
+channel: email
+subject: Hello
+body: Hello
+variants: { warm: { subject: Hello again } }
+---
+campaign: nudge
+enter: { on: { did: visit }, again: always }
+goal: { did: order, within: 2d }
+steps: [ { id: first, message: hello, variants: { plain: 1, warm: 3 }, allocate: bandit } ]
+",
+    );
+    for who in ["ana", "ben", "zoe"] {
+        shop.customer(who).identifies(json!({ "email": format!("{who}@example.com") }));
+        shop.customer(who).does("visit", json!({}));
+    }
+    shop.settle();
+    let analyst = Analyst::new();
+    assert_eq!(
+        analyst.ask(
+            &shop,
+            "SELECT campaign, step, comparison, since, variant, share, customers, came_back FROM shares ORDER BY variant"
+        ),
+        [
+            "nudge | first | 1 | 2026-01-01T00:00:00Z | plain | 3000 | 0 | 0",
+            "nudge | first | 1 | 2026-01-01T00:00:00Z | warm | 7000 | 0 | 0"
+        ]
+    );
+    let drawn = analyst.ask(
+        &shop,
+        "SELECT customer, a.campaign, a.step, comparison, time, a.variant = m.variant,
+                share = json_get_int(shares, a.variant), share_of, shares
+         FROM assignments a JOIN messages m USING (customer, message) ORDER BY customer",
+    );
+    let expected = |who: &str| {
+        format!(
+            r#"{who} | nudge | first | 1 | 2026-01-01T00:00:00Z | true | true | 10000 | {{"plain":3000,"warm":7000}}"#
+        )
+    };
+    assert_eq!(drawn, ["ana", "ben", "zoe"].map(expected));
+    for (spared, plain) in [("customer = 'ben'", "customer || '' = 'ben'"), ("campaign = 'x'", "campaign || '' = 'x'")]
+    {
+        let count =
+            |condition: &str| analyst.ask(&shop, &format!("SELECT count(*) FROM assignments WHERE {condition}"));
+        assert_eq!(count(spared), count(plain), "{spared}");
+    }
+
+    let now = shop.now();
+    shop.engine_mut().start_comparison(&domain::Name::parse("nudge").unwrap(), now).unwrap();
+    shop.customer("ana").does("visit", json!({}));
+    shop.settle();
+    assert_eq!(
+        analyst.ask(&shop, "SELECT comparison, count(*) FROM assignments GROUP BY 1 ORDER BY 1"),
+        ["1 | 3", "2 | 1"],
+        "it is drawn anew"
     );
 }
 

@@ -343,17 +343,7 @@ pub(super) fn sharing(columns: &mut Columns<'_, '_>) -> Result<Sharing> {
 pub(super) const ASSIGNMENT: &str = "message, assignments.journey, assignments.campaign, step, draw, \
     assignments.customer, assignments.at_ms, variant, shares, arm, exposures.at_ms, until_ms, came_back_at_ms, goals, worth";
 pub(super) fn assignment(columns: &mut Columns<'_, '_>) -> Result<(Assignment, Option<Exposure>)> {
-    let assignment = Assignment {
-        message: columns.take().map(MessageId)?,
-        journey: columns.take()?,
-        campaign: columns.name()?,
-        step: columns.take()?,
-        draw: columns.take()?,
-        customer: columns.take().map(CustomerId)?,
-        at: columns.instant()?,
-        variant: columns.take()?,
-        shares: columns.json_if_any::<Vec<(Arc<str>, u32)>>()?.unwrap_or_default().into(),
-    };
+    let assignment = assignment_alone(columns)?;
     let Some(arm) = columns.word_if_any()? else { return Ok((assignment, None)) };
     let exposure = Exposure {
         journey: assignment.journey.clone(),
@@ -368,6 +358,30 @@ pub(super) fn assignment(columns: &mut Columns<'_, '_>) -> Result<(Assignment, O
         worth: columns.json_if_any()?.unwrap_or_default(),
     };
     Ok((assignment, Some(exposure)))
+}
+
+fn assignment_alone(columns: &mut Columns<'_, '_>) -> Result<Assignment> {
+    Ok(Assignment {
+        message: columns.take().map(MessageId)?,
+        journey: columns.take()?,
+        campaign: columns.name()?,
+        step: columns.take()?,
+        draw: columns.take()?,
+        customer: columns.take().map(CustomerId)?,
+        at: columns.instant()?,
+        variant: columns.take()?,
+        shares: columns.json_if_any::<Vec<(Arc<str>, u32)>>()?.unwrap_or_default().into(),
+    })
+}
+
+/// Reads the number and an assignment without what came of it.
+pub(super) fn numbered_assignment(columns: &mut Columns<'_, '_>) -> Result<(u64, Assignment)> {
+    Ok((columns.take()?, assignment_alone(columns)?))
+}
+
+/// Reads the number and `SHARING`.
+pub(super) fn numbered_sharing(columns: &mut Columns<'_, '_>) -> Result<(u64, Sharing)> {
+    Ok((columns.take()?, sharing(columns)?))
 }
 
 pub(super) const SUPPRESSION: &str = "address, at_ms, reason";

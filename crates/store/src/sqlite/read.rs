@@ -4,12 +4,13 @@ use super::columns::{self, read_all};
 use super::error::Told;
 use super::history::{self, history_in};
 use super::movements;
+use super::words::Columns;
 use crate::history::{OpenFile, Placed, Reads, damaged_file};
 use crate::journal::{RowReader, StoredRow, damaged_row};
 use crate::{
-    Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport, MessageCount,
-    MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter, RowId, Stage,
-    StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
+    Assignment, Attempt, DecisionFilter, DefinitionVersion, Exposure, HistoryFile, JournalRow, MailReport,
+    MessageCount, MessageFilter, OpenTasks, Page, PoolCount, Reacted, ReactionCount, Reader, Refused, ReportFilter,
+    RowId, Sharing, Stage, StoreError, Tally, Task, TaskFilter, Transition, Webhook, WebhookCount, WebhookFilter,
 };
 use domain::message::{Decision, Message};
 use domain::{Call, DefinitionKind, MessageId, Name, Position, Timestamp};
@@ -56,6 +57,20 @@ impl SqliteReader {
 
     fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
         result.map_err(|error| Told { dir: &self.dir, doing: "read" }.sqlite(&error))
+    }
+
+    /// Rows in the order in which they came. `columns`: the number first.
+    fn numbered<T>(
+        &self,
+        table: &str,
+        columns: &str,
+        after: u64,
+        limit: u32,
+        read: fn(&mut Columns<'_, '_>) -> rusqlite::Result<(u64, T)>,
+    ) -> Result<Vec<(u64, T)>, StoreError> {
+        let sql = format!("SELECT {columns} FROM {table} WHERE number > ?1 ORDER BY number LIMIT ?2");
+        let params = params_from_iter([within_sqlite(after).unwrap_or(i64::MAX), i64::from(limit)]);
+        self.told(read_all(&self.connection, &sql, params, read))
     }
 
     fn newest_transitions(&self, segment: &Name, page: Page) -> rusqlite::Result<Vec<Transition>> {
@@ -374,6 +389,15 @@ impl Reader for SqliteReader {
         self.told(read_all(&self.connection, &sql, params, columns::numbered_reaction))
     }
 
+    fn assignments_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Assignment)>, StoreError> {
+        let of = "number, message, journey, campaign, step, draw, customer, at_ms, variant, shares";
+        self.numbered("assignments", of, after, limit, columns::numbered_assignment)
+    }
+
+    fn sharings_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Sharing)>, StoreError> {
+        self.numbered("shares", &format!("number, {}", columns::SHARING), after, limit, columns::numbered_sharing)
+    }
+
     fn reaction_counts(&self, campaign: Option<&Name>) -> Result<Vec<ReactionCount>, StoreError> {
         let mut select =
             Select::new("campaign, kind, count(*)", "reactions JOIN messages ON messages.number = reactions.message");
@@ -402,9 +426,7 @@ impl Reader for SqliteReader {
     }
 
     fn tasks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Task)>, StoreError> {
-        let sql = format!("SELECT number, {} FROM tasks WHERE number > ?1 ORDER BY number LIMIT ?2", columns::TASK);
-        let params = params_from_iter([within_sqlite(after).unwrap_or(i64::MAX), i64::from(limit)]);
-        self.told(read_all(&self.connection, &sql, params, columns::numbered_task))
+        self.numbered("tasks", &format!("number, {}", columns::TASK), after, limit, columns::numbered_task)
     }
 
     fn open_tasks(&self, now: Timestamp) -> Result<Vec<OpenTasks>, StoreError> {
@@ -429,12 +451,8 @@ impl Reader for SqliteReader {
     }
 
     fn webhooks_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Webhook)>, StoreError> {
-        let sql = format!(
-            "SELECT number, {}, body FROM webhooks WHERE number > ?1 ORDER BY number LIMIT ?2",
-            columns::WEBHOOK
-        );
-        let params = params_from_iter([within_sqlite(after).unwrap_or(i64::MAX), i64::from(limit)]);
-        self.told(read_all(&self.connection, &sql, params, columns::numbered_webhook))
+        let of = format!("number, {}, body", columns::WEBHOOK);
+        self.numbered("webhooks", &of, after, limit, columns::numbered_webhook)
     }
 
     fn webhook_counts(&self) -> Result<Vec<WebhookCount>, StoreError> {
@@ -484,9 +502,7 @@ impl Reader for SqliteReader {
     }
 
     fn reports_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, MailReport)>, StoreError> {
-        let sql = format!("SELECT number, {} FROM reports WHERE number > ?1 ORDER BY number LIMIT ?2", columns::REPORT);
-        let params = params_from_iter([within_sqlite(after).unwrap_or(i64::MAX), i64::from(limit)]);
-        self.told(read_all(&self.connection, &sql, params, columns::numbered_report))
+        self.numbered("reports", &format!("number, {}", columns::REPORT), after, limit, columns::numbered_report)
     }
 
     fn refused(&self, page: Page) -> Result<Vec<Refused>, StoreError> {
