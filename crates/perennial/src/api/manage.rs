@@ -72,6 +72,16 @@ pub fn operations() -> Vec<Operation> {
         Operation::new(Method::GET, "/api/campaigns/{name}", "getCampaign", "One campaign and what came of it.", campaign)
             .answers(shape("Campaign"))
             .may_say(&["not_found"]),
+        Operation::new(Method::POST, "/api/campaigns/{name}/compare-anew", "compareAnew", "Starts a new comparison: everybody is drawn anew.", compare_anew)
+            .says("From then on it is drawn anew who is in the comparison group and who gets which variant. What was counted and learned until then is left behind; no message is sent by it.")
+            .answers(json!({
+                "type": "object", "required": ["campaign", "comparison"],
+                "properties": {
+                    "campaign": { "type": "string" },
+                    "comparison": { "type": "integer", "description": "The number of the comparison that begins: one more than the last." },
+                },
+            }))
+            .may_say(&["not_found"]),
         Operation::new(Method::GET, "/api/decisions", "listDecisions", "Decisions with outcome and reason, in order.", decisions)
             .takes("query", "customer", "Of one person.", word())
             .takes("query", "campaign", "Of one campaign.", word())
@@ -189,6 +199,12 @@ async fn campaign(State(app): State<Shared>, Path(name): Path<String>) -> Answer
         known.ok_or_else(|| Fault::NotFound(format!("there is no campaign `{name}`")))
     })
     .await
+}
+
+async fn compare_anew(State(app): State<Shared>, Path(name): Path<String>) -> Answer {
+    let known = Name::parse(&name).map_err(|_| Fault::NotFound(format!("there is no campaign `{name}`")))?;
+    let comparison = app.handle.change_later(1, move |engine, now| engine.start_comparison(&known, now)).await??;
+    Ok(Json(json!({ "campaign": name, "comparison": comparison })))
 }
 
 #[derive(Deserialize)]

@@ -323,6 +323,11 @@ enum CampaignsCommand {
         /// Its name
         name: String,
     },
+    /// Start a new comparison: everybody is drawn anew, and what was learned until then is left behind
+    CompareAnew {
+        /// Its name
+        name: String,
+    },
     /// Before it starts: whom it reaches today and in a month, and what could be measured
     Preflight {
         /// Its name, or a file of definitions with one campaign
@@ -563,6 +568,13 @@ fn campaigns(client: Client, command: &CampaignsCommand, out: &Out) -> anyhow::R
         CampaignsCommand::Show { name } => format!("/api/campaigns/{}", crate::client::in_url(name)),
         CampaignsCommand::Preflight { campaign } => {
             return with(client, |client| tried::preflight(client, campaign, out));
+        }
+        CampaignsCommand::CompareAnew { name } => {
+            let path = format!("/api/campaigns/{}/compare-anew", crate::client::in_url(name));
+            let answer = with(client, |client| client.post(&path, &json!({})))?;
+            return out.answer(&answer, |print| {
+                writeln!(print, "{name}: comparison {} has begun; everybody is drawn anew", answer["comparison"])
+            });
         }
     };
     let answer = with(client, |client| client.get(&path))?;

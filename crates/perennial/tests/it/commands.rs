@@ -319,6 +319,10 @@ fn a_small_demo_fills_a_directory_and_its_time_passes() {
     assert!(advanced["now"].as_str().unwrap() > before.as_str(), "{advanced}");
     assert!(desk.json(&["demo", "--answers"]).is_object());
     assert!(desk.json(&["campaigns", "list"]).as_array().unwrap().len() >= 3);
+    let begun = desk.json(&["campaigns", "compare-anew", "win-back"]);
+    assert_eq!(begun, json!({ "campaign": "win-back", "comparison": 2 }));
+    let unknown = desk.run(&["campaigns", "compare-anew", "win-bak"]);
+    assert!(unknown.status != 0 && unknown.err.contains("win-bak"), "{unknown:?}");
     let other = desk.run(&["demo", "advance", "soon"]);
     assert_eq!(other.status, 2);
 }
