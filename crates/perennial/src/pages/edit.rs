@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::links::{Link, Place};
+use super::notification::NotificationView;
 use super::text::{Count, Prose};
 use super::variants::{Choice, choices};
 
@@ -94,6 +95,8 @@ pub struct Preview {
     pub warnings: Vec<String>,
     /// Of a template: how a customer would read it.
     pub text: Option<String>,
+    /// Of a template for notifications: how a browser would show it, in the place of the text.
+    pub notification: Option<NotificationView>,
 }
 
 /// Something wrong in a definition.

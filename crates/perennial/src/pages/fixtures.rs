@@ -866,7 +866,7 @@ impl Views for Shop {
         if row.verdict.outcome == Outcome::Sent {
             let by_machine = step(9, None, "A machine fetched its pictures", "not counted as a person", Tone::Plain);
             ledger.push(LedgerRow { is_faint: true, ..by_machine });
-            ledger.push(step(40, None, "Opened", "2 times, last at 2026-11-22T09:14:02Z", Tone::Leaf));
+            ledger.push(step(40, None, "Opened", "2 times, last on Sun 22 Nov 2026, 09:14:02 GMT", Tone::Leaf));
         }
         Ok(MessageView {
             subject: row.message.text.clone(),
@@ -880,7 +880,7 @@ impl Views for Shop {
             again: row.again,
             explanation: explanation.to_owned(),
             is_seen: false,
-            notification: None,
+            notification: (place == 3).then(|| self.notification()),
             headers: if row.verdict.outcome == Outcome::Skipped {
                 Vec::new()
             } else {
@@ -901,7 +901,7 @@ impl Views for Shop {
             text: (row.verdict.outcome != Outcome::Skipped).then(|| {
                 self.words(1, "Hello Sarah,\n\nyour Earl Grey 100 g is back on the shelf, from the same garden as last time.\n\nSee it: https://tea.example/earl-grey\n\nThe Tea House, 1 Leaf Lane, London\nNo more of these: https://tea.example/u/8f2a0192f1c4a7b37d1e\n")
             }),
-            has_html: row.verdict.outcome != Outcome::Skipped,
+            has_html: row.verdict.outcome != Outcome::Skipped && place != 3,
             size_bytes: self.count(8_412),
             ledger,
             id: row.id,
@@ -1158,6 +1158,8 @@ impl Views for Shop {
             sample: if self.is_empty() { Vec::new() } else { (0..4).map(|place| self.customer_link(place)).collect() },
             warnings: if self.is_ugly() { vec![UGLY[0].into()] } else { Vec::new() },
             text: (kind == Definition::Template).then(|| self.words(2, "Dear Sarah,\n\nwe restocked yours.")),
+            notification: (kind == Definition::Template && draft.yaml.contains("channel: push"))
+                .then(|| self.notification()),
         }))
     }
 

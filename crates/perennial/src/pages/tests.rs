@@ -138,6 +138,7 @@ fn addresses(what: Invented) -> Vec<String> {
         all.push(format!("/customers/{}/why", encoded(customer)));
         all.push(format!("/segments/{}?chart=yes", encoded(segment)));
         all.push(format!("/templates/{}?as={}", encoded(segment), encoded(customer)));
+        all.push("/templates/note".to_owned());
         all.extend(ones);
     }
     all
@@ -499,6 +500,8 @@ async fn without_javascript_the_check_button_shows_the_preview_and_saves_nothing
     assert!(checked.status == StatusCode::OK && checked.body.contains("30 enter and 4 leave"));
     let live = browser.press("/edit/segment/preview", "name=&version=&yaml=segment%3A+x").await;
     assert!(live.body.contains("30 enter and 4 leave") && !live.body.contains("<html"), "the part alone");
+    let note = browser.press("/edit/template/preview", "name=&version=&yaml=template%3A+note%0Achannel%3A+push").await;
+    assert!(note.body.contains("class=\"notification\"") && !note.body.contains("<pre"), "as a browser shows it");
     let saved = browser.press("/edit/segment", "name=&version=&then=save&yaml=segment%3A+x").await;
     assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, "/segments/lapsed-regulars"));
 }

@@ -1,6 +1,6 @@
 //! The editor: YAML to a definition and back, what it would do, what is wrong with it and where.
 
-use super::templates::{given, reader};
+use super::templates::{as_notification, given, reader};
 use super::{EngineViews, House, words, yaml};
 use crate::pages::PageError;
 use crate::pages::build::Glance;
@@ -9,6 +9,7 @@ use crate::pages::templates::Shows;
 use crate::pages::text::{Count, Prose};
 use domain::campaign::State;
 use domain::definition::{Defined, DefinitionError, read_text};
+use domain::message::Channel;
 use domain::{DefinitionKind, Name};
 use engine::Engine;
 use engine::define::{DefineError, Wanted};
@@ -110,6 +111,7 @@ impl<H: House> EngineViews<H> {
             sample: sample.iter().map(words::link).collect(),
             warnings,
             text: None,
+            notification: None,
         }))
     }
 
@@ -120,9 +122,13 @@ impl<H: House> EngineViews<H> {
         warnings.extend(overview.problems);
         let reader = reader(&engine, &Shows::default());
         let shown = engine.show(Source::Template(template, None), reader, given());
-        let (text, subject) = match shown {
-            Ok(shown) => (shown.text, shown.subject.unwrap_or_default()),
-            Err(error) => (error.to_string(), String::new()),
+        let is_push = template.channel == Channel::Push;
+        let (text, subject, notification) = match shown {
+            Ok(shown) => {
+                let notification = is_push.then(|| as_notification(&shown));
+                (shown.text, shown.subject.unwrap_or_default(), notification)
+            }
+            Err(error) => (error.to_string(), String::new(), None),
         };
         let effect = match overview.campaigns.as_slice() {
             [] => Prose::new().say("No campaign sends it yet."),
@@ -137,6 +143,7 @@ impl<H: House> EngineViews<H> {
             sample: reader.iter().map(|id| words::link(&engine.who(*id))).collect(),
             warnings,
             text: Some(text),
+            notification,
         }
     }
 

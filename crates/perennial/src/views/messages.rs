@@ -9,7 +9,7 @@ use crate::pages::message::{LedgerRow, MessageView};
 use crate::pages::notification::NotificationView;
 use crate::pages::outbox::{MessageRow, OutboxView};
 use crate::pages::outcome::{Outcome, because_in_words};
-use crate::pages::text::{Count, Tone};
+use crate::pages::text::{Count, TimeTag, Tone};
 use domain::Name;
 use domain::message::{Because, Channel, ReactionKind, Written};
 use domain::workspace::{Sender, service};
@@ -17,6 +17,7 @@ use engine::Engine;
 use engine::deliver::Order;
 use engine::deliver::outbox::{Waits, WaitsBecause};
 use engine::report::messages::{Attempted, Decided, MessageReport, Messages, MessagesAsked, Reported};
+use jiff::tz::TimeZone;
 use store::Reacted;
 
 /// Messages on a page.
@@ -86,7 +87,7 @@ impl<H: House> EngineViews<H> {
                 text: written.map(|written| written.text.clone()),
                 has_html: written.is_some_and(|written| written.html.is_some()),
                 size_bytes: Count(size_bytes),
-                ledger: ledger_rows(&report),
+                ledger: ledger_rows(&report, &words::zone(engine)),
             })
         })
     }
@@ -253,7 +254,7 @@ fn held(because: Because, detail: &str) -> String {
 }
 
 /// Decisions and attempts in the order of time. An attempt is told before the outcome that it led to.
-fn ledger_rows(report: &MessageReport) -> Vec<LedgerRow> {
+fn ledger_rows(report: &MessageReport, zone: &TimeZone) -> Vec<LedgerRow> {
     let mut rows = vec![(
         report.row.decided_at,
         0,
@@ -270,7 +271,7 @@ fn ledger_rows(report: &MessageReport) -> Vec<LedgerRow> {
         rows.extend(attempt_rows(attempt));
     }
     rows.extend(report.reports.iter().map(|reported| (reported.time, 4, reported_row(reported))));
-    rows.extend(report.reactions.iter().map(|reacted| (reacted.first_at, 5, reacted_row(reacted))));
+    rows.extend(report.reactions.iter().map(|reacted| (reacted.first_at, 5, reacted_row(reacted, zone))));
     rows.extend(report.decisions.iter().map(|decided| (decided.time, 3, decided_row(decided))));
     rows.sort_by_key(|(at, rank, _)| (*at, *rank));
     rows.into_iter().map(|(_, _, row)| row).collect()
@@ -315,7 +316,7 @@ fn reported_row(reported: &Reported) -> LedgerRow {
     }
 }
 
-fn reacted_row(reacted: &Reacted) -> LedgerRow {
+fn reacted_row(reacted: &Reacted, zone: &TimeZone) -> LedgerRow {
     let (phase, tone) = match reacted.kind {
         ReactionKind::Opened => ("Opened", Tone::Leaf),
         ReactionKind::Clicked => ("Followed a link", Tone::Leaf),
@@ -324,7 +325,7 @@ fn reacted_row(reacted: &Reacted) -> LedgerRow {
     };
     let times = match reacted.times {
         1 => String::new(),
-        times => format!("{times} times, last at {}", reacted.last_at),
+        times => format!("{times} times, last on {}", TimeTag::exact(reacted.last_at.as_jiff(), zone).words()),
     };
     let counts_not = if reacted.kind.is_of_machine() { "not counted as a person" } else { "" };
     let detail: Vec<&str> = [counts_not, &times].into_iter().filter(|part| !part.is_empty()).collect();

@@ -46,12 +46,7 @@ impl<H: House> EngineViews<H> {
         };
         let is_push = template.channel == Channel::Push;
         Ok(TemplateView {
-            notification: is_push.then(|| NotificationView {
-                title: shown.subject.clone().unwrap_or_default(),
-                body: shown.text.trim().to_owned(),
-                leads_to: shown.url.clone(),
-                icon: shown.icon.clone(),
-            }),
+            notification: is_push.then(|| as_notification(&shown)),
             name: template.name.to_string(),
             channel: report.overview.channel.to_string(),
             campaigns: campaigns(&report.overview.campaigns),
@@ -103,6 +98,16 @@ impl<H: House> EngineViews<H> {
             url,
         };
         Ok(verdicts.into_iter().map(row).collect())
+    }
+}
+
+/// As a browser would show it.
+pub(super) fn as_notification(shown: &Shown) -> NotificationView {
+    NotificationView {
+        title: shown.subject.clone().unwrap_or_default(),
+        body: shown.text.trim().to_owned(),
+        leads_to: shown.url.clone(),
+        icon: shown.icon.clone(),
     }
 }
 
