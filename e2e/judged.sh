@@ -24,7 +24,10 @@ judge() {
 }
 
 clean_up() {
-    # The story stops its server itself; after a crash of the story it is found by its own file.
-    if [ -f "$work/server.pid" ]; then kill -9 "$(cat "$work/server.pid")" 2>/dev/null || true; fi
+    # The story stops what it started itself; after a crash of the story it is found by its own file.
+    for own in server bus; do
+        if [ -f "$work/$own.pid" ]; then kill -9 "$(cat "$work/$own.pid")" 2>/dev/null || true; fi
+    done
+    if [ -f "$work/browser.pid" ]; then kill -9 -- "-$(cat "$work/browser.pid")" 2>/dev/null || true; fi
     rm -rf "$work"
 }

@@ -29,9 +29,9 @@ pub fn open(config: &Config) -> anyhow::Result<Option<WebPush>> {
         bail!("`{PLACE}.key_file` is empty; `perennial push new` makes a key");
     }
     let file = provider.key_file.display();
-    let pem = std::fs::read_to_string(&provider.key_file)
+    let text = std::fs::read_to_string(&provider.key_file)
         .with_context(|| format!("`{PLACE}.key_file`: {file} cannot be read; `perennial push new` makes a key"))?;
-    let key = VapidKey::read(&pem).with_context(|| format!("`{PLACE}.key_file`: {file}"))?;
+    let key = VapidKey::read(&text).with_context(|| format!("`{PLACE}.key_file`: {file}"))?;
     Ok(Some(WebPush::new(key, &provider.subject).with_context(|| format!("`{PLACE}.subject`"))?))
 }
 
@@ -112,6 +112,7 @@ fn notification_of(handle: &Handle, order: &Order) -> Notification {
         url: written.url.clone(),
         icon: written.icon.clone(),
         unsubscribe: order.is_marketing.then(unsubscribe),
+        unsubscribe_label: engine.unsubscribe_label(order.customer),
         ttl_s: u64::try_from(order.useful_for.0 / 1_000).unwrap_or_default(),
         urgency: if order.is_marketing { Urgency::Low } else { Urgency::High },
     }

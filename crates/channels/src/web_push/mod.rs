@@ -5,6 +5,8 @@
 //! numbers can take its place.
 
 mod browser;
+mod curve;
+mod key_file;
 mod payload;
 mod seal;
 mod send;

@@ -51,6 +51,8 @@ pub struct Notification {
     pub icon: Option<String>,
     /// Where one unsubscribes; none for service.
     pub unsubscribe: Option<String>,
+    /// What stands on the button for that, a word or two.
+    pub unsubscribe_label: &'static str,
     /// How long it is of use, in seconds: so long a push service keeps it for a device that is off.
     pub ttl_s: u64,
     /// How urgent it is.
@@ -73,6 +75,12 @@ impl Notification {
                 if said.to_string().len() > PLAIN_OCTETS {
                     said[key] = Value::Null;
                 }
+            }
+        }
+        if !said["unsubscribe"].is_null() {
+            said["unsubscribe_label"] = self.unsubscribe_label.into();
+            if said.to_string().len() > PLAIN_OCTETS {
+                said["unsubscribe_label"] = Value::Null;
             }
         }
         let room = PLAIN_OCTETS.saturating_sub(said.to_string().len());
@@ -125,6 +133,7 @@ mod tests {
             url: Some("https://tea.example/c/x".to_owned()),
             icon: Some("https://tea.example/leaf.png".to_owned()),
             unsubscribe: None,
+            unsubscribe_label: "Abmelden",
             ttl_s: 3_600,
             urgency: Urgency::High,
         }
@@ -138,6 +147,12 @@ mod tests {
             "url": "https://tea.example/c/x", "icon": "https://tea.example/leaf.png",
         });
         assert_eq!(said, expected);
+        let offer = Notification { unsubscribe: Some("https://tea.example/u/x".to_owned()), ..notification("Tea") };
+        let said: Value = serde_json::from_slice(&offer.json()).unwrap();
+        assert_eq!(
+            (&said["unsubscribe"], &said["unsubscribe_label"]),
+            (&json!("https://tea.example/u/x"), &json!("Abmelden"))
+        );
         let topic = notification("").topic();
         assert_eq!(topic.len(), 32);
         assert!(topic.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')), "{topic}");

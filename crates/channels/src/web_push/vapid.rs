@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::json;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use url::Url;
 
+use super::key_file;
 use crate::address::EmailAddress;
 use crate::pem;
 
@@ -23,11 +23,25 @@ const SUBJECT: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VapidKeyError {
     /// There is no private key in it.
-    #[error("there is no private key in PEM form (`-----BEGIN PRIVATE KEY-----`)")]
-    NotPem,
+    #[error(
+        "there is no private key in it; it may hold PEM (`-----BEGIN PRIVATE KEY-----` or `-----BEGIN EC PRIVATE KEY-----`) or what `web-push generate-vapid-keys` prints"
+    )]
+    NotThere,
     /// Another curve or another kind.
-    #[error("the key is not of the curve P-256 in PKCS#8; make one with `perennial push new`")]
+    #[error("the key is not one of the curve P-256; make one with `perennial push new`")]
     Kind,
+    /// Only what everybody may know.
+    #[error("only the public half of a key is in it; the private one is needed, in base64url 43 characters long")]
+    Public,
+    /// It is not said which one counts.
+    #[error("several keys are in it; keep the one that browsers were subscribed with")]
+    Several,
+    /// Two halves of two keys.
+    #[error("the public key in it does not belong to the private one")]
+    OtherHalf,
+    /// Locked.
+    #[error("the key is locked with a password; write it without one, as `openssl pkcs8 -topk8 -nocrypt` does")]
+    Encrypted,
     /// A key could not be made.
     #[error("a key could not be made: the system has no randomness")]
     NotMade,
@@ -43,13 +57,9 @@ pub struct SubjectError(String);
 pub struct VapidKey(Arc<EcdsaKeyPair>);
 
 impl VapidKey {
-    /// Reads a private key: PKCS#8 in PEM.
-    pub fn read(pem: &str) -> Result<VapidKey, VapidKeyError> {
-        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| VapidKeyError::NotPem)?;
-        let PrivateKeyDer::Pkcs8(der) = der else { return Err(VapidKeyError::Kind) };
-        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, der.secret_pkcs8_der(), &SystemRandom::new());
-        pair.map(|pair| VapidKey(Arc::new(pair))).map_err(|_| VapidKeyError::Kind)
+    /// Reads a private key: PKCS#8 or SEC 1 in PEM, or its 32 octets in base64url, as programs for web push print it.
+    pub fn read(text: &str) -> Result<VapidKey, VapidKeyError> {
+        key_file::read(text).map(|pair| VapidKey(Arc::new(pair)))
     }
 
     /// Makes a key, in PEM form.
@@ -132,7 +142,7 @@ mod tests {
     fn a_key_of_another_kind_is_refused_with_what_to_do() {
         let other = crate::DkimKey::generate(crate::DkimKind::Ed25519).unwrap();
         assert_eq!(VapidKey::read(&other).unwrap_err(), VapidKeyError::Kind);
-        assert_eq!(VapidKey::read("hunter2").unwrap_err(), VapidKeyError::NotPem);
+        assert_eq!(VapidKey::read("hunter2").unwrap_err(), VapidKeyError::NotThere);
         assert!(VapidKeyError::Kind.to_string().contains("perennial push new"));
     }
 

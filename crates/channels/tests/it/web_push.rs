@@ -36,6 +36,7 @@ fn notification() -> Notification {
         url: Some("https://hello.tea.example/c/abc".to_owned()),
         icon: None,
         unsubscribe: None,
+        unsubscribe_label: "",
         ttl_s: 86_400,
         urgency: Urgency::High,
     }

@@ -7,12 +7,14 @@
 use crate::profile::browsers::Browser;
 use crate::profile::identity::NameKind;
 use crate::state::Engine;
+use crate::write::links::keyed_hash;
 use domain::call::events;
 use domain::message::Channel;
 use domain::{CustomerId, Timestamp};
-use hmac::{Hmac, Mac};
+use hmac::Mac;
 use serde_json::json;
-use sha2::Sha256;
+
+const LABEL: &[u8] = b"perennial browser 1\0";
 
 /// Who a browser says that it belongs to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -239,14 +241,9 @@ impl Engine {
     }
 
     /// In constant time: of both a keyed hash is compared. Padding is no matter.
-    fn is_same_secret(&self, known: &str, shown: &str) -> bool {
-        let hash = |secret: &str| {
-            let mut mac =
-                Hmac::<Sha256>::new_from_slice(&self.secrets.link_key).expect("HMAC takes keys of every length");
-            mac.update(b"perennial browser 1\0");
-            mac.update(secret.trim_end_matches('=').as_bytes());
-            mac
-        };
+    fn is_same_secret<'a>(&self, known: &'a str, shown: &'a str) -> bool {
+        let unpadded = |secret: &'a str| secret.trim_end_matches('=').as_bytes();
+        let hash = |secret| keyed_hash(&self.secrets.link_key, LABEL, unpadded(secret));
         hash(shown).verify(&hash(known).finalize().into_bytes()).is_ok()
     }
 

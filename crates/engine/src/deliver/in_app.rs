@@ -5,6 +5,7 @@
 use crate::profile::identity::NameKind;
 use crate::profile::in_app::Answer;
 use crate::state::Engine;
+use crate::write::links::keyed_hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::message::{Channel, Message};
@@ -70,10 +71,7 @@ impl Engine {
     }
 
     fn customer_mac(&self, content: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secrets.link_key).expect("HMAC takes keys of every length");
-        mac.update(LABEL);
-        mac.update(content);
-        mac
+        keyed_hash(&self.secrets.link_key, LABEL, content)
     }
 
     /// The person who bears a userId now. By that alone: an internal id or a visitor's name is none.

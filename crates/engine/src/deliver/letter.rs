@@ -1,7 +1,9 @@
 //! What a message says to one customer: the template written with what is known of them.
 
 use crate::state::Engine;
-use crate::write::{Footer, Letter, Links, Setting, Shown, Source, TemplateFacts, WriteError, render, show};
+use crate::write::{
+    Footer, Letter, Links, Setting, Shown, Source, TemplateFacts, WriteError, render, show, unsubscribe_in,
+};
 use domain::CustomerId;
 use domain::message::{Channel, Message, Written};
 use domain::workspace::Sender;
@@ -120,6 +122,12 @@ impl Engine {
             public_url: &self.options.public_url,
         };
         show(source, &data, setting)
+    }
+
+    /// "Unsubscribe" in a customer's language, for a button beside what was written.
+    pub fn unsubscribe_label(&self, customer: CustomerId) -> &'static str {
+        let customer = self.customers.get(&self.person(customer));
+        unsubscribe_in(customer.and_then(|customer| customer.traits.get("locale", self.clock)?.as_str()))
     }
 
     /// Signs and checks links in messages.

@@ -1,7 +1,7 @@
 //! The plain sheet that Markdown and bare HTML are put on, and the lines at its foot.
 
 use super::escape::html as escaped;
-use super::{Footer, Letter};
+use super::{Footer, Letter, unsubscribe_in};
 
 /// Whether HTML is a whole page of its own, which is left as it is.
 pub(super) fn is_whole_page(html: &str) -> bool {
@@ -54,7 +54,8 @@ img {{ max-width: 100%; height: auto; }}
 pub(super) fn footer_html(letter: &Letter<'_>, has_link: bool) -> Option<String> {
     let mut lines: Vec<String> = footer_words(letter)?.iter().map(|line| escaped(line)).collect();
     if let Some(url) = footer_link(letter, has_link) {
-        lines.push(format!(r#"<a href="{}" style="color:#77777c;">Unsubscribe</a>"#, escaped(url)));
+        let words = escaped(unsubscribe_in(letter.locale));
+        lines.push(format!(r#"<a href="{}" style="color:#77777c;">{words}</a>"#, escaped(url)));
     }
     if lines.is_empty() {
         return None;
@@ -72,7 +73,7 @@ pub(super) fn footer_html(letter: &Letter<'_>, has_link: bool) -> Option<String>
 pub(super) fn footer_text(letter: &Letter<'_>, has_link: bool) -> Option<String> {
     let mut lines: Vec<String> = footer_words(letter)?.into_iter().map(str::to_owned).collect();
     if let Some(url) = footer_link(letter, has_link) {
-        lines.push(format!("Unsubscribe: {url}"));
+        lines.push(format!("{}: {url}", unsubscribe_in(letter.locale)));
     }
     // Mail programs fold away what follows "-- ".
     (!lines.is_empty()).then(|| format!("-- \n{}", lines.join("\n")))

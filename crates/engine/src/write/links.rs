@@ -179,11 +179,17 @@ impl Signer {
     }
 
     fn mac(&self, purpose: Purpose, content: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of every length");
-        mac.update(purpose.label());
-        mac.update(content);
-        mac
+        keyed_hash(&self.key, purpose.label(), content)
     }
+}
+
+/// A hash that only who has the workspace's key can make. `label`: what it is for, ended by a zero, so that one never stands for
+/// another.
+pub(crate) fn keyed_hash(key: &[u8; 32], label: &[u8], content: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    mac.update(label);
+    mac.update(content);
+    mac
 }
 
 /// Characters of a message's id after `m_`.

@@ -10,6 +10,7 @@ mod dates;
 mod escape;
 mod evaluate;
 mod filters;
+mod language;
 mod layout;
 pub mod links;
 mod liquid;
@@ -24,6 +25,7 @@ mod style;
 mod tests;
 
 pub use evaluate::Writing;
+pub use language::unsubscribe_in;
 pub use links::Signer;
 
 use domain::money::Currency;

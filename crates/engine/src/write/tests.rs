@@ -622,6 +622,13 @@ fn every_marketing_mail_says_who_writes_and_how_to_end_it_and_service_does_not()
         "Hello Ana, see the shop (https://tea.example/shop).\n\n-- \nThe Tea House\n1 Leaf <Lane>, London\n\
          Unsubscribe: https://tea.example/u/abc?x=1&y=2\n"
     );
+    desk.locale = Some("de-AT");
+    let german = desk.write().unwrap();
+    assert!(
+        german.text.ends_with("\nAbmelden: https://tea.example/u/abc?x=1&y=2\n")
+            && german.html.contains(">Abmelden</a>")
+    );
+    desk.locale = None;
     desk.sender = None;
     assert!(desk.write().unwrap().text.ends_with("-- \nUnsubscribe: https://tea.example/u/abc?x=1&y=2\n"));
     desk.footer = Footer::Service;

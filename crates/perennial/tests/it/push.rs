@@ -354,7 +354,7 @@ impl Running {
     }
 
     fn meets(&self, server: &Server, user: &str, browsers: &[&str]) {
-        let call = json!({ "userId": user, "traits": { "first_name": user } });
+        let call = json!({ "userId": user, "traits": { "first_name": user, "locale": "de-AT" } });
         self.ask(server, "/v1/identify", &basic(&self.key), call);
         let token = self.ask(server, "/v1/in-app/token", &basic(&self.key), json!({ "userId": user }));
         let token = format!("Bearer {}", token["token"].as_str().unwrap());
@@ -401,6 +401,7 @@ fn every_browser_opens_its_own_copy_and_a_click_is_counted() {
         assert_eq!((&said["title"], &said["body"]), (&json!("ana, it is back"), &json!("Your tea is back")));
         assert_eq!(said["icon"], "https://tea.example/leaf.png");
         assert!(said["unsubscribe"].as_str().unwrap().starts_with(&format!("{}/u/", server.url)), "{said}");
+        assert_eq!(said["unsubscribe_label"], "Abmelden", "in the customer's language");
         link = said["url"].as_str().unwrap().to_owned();
         assert_eq!(
             (heard.headers["urgency"].as_str(), heard.headers["content-encoding"].as_str()),
@@ -516,6 +517,10 @@ fn a_key_for_notifications_is_made_once_and_a_wrong_one_is_told_before_anything_
         let checked = desk.run(&["config", "check"]);
         assert!(checked.status != 0 && checked.err.contains(words), "{words}: {checked:?}");
     }
+    // A shop that moves here brings the key of its browsers as the other system printed it.
+    let brought = desk.file("brought.txt", "Public Key:\nBNo4MIgc1LdQuyBid57KgbFqtTP7E0n6-n7uxN-9c9mrA722O3LMHBOwqfL1A9hPgZHxVZet5B9YpW9TODr5mZU\n\nPrivate Key:\n3tGXbKWK-vevvNkLhmRF2pDma4R41A1RLOhEn_wfopw\n");
+    desk.file("perennial.toml", &section(&brought, "mailto:hello@tea.example"));
+    assert!(desk.json(&["push", "key"])["public_key"].as_str().unwrap().starts_with("BNo4MIgc1LdQ"));
     desk.file("perennial.toml", &section(file, "https://tea.example/contact"));
     assert_eq!(desk.run(&["config", "check"]).status, 0);
     assert_eq!(desk.json(&["push", "key"])["public_key"], made["public_key"]);
