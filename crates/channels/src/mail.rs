@@ -215,17 +215,15 @@ fn part(name: &'static str, content_type: ContentType, body: &str) -> Result<Sin
 /// The text with each CR LF, CR or LF as CR LF.
 fn with_crlf(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 32);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\r' => {
-                chars.next_if_eq(&'\n');
-                out.push_str("\r\n");
-            }
-            '\n' => out.push_str("\r\n"),
-            _ => out.push(c),
-        }
+    let mut left = text;
+    // Octets, since this is done to every mail several times: what ends a line is part of no longer character.
+    while let Some(end) = left.bytes().position(|octet| matches!(octet, b'\r' | b'\n')) {
+        let (line, rest) = left.split_at(end);
+        out.push_str(line);
+        out.push_str("\r\n");
+        left = rest.strip_prefix("\r\n").unwrap_or(&rest[1..]);
     }
+    out.push_str(left);
     out
 }
 
@@ -248,7 +246,8 @@ impl WrittenMail {
         if !text.ends_with("\r\n") {
             text.push_str("\r\n");
         }
-        match text.split("\r\n").map(str::len).max() {
+        // Each line feed has its carriage return now, which does not count.
+        match text.split('\n').map(|line| line.len().saturating_sub(1)).max() {
             Some(octets) if octets > MAX_LINE_OCTETS => Err(MailError::LineTooLong { octets }),
             _ => Ok(WrittenMail(text.into_bytes())),
         }

@@ -25,7 +25,7 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use crate::{
     Delivered, EmailAddress, Phase, Reply, Trouble, WrittenMail,
-    wire::{self, Wire},
+    wire::{self, Reins, Wire},
 };
 
 /// Most mails over one connection: many servers close after a hundred.
@@ -342,7 +342,7 @@ impl Smtp {
         let Timeouts { connect, greeting, command, .. } = self.settings.timeouts;
         let address = (self.settings.host.as_str(), self.settings.port);
         let mut tcp = within(connect, "no connection", TcpStream::connect(address)).await?;
-        // The body and its final dot are written apart: without this the dot waits for the other side to acknowledge the body,
+        // The pieces of a large body are written apart: without this each waits for the other side to acknowledge the one before,
         // which it puts off by 40 ms. Where it cannot be set, mail is slow and no worse.
         let _ = tcp.set_nodelay(true);
         let no_tls = "no TLS handshake";
@@ -355,6 +355,7 @@ impl Smtp {
                 within(connect, no_tls, Wire::after_starttls(tcp, tls, host.clone())).await?
             }
         };
+        let reins = wire.reins();
         let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &self.hello);
         let mut connection = within(greeting, "no greeting", greeted).await?;
         if let Some(Login { user, password }) = &self.settings.login {
@@ -362,7 +363,7 @@ impl Smtp {
             let login = connection.auth(DEFAULT_MECHANISMS, &credentials);
             within(command, "no answer to the login", login).await?;
         }
-        Ok(Session { connection, opened: Instant::now(), mails: 0, took: None, health: Health::Ready })
+        Ok(Session { connection, reins, opened: Instant::now(), mails: 0, took: None, health: Health::Ready })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
@@ -401,6 +402,7 @@ fn encryption(settings: &SmtpSettings) -> Result<Encryption, SettingsError> {
 /// One connection and what it has been through.
 struct Session {
     connection: AsyncSmtpConnection,
+    reins: Arc<Reins>,
     opened: Instant,
     mails: u32,
     /// When the server took the last mail; it is where a new one begins.
@@ -418,8 +420,36 @@ impl fmt::Debug for Session {
 enum Health {
     /// Server and client agree on where they are.
     Ready,
-    /// In the middle of something, or out of step: only good for closing.
+    /// In the middle of something.
+    Busy,
+    /// Out of step: only good for closing.
     Broken,
+}
+
+/// A command, and how long its answer may take.
+struct Step {
+    phase: Phase,
+    command: String,
+    limit: Duration,
+}
+
+impl Step {
+    /// Addresses are checked when they are made; this is the last door before the wire.
+    fn check(&self) -> Result<(), Delivered> {
+        let command = &self.command;
+        if command.ends_with("\r\n") && command.find(['\r', '\n']) == Some(command.len() - 2) {
+            return Ok(());
+        }
+        let reason = "the command would have been more than one line".to_owned();
+        Err(Delivered::NotSent { phase: self.phase, reason })
+    }
+
+    /// Whether an answer leads on.
+    fn judge(&self, reply: Result<Response, Trouble>) -> Result<(), Delivered> {
+        let expected_hundred = if self.phase == Phase::Data { 3 } else { 2 };
+        let reply = reply.and_then(|response| expect_hundred(expected_hundred, &response));
+        reply.map(drop).map_err(|trouble| Delivered::refused(self.phase, trouble))
+    }
 }
 
 impl Session {
@@ -432,7 +462,7 @@ impl Session {
     ) -> Delivered {
         self.mails += 1;
         self.took = None;
-        self.health = Health::Broken;
+        self.health = Health::Busy;
         match self.dialogue(envelope, mail, recorder, timeouts).await {
             Ok(reply) => {
                 self.health = Health::Ready;
@@ -442,9 +472,8 @@ impl Session {
                 Delivered::Sent { reply }
             }
             Err(delivered) => {
-                if delivered.reply().is_some_and(|reply| !reply.ends_the_connection()) {
-                    self.health = Health::Ready;
-                }
+                let has_answered = delivered.reply().is_some_and(|reply| !reply.ends_the_connection());
+                self.health = if has_answered && self.health == Health::Busy { Health::Ready } else { Health::Broken };
                 delivered
             }
         }
@@ -457,38 +486,60 @@ impl Session {
         recorder: &mut impl PhaseRecorder,
         timeouts: &Timeouts,
     ) -> Result<Reply, Delivered> {
-        begin(recorder, Phase::MailFrom).await?;
         let from = Mail::new(Some(envelope.from.for_command()), Vec::new());
-        self.step(Phase::MailFrom, from, timeouts.command).await?;
-
-        begin(recorder, Phase::Rcpt).await?;
         let to = Rcpt::new(envelope.to.for_command(), Vec::new());
-        self.step(Phase::Rcpt, to, timeouts.command).await?;
-
-        begin(recorder, Phase::Data).await?;
-        self.step(Phase::Data, Data, timeouts.data).await?;
-
+        let steps = [
+            Step { phase: Phase::MailFrom, command: from.to_string(), limit: timeouts.command },
+            Step { phase: Phase::Rcpt, command: to.to_string(), limit: timeouts.command },
+            Step { phase: Phase::Data, command: Data.to_string(), limit: timeouts.data },
+        ];
+        if self.reins.pipelines() {
+            self.steps_at_once(&steps, recorder).await?;
+        } else {
+            for step in &steps {
+                begin(recorder, step.phase).await?;
+                self.step(step).await?;
+            }
+        }
         begin(recorder, Phase::Body).await?;
         self.body(mail, timeouts).await
     }
 
     /// Says one command and takes its answer, which must be the one that leads on.
-    async fn step(&mut self, phase: Phase, command: impl fmt::Display, limit: Duration) -> Result<(), Delivered> {
-        let command = command.to_string();
-        // Addresses are checked when they are made; this is the last door before the wire.
-        let is_one_line = command.find(['\r', '\n']) == Some(command.len() - 2) && command.ends_with("\r\n");
-        if !is_one_line {
-            let reason = "the command would have been more than one line".to_owned();
-            return Err(Delivered::NotSent { phase, reason });
+    async fn step(&mut self, step: &Step) -> Result<(), Delivered> {
+        step.check()?;
+        let reply = within(step.limit, "no answer", self.connection.command(&step.command)).await;
+        step.judge(reply)
+    }
+
+    /// Says all commands in one piece, as RFC 2920 has it, and takes an answer to each. The first that does not lead on is what
+    /// became of the mail; DATA is the last, so nothing of it is out before all have been answered.
+    async fn steps_at_once(&mut self, steps: &[Step], recorder: &mut impl PhaseRecorder) -> Result<(), Delivered> {
+        let mut commands = String::new();
+        for step in steps {
+            begin(recorder, step.phase).await?;
+            step.check()?;
+            commands.push_str(&step.command);
         }
-        let expected_hundred = if phase == Phase::Data { 3 } else { 2 };
-        let reply = within(limit, "no answer", self.connection.command(command))
-            .await
-            .and_then(|response| expect_hundred(expected_hundred, &response));
-        match reply {
-            Ok(_) => Ok(()),
-            Err(trouble) => Err(Delivered::refused(phase, trouble)),
+        let mut refused = None;
+        for step in steps {
+            let commands = std::mem::take(&mut commands);
+            let reply = match commands.is_empty() {
+                false => within(step.limit, "no answer", self.connection.command(commands)).await,
+                true => within(step.limit, "no answer", self.connection.read_response()).await,
+            };
+            let is_answered = matches!(reply, Ok(_) | Err(Trouble::Reply(_)));
+            let wants_body = step.phase == Phase::Data && reply.is_ok();
+            let judged = step.judge(reply).err();
+            // Nobody knows where the server is, or it waits for a body that does not come.
+            let is_out_of_step = !is_answered || (refused.is_some() && wants_body);
+            refused = refused.or(judged);
+            if is_out_of_step {
+                self.health = Health::Broken;
+                break;
+            }
         }
+        refused.map_or(Ok(()), Err)
     }
 
     /// Sends the body and its final dot. Trouble before the dot puts off, later trouble is uncertain.
@@ -496,7 +547,7 @@ impl Session {
         // lettre ends the last line itself, stuffs dots, and adds the final one.
         let octets = mail.as_bytes();
         let octets = octets.strip_suffix(b"\r\n").unwrap_or(octets);
-        let progress = Progress::new(timeouts);
+        let progress = Progress::new(timeouts, &self.reins);
         let response = progress.watch(self.connection.message_iter(progress.pieces(octets))).await;
         match response.and_then(|response| expect_hundred(2, &response)) {
             Ok(reply) => Ok(reply),
@@ -545,9 +596,11 @@ fn not_sent(phase: Phase, refused: Refused) -> Delivered {
 }
 
 /// How far the body has gone. lettre asks for the next piece when the last one is written, and writes the final dot
-/// when there is none left: so the iterator knows what the error of a failed send does not tell.
+/// when there is none left: so the iterator knows what the error of a failed send does not tell. The last piece goes out
+/// together with the dot.
 struct Progress<'a> {
     timeouts: &'a Timeouts,
+    reins: &'a Reins,
     state: Mutex<BodyState>,
 }
 
@@ -558,15 +611,16 @@ struct BodyState {
 }
 
 impl<'a> Progress<'a> {
-    fn new(timeouts: &'a Timeouts) -> Progress<'a> {
+    fn new(timeouts: &'a Timeouts, reins: &'a Reins) -> Progress<'a> {
         let state = BodyState { deadline: Instant::now() + timeouts.body_piece, dot_may_be_out: false };
-        Progress { timeouts, state: Mutex::new(state) }
+        Progress { timeouts, reins, state: Mutex::new(state) }
     }
 
     fn pieces<'b>(&'b self, octets: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
         let mut pieces = octets.chunks(BODY_PIECE_OCTETS);
         std::iter::from_fn(move || {
             let piece = pieces.next();
+            self.reins.hold(piece.is_some() && pieces.len() == 0);
             let dot_may_be_out = piece.is_none();
             let limit = if dot_may_be_out { self.timeouts.final_reply } else { self.timeouts.body_piece };
             *self.state() = BodyState { deadline: Instant::now() + limit, dot_may_be_out };
@@ -575,7 +629,8 @@ impl<'a> Progress<'a> {
     }
 
     fn dot_may_be_out(&self) -> bool {
-        self.state().dot_may_be_out
+        // Of what the system did not take to the end, the end is the dot.
+        self.state().dot_may_be_out && !self.reins.has_unsent()
     }
 
     /// Waits for the answer as long as pieces go out in time.

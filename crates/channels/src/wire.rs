@@ -5,7 +5,10 @@ use std::{
     fmt, io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -53,9 +56,46 @@ pub(crate) fn tls_connector(trusted_pem: Option<&str>) -> Result<TlsConnector, S
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+/// The longest line of a reply to EHLO that is looked at for what the server offers.
+const MAX_OFFER_OCTETS: usize = 32;
+
+/// What the dialogue and its wire, which lettre holds, tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Reins {
+    /// What is written waits, to go out together with what comes next.
+    holds: AtomicBool,
+    /// Octets written that the system has not taken yet.
+    unsent: AtomicUsize,
+    /// The server said that it takes several commands at once.
+    pipelines: AtomicBool,
+}
+
+impl Reins {
+    /// Lets what is written wait from now on, or go with what is written next.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.holds.store(holds, Ordering::Relaxed);
+    }
+
+    /// Asks whether something that was written is still here, its end at least.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.unsent.load(Ordering::Relaxed) > 0
+    }
+
+    /// Asks whether the server takes several commands at once, RFC 2920.
+    pub(crate) fn pipelines(&self) -> bool {
+        self.pipelines.load(Ordering::Relaxed)
+    }
+}
+
 /// A connection on which the server's words are bounded and made ready for lettre's parser.
 pub(crate) struct Wire {
     stream: Stream,
+    reins: Arc<Reins>,
+    /// Written, but not yet taken by the system from `sent` on.
+    outgoing: Vec<u8>,
+    sent: usize,
+    /// The line that is being read, as far as an offer can be long.
+    line: Vec<u8>,
     /// Read and made ready, but not yet handed out; never more than one read of the stream.
     ready: Vec<u8>,
     /// Place in the line that is being read.
@@ -74,7 +114,21 @@ impl Wire {
     }
 
     fn over(stream: Stream) -> Wire {
-        Wire { stream, ready: Vec::new(), column: 0, read_since_write: 0 }
+        Wire {
+            stream,
+            reins: Arc::default(),
+            outgoing: Vec::new(),
+            sent: 0,
+            line: Vec::new(),
+            ready: Vec::new(),
+            column: 0,
+            read_since_write: 0,
+        }
+    }
+
+    /// What the dialogue needs of it once lettre holds it.
+    pub(crate) fn reins(&self) -> Arc<Reins> {
+        self.reins.clone()
     }
 
     pub(crate) async fn tls(tcp: TcpStream, tls: &TlsConnector, host: ServerName<'static>) -> io::Result<Wire> {
@@ -104,7 +158,39 @@ impl Wire {
             let is_readable = ends_line || octet == b'\t' || octet == b' ' || octet.is_ascii_graphic();
             self.ready.push(if is_readable { octet } else { b'?' });
             self.column = if ends_line { 0 } else { self.column + 1 };
+            if ends_line {
+                self.note_offer();
+            } else if self.line.len() <= MAX_OFFER_OCTETS {
+                self.line.push(octet);
+            }
         }
+    }
+
+    /// lettre tells of a few offers in the reply to EHLO only; this is not one of them.
+    fn note_offer(&mut self) {
+        let offer = self.line.strip_prefix(b"250-").or_else(|| self.line.strip_prefix(b"250 "));
+        if offer.is_some_and(|offer| offer.trim_ascii_end().eq_ignore_ascii_case(b"PIPELINING")) {
+            self.reins.pipelines.store(true, Ordering::Relaxed);
+        }
+        self.line.clear();
+    }
+
+    /// Hands what was written to the system. Where it takes only a part, what is left is known.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(left) = self.outgoing.get(self.sent..).filter(|left| !left.is_empty()) {
+            let taken = ready!(match &mut self.stream {
+                Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, left),
+                Stream::Tls(tls) => Pin::new(tls).poll_write(cx, left),
+            })?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += taken;
+            self.reins.unsent.store(self.outgoing.len() - self.sent, Ordering::Relaxed);
+        }
+        self.outgoing.clear();
+        self.sent = 0;
+        Poll::Ready(Ok(()))
     }
 
     fn tcp(&self) -> &TcpStream {
@@ -185,15 +271,19 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Takes everything; it goes out when it is flushed, which lettre does after each command and each piece of a body.
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.read_since_write = 0;
-        match &mut self.stream {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Stream::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
-        }
+        self.outgoing.extend_from_slice(bytes);
+        self.reins.unsent.store(self.outgoing.len() - self.sent, Ordering::Relaxed);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.reins.holds.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_send(cx))?;
         match &mut self.stream {
             Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),

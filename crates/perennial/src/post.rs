@@ -153,7 +153,10 @@ async fn send(post: &Post, handle: &Handle, order: &Order) -> End {
         Err(error) => return later(&format!("the mail of the earlier attempt cannot be read: {error:#}")),
     };
     envelope.from = post.return_path(&signer, order, envelope.from);
-    end_of(post.smtp.send(&envelope, &mail, &mut Recorder::of(handle, order).keeping(&mail)).await)
+    let recorder = Recorder::of(handle, order);
+    // Marketing is never repeated.
+    let mut recorder = if order.is_marketing { recorder } else { recorder.keeping(&mail) };
+    end_of(post.smtp.send(&envelope, &mail, &mut recorder).await)
 }
 
 /// A mail that may have arrived goes out again as it went, whatever became of sender, keys and templates since.

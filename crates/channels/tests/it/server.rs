@@ -62,6 +62,7 @@ pub(crate) fn say(line: &str) -> Act {
 pub(crate) struct Script {
     acts: HashMap<Step, VecDeque<Act>>,
     implicit_tls: bool,
+    pipelines: bool,
 }
 
 impl Script {
@@ -71,6 +72,11 @@ impl Script {
 
     pub(crate) fn implicit_tls() -> Script {
         Script { implicit_tls: true, ..Script::default() }
+    }
+
+    /// Takes several commands at once, and says so.
+    pub(crate) fn pipelining(self) -> Script {
+        Script { pipelines: true, ..self }
     }
 
     pub(crate) fn at(mut self, step: Step, act: Act) -> Script {
@@ -86,13 +92,13 @@ impl Script {
         let listener = socket.listen(64).unwrap();
         let port = listener.local_addr().unwrap().port();
         let memory = Arc::new(Mutex::new(Memory::default()));
-        let implicit_tls = self.implicit_tls;
+        let (implicit_tls, pipelines) = (self.implicit_tls, self.pipelines);
         let script = Arc::new(Mutex::new(self));
         let server = Server { port, memory: memory.clone() };
         tokio::spawn(async move {
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
-                let guest = Guest { script: script.clone(), memory: memory.clone() };
+                let guest = Guest { script: script.clone(), memory: memory.clone(), pipelines };
                 tokio::spawn(async move {
                     guest.remember(|memory| {
                         memory.connections += 1;
@@ -114,6 +120,7 @@ struct Memory {
     open: usize,
     most_open: usize,
     lines: Vec<String>,
+    ahead: usize,
     bodies: Vec<Vec<u8>>,
 }
 
@@ -135,6 +142,11 @@ impl Server {
         self.memory.lock().unwrap().bodies.clone()
     }
 
+    /// How many commands had come before the one before them was answered.
+    pub(crate) fn came_ahead(&self) -> usize {
+        self.memory.lock().unwrap().ahead
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.memory.lock().unwrap().connections
     }
@@ -148,6 +160,7 @@ impl Server {
 struct Guest {
     script: Arc<Mutex<Script>>,
     memory: Arc<Mutex<Memory>>,
+    pipelines: bool,
 }
 
 enum End {
@@ -193,9 +206,14 @@ impl Guest {
                 return End::Closed;
             }
             let command = String::from_utf8_lossy(&line).trim_end().to_owned();
-            self.remember(|memory| memory.lines.push(command.clone()));
+            let is_followed = !stream.buffer().is_empty();
+            self.remember(|memory| {
+                memory.lines.push(command.clone());
+                memory.ahead += usize::from(is_followed);
+            });
             let word = command.split(' ').next().unwrap_or_default();
             let (step, friendly) = match word {
+                "EHLO" if self.pipelines => (Step::Ehlo, "250-tea.example\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN"),
                 "EHLO" => (Step::Ehlo, "250-tea.example\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS"),
                 "STARTTLS" => (Step::StartTls, "220 go ahead"),
                 "AUTH" => (Step::Auth, "235 2.7.0 welcome"),

@@ -99,6 +99,67 @@ async fn a_mail_arrives_as_written_and_each_phase_is_announced() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_commands_at_once_gets_them_in_one_piece() {
+    let one_by_one = Script::friendly().open().await;
+    assert!(matches!(send(&sender(&one_by_one)).await, Delivered::Sent { .. }));
+    assert_eq!(one_by_one.came_ahead(), 0, "who does not offer it is asked command by command");
+
+    let server = Script::friendly().pipelining().open().await;
+    let smtp = sender(&server);
+    for _ in 0..2 {
+        let mut phases = Vec::new();
+        let delivered = smtp.send(&to("ana@shop.example"), &a_mail(), &mut phases).await;
+        assert!(matches!(delivered, Delivered::Sent { .. }), "{delivered:?}");
+        assert_eq!(phases, ALL_PHASES);
+    }
+    assert_eq!((server.bodies().len(), server.connections()), (2, 1));
+    assert_eq!(server.heard(), {
+        let mail = ["MAIL FROM:<bounce@tea.example>", "RCPT TO:<ana@shop.example>", "DATA"];
+        [&["EHLO [127.0.0.1]"][..], &mail, &mail].concat()
+    });
+    assert_eq!(server.came_ahead(), 4, "RCPT and DATA of each mail");
+}
+
+#[tokio::test]
+async fn whatever_a_server_answers_it_means_the_same_at_once_as_one_by_one() {
+    let bye = Act::SayAndClose(b"421 4.3.2 shutting down\r\n".to_vec());
+    let acts =
+        [say("450 4.2.0 later"), say("550 5.1.1 no"), say("220 what"), say("garbage"), bye, Act::Close, Act::Hang];
+    for step in [Step::MailFrom, Step::Rcpt, Step::Data, Step::Dot] {
+        for act in &acts {
+            let script = Script::friendly().at(step, act.clone());
+            let one_by_one = send(&impatient(&script.clone().open().await)).await;
+            let server = script.pipelining().open().await;
+            let smtp = impatient(&server);
+            let at_once = send(&smtp).await;
+            let of = |it: &Delivered| (it.because(), it.phase(), it.reply().cloned());
+            assert_eq!(of(&at_once), of(&one_by_one), "{step:?} {act:?}: {at_once:?}");
+            let arrived = server.bodies().len();
+            let was_taken = step == Step::Dot || matches!(one_by_one, Delivered::Sent { .. });
+            assert_eq!(arrived, usize::from(was_taken), "{step:?} {act:?}: nothing is sent that was refused");
+            assert!(
+                matches!(send(&smtp).await, Delivered::Sent { .. }),
+                "{step:?} {act:?}: the next mail is not in its way"
+            );
+            assert_eq!(server.bodies().len(), arrived + 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_recipient_costs_no_connection_where_the_server_then_wants_no_body() {
+    let no_recipient = || Script::friendly().pipelining().at(Step::Rcpt, say("550 5.1.1 no"));
+    let strict = no_recipient().at(Step::Data, say("554 5.5.1 no valid recipients")).open().await;
+    let lax = no_recipient().open().await;
+    for (server, connections) in [(&strict, 1), (&lax, 2)] {
+        let smtp = sender(server);
+        assert!(matches!(send(&smtp).await, Delivered::Rejected { of_recipient: true, .. }));
+        assert!(matches!(send(&smtp).await, Delivered::Sent { .. }));
+        assert_eq!((server.bodies().len(), server.connections()), (1, connections));
+    }
+}
+
+#[tokio::test]
 async fn a_4xx_at_any_phase_puts_the_mail_off_with_the_servers_words() {
     for (step, phase) in STEPS_BEFORE_BODY.into_iter().chain([(Step::Dot, Phase::Body)]) {
         let delivered = sent_at(Script::friendly().at(step, say("451 4.7.1 Greylisted, try again"))).await;
