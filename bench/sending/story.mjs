@@ -41,7 +41,9 @@ const inbox = () => fetch(`http://127.0.0.1:${HTTP_PORT}/`).then(answer => answe
 const empty = () => fetch(`http://127.0.0.1:${HTTP_PORT}/`, { method: 'DELETE' }).then(answer => answer.text())
 const define = (name, text) => { fs.writeFileSync(name, text); return perennial('apply', name) }
 const send = async batch => {
-  const answer = await fetch(`${url}/v1/batch`, { method: 'POST', headers: { authorization: 'Basic ' + Buffer.from(`${key}:`).toString('base64') }, body: JSON.stringify({ batch }) })
+  const post = () => fetch(`${url}/v1/batch`, { method: 'POST', headers: { authorization: 'Basic ' + Buffer.from(`${key}:`).toString('base64') }, body: JSON.stringify({ batch }) })
+  // While a loop runs nothing else does here: the server may have closed a connection that was kept. The same traits twice are one.
+  const answer = await post().catch(post)
   if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`)
 }
 const campaign = name => `\nsegment: ${name}\nwhere: { trait: group, is: ${name} }\n---\ncampaign: ${name}\nenter: { on: { enters: ${name} } }\nsteps: [ { id: hello, message: hello } ]\n`

@@ -3,6 +3,7 @@
 use crate::id::{CustomerId, MessageId, Name};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 macro_rules! words {
     ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -228,7 +229,7 @@ pub struct Message {
     /// After this instant it is no longer useful.
     pub expires: Timestamp,
     /// What is sent; none for those that were never written.
-    pub written: Option<Written>,
+    pub written: Option<Arc<Written>>,
     /// The receiver's last words, or the value that is missing.
     pub detail: Option<String>,
     /// Who approved it and when, where its step asks for that.

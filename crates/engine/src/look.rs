@@ -179,7 +179,7 @@ impl<'a> Look<'a> {
             visit(format!("pool {pool}"), left);
         }
         engine.webhooks.describe(visit);
-        for (due, id) in engine.outbox.iter() {
+        for (due, _, id) in engine.outbox.iter() {
             visit(format!("outbox {id}"), due.to_string());
         }
         for (order, left) in engine.orders.left() {

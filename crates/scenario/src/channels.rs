@@ -107,7 +107,7 @@ impl Channels {
         self.deliveries.push(Delivery {
             message: order.message.clone(),
             number: order.number,
-            written: order.written.clone(),
+            written: (*order.written).clone(),
             browsers: order.browsers.clone(),
             useful_for: order.useful_for,
             answer,

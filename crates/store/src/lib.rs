@@ -377,7 +377,7 @@ pub struct Commit {
     /// Messages new or changed, by id. One without `written`, or with the `address_alone`, leaves what was
     /// written as it is.
     pub messages: Vec<domain::message::Message>,
-    /// Attempts new or changed, by message and number.
+    /// Attempts new or changed, by message and number; those of a message that is not there are passed over.
     pub attempts: Vec<Attempt>,
     /// What was done with messages; one that is not there is passed over.
     pub reactions: Vec<Reaction>,

@@ -11,6 +11,7 @@ mod erase;
 mod error;
 mod format;
 mod history;
+mod ledger;
 mod movements;
 mod read;
 mod recover;

@@ -444,7 +444,7 @@ impl Disk {
     fn apply_sending(&mut self, commit: &Commit) {
         for message in &commit.messages {
             let mut message = message.clone();
-            if message.written.as_ref().is_none_or(is_address_alone) {
+            if message.written.as_deref().is_none_or(is_address_alone) {
                 let known = self.messages.get(&message.id).and_then(|known| known.written.clone());
                 message.written = known.or(message.written);
             }
@@ -454,7 +454,9 @@ impl Disk {
             self.kept_mails.entry(message.clone()).or_insert_with(|| mail.clone());
         }
         for attempt in &commit.attempts {
-            self.attempts.entry(attempt.message.clone()).or_default().insert(attempt.number, attempt.clone());
+            if self.messages.get(&attempt.message).is_some() {
+                self.attempts.entry(attempt.message.clone()).or_default().insert(attempt.number, attempt.clone());
+            }
         }
         for Reaction { message, kind, at } in &commit.reactions {
             if self.messages.get(message).is_some() {
@@ -651,8 +653,10 @@ impl Disk {
             matches!(message.outcome, Some(Outcome::Sent | Outcome::Uncertain | Outcome::WouldHaveSent))
                 && message.outcome_at.is_some_and(|at| at >= since)
         };
-        let without_letter =
-            |message: &Message| Message { written: message.written.as_ref().map(address_alone), ..message.clone() };
+        let without_letter = |message: &Message| Message {
+            written: message.written.as_deref().map(address_alone).map(Arc::new),
+            ..message.clone()
+        };
         let open = self.messages.items.iter().filter(is_open).cloned();
         open.chain(self.messages.items.iter().filter(counts).map(without_letter)).collect()
     }

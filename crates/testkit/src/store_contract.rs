@@ -459,7 +459,7 @@ pub fn what_was_written_stays_when_a_message_changes(place: &dyn Place) {
     store.commit(&Commit { messages: vec![failed.clone()], ..Commit::default() }).unwrap();
     assert_eq!(read(&*store), Message { written: message(1).written, ..failed });
     let mut again = message(1);
-    again.written.as_mut().unwrap().html = None;
+    Arc::make_mut(again.written.as_mut().unwrap()).html = None;
     store.commit(&Commit { messages: vec![again.clone()], ..Commit::default() }).unwrap();
     assert_eq!(read(&*store), again);
     let unwritten = Message { written: None, ..message(2) };
@@ -508,7 +508,7 @@ pub fn what_changed_several_times_in_a_commit_is_as_its_last_change(place: &dyn 
     let mut waits = message(1);
     (waits.outcome, waits.outcome_at) = (None, None);
     let mut gone = message(1);
-    gone.written = gone.written.as_ref().map(address_alone);
+    gone.written = gone.written.as_deref().map(address_alone).map(Arc::new);
     let held = Message { written: None, ..message(2) };
     let mut inside = journey(1);
     (inside.step, inside.stage, inside.ended_at) = (0, Stage::Due, None);
@@ -776,7 +776,7 @@ pub fn recover_brings_back_open_messages_and_a_year_of_those_sent(place: &dyn Pl
     assert_eq!(ids, [1, 2, 3, 5, 8].map(message_id));
     assert_eq!(messages[1], commit.messages[1], "an open one comes with what was written");
     let whole = commit.messages[2].written.as_ref().unwrap();
-    assert_eq!(messages[2].written, Some(address_alone(whole)), "of one that went out, the address");
+    assert_eq!(messages[2].written, Some(Arc::new(address_alone(whole))), "of one that went out, the address");
     assert_eq!(messages[2].written.as_ref().unwrap().to, "c3@x.test");
     // What was recovered may be committed again without harm to what is on disk.
     let mut store = place.open();
@@ -1266,7 +1266,7 @@ fn with_user_4(place: &dyn Place) -> Box<dyn Store> {
         ..journey(number)
     };
     let to_both = message(4).written.unwrap();
-    let to_6 = Written { to: "c6@x.test".to_owned(), text: "Hello Ben".to_owned(), html: None, ..to_both.clone() };
+    let to_6 = Written { to: "c6@x.test".to_owned(), text: "Hello Ben".to_owned(), html: None, ..(*to_both).clone() };
     let refused_4 = Refused { raw: "{\"userId\":\"user-4\"}".to_owned(), ..refused(0, NOW) };
     let facts = Commit {
         position,
@@ -1279,7 +1279,7 @@ fn with_user_4(place: &dyn Place) -> Box<dyn Store> {
             Message {
                 customer: customer(6),
                 decided_at: NOW.plus(Span(1)),
-                written: Some(to_6),
+                written: Some(Arc::new(to_6)),
                 detail: None,
                 ..message(7)
             },
@@ -1562,7 +1562,7 @@ pub fn message(number: u64) -> Message {
         phase: Some(Phase::Done),
         due: Some(NOW.plus(Span::DAY)),
         expires: NOW.plus(Span::days(3)),
-        written: Some(Written {
+        written: Some(Arc::new(Written {
             to: format!("c{number}@x.test"),
             to_name: Some("Ana".to_owned()),
             subject: "We miss you".to_owned(),
@@ -1571,7 +1571,7 @@ pub fn message(number: u64) -> Message {
             unsubscribe_path: "/u/1".to_owned(),
             url: number.is_multiple_of(3).then(|| "https://x.test/c/1".to_owned()),
             icon: number.is_multiple_of(3).then(|| "https://x.test/leaf.png".to_owned()),
-        }),
+        })),
         detail: Some("450 later".to_owned()),
         approved: number.is_multiple_of(2).then(|| Approval { at: NOW, by: "Maya".to_owned() }),
     }

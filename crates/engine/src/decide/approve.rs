@@ -3,6 +3,7 @@
 use crate::state::Engine;
 use domain::message::{Approval, Because, Message, Outcome, Written};
 use domain::{MessageId, Timestamp};
+use std::sync::Arc;
 
 /// Why a message cannot be approved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -20,7 +21,7 @@ pub enum NotApproved {
 
 impl Engine {
     /// Holds a message until a person approves it, as it is written now: what they saw is what goes.
-    pub(crate) fn hold_for_approval(&mut self, id: &MessageId, written: Written) {
+    pub(crate) fn hold_for_approval(&mut self, id: &MessageId, written: Arc<Written>) {
         // Written with a variant, it stays with that, however variants are shared on the day on which it is approved.
         self.assign_variant(id);
         if let Some(message) = self.messages.get_mut(id) {

@@ -15,6 +15,7 @@ use domain::segment::ConsentState;
 use domain::workspace::service;
 use domain::{CustomerId, MessageId, Name, Timestamp};
 use models::assignment;
+use std::sync::Arc;
 use store::Arm;
 
 /// What the gate says.
@@ -22,7 +23,7 @@ use store::Arm;
 enum Answer {
     Go {
         variant: Option<String>,
-        written: Box<Written>,
+        written: Arc<Written>,
     },
     Hold {
         because: Because,
@@ -30,27 +31,29 @@ enum Answer {
         detail: Option<String>,
     },
     /// A person must say whether it may go as it is written.
-    HoldForApproval(Box<Written>),
+    HoldForApproval(Arc<Written>),
     Skip(Because, Option<String>),
     Withhold(Because),
 }
 
 impl Engine {
-    /// Walks the gate with every message that is due for it, the higher priority first, then the older campaign.
+    /// Walks the gate with every message that is due for it, the higher priority first, then the older campaign. Of one
+    /// campaign customers come in their order: what the ledger keeps of neighbours lies side by side.
     pub(crate) fn settle_gate(&mut self) {
         for customer in std::mem::take(&mut self.work.held_of) {
             self.requeue_held(customer);
         }
-        let mut queue: Vec<(i32, Timestamp, MessageId)> = Vec::new();
+        let mut queue: Vec<(i32, Timestamp, CustomerId, MessageId)> = Vec::new();
         for id in std::mem::take(&mut self.work.gate) {
             if let Some(message) = self.messages.get(&id)
                 && let Some(campaigning) = self.campaigns.get(&message.campaign)
             {
-                queue.push((-campaigning.current.campaign.priority, campaigning.facts.started_at, id));
+                let priority = campaigning.current.campaign.priority;
+                queue.push((-priority, campaigning.facts.started_at, message.customer, id));
             }
         }
         queue.sort();
-        for (_, _, id) in queue {
+        for (_, _, _, id) in queue {
             self.walk_gate(&id);
         }
     }
@@ -81,9 +84,9 @@ impl Engine {
             return;
         }
         match self.ask_gate(&message) {
-            Answer::Go { variant, written } => self.let_through(id, variant, *written),
+            Answer::Go { variant, written } => self.let_through(id, variant, written),
             Answer::Hold { because, until, detail } => self.hold(id, because, until, detail),
-            Answer::HoldForApproval(written) => self.hold_for_approval(id, *written),
+            Answer::HoldForApproval(written) => self.hold_for_approval(id, written),
             Answer::Skip(because, detail) => self.conclude(id, Outcome::Skipped, Some(because), detail),
             Answer::Withhold(because) => {
                 if because == Because::Holdout {
@@ -113,7 +116,7 @@ impl Engine {
         match self.ask_gate(message) {
             Answer::Go { .. } => return true,
             Answer::Hold { because, until, detail } => self.hold(&message.id, because, until, detail),
-            Answer::HoldForApproval(written) => self.hold_for_approval(&message.id, *written),
+            Answer::HoldForApproval(written) => self.hold_for_approval(&message.id, written),
             Answer::Skip(because, detail) => self.conclude(&message.id, Outcome::Skipped, Some(because), detail),
             Answer::Withhold(because) => self.conclude(&message.id, Outcome::WouldHaveSent, Some(because), None),
         }
@@ -159,14 +162,14 @@ impl Engine {
         let written = match &message.written {
             Some(written) => written.clone(),
             None => match self.write(message, variant.as_deref(), journey) {
-                Ok(written) => written,
+                Ok(written) => Arc::new(written),
                 Err(detail) => {
                     return Answer::Hold { because: Because::MissingValue, until: None, detail: Some(detail) };
                 }
             },
         };
         if message.approved.is_none() && matches!(step.action, Action::Message { approve: true, .. }) {
-            return Answer::HoldForApproval(Box::new(written));
+            return Answer::HoldForApproval(written);
         }
         if let Some(held) = self.ask_limits(message, &prepared.campaign, person) {
             return held;
@@ -182,7 +185,7 @@ impl Engine {
         {
             return if because == Because::NotEligible { skip(because) } else { Answer::Withhold(because) };
         }
-        Answer::Go { variant, written: Box::new(written) }
+        Answer::Go { variant, written }
     }
 
     /// Whether a customer may be written to for a purpose on a channel now.
@@ -349,7 +352,7 @@ impl Engine {
     }
 
     /// The gate is open: the message is queued for its channel, or kept in the outbox at once.
-    fn let_through(&mut self, id: &MessageId, variant: Option<String>, written: Written) {
+    fn let_through(&mut self, id: &MessageId, variant: Option<String>, written: Arc<Written>) {
         let now = self.clock;
         let assigned = self.assign_variant(id).map(|variant| variant.to_string());
         let Some(message) = self.messages.get_mut(id) else { return };
@@ -442,8 +445,17 @@ impl Engine {
         if outcome == Outcome::Sent {
             self.brake_counts_sent(&message, now);
         }
-        self.pending.messages.push(message.clone());
+        if message.attempts > 0 {
+            self.write_progress(message.clone());
+        } else {
+            self.pending.messages.push(message.clone());
+        }
         self.after_message(&message, outcome, because);
+    }
+
+    /// Writes down how far a message has come that was let through: what was written is in the ledger since then.
+    pub(crate) fn write_progress(&mut self, message: Message) {
+        self.pending.messages.push(Message { written: None, ..message });
     }
 
     /// Notes for caps and addresses that a message went, or that what it had taken while it waited is free again.

@@ -50,7 +50,7 @@ pub struct Order {
     /// On which channel.
     pub channel: Channel,
     /// What goes out: the same bytes at every attempt.
-    pub written: Written,
+    pub written: Arc<Written>,
     /// When it was decided: the date in its header, so that a repetition is the same to the byte.
     pub decided_at: Timestamp,
     /// Its campaign.
@@ -171,7 +171,7 @@ impl Engine {
             browsers,
             useful_for,
         };
-        self.pending.messages.push(message);
+        self.write_progress(message);
         Some(order)
     }
 
@@ -208,7 +208,7 @@ impl Engine {
             self.pending.kept_mails.push((id.clone(), mail));
         }
         self.pending.attempts.push(attempt_row(&message, self.clock, Phase::Data, None, None));
-        self.pending.messages.push(message);
+        self.write_progress(message);
         true
     }
 
@@ -307,7 +307,7 @@ impl Engine {
         if is_first {
             self.decide(&message, Outcome::Uncertain, Some(Because::NoReply), Some(bounded(detail)), Some(again));
         }
-        self.pending.messages.push(message);
+        self.write_progress(message);
     }
 
     /// After this instant a service message is no longer of use: what its campaign says, else the date of the record that it
@@ -522,7 +522,7 @@ impl Engine {
                 let open = open.clone();
                 self.mark_open(&open);
                 self.outbox.insert(&open, self.clock, self.options.limits(open.channel), self.clock);
-                self.pending.messages.push(open);
+                self.write_progress(open);
             }
         }
         self.settle();

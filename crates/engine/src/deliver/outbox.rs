@@ -5,7 +5,7 @@
 
 use crate::deliver::pace::{Limits, Pace, WarmUp};
 use domain::message::{Channel, Message};
-use domain::{MessageId, Span, Timestamp};
+use domain::{CustomerId, MessageId, Span, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::Resting;
@@ -62,10 +62,17 @@ struct Waiting {
     took: [Option<(Arc<str>, Timestamp)>; 2],
 }
 
+/// When a message may set out, for whom, and which. Of one instant customers come in their order, as at the gate.
+type Due = (Timestamp, CustomerId, MessageId);
+
+fn due_of(message: &Message, due: Timestamp) -> Due {
+    (due, message.customer, message.id.clone())
+}
+
 /// What waits for one receiving domain, and how that fares.
 #[derive(Default)]
 struct Lane {
-    queue: BTreeSet<(Timestamp, MessageId)>,
+    queue: BTreeSet<Due>,
     /// On their way, since when.
     under_way: BTreeMap<MessageId, Timestamp>,
     /// Addresses that failed since one was taken.
@@ -130,7 +137,7 @@ impl Waiting {
         let per_minute = limits.of_domain(name);
         let has_place = lane.under_way.len() < lane.places(name, limits.places.unwrap_or(PLACES), now);
         match lane.queue.first() {
-            Some((due, _)) if has_place => {
+            Some((due, ..)) if has_place => {
                 let at = (*due).max(lane.opens(per_minute));
                 lane.ready_at = Some(at);
                 self.ready.insert((at, name.clone()));
@@ -166,7 +173,7 @@ impl Outbox {
     pub(crate) fn insert(&mut self, message: &Message, due: Timestamp, limits: &Limits, now: Timestamp) {
         let waiting = self.0.entry(message.channel).or_default();
         let name = lane_of(message);
-        waiting.lanes.entry(name.clone()).or_default().queue.insert((due, message.id.clone()));
+        waiting.lanes.entry(name.clone()).or_default().queue.insert(due_of(message, due));
         waiting.put_in_order(&name, limits, now);
     }
 
@@ -176,7 +183,7 @@ impl Outbox {
         let Some(waiting) = self.0.get_mut(&message.channel) else { return };
         let Some(lane) = waiting.lanes.get_mut(&name) else { return };
         if let Some(due) = message.due {
-            lane.queue.remove(&(due, message.id.clone()));
+            lane.queue.remove(&due_of(message, due));
         }
         lane.under_way.remove(&message.id);
         waiting.put_in_order(&name, limits, now);
@@ -199,7 +206,7 @@ impl Outbox {
         {
             let Some(lane) = waiting.lanes.get_mut(&name) else { break };
             let has_place = lane.under_way.len() < lane.places(&name, limits.places.unwrap_or(PLACES), now);
-            if has_place && let Some((_, id)) = lane.queue.pop_first() {
+            if has_place && let Some((_, _, id)) = lane.queue.pop_first() {
                 lane.under_way.insert(id.clone(), now);
                 lane.pace.take(now, limits.of_domain(&name));
                 waiting.pace.take(now, limits.per_minute);
@@ -341,7 +348,7 @@ impl Outbox {
         let name = lane_of(message);
         let lane = waiting.lanes.get(&name)?;
         let due = message.due?;
-        if !lane.queue.contains(&(due, message.id.clone())) {
+        if !lane.queue.contains(&due_of(message, due)) {
             return None;
         }
         let ahead = |at: Timestamp| at > now;
@@ -366,7 +373,7 @@ impl Outbox {
     }
 
     /// All of it that waits.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &(Timestamp, MessageId)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Due> {
         self.0.values().flat_map(|waiting| waiting.lanes.values()).flat_map(|lane| &lane.queue)
     }
 }

@@ -427,7 +427,7 @@ impl Engine {
             step: decision.step,
             message: decision.message,
             variant,
-            subject: message.and_then(|message| message.written).map(|written| written.subject),
+            subject: message.and_then(|message| message.written).map(|written| written.subject.clone()),
             outcome: decision.outcome,
             because: decision.because,
             detail: decision.detail,

@@ -208,7 +208,7 @@ fn look_up_message(reader: &dyn Reader, happening: &mut Happening) -> Result<(),
         && let Some(written) = message.written
         && !written.subject.trim().is_empty()
     {
-        moment.subject = written.subject;
+        moment.subject.clone_from(&written.subject);
     }
     let filter = DecisionFilter {
         message: Some(moment.message.clone()),

@@ -314,7 +314,7 @@ fn a_message_that_a_person_approved_goes_with_the_variant_that_they_read() {
     shop.customer("ana").identifies(json!({ "email": "ana@example.com" }));
     shop.customer("ana").does("visit", json!({}));
     let held = shop.told().remove(0).message;
-    let read = held.written.unwrap().subject;
+    let read = held.written.unwrap().subject.clone();
     let name = if read == "Plain" { "restock" } else { "plain" };
     // The variant that she would have got goes while the message waits.
     let other = format!("[{name}, bold]");

@@ -446,7 +446,7 @@ fn variants_are_drawn_by_weight_and_stay_the_same() {
         let told: Vec<(String, String, String)> = shop
             .told()
             .into_iter()
-            .map(|told| (told.to, told.message.variant.unwrap(), told.message.written.unwrap().subject))
+            .map(|told| (told.to, told.message.variant.unwrap(), told.message.written.unwrap().subject.clone()))
             .collect();
         assert!(told.iter().all(|(_, variant, subject)| (variant == "plain") == (subject == "Plain")));
         let restock = told.iter().filter(|(_, variant, _)| variant == "restock").count();

@@ -308,6 +308,7 @@ async fn view(State(app): State<Shared>, Path(token): Path<String>) -> Response 
     let Some(written) = find(&app, id).await.and_then(|message| message.written) else { return unknown_link() };
     let body = written
         .html
+        .clone()
         .unwrap_or_else(|| format!("<pre>{}</pre>", written.text.replace('&', "&amp;").replace('<', "&lt;")));
     let mut response = Html(body).into_response();
     let policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; frame-ancestors 'none'";

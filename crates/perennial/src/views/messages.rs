@@ -94,7 +94,7 @@ impl<H: House> EngineViews<H> {
 
     pub(super) fn body_view(&self, id: &str) -> Result<String, PageError> {
         let report = self.look(|engine, reader, _| engine.message(reader, id).map_err(told))?;
-        let html = report.whole.written.and_then(|written| written.html);
+        let html = report.whole.written.and_then(|written| written.html.clone());
         html.ok_or_else(|| PageError::NotFound("picture of this message: it was never written".to_owned()))
     }
 

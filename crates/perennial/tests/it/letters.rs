@@ -49,7 +49,7 @@ fn a_mail_to_ana() -> Scene {
         house.look(|reader| reader.messages(&MessageFilter::default(), Page { skip: 0, limit: 10 }).unwrap());
     assert_eq!(messages.len(), 1);
     let written = messages[0].written.clone().unwrap();
-    Scene { house, unsubscribe: written.unsubscribe_path, html: written.html.unwrap() }
+    Scene { house, unsubscribe: written.unsubscribe_path.clone(), html: written.html.clone().unwrap() }
 }
 
 impl Scene {
@@ -220,7 +220,7 @@ fn a_yes_is_confirmed_by_a_press_on_the_page_and_by_nothing_else() {
         .assert_success();
     let messages =
         house.look(|reader| reader.messages(&MessageFilter::default(), Page { skip: 0, limit: 10 }).unwrap());
-    let html = messages[0].written.clone().unwrap().html.unwrap();
+    let html = messages[0].written.clone().unwrap().html.clone().unwrap();
     let scene = Scene { house, unsubscribe: String::new(), html };
     let status = || scene.house.get("/api/customers/ana")["consent"].clone();
     let news = |consent: &serde_json::Value| {

@@ -57,7 +57,7 @@ fn a_mail_to_ana() -> Scene {
         .look(|reader| reader.messages(&MessageFilter::default(), Page { skip: 0, limit: 10 }).unwrap())
         .pop()
         .unwrap();
-    let html = message.written.unwrap().html.unwrap();
+    let html = message.written.unwrap().html.clone().unwrap();
     let links = html.split("http://127.0.0.1:7700").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
     let links: Vec<String> = links.filter(|link| link.starts_with("/c/")).collect();
     assert_eq!(links.len(), 3, "{html}");
@@ -240,7 +240,7 @@ fn what_a_provider_says_of_machines_is_believed_from_a_server_and_from_no_browse
 fn the_links_of_somebody_who_was_erased_lead_nowhere_and_make_nobody_new() {
     let scene = a_mail_to_ana();
     let message = scene.house.look(|reader| reader.message(&scene.message).unwrap()).unwrap().0;
-    let unsubscribe = message.written.unwrap().unsubscribe_path;
+    let unsubscribe = message.written.unwrap().unsubscribe_path.clone();
     let view = format!("/v/{}", scene.house.open().handle().read().signer().view_token(&scene.message));
     scene.house.pass(Span::hours(1));
     scene.house.manage(axum::http::Method::POST, "/api/customers/ana/erase", None);

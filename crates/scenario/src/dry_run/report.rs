@@ -177,7 +177,7 @@ type Look<'a> = &'a dyn Fn(&(&Message, &Written)) -> usize;
 /// The letters of five people: the longest and shortest text, the strangest name, the longest subject, and the latest one.
 pub(super) fn oddest(messages: &HashMap<Arc<str>, Message>, people: &People) -> Vec<Letter> {
     let mut all: Vec<(&Message, &Written)> =
-        messages.values().filter_map(|message| Some((message, message.written.as_ref()?))).collect();
+        messages.values().filter_map(|message| Some((message, message.written.as_deref()?))).collect();
     all.sort_by(|a, b| (a.0.decided_at, &a.0.id).cmp(&(b.0.decided_at, &b.0.id)));
     let strange = |written: &Written| {
         let name = written.to_name.as_deref().unwrap_or_default();

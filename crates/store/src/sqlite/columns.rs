@@ -249,10 +249,11 @@ pub(super) fn message_with_letter(columns: &mut Columns<'_, '_>) -> Result<Messa
         url: columns.take()?,
         icon: columns.take()?,
     };
-    Ok(Message { written: Some(written), ..message })
+    Ok(Message { written: Some(Arc::new(written)), ..message })
 }
 
-pub(super) const ATTEMPT: &str = "message, number, started_at_ms, phase, ended_at_ms, result, reply";
+/// Of `attempts`, with the id of the message as ?1.
+pub(super) const ATTEMPT: &str = "?1, number, started_at_ms, phase, ended_at_ms, result, reply";
 pub(super) fn attempt(columns: &mut Columns<'_, '_>) -> Result<Attempt> {
     Ok(Attempt {
         message: columns.take().map(MessageId)?,

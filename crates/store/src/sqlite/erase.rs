@@ -197,7 +197,7 @@ fn empty_facts(connection: &Connection, customer: u32, until_ms: i64) -> SqlResu
         "DELETE FROM kept_mails WHERE message IN
              (SELECT number FROM messages WHERE customer = ?1 AND decided_at_ms <= ?2)",
         "UPDATE attempts SET reply = NULL WHERE message IN
-             (SELECT id FROM messages WHERE customer = ?1 AND decided_at_ms <= ?2)",
+             (SELECT number FROM messages WHERE customer = ?1 AND decided_at_ms <= ?2)",
         "UPDATE messages SET detail = NULL WHERE customer = ?1 AND decided_at_ms <= ?2",
         "UPDATE decisions SET detail = NULL WHERE customer = ?1 AND at_ms <= ?2",
         // A date by which somebody was let in may be their birthday.

@@ -322,7 +322,9 @@ impl Reader for SqliteReader {
         let message = format!(
             "SELECT {message}, {letter} FROM messages LEFT JOIN letters ON letters.message = messages.number WHERE id = ?1"
         );
-        let attempts = format!("SELECT {attempt} FROM attempts WHERE message = ?1 ORDER BY number");
+        let attempts = format!(
+            "SELECT {attempt} FROM attempts WHERE message = (SELECT number FROM messages WHERE id = ?1) ORDER BY number"
+        );
         let read = |connection: &Connection| {
             let message = read_all(connection, &message, [&*id.0], columns::message_with_letter)?.pop();
             let attempts = read_all(connection, &attempts, [&*id.0], columns::attempt)?;
@@ -552,7 +554,12 @@ impl Reader for SqliteReader {
 
 /// The query for the decisions that a filter lets through.
 fn only_decisions(mut select: Select, filter: &DecisionFilter) -> Select {
-    select.only("message", filter.message.as_ref().map(|message| message.0.to_string()));
+    if let Some(message) = &filter.message {
+        // Decisions are found by their customer, of whom there are few: an index over the ids of messages, which come in no
+        // order, would change a page somewhere else with each of them.
+        select.params.push(message.0.to_string().into());
+        select.only_where("customer = (SELECT customer FROM messages WHERE id = ?1) AND +message = ?1");
+    }
     select.only("customer", filter.customer.map(|customer| customer.0));
     select.only("campaign", filter.campaign.as_ref().map(|campaign| campaign.as_str().to_owned()));
     select.only("outcome", filter.outcome.map(|outcome| outcome.word().to_owned()));

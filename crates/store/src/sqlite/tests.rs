@@ -1,7 +1,7 @@
 //! Stories of SQLite that need a look inside: other formats, a full database.
 
 use super::*;
-use crate::{HistoryLimits, Page, RowId, Transition};
+use crate::{DecisionFilter, HistoryLimits, Page, RowId, Transition};
 use domain::{Call, CallKind, Position, Timestamp, Trust};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -140,6 +140,35 @@ fn entries_and_exits_of_an_older_format_are_still_there_in_their_order() {
         let page = Page { skip: 0, limit: u32::MAX };
         assert_eq!(store.reader().unwrap().transitions(&name, page).unwrap(), newest);
     }
+}
+
+#[test]
+fn attempts_of_an_older_format_stay_with_their_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = SqliteStore::open_with(dir.path(), options(), &format::STEPS[..15]).unwrap();
+    old.connection
+        .execute_batch(
+            "INSERT INTO messages (number, id, customer, campaign, step, template, channel, purpose, decided_at_ms, attempts, expires_ms)
+                 VALUES (1, 'm_z', 7, 'win-back', '1', 'hello', 'email', 'marketing', 5, 2, 9), (2, 'm_a', 8, 'win-back', '1', 'hello', 'email', 'marketing', 5, 1, 9);
+             INSERT INTO attempts (message, number, started_at_ms, phase, ended_at_ms, result, reply)
+                 VALUES ('m_a', 1, 10, 'data', NULL, NULL, NULL), ('m_z', 1, 11, 'done', 12, 'put_off', '450 later'), ('m_z', 2, 13, 'started', NULL, NULL, NULL);
+             INSERT INTO decisions (message, customer, campaign, step, at_ms, outcome) VALUES ('m_z', 7, 'win-back', '1', 12, 'held'), ('m_a', 8, 'win-back', '1', 12, 'sent');",
+        )
+        .unwrap();
+    drop(old);
+    let store = SqliteStore::open(dir.path(), options()).unwrap();
+    let reader = store.reader().unwrap();
+    let id = |id: &str| domain::MessageId(id.into());
+    let attempts_of = |message: &str| -> Vec<_> {
+        let (_, attempts) = reader.message(&id(message)).unwrap().unwrap();
+        attempts.into_iter().map(|it| (it.message, it.number, it.started_at.0, it.phase.word(), it.reply)).collect()
+    };
+    let later = Some("450 later".to_owned());
+    assert_eq!(attempts_of("m_z"), [(id("m_z"), 1, 11, "done", later), (id("m_z"), 2, 13, "started", None)]);
+    assert_eq!(attempts_of("m_a"), [(id("m_a"), 1, 10, "data", None)]);
+    let about_z = DecisionFilter { message: Some(id("m_z")), ..DecisionFilter::default() };
+    let found = reader.decisions(&about_z, Page { skip: 0, limit: 10 }).unwrap();
+    assert_eq!(found.iter().map(|(_, it)| it.outcome.word()).collect::<Vec<_>>(), ["held"]);
 }
 
 #[test]
