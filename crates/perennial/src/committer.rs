@@ -1,8 +1,9 @@
 //! Makes commits durable on a thread of its own, so that the writer works on the next one meanwhile.
 //!
-//! At most one commit is under way. Whoever waits for it is answered here, after it, and orders of messages leave from
-//! here, after it. When it fails, everything that the writer built upon it meanwhile has to fail as well: the writer
-//! hears of it before it hands over the next.
+//! At most one commit is under way. Whoever waits for it is answered after it, and orders of messages leave after it, both on
+//! a thread beside it: each answer wakes somebody, who would take the processor from the next commit. When it fails,
+//! everything that the writer built upon it meanwhile has to fail as well: the writer hears of it before it hands over the
+//! next.
 
 use crate::runtime::{Deliveries, Done, Health, JobError, Outgoing};
 use std::panic::AssertUnwindSafe;
@@ -24,6 +25,16 @@ struct Returned {
     store: Box<dyn Store>,
     result: Result<(), JobError>,
 }
+
+/// What follows a commit.
+struct Followed {
+    dones: Vec<Done>,
+    outgoing: Vec<Outgoing>,
+    result: Result<(), JobError>,
+}
+
+/// Commits whose followers may wait to be told, before the next one waits as well.
+const UNTOLD: usize = 2;
 
 /// The store of a writer: here, or lent for the commit that is under way.
 pub(crate) struct Committer {
@@ -49,13 +60,28 @@ impl Committer {
         // One place each: a commit is handed over only when the one before is back.
         let (lend, lent) = sync_channel::<(Box<dyn Store>, Group)>(1);
         let (give_back, returned) = sync_channel(1);
+        let (tell, told) = sync_channel::<Followed>(UNTOLD);
+        let sends = deliveries.is_some();
+        let teller = std::thread::Builder::new()
+            .name("teller".to_owned())
+            .spawn(move || told.into_iter().for_each(|followed| follow(followed, deliveries.as_ref())))?;
         let work = move || {
             for (mut store, group) in lent {
-                let result = carry_out(store.as_mut(), group, &health, deliveries.as_ref());
-                if give_back.send(Returned { store, result }).is_err() {
-                    return;
+                let Group { commit, dones, outgoing } = group;
+                let result = carry_out(store.as_mut(), &commit, &health);
+                if sends && result.is_ok() {
+                    // Before the writer has the store again, which counts who is on their way.
+                    set_out(&outgoing, &health);
+                }
+                let followed = Followed { dones, outgoing, result: result.clone() };
+                if tell.send(followed).is_err() || give_back.send(Returned { store, result }).is_err() {
+                    break;
                 }
                 wake();
+            }
+            drop(tell);
+            if teller.join().is_err() {
+                tracing::error!("the thread that tells of commits panicked");
             }
         };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(work)?;
@@ -134,17 +160,11 @@ impl Drop for Committer {
     }
 }
 
-fn carry_out(
-    store: &mut dyn Store,
-    group: Group,
-    health: &Health,
-    deliveries: Option<&Deliveries>,
-) -> Result<(), JobError> {
-    let Group { commit, dones, outgoing } = group;
+fn carry_out(store: &mut dyn Store, commit: &Commit, health: &Health) -> Result<(), JobError> {
     // A panic in the middle has undone the transaction; what it was about is not stored.
     let committed = std::panic::catch_unwind(AssertUnwindSafe(|| match commit.is_empty() {
         true => Ok(()),
-        false => store.commit(&commit),
+        false => store.commit(commit),
     }));
     let result = match committed {
         Ok(result) => result.map_err(|error| JobError::NotStored(error.to_string())),
@@ -157,16 +177,24 @@ fn carry_out(
         Ok(()) => health.committed(),
         Err(error) => health.set_trouble(Some(error.to_string())),
     }
-    answer(dones, &result);
-    if let (Ok(()), Some(deliveries)) = (&result, deliveries) {
-        for outgoing in outgoing {
-            if let Outgoing::Message(order) = &outgoing {
-                health.sets_out(&order.message, order.channel);
-            }
-            deliveries(outgoing);
+    result
+}
+
+fn set_out(outgoing: &[Outgoing], health: &Health) {
+    for outgoing in outgoing {
+        if let Outgoing::Message(order) = outgoing {
+            health.sets_out(&order.message, order.channel);
         }
     }
-    result
+}
+
+/// Answers those who waited for a commit, and lets go what set out with it.
+fn follow(followed: Followed, deliveries: Option<&Deliveries>) {
+    let Followed { dones, outgoing, result } = followed;
+    answer(dones, &result);
+    if let (Ok(()), Some(deliveries)) = (&result, deliveries) {
+        outgoing.into_iter().for_each(deliveries);
+    }
 }
 
 /// Tells everybody who waits.
