@@ -8,7 +8,7 @@
 //! messageIds the sixteen bytes of each. Frames are
 //! checked before they are understood, and bounded, so that memory is bounded too.
 
-use crate::dedupe::{self, Fingerprinter, Seen};
+use crate::dedupe::{Fingerprinter, Seen};
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
 use crate::report::catalogue::Catalogue;
@@ -93,6 +93,17 @@ struct Header {
     customers: u64,
     /// A hash of that call: a store that was put back and went on another way has another one there.
     last: u128,
+}
+
+impl Header {
+    fn understand(content: &[u8]) -> Result<Header, Unfit> {
+        // These two stood first in every format; what follows may be anything.
+        let ((format, version), _) = postcard::take_from_bytes::<(u32, String)>(content).map_err(damaged)?;
+        if format != FORMAT || version != env!("CARGO_PKG_VERSION") {
+            return Err(Unfit::OtherVersion(version));
+        }
+        understand(content)
+    }
 }
 
 /// Numbers of things, at the end: a file cut between two frames is found.
@@ -234,15 +245,16 @@ impl Engine {
         if &magic != MAGIC {
             return Err(damaged("it is no snapshot"));
         }
-        let header: Header = match read_frame(from)?.checked()? {
-            (Kind::Header, content) => understand(&content)?,
+        let header = match read_frame(from)?.checked()? {
+            (Kind::Header, content) => Header::understand(&content)?,
             (kind, _) => return Err(damaged(format!("it begins with {kind:?}"))),
         };
         self.check(&header, until)?;
+        let seen = self.seen.another(until.0);
         let mut loaded = Loaded {
             position: header.position,
             row: header.row,
-            seen: self.seen.another(until.0),
+            seen: Seen::default(),
             people: People::default(),
             customers: HashMap::default(),
             ahead: BTreeMap::new(),
@@ -269,12 +281,16 @@ impl Engine {
                 })
                 .collect();
             drop(understood);
+            // Ids need no understanding, and are most of what there is: they go in beside everything else.
+            let (ids, frames_of_ids) = std::sync::mpsc::sync_channel::<Frame>(1);
+            let knowing = scope.spawn(move || know(seen, &frames_of_ids));
             let mut end = None;
             for next in understanding.iter().cycle() {
                 let frame = read_frame(from)?;
                 let is_end = frame.kind == Kind::End as u8;
-                if next.send(frame).is_err() {
-                    return Err(damaged("nobody understands it"));
+                let taker = if frame.kind == Kind::Seen as u8 { &ids } else { next };
+                if taker.send(frame).is_err() {
+                    return Err(damaged("a part of it could not be understood"));
                 }
                 for part in parts.try_iter() {
                     end = end.or(loaded.take(part?));
@@ -283,10 +299,11 @@ impl Engine {
                     break;
                 }
             }
-            drop(understanding);
+            drop((understanding, ids));
             for part in parts {
                 end = end.or(loaded.take(part?));
             }
+            loaded.seen = knowing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             let found = Counts {
                 seen: loaded.seen.len() as u64,
                 customers: loaded.customers.len() as u64,
@@ -297,9 +314,6 @@ impl Engine {
     }
 
     fn check(&self, header: &Header, until: Position) -> Result<(), Unfit> {
-        if header.format != FORMAT || header.version != env!("CARGO_PKG_VERSION") {
-            return Err(Unfit::OtherVersion(header.version.clone()));
-        }
         if header.plan != fingerprint(&self.plan) {
             return Err(Unfit::OtherPlan);
         }
@@ -471,9 +485,18 @@ fn read_frame(from: &mut dyn Read) -> Result<Frame, Unfit> {
     Ok(Frame { kind: head[8], sum, content })
 }
 
+/// Fills a set with the ids of frames.
+fn know(mut seen: Seen, frames: &std::sync::mpsc::Receiver<Frame>) -> Result<Seen, Unfit> {
+    for frame in frames {
+        let (_, content) = frame.checked()?;
+        let (entries, []) = content.as_chunks() else { return Err(damaged("an id is cut")) };
+        seen.extend(entries);
+    }
+    Ok(seen)
+}
+
 /// What a frame held.
 enum Part {
-    Seen(Vec<u8>),
     People(People),
     Customers(Vec<(CustomerId, Customer)>),
     Ahead(Vec<(Position, AsJson<Arc<Call>>)>),
@@ -488,9 +511,7 @@ impl Part {
     fn of(frame: Frame) -> Result<Part, Unfit> {
         let (kind, content) = frame.checked()?;
         Ok(match kind {
-            Kind::Header => return Err(damaged("it has two headers")),
-            Kind::Seen if content.len() % dedupe::ENTRY == 0 => Part::Seen(content),
-            Kind::Seen => return Err(damaged("a messageId is cut")),
+            Kind::Header | Kind::Seen => return Err(damaged(format!("{kind:?} is where it cannot be"))),
             Kind::People => Part::People(understand(&content)?),
             Kind::Customers => Part::Customers(understand(&content)?),
             Kind::Ahead => Part::Ahead(understand(&content)?),
@@ -507,7 +528,6 @@ impl Loaded {
     /// Takes what a frame held. Returns what must be there in all, if it says so.
     fn take(&mut self, part: Part) -> Option<Counts> {
         match part {
-            Part::Seen(seen) => self.seen.extend(seen.as_chunks().0),
             Part::People(people) => self.people = people,
             Part::Customers(customers) => self.customers.extend(customers),
             Part::Ahead(ahead) => {

@@ -21,7 +21,7 @@ const WORTH_A_COMMIT: usize = 1_000;
 /// timers does not hold up the door: a millisecond.
 const TURN_DUE: usize = 250;
 /// Most of them in a commit without calls: those that come meanwhile wait for it.
-const GROUP_DUE: usize = 1_000;
+const GROUP_DUE: usize = 500;
 /// The writer looks at the clock at least so often.
 const IDLE: Duration = Duration::from_millis(500);
 /// After a failed commit the store is tried again so often.

@@ -307,3 +307,52 @@ fn an_unsubscription_withdraws_the_purpose_of_its_campaign_also_after_a_restart(
         shop.restart();
     }
 }
+
+fn visit(number: usize, event: &str, shop: &Shop) -> domain::Call {
+    let body = serde_json::value::RawValue::from_string(format!("{{\"tea\":\"{}\"}}", ["green", "black"][number % 2]));
+    domain::Call {
+        kind: domain::CallKind::Track,
+        message_id: format!("{event}-{number}").into(),
+        user_id: Some(format!("u{number}").into()),
+        anonymous_id: None,
+        other_id: None,
+        event: Some(event.into()),
+        timestamp: shop.now().minus(domain::Span::hours(number as i64 % 3)),
+        received_at: shop.now(),
+        source: "till".into(),
+        trust: domain::Trust::Server,
+        record: None,
+        body: body.unwrap().into(),
+        context: None,
+    }
+}
+
+#[test]
+fn thousands_who_call_at_once_or_lapse_at_once_stand_where_they_would_one_after_the_other() {
+    const PEOPLE: usize = 9_000;
+    let lived: Vec<_> = [100, PEOPLE]
+        .into_iter()
+        .map(|together| {
+            let shop = shop(NOW);
+            shop.define("segment: recent\nwhere: { did: visit, within: 30d }\n---\nsegment: green\nwhere: { did: visit, where: { tea: { is: green } } }\n---\nsegment: bought\nwhere: { all: [ { did: order }, { segment: recent } ] }\n---\nsegment: only-looked\nwhere: { sequence: { first: { did: visit }, then_not: { did: order }, within: 2h } }");
+            for event in ["visit", "order"] {
+                let everybody: Vec<_> = (0..PEOPLE).filter(|number| event == "visit" || number % 5 < 4).collect();
+                for some in everybody.chunks(together) {
+                    let (calls, now) = (some.iter().map(|number| visit(*number, event, &shop)).collect(), shop.now());
+                    shop.engine_mut().ingest(calls, now);
+                    shop.settle();
+                }
+                shop.hours(1);
+            }
+            shop.days(40);
+            let mut turns = shop.take_transitions();
+            turns.sort_by(|a, b| (a.at, &a.segment, a.customer, a.entered).cmp(&(b.at, &b.segment, b.customer, b.entered)));
+            turns
+        })
+        .collect();
+    let turns = &lived[0];
+    let left = turns.iter().filter(|it| it.segment.as_str() == "recent" && !it.entered).count();
+    assert_eq!(left, PEOPLE, "everybody lapsed");
+    assert!(turns.iter().filter(|it| it.segment.as_str() == "only-looked").count() > PEOPLE / 10);
+    assert!(lived[0] == lived[1], "together or not, the same happens");
+}

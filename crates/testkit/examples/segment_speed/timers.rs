@@ -17,7 +17,7 @@ use store::{Commit, Secrets, Store};
 
 /// Things due that one turn of the writer takes, as a commit with calls does, and one without, as in the product.
 const TURN_DUE: usize = 250;
-const GROUP_DUE: usize = 1_000;
+const GROUP_DUE: usize = 500;
 const BATCH: u32 = 10_000;
 /// A client sends a batch of so many calls …
 const CALLS: u32 = 100;
