@@ -30,5 +30,7 @@ pub use messenger::{Messenger, Note};
 pub use outcome::{Delivered, EnhancedCode, Phase, Reply, Trouble};
 pub use report::{MAX_REPORT_OCTETS, Report, ReportError, ReportKind};
 pub use signature::{SigningError, SigningSecrets};
-pub use smtp::{Envelope, Login, PhaseRecorder, Refused, Secret, SettingsError, Smtp, SmtpSettings, Timeouts, Tls};
+pub use smtp::{
+    Envelope, Login, MAX_CONNECTIONS, PhaseRecorder, Refused, Secret, SettingsError, Smtp, SmtpSettings, Timeouts, Tls,
+};
 pub use webhook::{Endpoint, Told};

@@ -33,7 +33,7 @@ const MAX_MAILS_PER_CONNECTION: u32 = 100;
 /// Longest life of a connection, so that a change of the server's address is noticed.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(5 * 60);
 /// Most connections one sender may hold. Each is also a mail that a crash makes uncertain.
-const MAX_CONNECTIONS: usize = 20;
+pub const MAX_CONNECTIONS: usize = 100;
 /// The body is written in pieces of this many octets, each with its own time limit.
 const BODY_PIECE_OCTETS: usize = 32 * 1024;
 /// Time for a kept connection to show that it is alive. A new one is never worse than a long wait for an old one.
@@ -265,8 +265,8 @@ impl Smtp {
         })
     }
 
-    /// Sends one mail, waiting for a free connection first, and tells what became of it. To one receiving domain at most three
-    /// quarters of the connections are in use, so that one that hangs does not stop the others.
+    /// Sends one mail, waiting for a free connection first, and tells what became of it. To one receiving domain at most nine
+    /// tenths of the connections are in use, so that one that hangs does not stop the others.
     ///
     /// Dropping the future closes the connection: before [`Phase::Body`] was recorded nothing has been sent, after it
     /// the mail is uncertain.
@@ -302,7 +302,7 @@ impl Smtp {
             // Whoever waits for a share holds it too.
             shares.retain(|_, share| Arc::strong_count(share) > 1);
         }
-        let all = (self.settings.connections * 3 / 4).max(1);
+        let all = (self.settings.connections * 9 / 10).max(1);
         shares.entry(domain.to_ascii_lowercase()).or_insert_with(|| Arc::new(Semaphore::new(all))).clone()
     }
 

@@ -9,7 +9,7 @@ use crate::deliver::pace::Limits;
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, People};
 use crate::report::door::Quarantined;
-use crate::segment::asking::Asking;
+use crate::segment::live::Asking;
 use crate::segment::{Plan, Touch};
 use crate::timers::Timers;
 use domain::definition::Definitions;

@@ -290,7 +290,7 @@ pub struct Email {
     pub user: String,
     /// File that holds the password.
     pub password_file: PathBuf,
-    /// Connections at a time, 1 to 20.
+    /// Connections at a time, 1 to 100.
     pub connections: usize,
     /// Most mails a minute; 0: no limit.
     pub per_minute: u32,
@@ -323,7 +323,7 @@ impl Email {
     pub fn limits(&self) -> Limits {
         let domain = |(domain, limit): (&String, &u32)| (domain.to_ascii_lowercase(), *limit);
         Limits {
-            places: Some(self.connections.clamp(1, crate::runtime::IN_FLIGHT) * crate::runtime::MAILS_PER_CONNECTION),
+            places: Some(self.connections.clamp(1, channels::MAX_CONNECTIONS) * crate::runtime::MAILS_PER_CONNECTION),
             per_minute: some(self.per_minute),
             domain_per_minute: some(self.domain_per_minute),
             domains: self.domains.iter().map(domain).collect(),

@@ -24,8 +24,8 @@ use store::{Reader, Secrets, Store, StoreError};
 
 /// Jobs that may wait for the writer. Beyond that the door answers that it is busy.
 const QUEUE: usize = 1_024;
-/// Most messages on their way at a time on one channel: the bound on what a crash can leave uncertain. Of mails only those
-/// that have a connection, at most as many, can be.
+/// Most messages on their way at a time on a channel that has no connections of its own: the bound on what a crash can leave
+/// uncertain. Of mails only those that have a connection can be.
 pub const IN_FLIGHT: usize = 20;
 /// Mails on their way for each connection.
 ///
@@ -236,7 +236,7 @@ impl Health {
             return 0;
         }
         let taken = self.on_their_way().values().filter(|taken| **taken == channel).count();
-        all.min(IN_FLIGHT * MAILS_PER_CONNECTION).saturating_sub(taken)
+        all.saturating_sub(taken)
     }
 
     /// A commit is durable.

@@ -2,7 +2,7 @@
 //! the same for those who will be held out. Each refusal is written down.
 
 use crate::decide::address::normal_on;
-use crate::decide::limits::{Asking, CapAnswer, MarkKind, ask_cap, quiet_until};
+use crate::decide::limits::{Asking, CapAnswer, MarkKind, ask_cap, ask_wish, quiet_until};
 use crate::profile::consent::Standpoint;
 use crate::profile::in_app::USEFUL_UNTIL;
 use crate::segment::test::earlier;
@@ -298,8 +298,10 @@ impl Engine {
         };
         let own = campaign.cap.iter().map(|cap| (cap, true));
         let mut full: Option<(Timestamp, bool)> = None;
-        for (cap, own) in settings.caps.iter().map(|cap| (cap, false)).chain(own) {
-            if let CapAnswer::Full { until, by_others_now } = ask_cap(cap, own, &marks, asking) {
+        let caps = settings.caps.iter().map(|cap| (cap, false)).chain(own);
+        let wished = self.wished_frequency(person).map(|frequency| ask_wish(frequency.span(), &marks, asking));
+        for answer in caps.map(|(cap, own)| ask_cap(cap, own, &marks, asking)).chain(wished) {
+            if let CapAnswer::Full { until, by_others_now } = answer {
                 let (latest, all_by_others) = full.unwrap_or((until, true));
                 full = Some((latest.max(until), all_by_others && by_others_now));
             }

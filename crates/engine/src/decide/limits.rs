@@ -3,7 +3,7 @@
 use domain::MessageId;
 use domain::message::Channel;
 use domain::time::add_days;
-use domain::workspace::{Cap, CapWindow, QuietHours, marketing};
+use domain::workspace::{Cap, CapWindow, QuietHours, marketing, service};
 use domain::{Name, Span, Timestamp, Zone};
 
 /// A message that counts for caps: sent, uncertain, or on its way.
@@ -80,6 +80,19 @@ pub fn ask_cap(cap: &Cap, own: bool, marks: &[Mark], asking: Asking<'_>) -> CapA
         None => domain::time::LATEST,
     };
     CapAnswer::Full { until, by_others_now: limit > 0 && inside.len() - now_only < limit }
+}
+
+/// Asks whether a customer who wants one message in a span at most may get this one: whatever it is about but service, on
+/// whichever channel.
+pub fn ask_wish(span: Span, marks: &[Mark], asking: Asking<'_>) -> CapAnswer {
+    if *asking.purpose == service() {
+        return CapAnswer::Free;
+    }
+    // To somebody who wants to hear little it does not matter what it is about.
+    let alike = |mark: &Mark| Mark { purpose: asking.purpose.clone(), ..mark.clone() };
+    let theirs: Vec<Mark> = marks.iter().filter(|mark| mark.purpose != service()).map(alike).collect();
+    let cap = Cap { purpose: Some(asking.purpose.clone()), channel: None, at_most: 1, window: CapWindow::Per(span) };
+    ask_cap(&cap, false, &theirs, asking)
 }
 
 /// Whether a cap is asked about the message at all.

@@ -97,7 +97,7 @@ impl Lane {
             (all / 4).max(1)
         } else {
             // The rest is for the others, should this one hang.
-            (all * 3 / 4).max(1)
+            (all * 9 / 10).max(1)
         }
     }
 

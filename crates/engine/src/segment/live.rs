@@ -2,9 +2,10 @@
 
 use crate::profile::Customer;
 use crate::run::FETCHED;
-use crate::segment::asking::Asking;
+use crate::segment::numbers::Numbers;
 use crate::segment::test::earlier;
-use crate::segment::{Touch, Verdict};
+use crate::segment::verdict::Asked;
+use crate::segment::{Scope, Touch, Verdict};
 use crate::state::{Engine, Triggered};
 use domain::campaign::{State, Trigger};
 use domain::{CustomerId, Timestamp};
@@ -14,33 +15,50 @@ use store::Transition;
 /// Fewer customers are not worth a thread.
 const FEWEST_FOR_A_THREAD: usize = 4_096;
 
-/// Customers that are asked about before the answers are taken: so many stay in a processor's cache meanwhile.
-const ASKED_AHEAD: usize = 8_192;
+/// Room for what is asked of one customer and done with at once: which segments are asked, and what they say.
+#[derive(Default)]
+pub(crate) struct Asking {
+    concerned: Numbers,
+    verdicts: Vec<(usize, Verdict)>,
+    /// The streams that hold anything of them.
+    held: Numbers,
+}
+
+impl Asking {
+    /// Asks the segments that `touch` concerns. The answers are left in `verdicts`.
+    fn ask(&mut self, asked: &Asked<'_>, touch: &Touch) {
+        let (plan, customer) = (asked.plan, asked.customer);
+        plan.concerned(touch, customer, &mut self.concerned);
+        // A timer asks only what may differ by now, of a hundred segments mostly one.
+        customer.memberships.due(asked.now).for_each(|segment| self.concerned.insert(segment));
+        let is_by_time_alone = touch.is_by_time_alone();
+        if !is_by_time_alone {
+            self.held.clear();
+            customer.streams.held().for_each(|stream| self.held.insert(stream as usize));
+        }
+        for index in self.concerned.iter() {
+            // Who is in a segment, or waits to be, is asked; of the others only those who may come to be.
+            if is_by_time_alone || plan.may_hold(index, &self.held) {
+                self.verdicts.push((index, asked.verdict(&plan.segments[index].rule)));
+            } else if customer.memberships.knows(index) {
+                self.verdicts.push((index, Verdict::fixed(false)));
+            }
+        }
+        self.concerned.clear();
+    }
+}
 
 impl Engine {
     /// Asks the rules that something touched, for every customer of whom something was touched.
     pub(crate) fn settle_memberships(&mut self) {
         let mut touched = self.work.touched.take();
-        for some in touched.chunks_mut(ASKED_AHEAD) {
-            self.settle_some(some);
-        }
-        touched.clear();
-        self.work.touched.keep_room(touched);
-    }
-
-    fn settle_some(&mut self, touched: &mut [(CustomerId, Touch)]) {
-        let answers = self.ask_many(touched);
         let people: Vec<CustomerId> = touched.iter().map(|(id, _)| *id).collect();
-        for (place, (id, touch)) in touched.iter_mut().enumerate() {
-            let (id, touch) = (*id, std::mem::take(touch));
+        for (place, (id, touch)) in touched.drain(..).enumerate() {
             if place % FETCHED == 0 && people.len() > 1 {
                 self.fetch_customers(&people[place..people.len().min(place + FETCHED)]);
             }
             self.ensure_schedules(id, &touch);
-            match &answers {
-                Some(answers) => self.stand(id, answers.of(place)),
-                None => self.judge(id, &touch),
-            }
+            self.judge(id, &touch);
             let mut changed = std::mem::take(&mut self.work.changed);
             for (segment, entered) in changed.drain(..) {
                 self.pending.transitions.push(Transition {
@@ -60,29 +78,20 @@ impl Engine {
             }
             self.trigger_by_time(id, &touch);
         }
+        self.work.touched.keep_room(touched);
     }
 
     /// Asks the segments that `touch` concerns. Sets the customer's timer. What changed is left in `work.changed`.
     fn judge(&mut self, id: CustomerId, touch: &Touch) {
-        // Taken out for the time of the asking, since its room is part of what is asked.
-        let mut asking = std::mem::take(&mut self.work.asking);
-        if let Some(customer) = self.customers.get(&id) {
-            asking.ask(&self.asked(id, customer), touch);
-        }
-        self.stand(id, &asking.verdicts);
-        asking.verdicts.clear();
-        self.work.asking = asking;
-    }
-
-    /// Lets a customer stand where the segments that were asked say. Sets their timer. What changed is left in `work.changed`.
-    fn stand(&mut self, id: CustomerId, verdicts: &[(usize, Verdict)]) {
+        let now = self.clock;
         let Some(customer) = self.customers.get(&id) else { return };
-        let asked = self.asked(id, customer);
+        let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope: Scope::default() };
+        self.work.asking.ask(&asked, touch);
         let campaigns_due = earlier(self.journeys_due(id, &asked), self.entries_due(&asked));
         if let Some(customer) = self.customers.get_mut(&id) {
-            for (index, verdict) in verdicts {
-                if customer.memberships.set(*index, verdict.holds, verdict.check) {
-                    self.work.changed.push((*index, verdict.holds));
+            for (index, verdict) in self.work.asking.verdicts.drain(..) {
+                if customer.memberships.set(index, verdict.holds, verdict.check) {
+                    self.work.changed.push((index, verdict.holds));
                 }
             }
             self.timers.set(id, earlier(campaigns_due, customer.memberships.next_check()));
@@ -134,7 +143,8 @@ impl Engine {
         let (mut asking, all) = (Asking::default(), Touch::all());
         let mut due = Vec::new();
         for (id, customer) in some {
-            let asked = self.asked(*id, customer);
+            let asked =
+                Asked { plan: &self.plan, id: *id, customer, now: self.clock, floor: None, scope: Scope::default() };
             asking.ask(&asked, &all);
             let entries_due = self.entries_due(&asked);
             for (index, verdict) in asking.verdicts.drain(..) {

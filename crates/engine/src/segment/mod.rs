@@ -3,7 +3,6 @@
 //! One evaluator serves live membership, back-fill, as-of, preview and why.
 
 pub mod as_of;
-pub(crate) mod asking;
 pub mod backfill;
 pub mod compile;
 pub mod describe;

@@ -4,6 +4,7 @@ use crate::shop;
 use domain::message::Message;
 use domain::segment::ConsentState;
 use engine::deliver::confirm::Confirming;
+use engine::deliver::preferences::{Frequency, Wishes};
 use serde_json::{Value, json};
 use store::{MessageFilter, Page};
 use testkit::{Shop, actors::name};
@@ -181,9 +182,9 @@ fn a_yes_on_the_page_of_preferences_takes_the_place_of_one_that_would_run_out() 
     ana.does("Order Completed", json!({ "revenue": 20 }));
     let message = letter(&shop);
     let says = |wanted: &[&str]| {
-        let wanted = wanted.iter().map(|name| testkit::actors::name(name)).collect();
+        let purposes = wanted.iter().map(|name| testkit::actors::name(name)).collect();
         let now = shop.now();
-        shop.engine_mut().set_preferences(&message, &wanted, None, now);
+        shop.engine_mut().set_preferences(&message, &Wishes { purposes, ..Wishes::default() }, now);
         shop.settle();
     };
     says(&["marketing"]);
@@ -193,6 +194,44 @@ fn a_yes_on_the_page_of_preferences_takes_the_place_of_one_that_would_run_out() 
     assert_eq!(shop.members("for-good"), ["ana"]);
     says(&[]);
     assert!(shop.members("for-good").is_empty());
+}
+
+#[test]
+fn who_wants_one_letter_a_week_gets_one_a_week_whatever_it_is_about_and_every_word_about_an_order() {
+    let shop = shop("2026-03-02T12:00:00Z");
+    shop.define(
+        "template: offer\nsubject: Teas\nbody: \"[Preferences]({{ links.preferences }})\"\n---\n\
+         purpose: tips\ndefault: granted\nchannels: [email]\n---\n\
+         campaign: offers\nenter: { on: { did: visit }, again: always }\nsteps: [ { message: offer } ]\n---\n\
+         campaign: brewing\npurpose: tips\nexpires_after: 10d\nenter: { on: { did: brew }, again: always }\nsteps: [ { message: offer } ]\n---\n\
+         campaign: parcel\npurpose: service\nenter: { on: { did: ship }, again: always }\nsteps: [ { message: offer } ]",
+    );
+    let ana = shop.customer("ana");
+    ana.identifies(json!({ "email": "ana@example.com" }));
+    ana.does("visit", json!({}));
+    assert_eq!(shop.messages(), ["ana offers sent"]);
+    let message = letter(&shop);
+    let wishes = |frequency: Option<Frequency>| {
+        let now = shop.now();
+        let purposes = [name("marketing"), name("tips")].into();
+        let wishes = Wishes { purposes, frequency: Some(frequency), locale: None };
+        shop.engine_mut().set_preferences(&message, &wishes, now);
+        shop.settle();
+    };
+    wishes(Some(Frequency::Weekly));
+    assert_eq!(shop.engine().preferences(&message).frequency, Some(Frequency::Weekly));
+    shop.days(1);
+    ana.does("brew", json!({}));
+    ana.does("ship", json!({}));
+    assert_eq!(shop.messages(), ["ana brewing held: frequency_cap", "ana parcel sent"]);
+    shop.restart();
+    shop.days(8);
+    assert_eq!(shop.messages_with_times(), ["2026-03-09T12:00:00Z ana brewing sent"], "a week after the one before");
+    ana.does("visit", json!({}));
+    assert_eq!(shop.messages(), ["ana offers held: frequency_cap"]);
+    wishes(None);
+    assert_eq!(shop.messages(), ["ana offers sent"], "she changed her mind, and waits no longer");
+    assert!(!shop.traits("ana").contains_key("message_frequency"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::LETTERS;
 use domain::Trust;
 use engine::Receipt;
+use engine::deliver::preferences::{Frequency, Wishes};
 use engine::ingest::machine::Asked;
 use serde_json::json;
 use testkit::{Keeps, Shop};
@@ -178,7 +179,9 @@ fn an_old_letter_of_somebody_who_was_erased_makes_nobody_new() {
         engine.clicked(&letter, "https://tea.example/1", &asked, now);
         engine.opened(&letter, &asked, now);
         engine.unsubscribe(&letter, now);
-        engine.set_preferences(&letter, &["marketing"].map(testkit::actors::name).into(), Some("fr"), now);
+        let purposes = ["marketing"].map(testkit::actors::name).into();
+        let wishes = Wishes { purposes, frequency: Some(Some(Frequency::Weekly)), locale: Some("fr".to_owned()) };
+        engine.set_preferences(&letter, &wishes, now);
         engine.confirm(&letter, &testkit::actors::name("marketing"), now);
     }
     shop.settle();

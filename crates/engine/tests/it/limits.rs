@@ -182,7 +182,7 @@ fn a_domain_goes_on_resting_after_a_restart_and_is_tried_with_one_message() {
 }
 
 #[test]
-fn of_what_is_under_way_at_a_time_a_domain_has_three_quarters_at_most() {
+fn of_what_is_under_way_at_a_time_a_domain_has_nine_tenths_at_most() {
     let (one, other) = (people(30, "one.example"), people(2, "other.example"));
     let shop = with(&[names(&one), names(&other)].concat(), Limits { places: Some(20), ..Limits::default() });
     shop.stop_post();
@@ -192,7 +192,7 @@ fn of_what_is_under_way_at_a_time_a_domain_has_three_quarters_at_most() {
     let now = shop.now();
     let orders = shop.engine_mut().order_attempts(Channel::Email, now, 20);
     let to = |domain: &str| orders.iter().filter(|order| order.written.to.ends_with(domain)).count();
-    assert_eq!((to("one.example"), to("other.example")), (15, 2));
+    assert_eq!((to("one.example"), to("other.example")), (18, 2));
     assert!(shop.engine_mut().order_attempts(Channel::Email, now, 20).is_empty());
     assert_eq!(shop.engine().next_attempt(), None, "and nobody turns in circles for the rest");
     // One of them lands, and makes room for one; the others hang, so the domain has a quarter from then on.
@@ -204,7 +204,7 @@ fn of_what_is_under_way_at_a_time_a_domain_has_three_quarters_at_most() {
     land(&orders[0], now);
     assert_eq!(shop.engine_mut().order_attempts(Channel::Email, now, 20).len(), 1);
     let later = now.plus(Span(60_000));
-    orders[1..11].iter().for_each(|order| land(order, later));
+    orders[1..14].iter().for_each(|order| land(order, later));
     assert!(shop.engine_mut().order_attempts(Channel::Email, later, 20).is_empty(), "five hang");
 }
 

@@ -14,12 +14,14 @@ use domain::message::{Channel, Message};
 use domain::workspace::marketing;
 use domain::{MessageId, Name, Timestamp};
 use engine::deliver::confirm::Confirming;
+use engine::deliver::preferences::{Frequency, Wishes};
 use engine::ingest::machine::Asked;
-use std::collections::BTreeSet;
 
 #[derive(Template)]
 #[template(path = "letter.html")]
 struct LetterPage {
+    /// The shop's name: customers do not know ours. Empty: nobody can say.
+    shop: String,
     title: String,
     lines: Vec<String>,
     button: Option<(String, String)>,
@@ -28,11 +30,14 @@ struct LetterPage {
 #[derive(Template)]
 #[template(path = "preferences.html")]
 struct PreferencesPage {
+    shop: String,
     sender: String,
     address: String,
     action: String,
     /// Name, words, whether it is wanted now.
     purposes: Vec<(String, String, bool)>,
+    /// Word, words, whether it is theirs now.
+    frequencies: Vec<(&'static str, &'static str, bool)>,
     /// Tag, whether it is theirs now.
     languages: Vec<(String, bool)>,
 }
@@ -89,6 +94,7 @@ async fn unsubscribe_page(State(app): State<Shared>, Path(token): Path<String>) 
         None => unknown_link(),
         Some(message) if !app.handle.read().is_subscribed(&message) => already(&app, message.channel),
         Some(message) => page(LetterPage {
+            shop: shop(&app),
             title: "No more of these messages?".to_owned(),
             lines: vec![format!(
                 "One press, and {} will not write to you about offers and news {} again. Messages about your orders still come.",
@@ -112,6 +118,7 @@ fn by(channel: Channel) -> &'static str {
 
 fn already(app: &Shared, channel: Channel) -> Response {
     page(LetterPage {
+        shop: shop(app),
         title: "You are unsubscribed".to_owned(),
         lines: vec![format!("{} does not write to you about offers and news {} any more.", sender(app), by(channel))],
         button: None,
@@ -143,6 +150,7 @@ async fn confirm_page(State(app): State<Shared>, Path(token): Path<String>) -> R
     }
     let address = message.written.as_ref().map(|written| masked(&written.to)).unwrap_or_default();
     page(LetterPage {
+        shop: shop(&app),
         title: "Was it you?".to_owned(),
         lines: vec![
             format!("Somebody gave {address} to {} for: {}.", sender(&app), purpose_words(&purpose)),
@@ -182,7 +190,7 @@ fn confirmed(app: &Shared, confirming: Confirming, purpose: &Name) -> Response {
                 .to_owned(),
         ),
     };
-    page(LetterPage { title: title.to_owned(), lines: vec![line], button: None })
+    page(LetterPage { shop: shop(app), title: title.to_owned(), lines: vec![line], button: None })
 }
 
 async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
@@ -194,12 +202,24 @@ async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) 
     let purposes =
         preferences.purposes.iter().map(|(name, granted)| (name.as_str().to_owned(), purpose_words(name), *granted));
     under_policy(PreferencesPage {
+        shop: shop(&app),
         sender: sender(&app),
         address,
         action: format!("/p/{token}"),
         purposes: purposes.collect(),
+        frequencies: frequencies(preferences.frequency),
         languages: languages.collect(),
     })
+}
+
+fn frequencies(theirs: Option<Frequency>) -> Vec<(&'static str, &'static str, bool)> {
+    let words = |frequency| match frequency {
+        None => ("", "as often as there is something"),
+        Some(Frequency::Weekly) => (Frequency::Weekly.word(), "at most once a week"),
+        Some(Frequency::Monthly) => (Frequency::Monthly.word(), "at most once a month"),
+    };
+    let all = [None].into_iter().chain(Frequency::ALL.map(Some));
+    all.map(|frequency| (words(frequency).0, words(frequency).1, frequency == theirs)).collect()
 }
 
 fn purpose_words(name: &Name) -> String {
@@ -213,7 +233,8 @@ fn plain(name: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Fields: `save`, `purpose.NAME` for each purpose that is wanted, `locale`. What is not among them is not wanted.
+/// Fields: `save`, `purpose.NAME` for each purpose that is wanted, `frequency`, `locale`. A purpose that is not among them is not
+/// wanted; the others stay as they are.
 async fn preferences(
     State(app): State<Shared>,
     Path(token): Path<String>,
@@ -225,14 +246,14 @@ async fn preferences(
         return (StatusCode::BAD_REQUEST, "the form was not filled in; nothing was changed\n").into_response();
     }
     let wanted = fields.iter().filter_map(|(key, _)| Name::parse(key.strip_prefix("purpose.")?).ok());
-    let wanted: BTreeSet<Name> = wanted.collect();
-    let locale = fields.iter().find(|(key, _)| key == "locale").map(|(_, value)| value.clone());
-    let done = app
-        .handle
-        .change_later(1, move |engine, now| engine.set_preferences(&message, &wanted, locale.as_deref(), now))
-        .await;
+    let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let frequency = field("frequency").map(|word| (word.is_empty(), Frequency::find(&word)));
+    let frequency = frequency.filter(|(is_any, found)| *is_any || found.is_some()).map(|(_, found)| found);
+    let wishes = Wishes { purposes: wanted.collect(), frequency, locale: field("locale") };
+    let done = app.handle.change_later(1, move |engine, now| engine.set_preferences(&message, &wishes, now)).await;
     match done {
         Ok(()) => page(LetterPage {
+            shop: shop(&app),
             title: "Noted".to_owned(),
             lines: vec![format!(
                 "{} writes to you as you said. You can change it again with the same link.",
@@ -317,14 +338,14 @@ async fn view(State(app): State<Shared>, Path(token): Path<String>) -> Response 
     response
 }
 
+/// The shop's name where customers may read it; empty: it did not say.
+fn shop(app: &Shared) -> String {
+    let engine = app.handle.read();
+    engine.definitions().settings.sender.as_ref().map(|sender| sender.name.clone()).unwrap_or_default()
+}
+
 fn sender(app: &Shared) -> String {
-    app.handle
-        .read()
-        .definitions()
-        .settings
-        .sender
-        .as_ref()
-        .map_or_else(|| "this shop".to_owned(), |sender| sender.name.clone())
+    Some(shop(app)).filter(|shop| !shop.is_empty()).unwrap_or_else(|| "this shop".to_owned())
 }
 
 /// `s…@example.com`: enough to recognise one's own, too little for a stranger.
@@ -337,6 +358,7 @@ fn masked(address: &str) -> String {
 
 fn unknown_link() -> Response {
     let mut response = page(LetterPage {
+        shop: String::new(),
         title: "This link does not work".to_owned(),
         lines: vec![
             "It may have been cut off on its way. Try the link in another message, or write to the shop.".to_owned(),

@@ -127,6 +127,8 @@ fn a_customer_says_what_they_want_and_in_which_language() {
         ("by-phone", false),
         ("purpose.service", false),
         ("<option value=\"fr\">", true),
+        ("<option value=\"\" selected>as often as there is something", true),
+        ("Perennial", false),
     ] {
         assert_eq!(page.contains(part), is_there, "{part} in {page}");
     }
@@ -141,6 +143,16 @@ fn a_customer_says_what_they_want_and_in_which_language() {
     assert_eq!((status("marketing").as_str(), status("new-teas").as_str()), ("withdrawn", "granted"));
     assert_eq!(scene.house.events("ana", "Consent Changed").len(), 2, "by phone was not asked here");
     assert_eq!(scene.house.get("/api/customers/ana")["traits"]["locale"], "fr");
+    let frequency = || scene.house.get("/api/customers/ana")["traits"]["message_frequency"].clone();
+    for (field, expected) in
+        [("frequency=monthly", "monthly"), ("frequency=hourly", "monthly"), ("nothing=1", "monthly")]
+    {
+        scene.fills_in(&scene.link("p"), &format!("save=1&purpose.new-teas=on&{field}"));
+        assert_eq!(frequency(), expected, "{field}");
+    }
+    assert!(scene.get(&scene.link("p")).text().contains("<option value=\"monthly\" selected>"));
+    scene.fills_in(&scene.link("p"), "save=1&purpose.new-teas=on&frequency=");
+    assert!(frequency().is_null());
     scene.fills_in(&scene.link("p"), "save=1&purpose.new-teas=on&locale=xx");
     assert_eq!(scene.house.events("ana", "Consent Changed").len(), 2, "said twice, it counts once");
     assert_eq!(scene.house.get("/api/customers/ana")["traits"]["locale"], "fr", "nothing is written in xx");
