@@ -4,7 +4,7 @@
 #
 #   bench/sending/run.sh [BINARY] [RECIPIENTS]      default: target/release/perennial 10000
 #
-# Needs node, npm and ../shared/clients. Takes two minutes or some.
+# CONNECTIONS: how many ours may hold, from 1 to 100, default 100. Needs node, npm and ../shared/clients. Takes two minutes or some.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -17,7 +17,7 @@ use engine::deliver::confirm::Confirming;
 use engine::deliver::preferences::{Frequency, Wishes};
 use engine::ingest::machine::Asked;
 
-#[derive(Template)]
+#[derive(Template, Default)]
 #[template(path = "letter.html")]
 struct LetterPage {
     /// The shop's name: customers do not know ours. Empty: nobody can say.
@@ -25,6 +25,8 @@ struct LetterPage {
     title: String,
     lines: Vec<String>,
     button: Option<(String, String)>,
+    /// Where else they may go, and its words.
+    link: Option<(String, &'static str)>,
 }
 
 #[derive(Template)]
@@ -92,7 +94,7 @@ async fn unsubscribe_page(State(app): State<Shared>, Path(token): Path<String>) 
     let id = app.handle.read().signer().verify_unsubscribe(&token);
     match find(&app, id).await {
         None => unknown_link(),
-        Some(message) if !app.handle.read().is_subscribed(&message) => already(&app, message.channel),
+        Some(message) if !app.handle.read().is_subscribed(&message) => already(&app, &message),
         Some(message) => page(LetterPage {
             shop: shop(&app),
             title: "No more of these messages?".to_owned(),
@@ -102,6 +104,7 @@ async fn unsubscribe_page(State(app): State<Shared>, Path(token): Path<String>) 
                 by(message.channel)
             )],
             button: Some((format!("/u/{token}"), "Unsubscribe".to_owned())),
+            link: Some((to_preferences(&app, &message), "Or choose what you get, and how often")),
         }),
     }
 }
@@ -116,12 +119,21 @@ fn by(channel: Channel) -> &'static str {
     }
 }
 
-fn already(app: &Shared, channel: Channel) -> Response {
+fn to_preferences(app: &Shared, message: &Message) -> String {
+    format!("/p/{}", app.handle.read().signer().preferences_token(&message.id))
+}
+
+fn already(app: &Shared, message: &Message) -> Response {
     page(LetterPage {
         shop: shop(app),
         title: "You are unsubscribed".to_owned(),
-        lines: vec![format!("{} does not write to you about offers and news {} any more.", sender(app), by(channel))],
-        button: None,
+        lines: vec![format!(
+            "{} does not write to you about offers and news {} any more.",
+            sender(app),
+            by(message.channel)
+        )],
+        link: Some((to_preferences(app, message), "Changed your mind? Choose what you get, and how often")),
+        ..LetterPage::default()
     })
 }
 
@@ -129,9 +141,9 @@ fn already(app: &Shared, channel: Channel) -> Response {
 async fn unsubscribe(State(app): State<Shared>, Path(token): Path<String>) -> Response {
     let id = app.handle.read().signer().verify_unsubscribe(&token);
     let Some(message) = find(&app, id).await else { return unknown_link() };
-    let channel = message.channel;
+    let theirs = message.clone();
     match app.handle.change_later(1, move |engine, now| engine.unsubscribe(&message, now)).await {
-        Ok(()) => already(&app, channel),
+        Ok(()) => already(&app, &theirs),
         Err(error) => not_done(&error),
     }
 }
@@ -157,6 +169,7 @@ async fn confirm_page(State(app): State<Shared>, Path(token): Path<String>) -> R
             "One press, and they will write to you. If it was not you, do nothing: nobody will.".to_owned(),
         ],
         button: Some((format!("/y/{token}"), "Yes, write to me".to_owned())),
+        ..LetterPage::default()
     })
 }
 
@@ -190,7 +203,7 @@ fn confirmed(app: &Shared, confirming: Confirming, purpose: &Name) -> Response {
                 .to_owned(),
         ),
     };
-    page(LetterPage { shop: shop(app), title: title.to_owned(), lines: vec![line], button: None })
+    page(LetterPage { shop: shop(app), title: title.to_owned(), lines: vec![line], ..LetterPage::default() })
 }
 
 async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
@@ -259,7 +272,7 @@ async fn preferences(
                 "{} writes to you as you said. You can change it again with the same link.",
                 sender(&app)
             )],
-            button: None,
+            ..LetterPage::default()
         }),
         Err(error) => not_done(&error),
     }
@@ -358,12 +371,11 @@ fn masked(address: &str) -> String {
 
 fn unknown_link() -> Response {
     let mut response = page(LetterPage {
-        shop: String::new(),
         title: "This link does not work".to_owned(),
         lines: vec![
             "It may have been cut off on its way. Try the link in another message, or write to the shop.".to_owned(),
         ],
-        button: None,
+        ..LetterPage::default()
     });
     *response.status_mut() = StatusCode::NOT_FOUND;
     response

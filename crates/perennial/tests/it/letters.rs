@@ -98,6 +98,9 @@ fn looking_changes_nothing_and_one_click_unsubscribes_t42() {
     assert_eq!(scene.consent(), "granted");
     assert!(scene.house.events("ana", "Email Link Clicked").is_empty());
 
+    let page = scene.get(&scene.unsubscribe).text();
+    assert!(page.contains("how often") && page.contains("href=\"/p/"), "less is another choice than nothing: {page}");
+
     let answer = scene.one_click(&scene.unsubscribe);
     assert_eq!(answer.status, 200, "no redirect");
     assert!(answer.header("set-cookie").is_none());
