@@ -214,6 +214,10 @@ impl CampaignPage {
         Place::Campaign(self.view.name.clone())
     }
 
+    fn copy(&self) -> Place {
+        Place::CopyCampaign(self.view.name.clone())
+    }
+
     fn edit(&self) -> Place {
         Place::EditCampaign(self.view.name.clone())
     }

@@ -1122,6 +1122,10 @@ impl Views for Shop {
         Ok(self.check(Definition::Segment, draft)?.map(|preview| preview.sentence))
     }
 
+    fn copy(&self, kind: Definition, name: &str) -> Result<Draft, PageError> {
+        Ok(Draft { name: None, version: None, ..self.draft(kind, Some(name))? })
+    }
+
     fn draft(&self, kind: Definition, name: Option<&str>) -> Result<Draft, PageError> {
         if self.is_ugly() && kind == Definition::Segment {
             let ugly = serde_json::json!({

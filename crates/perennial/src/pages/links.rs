@@ -56,6 +56,8 @@ pub enum Place {
     EditSegment(String),
     /// The editor of a campaign, by name.
     EditCampaign(String),
+    /// The editor with a copy of a campaign.
+    CopyCampaign(String),
 }
 
 impl fmt::Display for Place {
@@ -87,6 +89,7 @@ impl fmt::Display for Place {
             Place::NewSegment => f.write_str("/edit/segment"),
             Place::NewCampaign => f.write_str("/edit/campaign"),
             Place::EditSegment(name) => write!(f, "/edit/segment?name={}", encoded(name)),
+            Place::CopyCampaign(name) => write!(f, "/edit/campaign?copy={}", encoded(name)),
             Place::EditCampaign(name) => write!(f, "/edit/campaign?name={}", encoded(name)),
         }
     }

@@ -316,6 +316,8 @@ enum Answered {
 #[serde(default)]
 struct EditQuery {
     name: Option<String>,
+    /// One that there is, to begin with a copy of it.
+    copy: Option<String>,
     /// A ready campaign from the gallery to begin with.
     from: Option<String>,
     /// What was chosen there.
@@ -337,8 +339,9 @@ async fn edit(
             visit,
             nav_of(kind),
             move |views| {
-                let draft = match query.from.as_deref() {
-                    Some(play) if kind == Definition::Campaign => views.play(play, &query.chosen)?,
+                let draft = match (query.from.as_deref(), query.copy.as_deref()) {
+                    (Some(play), _) if kind == Definition::Campaign => views.play(play, &query.chosen)?,
+                    (_, Some(original)) => views.copy(kind, original)?,
                     _ => views.draft(kind, query.name.as_deref())?,
                 };
                 let check = views.check(kind, &draft)?;

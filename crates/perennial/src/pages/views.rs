@@ -94,6 +94,8 @@ pub trait Views: Send + Sync + 'static {
     fn ingest(&self) -> Result<IngestView, PageError>;
     /// What the editor starts with; without a name, an example.
     fn draft(&self, kind: Definition, name: Option<&str>) -> Result<Draft, PageError>;
+    /// The text of one that there is, under a name that nobody has yet.
+    fn copy(&self, kind: Definition, name: &str) -> Result<Draft, PageError>;
     /// What a text would do if it were saved, or what is wrong with it. Saves nothing.
     fn check(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError>;
     /// Saves a text; returns the name it is saved under. Problems include that somebody saved another version meanwhile.

@@ -76,6 +76,23 @@ impl<H: House> EngineViews<H> {
         Ok(Draft { name: Some(name.to_owned()), version: Some(version.version.into()), yaml: yaml::write(value) })
     }
 
+    /// A copy runs like a new one: it has no state yet, and no versions.
+    pub(super) fn copy_draft(&self, kind: Definition, name: &str) -> Result<Draft, PageError> {
+        let engine = self.house.read();
+        let original = Name::parse(name).ok().and_then(|name| engine.version(stored(kind), &name)?.value.as_ref());
+        let Some(serde_json::Value::Object(mut copy)) = original.cloned() else {
+            return Err(PageError::NotFound(format!("{} “{name}”", kind.word())));
+        };
+        let is_free = |name: &String| Name::parse(name).is_ok_and(|name| engine.version(stored(kind), &name).is_none());
+        let numbered = (2..1_000).map(|number| format!("{name}-copy-{number}"));
+        let free = std::iter::once(format!("{name}-copy")).chain(numbered).find(is_free);
+        // Of a name so long that nothing can be added the person has to think.
+        let free = free.unwrap_or_else(|| "copy".to_owned());
+        copy.insert(kind.word().to_owned(), free.into());
+        copy.remove("state");
+        Ok(Draft { name: None, version: None, yaml: yaml::write(&copy.into()) })
+    }
+
     pub(super) fn check_draft(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError> {
         let (defined, name) = match read_draft(kind, &draft.yaml) {
             Ok(read) => read,

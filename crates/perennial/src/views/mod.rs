@@ -323,6 +323,10 @@ impl<H: House> Views for EngineViews<H> {
         self.draft_view(kind, name)
     }
 
+    fn copy(&self, kind: Definition, name: &str) -> Result<Draft, PageError> {
+        self.copy_draft(kind, name)
+    }
+
     fn check(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError> {
         self.check_draft(kind, draft)
     }

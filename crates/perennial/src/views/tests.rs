@@ -454,6 +454,28 @@ fn a_bad_definition_is_told_with_its_path_and_saves_nothing() {
 }
 
 #[test]
+fn a_copy_has_a_name_of_its_own_and_changes_nothing_of_the_original() {
+    let story = Story::open(SHOP);
+    let spenders = "segment: spenders\nwhere: { did: Order Completed }\n";
+    let draft = Draft { name: None, version: None, yaml: spenders.to_owned() };
+    story.views.save(Definition::Segment, &draft).unwrap().unwrap();
+    for name in ["spenders-copy", "spenders-copy-2"] {
+        let copy = story.views.copy(Definition::Segment, "spenders").unwrap();
+        assert_eq!((&copy.name, copy.version), (&None, None), "it is saved as a new one");
+        assert_eq!(story.views.save(Definition::Segment, &copy).unwrap().unwrap(), name);
+    }
+    assert_eq!(story.views.draft(Definition::Segment, Some("spenders")).unwrap().version, Some(1));
+    assert!(matches!(story.views.copy(Definition::Campaign, "nobody"), Err(PageError::NotFound(_))));
+
+    let running = story.views.draft(Definition::Campaign, Some("thank-you")).unwrap();
+    let paused = Draft { yaml: format!("{}state: paused\n", running.yaml), ..running };
+    story.views.save(Definition::Campaign, &paused).unwrap().unwrap();
+    let copy = story.views.copy(Definition::Campaign, "thank-you").unwrap();
+    assert!(copy.yaml.contains("campaign: thank-you-copy") && !copy.yaml.contains("paused"), "{}", copy.yaml);
+    assert_eq!(story.views.save(Definition::Campaign, &copy).unwrap().unwrap(), "thank-you-copy");
+}
+
+#[test]
 fn a_rule_is_tried_over_the_real_past_saved_and_guarded_against_two_writers() {
     let story = a_busy_shop();
     let yaml = "segment: spenders\nwhere: { did: Order Completed, sum: revenue, above: 30 }\n";
