@@ -220,14 +220,15 @@ impl Engine {
         Ok(whys)
     }
 
-    /// Every version of a segment's definition, the latest first.
-    pub fn segment_versions(
+    /// Every version of a definition, the latest first.
+    pub fn versions(
         &self,
         reader: &dyn Reader,
+        kind: DefinitionKind,
         name: &str,
     ) -> Result<Vec<store::DefinitionVersion>, ReportError> {
-        let (name, _) = self.get_version(DefinitionKind::Segment, name)?;
-        let mut versions = reader.versions(DefinitionKind::Segment, &name)?;
+        let (name, _) = self.get_version(kind, name)?;
+        let mut versions = reader.versions(kind, &name)?;
         versions.sort_by_key(|version| std::cmp::Reverse(version.version));
         Ok(versions)
     }

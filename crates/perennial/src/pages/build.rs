@@ -294,23 +294,23 @@ pub(super) async fn preview(State(pages): State<Pages>, Posted(visit, form): Pos
 pub(super) async fn press(State(pages): State<Pages>, Posted(visit, form): Posted<BuildForm>) -> Response {
     enum Pressed {
         Saved(String),
-        Shown(Box<Built>, Option<Check>),
+        Shown(Box<(Built, Option<Check>)>),
     }
     let asked = pages.ask(move |views| {
         let mut built = form.build(views)?;
         let then = form.get("then");
         if built.bench.hindrance.is_some() || !matches!(then, "save" | "check") {
-            return Ok(Pressed::Shown(Box::new(built), None));
+            return Ok(Pressed::Shown(Box::new((built, None))));
         }
         if then == "check" {
             let check = views.check(Definition::Segment, &built.draft())?;
-            return Ok(Pressed::Shown(Box::new(built), Some(check)));
+            return Ok(Pressed::Shown(Box::new((built, Some(check)))));
         }
         Ok(match views.save(Definition::Segment, &built.draft())? {
             Ok(name) => Pressed::Saved(name),
             Err(problems) => {
                 built.glance = Err(problems.clone());
-                Pressed::Shown(Box::new(built), Some(Err(problems)))
+                Pressed::Shown(Box::new((built, Some(Err(problems)))))
             }
         })
     });
@@ -319,11 +319,12 @@ pub(super) async fn press(State(pages): State<Pages>, Posted(visit, form): Poste
             pages.sessions.tell(&visit, Notice::done("Saved. The segment counts from now on.".to_owned()));
             see(&Place::Segment(name))
         }
-        Ok(Pressed::Shown(built, check)) => {
+        Ok(Pressed::Shown(shown)) => {
+            let (built, check) = *shown;
             let is_refused = matches!(check, Some(Err(_)));
             let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
             match pages.frame(visit.clone(), Nav::Segments).await {
-                Ok(frame) => html(status, &BuildPage { frame, built: *built, check }).into_response(),
+                Ok(frame) => html(status, &BuildPage { frame, built, check }).into_response(),
                 Err(error) => pages.trouble(visit, Nav::Segments, &error).await,
             }
         }

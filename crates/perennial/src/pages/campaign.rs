@@ -10,6 +10,7 @@ use super::flow::Flow;
 use super::frame::Frame;
 use super::links::{Link, Place};
 use super::outcome::{Outcome, ReasonCount, Verdict};
+use super::segment::VersionRow;
 use super::shared::SharedStep;
 use super::text::{Count, Money, Share, Tone};
 
@@ -32,6 +33,8 @@ pub struct CampaignView {
     pub yaml: String,
     /// The version of the definition.
     pub version: u64,
+    /// Its versions, the latest first.
+    pub versions: Vec<VersionRow>,
     /// Customers inside now.
     pub inside: Count,
     /// Messages that resuming would let fall due at once.

@@ -91,12 +91,34 @@ pub struct Preview {
     pub effect: Prose,
     /// Whom it would touch, a handful.
     pub sample: Vec<Link>,
+    /// Of a campaign with people inside: what becomes of them.
+    pub inside: Option<Inside>,
     /// What is odd but allowed.
     pub warnings: Vec<String>,
     /// Of a template: how a customer would read it.
     pub text: Option<String>,
     /// Of a template for notifications: how a browser would show it, in the place of the text.
     pub notification: Option<NotificationView>,
+}
+
+/// People inside a campaign that is edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inside {
+    /// How many.
+    pub people: Count,
+    /// They go on with the new steps; else they finish those they began with.
+    pub moves: bool,
+}
+
+/// The text of a campaign with another answer to what becomes of people inside, from a button's value: `inside:move` or
+/// `inside:finish`. None where there is no such button. Comments in it are lost: it is written anew.
+pub(crate) fn choose_inside(text: &str, pressed: &str) -> Option<String> {
+    let word = pressed.strip_prefix("inside:").filter(|word| ["move", "finish"].contains(word))?;
+    let mut definitions = domain::definition::read_yaml(text).ok()?;
+    let campaign =
+        definitions.iter_mut().find_map(|one| one.as_object_mut().filter(|one| one.contains_key("campaign")))?;
+    campaign.insert("people_inside".to_owned(), word.into());
+    Some(crate::views::yaml::write_all(&definitions))
 }
 
 /// Something wrong in a definition.

@@ -25,7 +25,7 @@ use crate::pages::customer::{
     SaidRow, Suppression, TraitRow, VoucherRow, WhyCondition,
 };
 use crate::pages::customers::{CustomerRow, CustomerSearch, CustomersView};
-use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
+use crate::pages::edit::{Check, Definition, Draft, Inside, Preview, Problem};
 use crate::pages::filter::Filter;
 use crate::pages::frame::{Sending, Workspace};
 use crate::pages::gallery::{GalleryCounts, GalleryRow, GalleryView};
@@ -132,6 +132,19 @@ steps:
 ";
 
 impl Shop {
+    fn versions(&self) -> Vec<VersionRow> {
+        vec![VersionRow {
+            version: 3,
+            at: ago(24 * 12),
+            by: self.words(1, "page"),
+            lines: vec![
+                DiffLine { mark: Mark::Kept, text: self.words(0, "segment: lapsed-regulars") },
+                DiffLine { mark: Mark::Out, text: self.words(1, "within: 45d") },
+                DiffLine { mark: Mark::In, text: self.words(2, "within: 30d") },
+            ],
+        }]
+    }
+
     fn steps(&self, fresh: bool) -> Vec<StepLine> {
         let lines = [
             (0, "pause", "wait 3 days", 118),
@@ -573,16 +586,7 @@ impl Views for Shop {
                     expected: self.count(33),
                 })
                 .collect(),
-            versions: vec![VersionRow {
-                version: 3,
-                at: ago(24 * 12),
-                by: self.words(1, "page"),
-                lines: vec![
-                    DiffLine { mark: Mark::Kept, text: self.words(0, "segment: lapsed-regulars") },
-                    DiffLine { mark: Mark::Out, text: self.words(1, "within: 45d") },
-                    DiffLine { mark: Mark::In, text: self.words(2, "within: 30d") },
-                ],
-            }],
+            versions: self.versions(),
         })
     }
 
@@ -653,6 +657,7 @@ impl Views for Shop {
             started: ago(24 * 265),
             yaml: self.words(4, CAMPAIGN_YAML),
             version: 4,
+            versions: self.versions(),
             inside: if fresh { Count(0) } else { self.count(212) },
             due_on_resume: self.count(23),
             braked: (name == "birthday").then(|| self.words(3, "of 2,104 mails 9 were called spam, more than 0.3 %")),
@@ -1160,6 +1165,8 @@ impl Views for Shop {
             sentence: self.words(0, "3 or more orders in a year, and none in 30 days"),
             effect: Prose::new().strong(self.count(412).of("customer", "customers")).say(" now: 30 enter and 4 leave."),
             sample: if self.is_empty() { Vec::new() } else { (0..4).map(|place| self.customer_link(place)).collect() },
+            inside: (kind == Definition::Campaign && draft.name.is_some())
+                .then(|| Inside { people: self.count(212), moves: self.is_ugly() }),
             warnings: if self.is_ugly() { vec![UGLY[0].into()] } else { Vec::new() },
             text: (kind == Definition::Template).then(|| self.words(2, "Dear Sarah,\n\nwe restocked yours.")),
             notification: (kind == Definition::Template && draft.yaml.contains("channel: push"))

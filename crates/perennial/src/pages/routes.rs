@@ -15,7 +15,7 @@ use super::campaigns::CampaignsPage;
 use super::chart::SizeChart;
 use super::customer::CustomerPage;
 use super::customers::{CustomerSearch, CustomersPage};
-use super::edit::{Definition, Draft, EditPage, PreviewPart};
+use super::edit::{Definition, Draft, EditPage, PreviewPart, choose_inside};
 use super::filter::{Filter, FilterQuery};
 use super::frame::{Frame, Nav};
 use super::guard::{self, Asked, Posted, Signed};
@@ -403,7 +403,8 @@ async fn save(
     };
     let then = form.then.clone();
     let mut draft = form.draft();
-    let chosen = super::variants::choose(&draft.yaml, &then).filter(|_| kind == Definition::Campaign);
+    let chosen = super::variants::choose(&draft.yaml, &then).or_else(|| choose_inside(&draft.yaml, &then));
+    let chosen = chosen.filter(|_| kind == Definition::Campaign);
     let only_check = then == "check" || chosen.is_some();
     draft.yaml = chosen.unwrap_or(draft.yaml);
     let tried = draft.clone();

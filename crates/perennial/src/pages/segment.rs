@@ -122,7 +122,7 @@ pub enum Mark {
 }
 
 impl DiffLine {
-    fn sign(&self) -> char {
+    pub(super) fn sign(&self) -> char {
         match self.mark {
             Mark::Kept => ' ',
             Mark::In => '+',
@@ -130,7 +130,7 @@ impl DiffLine {
         }
     }
 
-    fn class(&self) -> &'static str {
+    pub(super) fn class(&self) -> &'static str {
         match self.mark {
             Mark::Kept => "",
             Mark::In => "leaf",

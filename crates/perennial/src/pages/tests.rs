@@ -532,6 +532,9 @@ async fn how_variants_are_shared_is_chosen_by_a_button_which_changes_the_text_an
         let pressed = way == "weights";
         assert!(checked.body.contains(&format!("value=\"{way}:0\" aria-pressed=\"{pressed}\"")), "{way}");
     }
+    let moving = browser.press("/edit/campaign", &fields("inside%3Amove")).await;
+    assert_eq!(moving.status, StatusCode::OK);
+    assert!(moving.body.contains("people_inside: move") && moving.body.contains("inside now"), "{}", moving.body);
     let chosen = browser.press("/edit/campaign", &fields("works%3A0")).await;
     assert_eq!(chosen.status, StatusCode::OK);
     assert!(chosen.body.contains("variants: { plain: 3, restock: 1 }, allocate: bandit }"), "{}", chosen.body);

@@ -54,6 +54,9 @@ impl<H: House> EngineViews<H> {
                 started: report.row.started_at.as_jiff(),
                 yaml: value.map(yaml::write).unwrap_or_default(),
                 version: report.version.into(),
+                versions: super::segments::versions(
+                    &engine.versions(reader, DefinitionKind::Campaign, name).map_err(told)?,
+                ),
                 inside: Count(report.row.inside),
                 due_on_resume: Count(report.due_on_resume),
                 braked: report.braked.clone(),

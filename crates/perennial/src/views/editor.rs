@@ -4,10 +4,10 @@ use super::templates::{as_notification, given, reader};
 use super::{EngineViews, House, words, yaml};
 use crate::pages::PageError;
 use crate::pages::build::Glance;
-use crate::pages::edit::{Check, Definition, Draft, Preview, Problem};
+use crate::pages::edit::{Check, Definition, Draft, Inside, Preview, Problem};
 use crate::pages::templates::Shows;
 use crate::pages::text::{Count, Prose};
-use domain::campaign::State;
+use domain::campaign::{PeopleInside, State};
 use domain::definition::{Defined, DefinitionError, read_text};
 use domain::message::Channel;
 use domain::{DefinitionKind, Name};
@@ -114,6 +114,10 @@ impl<H: House> EngineViews<H> {
         }) {
             return Ok(Ok(self.preview_of(template, name_warning(kind, draft, &name, is_new).into_iter().collect())));
         }
+        let inside = match is_new || kind != Definition::Campaign {
+            true => 0,
+            false => self.read(|reader| reader.journey_counts(&name))?.1,
+        };
         // The walk over the past holds no lock.
         let effect = self.read(|reader| checked.effect(reader, stored(kind), &name))?;
         let engine = self.house.read();
@@ -126,6 +130,7 @@ impl<H: House> EngineViews<H> {
             sentence: words::capital(sentence),
             effect: effect_words(&engine, &effect, &defined, &name, is_new),
             sample: sample.iter().map(words::link).collect(),
+            inside: (inside > 0).then(|| Inside { people: Count(inside), moves: moves_inside(&defined, &name) }),
             warnings,
             text: None,
             notification: None,
@@ -158,6 +163,7 @@ impl<H: House> EngineViews<H> {
             sentence: if subject.is_empty() { "It is empty.".to_owned() } else { subject },
             effect,
             sample: reader.iter().map(|id| words::link(&engine.who(*id))).collect(),
+            inside: None,
             warnings,
             text: Some(text),
             notification,
@@ -258,6 +264,16 @@ fn changed_meanwhile(
     }
 }
 
+/// Whether a campaign lets people inside go on with its new steps.
+fn moves_inside(defined: &[Defined], name: &Name) -> bool {
+    defined.iter().any(|one| match &one.definition {
+        domain::Definition::Campaign(campaign) => {
+            campaign.name == *name && campaign.people_inside == PeopleInside::Move
+        }
+        _ => false,
+    })
+}
+
 fn effect_words(engine: &Engine, effect: &Effect, defined: &[Defined], name: &Name, is_new: bool) -> Prose {
     let people = Count(effect.people);
     let customers = people.of("customer", "customers");
@@ -278,10 +294,17 @@ fn effect_words(engine: &Engine, effect: &Effect, defined: &[Defined], name: &Na
             let moves = format!(": {} and {}.", enter.of("enters", "enter"), leave.of("leaves", "leave"));
             prose.say(" now").say(moves)
         }
-        Touches::MayEnter if is_new && stands.is_empty() => prose.say(format!(" {} in the segment now and would enter at once; others as they come.", are(people))),
-        Touches::MayEnter => prose.say(format!(" {} in the segment now. Who enters it from now on enters the campaign; those inside finish as they began.{stands}", are(people))),
+        Touches::MayEnter if is_new && stands.is_empty() => {
+            prose.say(format!(" {} in the segment now and would enter at once; others as they come.", are(people)))
+        }
+        Touches::MayEnter => prose.say(format!(
+            " {} in the segment now. Who enters it from now on enters the campaign.{stands}",
+            are(people)
+        )),
         Touches::Nobody => prose.say("."),
-        Touches::MayLeave => prose.say(format!(" {} in the segment now, and would enter when they leave it.{stands}", are(people))),
+        Touches::MayLeave => {
+            prose.say(format!(" {} in the segment now, and would enter when they leave it.{stands}", are(people)))
+        }
         Touches::Did { times } => {
             let often = Count(times).of("time", "times");
             prose.say(format!(" did that in the last 30 days, {often} in all. It counts from the start of the campaign on, not before.{stands}"))

@@ -92,7 +92,7 @@ impl<H: House> EngineViews<H> {
                 used_by: row.used_by.iter().map(link).collect(),
                 warnings: engine.segment_warnings(&row.segment),
                 overlaps: if row.members == 0 { Vec::new() } else { overlaps(engine, name)? },
-                versions: versions(&engine.segment_versions(reader, name).map_err(told)?),
+                versions: versions(&engine.versions(reader, DefinitionKind::Segment, name).map_err(told)?),
             })
         })
     }
@@ -109,7 +109,7 @@ fn overlaps(engine: &Engine, name: &str) -> Result<Vec<OverlapRow>, PageError> {
     Ok(found.iter().filter(|overlap| overlap.both > 0 || overlap.expected >= 10).take(OVERLAPS).map(row).collect())
 }
 
-fn versions(versions: &[DefinitionVersion]) -> Vec<VersionRow> {
+pub(super) fn versions(versions: &[DefinitionVersion]) -> Vec<VersionRow> {
     let text = |version: &DefinitionVersion| version.value.as_ref().map(yaml::write).unwrap_or_default();
     let row = |(place, version): (usize, &DefinitionVersion)| {
         let before = versions.get(place + 1).map(text).unwrap_or_default();

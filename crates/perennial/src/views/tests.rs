@@ -2,7 +2,7 @@
 
 use super::{EngineViews, House};
 use crate::pages::customers::CustomerSearch;
-use crate::pages::edit::{Definition, Draft};
+use crate::pages::edit::{Definition, Draft, Inside, choose_inside};
 use crate::pages::filter::Filter;
 use crate::pages::outcome::Outcome as Shown;
 use crate::pages::text::Count;
@@ -451,6 +451,42 @@ fn a_bad_definition_is_told_with_its_path_and_saves_nothing() {
         assert_eq!((problems[0].path.as_str(), problems[0].line), ("where", Some(2)));
     }
     assert!(matches!(story.views.segment("fresh", None), Err(PageError::NotFound(_))));
+}
+
+#[test]
+fn whoever_edits_a_campaign_is_asked_about_the_people_inside_and_who_changed_what_stays_to_be_read() {
+    let story = Story::open(SHOP);
+    story.meets("ana", Some("Ana"), false);
+    let order = json!({ "type": "track", "userId": "ana", "messageId": "m-1", "event": "Order Completed" });
+    let with_a_wait = |wait: &str| {
+        let draft = story.views.draft(Definition::Campaign, Some("thank-you")).unwrap();
+        let Some(start) = draft.yaml.find("steps:") else { panic!("{}", draft.yaml) };
+        let yaml = format!("{}steps: [ {{ wait: {wait} }}, {{ id: first, message: thanks }} ]\n", &draft.yaml[..start]);
+        Draft { yaml, ..draft }
+    };
+    let inside = |draft: &Draft| story.views.check(Definition::Campaign, draft).unwrap().unwrap().inside;
+    assert_eq!(inside(&with_a_wait("7d")), None, "nobody is inside");
+    story.views.save(Definition::Campaign, &with_a_wait("7d")).unwrap().unwrap();
+    story.send_with(Trust::Server, &[order]);
+    let draft = with_a_wait("3d");
+    assert_eq!(
+        inside(&draft),
+        Some(Inside { people: Count(1), moves: false }),
+        "she finishes unless somebody says more"
+    );
+    let moving = choose_inside(&draft.yaml, "inside:move").unwrap();
+    let moving = Draft { yaml: moving, ..draft };
+    assert_eq!(inside(&moving), Some(Inside { people: Count(1), moves: true }));
+    for nonsense in ["inside:", "inside:stay", "move", ""] {
+        assert_eq!(choose_inside(&moving.yaml, nonsense), None, "{nonsense}");
+    }
+    story.views.save(Definition::Campaign, &moving).unwrap().unwrap();
+    let view = story.views.campaign("thank-you", &Filter::default()).unwrap();
+    let versions: Vec<_> = view.versions.iter().map(|row| (row.version, row.by.as_str())).collect();
+    assert_eq!(versions[0].0, view.version);
+    assert_eq!((versions.len(), versions[2]), (3, (1, "test")));
+    let changed = |text: &str| view.versions[0].lines.iter().any(|line| line.text.contains(text));
+    assert!(changed("people_inside: move") && changed("3d"), "{:?}", view.versions[0].lines);
 }
 
 #[test]
