@@ -6,7 +6,7 @@
 import base64, http.server, json, os, struct, threading, time, urllib.request, zlib
 
 from chromium import Chromium, Desktop
-from push_service import Browser
+from push_service import Browser, settings
 from story import check, end, listen, perennial, start, stop, until, url
 
 AGENT = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36'
@@ -108,17 +108,7 @@ def rows(sql):
 
 open('perennial.toml', 'w').write('')
 made = perennial('push', 'new')
-open('perennial.toml', 'w').write(f'''
-[server]
-listen = "{listen}"
-[outward]
-allow = ["127.0.0.1"]
-plain_http = ["127.0.0.1"]
-[messages.push]
-send = "web_push"
-key_file = {json.dumps(made["key_file"])}
-subject = "mailto:hello@tea.example"
-''')
+open('perennial.toml', 'w').write(settings(listen, made['key_file']))
 open('shop.yaml', 'w').write(f'''
 purpose: marketing
 default: granted

@@ -6,6 +6,20 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
+def settings(listen, key_file):
+    return f'''
+[server]
+listen = "{listen}"
+[outward]
+allow = ["127.0.0.1"]
+plain_http = ["127.0.0.1"]
+[messages.push]
+send = "web_push"
+key_file = {json.dumps(key_file)}
+subject = "mailto:hello@tea.example"
+'''
+
+
 def b64(octets):
     return base64.urlsafe_b64encode(octets).rstrip(b'=').decode()
 

@@ -4,7 +4,7 @@ import base64, json, time, urllib.error, urllib.request
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from push_service import Browser, answers, b64, origin, unb64
+from push_service import Browser, answers, b64, origin, settings, unb64
 from story import check, end, listen, perennial, start, stop, until, url
 
 
@@ -26,17 +26,7 @@ made = perennial('push', 'new')
 key = serialization.load_pem_private_key(open(made['key_file'], 'rb').read(), None)
 point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 check('the key that was made is one of P-256, and its public half is what was printed', made['public_key'] == b64(point), made)
-open('perennial.toml', 'w').write(f'''
-[server]
-listen = "{listen}"
-[outward]
-allow = ["127.0.0.1"]
-plain_http = ["127.0.0.1"]
-[messages.push]
-send = "web_push"
-key_file = {json.dumps(made["key_file"])}
-subject = "mailto:hello@tea.example"
-''')
+open('perennial.toml', 'w').write(settings(listen, made['key_file']))
 open('shop.yaml', 'w').write('''
 purpose: marketing
 default: granted

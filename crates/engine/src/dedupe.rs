@@ -86,7 +86,11 @@ struct Id([u32; 3]);
 
 impl Id {
     fn of(hash: u128) -> Id {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = hash.to_le_bytes();
+        let [bytes @ .., _, _, _, _] = hash.to_le_bytes();
+        Id::of_bytes(bytes)
+    }
+
+    fn of_bytes([a, b, c, d, e, f, g, h, i, j, k, l]: [u8; 12]) -> Id {
         Id([[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_le_bytes))
     }
 }
@@ -117,13 +121,7 @@ impl Hasher for AlreadyHashed {
 }
 
 /// Bytes of an id in a snapshot.
-pub(crate) const ENTRY: usize = 16;
-
-fn words(entry: &[u8; ENTRY]) -> [u32; 4] {
-    let mut words = [0; 4];
-    words.iter_mut().zip(entry.as_chunks().0).for_each(|(word, bytes)| *word = u32::from_le_bytes(*bytes));
-    words
-}
+const ENTRY: usize = 16;
 
 /// The ids accepted so far.
 #[derive(Clone, Default, Debug)]
@@ -213,8 +211,8 @@ impl Seen {
     /// Takes ids that are kept already.
     pub(crate) fn extend(&mut self, entries: &[[u8; ENTRY]]) {
         self.ids.extend(entries.iter().map(|entry| {
-            let [a, b, c, content] = words(entry);
-            (Id([a, b, c]), content)
+            let [id @ .., a, b, c, d] = *entry;
+            (Id::of_bytes(id), u32::from_le_bytes([a, b, c, d]))
         }));
     }
 }

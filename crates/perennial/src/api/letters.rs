@@ -226,13 +226,13 @@ async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) 
 }
 
 fn frequencies(theirs: Option<Frequency>) -> Vec<(&'static str, &'static str, bool)> {
-    let words = |frequency| match frequency {
-        None => ("", "as often as there is something"),
-        Some(Frequency::Weekly) => (Frequency::Weekly.word(), "at most once a week"),
-        Some(Frequency::Monthly) => (Frequency::Monthly.word(), "at most once a month"),
+    let words = |frequency: Frequency| match frequency {
+        Frequency::Weekly => "at most once a week",
+        Frequency::Monthly => "at most once a month",
     };
-    let all = [None].into_iter().chain(Frequency::ALL.map(Some));
-    all.map(|frequency| (words(frequency).0, words(frequency).1, frequency == theirs)).collect()
+    let any = ("", "as often as there is something", theirs.is_none());
+    let each = Frequency::ALL.map(|frequency| (frequency.word(), words(frequency), theirs == Some(frequency)));
+    [any].into_iter().chain(each).collect()
 }
 
 fn purpose_words(name: &Name) -> String {
@@ -260,8 +260,11 @@ async fn preferences(
     }
     let wanted = fields.iter().filter_map(|(key, _)| Name::parse(key.strip_prefix("purpose.")?).ok());
     let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    let frequency = field("frequency").map(|word| (word.is_empty(), Frequency::find(&word)));
-    let frequency = frequency.filter(|(is_any, found)| *is_any || found.is_some()).map(|(_, found)| found);
+    let frequency = match field("frequency").as_deref() {
+        Some("") => Some(None),
+        // A word that we do not know changes nothing, as no word does.
+        word => word.and_then(Frequency::find).map(Some),
+    };
     let wishes = Wishes { purposes: wanted.collect(), frequency, locale: field("locale") };
     let done = app.handle.change_later(1, move |engine, now| engine.set_preferences(&message, &wishes, now)).await;
     match done {

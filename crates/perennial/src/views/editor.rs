@@ -15,6 +15,8 @@ use engine::Engine;
 use engine::define::{DefineError, Wanted};
 use engine::report::preview::{Effect, Touches};
 use engine::write::Source;
+use serde_json::Value;
+use store::DefinitionVersion;
 
 const SEGMENT: &str = "segment: lapsed-regulars
 title: Regulars who stopped
@@ -69,28 +71,24 @@ impl<H: House> EngineViews<H> {
             return Ok(Draft { name: None, version: None, yaml: example.to_owned() });
         };
         let engine = self.house.read();
-        let version = Name::parse(name).ok().and_then(|name| engine.version(stored(kind), &name));
-        let Some((version, value)) = version.and_then(|version| Some((version, version.value.as_ref()?))) else {
-            return Err(PageError::NotFound(format!("{} “{name}”", kind.word())));
-        };
+        let (version, value) = present(&engine, kind, name)?;
         Ok(Draft { name: Some(name.to_owned()), version: Some(version.version.into()), yaml: yaml::write(value) })
     }
 
     /// A copy runs like a new one: it has no state yet, and no versions.
     pub(super) fn copy_draft(&self, kind: Definition, name: &str) -> Result<Draft, PageError> {
         let engine = self.house.read();
-        let original = Name::parse(name).ok().and_then(|name| engine.version(stored(kind), &name)?.value.as_ref());
-        let Some(serde_json::Value::Object(mut copy)) = original.cloned() else {
-            return Err(PageError::NotFound(format!("{} “{name}”", kind.word())));
-        };
+        let mut copy = present(&engine, kind, name)?.1.clone();
         let is_free = |name: &String| Name::parse(name).is_ok_and(|name| engine.version(stored(kind), &name).is_none());
         let numbered = (2..1_000).map(|number| format!("{name}-copy-{number}"));
         let free = std::iter::once(format!("{name}-copy")).chain(numbered).find(is_free);
         // Of a name so long that nothing can be added the person has to think.
         let free = free.unwrap_or_else(|| "copy".to_owned());
-        copy.insert(kind.word().to_owned(), free.into());
-        copy.remove("state");
-        Ok(Draft { name: None, version: None, yaml: yaml::write(&copy.into()) })
+        if let Some(fields) = copy.as_object_mut() {
+            fields.insert(kind.word().to_owned(), free.into());
+            fields.remove("state");
+        }
+        Ok(Draft { name: None, version: None, yaml: yaml::write(&copy) })
     }
 
     pub(super) fn check_draft(&self, kind: Definition, draft: &Draft) -> Result<Check, PageError> {
@@ -262,6 +260,17 @@ fn changed_meanwhile(
         }
         _ => None,
     }
+}
+
+/// The present version of a definition, with what it says. Errors: there is none, or it was deleted.
+fn present<'a>(
+    engine: &'a Engine,
+    kind: Definition,
+    name: &str,
+) -> Result<(&'a DefinitionVersion, &'a Value), PageError> {
+    let version = Name::parse(name).ok().and_then(|name| engine.version(stored(kind), &name));
+    let found = version.and_then(|version| Some((version, version.value.as_ref()?)));
+    found.ok_or_else(|| PageError::NotFound(format!("{} “{name}”", kind.word())))
 }
 
 /// Whether a campaign lets people inside go on with its new steps.
