@@ -104,6 +104,15 @@ impl Engine {
         self.work.changed.clear();
     }
 
+    /// Where everybody stands and when they are asked again, found anew. O(customers · what is asked of each), on all
+    /// processors.
+    pub fn ask_everybody(&mut self) {
+        for id in self.customers.keys().copied().collect::<Vec<_>>() {
+            self.timers.set(id, None);
+        }
+        self.reset_all_memberships();
+    }
+
     /// As `reset_memberships` of everybody: at start. O(customers · what is asked of each), on all processors.
     pub(crate) fn reset_all_memberships(&mut self) {
         // Taken out for the time of the asking, so that each thread may change its own customers.
