@@ -192,6 +192,11 @@ impl Engine {
         made_up_for
     }
 
+    /// Pools that hold codes, or that campaigns name which are not stopped.
+    pub fn pool_names(&self) -> BTreeSet<Name> {
+        self.pools.left.keys().cloned().chain(self.pools_in_use()).collect()
+    }
+
     /// Pools that campaigns name which are not stopped.
     pub(crate) fn pools_in_use(&self) -> BTreeSet<Name> {
         let mut named = BTreeSet::new();

@@ -23,7 +23,7 @@ pub struct StepLine {
 
 impl Engine {
     /// The steps of a campaign with those inside, whichever version they follow. O(journeys).
-    pub(super) fn step_lines(&self, campaign: &Campaign) -> Vec<StepLine> {
+    pub fn step_lines(&self, campaign: &Campaign) -> Vec<StepLine> {
         let mut here: HashMap<&str, u64> = HashMap::new();
         if let Some(campaigning) = self.campaigns.get(&campaign.name) {
             let own = self.journeys.values().filter(|journey| journey.campaign == campaign.name);

@@ -1,5 +1,6 @@
 //! What the choices of the builder do to a definition: another kind of condition, another operator, another window.
 
+use super::journey;
 use super::seen::Seen;
 use super::steps::{NEW, head_of, is_group, made, measure_of, operator_of, question_of};
 use super::tree::{FieldName, Kind, Tree};
@@ -20,13 +21,18 @@ pub(super) fn choose(tree: &mut Tree, fields: &[(String, String)], seen: &Seen) 
         match field.letter {
             'h' => found.and_then(head_of).is_some_and(|head| head != choice),
             'q' => found.is_some_and(|found| question_of(found) != choice),
+            'c' => found.and_then(journey::step_of).is_some_and(|head| head != choice),
             _ => false,
         }
     };
     let others: Vec<u32> =
         chosen().filter(|(field, choice)| changes(field, choice, tree)).map(|(field, _)| field.id).collect();
     for (field, choice) in chosen() {
-        let is_of_former = others.contains(&field.id) && !matches!(field.letter, 'h' | 'q');
+        // What was chosen before is no choice.
+        if field.letter == 'e' && tree.find(field.id).and_then(journey::trigger_of) == Some(choice) {
+            continue;
+        }
+        let is_of_former = others.contains(&field.id) && !matches!(field.letter, 'h' | 'q' | 'c');
         let Some(found) = tree.find_mut(field.id).filter(|_| !is_of_former) else { continue };
         match field.letter {
             'h' => choose_head(found, choice, seen),
@@ -37,7 +43,10 @@ pub(super) fn choose(tree: &mut Tree, fields: &[(String, String)], seen: &Seen) 
             'q' => choose_question(found, choice, seen),
             'y' => rename_one(found, ["at_least", "less_than"].into_iter(), choice),
             'a' => choose_anniversary(found, choice),
-            _ => {}
+            _ => journey::choose(found, &field, choice, seen),
+        }
+        if field.letter == 'e' {
+            journey::forget_key(tree, field.id);
         }
     }
 }

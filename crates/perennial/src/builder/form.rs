@@ -1,11 +1,15 @@
 //! A definition as a form: groups, conditions and tests in words, each field named by the map it stands in.
 
 mod blocks;
+mod campaign;
 mod conditions;
 mod drawing;
+mod journey;
 
 use super::seen::Seen;
+use super::steps::head_of;
 use super::tree::{Kind, Tree};
+use super::{Subject, own};
 use askama::Template;
 use askama::filters::HtmlSafe;
 use domain::segment::EventName;
@@ -68,35 +72,132 @@ pub struct Button {
     class: &'static str,
 }
 
-/// A group or a condition.
+/// What a node is, and so how it looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Condition,
+    Group,
+    Step,
+    /// A way of a branch, or a condition with words around it.
+    Way,
+}
+
+impl Shape {
+    fn class(self) -> &'static str {
+        match self {
+            Shape::Condition => "",
+            Shape::Group => " group",
+            Shape::Step => " step",
+            Shape::Way => " way",
+        }
+    }
+
+    /// A condition has its tools beside what can be added to it; they fit no better.
+    fn has_tools_below(self) -> bool {
+        self == Shape::Condition
+    }
+}
+
+/// A group, a condition, a step or a way.
 #[derive(Template)]
 #[template(path = "builder/node.html")]
 pub struct Node {
     id: u32,
-    is_group: bool,
+    shape: Shape,
     lines: Vec<Vec<Part>>,
     tools: Vec<Part>,
     troubles: Vec<String>,
     blocks: Vec<Block>,
     children: Vec<Node>,
+    steps: Option<Steps>,
     adds: Vec<Part>,
 }
 
 impl HtmlSafe for Node {}
 
+/// Steps in their order, and buttons that add one.
+#[derive(Template)]
+#[template(path = "builder/steps.html")]
+pub struct Steps {
+    nodes: Vec<Node>,
+    adds: Vec<Part>,
+}
+
+impl HtmlSafe for Steps {}
+
+/// A part of the form under a heading.
+pub struct Section {
+    /// The heading; empty: none.
+    pub title: &'static str,
+    /// Its id, where it says what is wrong.
+    pub id: &'static str,
+    /// Nodes.
+    pub nodes: Vec<Node>,
+    /// Steps.
+    pub steps: Option<Steps>,
+    /// Rows of fields below them.
+    pub lines: Vec<Vec<Part>>,
+    /// What is wrong.
+    pub troubles: Vec<String>,
+    /// Buttons.
+    pub adds: Vec<Part>,
+}
+
 impl Node {
+    fn of(id: u32, shape: Shape) -> Node {
+        Node {
+            id,
+            shape,
+            lines: Vec::new(),
+            tools: Vec::new(),
+            troubles: Vec::new(),
+            blocks: Vec::new(),
+            children: Vec::new(),
+            steps: None,
+            adds: Vec::new(),
+        }
+    }
+
+    fn below(&self) -> impl Iterator<Item = &Node> {
+        self.children.iter().chain(self.steps.iter().flat_map(|steps| &steps.nodes))
+    }
+
     fn collect_troubles<'n>(&'n self, found: &mut Vec<(String, &'n [String])>) {
         found.push((format!("n{}", self.id), &self.troubles));
         self.blocks.iter().for_each(|block| block.collect_troubles(found));
-        self.children.iter().for_each(|child| child.collect_troubles(found));
+        self.below().for_each(|child| child.collect_troubles(found));
     }
 
     fn collect_names<'n>(&'n self, names: &mut Vec<&'n str>) {
         let parts = self.lines.iter().flatten().chain(&self.adds);
         names.extend(parts.flat_map(Part::names));
         self.blocks.iter().for_each(|block| block.collect_names(names));
-        self.children.iter().for_each(|child| child.collect_names(names));
+        self.below().for_each(|child| child.collect_names(names));
     }
+
+    /// The numbers of the steps in it, in order.
+    fn collect_steps(&self, found: &mut Vec<u32>) {
+        if self.shape == Shape::Step {
+            found.push(self.id);
+        }
+        self.below().for_each(|child| child.collect_steps(found));
+    }
+}
+
+impl Section {
+    fn of(title: &'static str, id: &'static str) -> Section {
+        let (nodes, lines, troubles, adds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Section { title, id, nodes, steps: None, lines, troubles, adds }
+    }
+
+    fn all_nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().chain(self.steps.iter().flat_map(|steps| &steps.nodes))
+    }
+}
+
+/// Whether a thing bears the reader's place after a button made or moved it.
+pub(super) fn has_focus(tree: &Tree) -> bool {
+    head_of(tree).is_some() || super::journey::step_of(tree).is_some()
 }
 
 impl Part {
@@ -131,14 +232,29 @@ impl Form {
     /// What is wrong at each place that can say so, by the place's id; also where nothing is.
     pub fn places(&self) -> Vec<(String, &[String])> {
         let mut found = Vec::new();
-        self.rule.iter().for_each(|rule| rule.collect_troubles(&mut found));
+        for section in &self.sections {
+            section.all_nodes().for_each(|node| node.collect_troubles(&mut found));
+            if !section.id.is_empty() {
+                found.push((section.id.to_owned(), &section.troubles));
+            }
+        }
+        found
+    }
+
+    /// The numbers of the steps, in order.
+    pub fn steps(&self) -> Vec<u32> {
+        let mut found = Vec::new();
+        self.sections.iter().flat_map(Section::all_nodes).for_each(|node| node.collect_steps(&mut found));
         found
     }
 
     /// The names of all fields, in order: two forms with the same names look alike but for what was typed.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.head.iter().flatten().flat_map(Part::names).collect();
-        self.rule.iter().for_each(|rule| rule.collect_names(&mut names));
+        for section in &self.sections {
+            section.all_nodes().for_each(|node| node.collect_names(&mut names));
+            names.extend(section.lines.iter().flatten().flat_map(Part::names));
+        }
         names
     }
 }
@@ -183,6 +299,39 @@ impl Part {
 
 #[cfg(test)]
 impl Form {
+    /// What its buttons send.
+    pub(super) fn buttons(&self) -> Vec<String> {
+        fn of_part(part: &Part, found: &mut Vec<String>) {
+            match part {
+                Part::Button(button) => found.push(button.value.clone()),
+                Part::Together(parts) => parts.iter().for_each(|part| of_part(part, found)),
+                _ => {}
+            }
+        }
+        fn of_block(block: &Block, found: &mut Vec<String>) {
+            for line in &block.lines {
+                line.parts.iter().for_each(|part| of_part(part, found));
+                line.inner.iter().for_each(|inner| of_block(inner, found));
+            }
+            block.adds.iter().for_each(|part| of_part(part, found));
+        }
+        fn of_node(node: &Node, found: &mut Vec<String>) {
+            let steps = node.steps.iter().flat_map(|steps| &steps.adds);
+            let parts = node.lines.iter().flatten().chain(&node.adds).chain(&node.tools).chain(steps);
+            parts.for_each(|part| of_part(part, found));
+            node.blocks.iter().for_each(|block| of_block(block, found));
+            node.below().for_each(|child| of_node(child, found));
+        }
+        let mut found = Vec::new();
+        for section in &self.sections {
+            section.all_nodes().for_each(|node| of_node(node, &mut found));
+            let steps = section.steps.iter().flat_map(|steps| &steps.adds);
+            let parts = section.lines.iter().flatten().chain(&section.adds).chain(steps);
+            parts.for_each(|part| of_part(part, &mut found));
+        }
+        found
+    }
+
     /// What a browser sends if nobody touches the form.
     pub(super) fn sent(&self) -> Vec<(String, String)> {
         fn of_block(block: &Block, sent: &mut Vec<(String, String)>) {
@@ -195,10 +344,13 @@ impl Form {
         fn of_node(node: &Node, sent: &mut Vec<(String, String)>) {
             sent.extend(node.lines.iter().flatten().chain(&node.adds).flat_map(Part::sent));
             node.blocks.iter().for_each(|block| of_block(block, sent));
-            node.children.iter().for_each(|child| of_node(child, sent));
+            node.below().for_each(|child| of_node(child, sent));
         }
         let mut sent: Vec<_> = self.head.iter().flatten().flat_map(Part::sent).collect();
-        self.rule.iter().for_each(|rule| of_node(rule, &mut sent));
+        for section in &self.sections {
+            section.all_nodes().for_each(|node| of_node(node, &mut sent));
+            sent.extend(section.lines.iter().flatten().flat_map(Part::sent));
+        }
         sent
     }
 }
@@ -207,8 +359,8 @@ impl Form {
 pub struct Form {
     /// Name and title.
     pub head: Vec<Vec<Part>>,
-    /// The rule; none if there is no `where`.
-    pub rule: Option<Node>,
+    /// Its parts; none where there is nothing that could be shown.
+    pub sections: Vec<Section>,
     /// Suggestions by the id of their list.
     pub lists: BTreeMap<String, Vec<String>>,
     /// What is wrong with the definition as a whole, or at a place that the form does not show.
@@ -226,23 +378,45 @@ pub fn draw(definition: &Tree, seen: &Seen, troubles: &[Trouble], new: Option<u3
     let zones = ["UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo"];
     drawing
         .list("zones", std::iter::once(seen.zone.as_str()).chain(zones.into_iter().filter(|zone| *zone != seen.zone)));
-    let id = definition.id().unwrap_or(0);
-    let mut head = vec![
+    drawing.list("times", ["08:00", "09:00", "10:00", "18:00"].into_iter());
+    drawing.list("hours", ["Tue-Thu 10:00", "Mon-Fri 09:00-17:00", "Sat 10:00"].into_iter());
+    drawing.list("schedules", ["0 9 * * MON", "0 9 1 * *", "0 18 * * FRI", "0 10 * * *"].into_iter());
+    drawing.list("shares", ["5%", "10%", "20%", "50%"].into_iter());
+    let (head, sections) = match Subject::of(definition) {
+        Subject::Segment => segment(&mut drawing, definition),
+        Subject::Campaign => {
+            let campaign = own(definition);
+            let beside = definition.items().iter().filter(|one| !std::ptr::eq(*one, campaign)).collect();
+            drawing.campaign(campaign, beside)
+        }
+    };
+    let troubles = drawing.troubles.into_iter().map(|(_, words)| words).collect();
+    Form { head, sections, lists: drawing.lists, troubles }
+}
+
+/// The name and title of a definition.
+fn names(drawing: &mut Drawing<'_>, definition: &Tree, id: u32, key: &'static str) -> Vec<Vec<Part>> {
+    vec![
         vec![
             words("Name"),
-            drawing.line(Kind::Text, true, id, "segment", definition, "Name in files and addresses", "text", ""),
+            drawing.line(Kind::Text, true, id, key, definition, "Name in files and addresses", "text", ""),
         ],
         vec![words("Title"), drawing.line(Kind::Text, false, id, "title", definition, "Title for people", "wide", "")],
-    ];
+    ]
+}
+
+fn segment(drawing: &mut Drawing<'_>, definition: &Tree) -> (Vec<Vec<Part>>, Vec<Section>) {
+    let id = definition.id().unwrap_or(0);
+    let mut head = names(drawing, definition, id, "segment");
     // Deepest first: what stands beside a condition does not stand beside its group again.
     let rule =
-        definition.get("where").map(|rule| drawing.node(rule, "where", (id, "where".to_owned()), Standing::Alone));
+        definition.get("where").map(|rule| drawing.node(rule, "where", (id, "where".to_owned()), Standing::Root));
     let extra = drawing.extras(definition, id, &["segment", "title", "where"]);
     if !extra.is_empty() {
         head.push(extra);
     }
-    let troubles = drawing.troubles.into_iter().map(|(_, words)| words).collect();
-    Form { head, rule, lists: drawing.lists, troubles }
+    let section = |rule| Section { nodes: vec![rule], ..Section::of("", "") };
+    (head, rule.map(section).into_iter().collect())
 }
 
 /// The events and kinds of records that a definition names, so that their properties can be offered.

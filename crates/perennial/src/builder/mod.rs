@@ -1,25 +1,62 @@
-//! The builder of segments: a definition as a form of words and back, and as text beside it.
+//! The builder of segments and campaigns: a definition as a form of words and back, and as text beside it.
 //!
 //! Pure: a form that was sent in, what was seen in the workspace, out comes the form as it is next. Whether a definition
 //! can be used is said by `domain` and the engine; nothing here decides that.
 
 mod choices;
 pub mod form;
+mod journey;
 pub mod seen;
 pub mod steps;
 mod tree;
 pub mod words;
 
 #[cfg(test)]
+mod campaign_tests;
+#[cfg(test)]
 mod tests;
 
-pub use seen::{Seen, SeenName, SeenThing};
+pub use seen::{Seen, SeenName, SeenTemplate, SeenThing};
 pub use tree::{Numbers, Tree, in_lines};
 
 use crate::views::yaml;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use steps::Step;
+
+/// What is built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// A segment, alone in its text.
+    Segment,
+    /// A campaign; definitions that belong to it, such as its templates, may stand beside it.
+    Campaign,
+}
+
+impl Subject {
+    /// The key that holds its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Subject::Segment => "segment",
+            Subject::Campaign => "campaign",
+        }
+    }
+
+    /// What a definition is of: a campaign has steps or a name as such.
+    pub(super) fn of(tree: &Tree) -> Subject {
+        if own(tree).has("campaign") || own(tree).has("steps") { Subject::Campaign } else { Subject::Segment }
+    }
+}
+
+/// The definition that is built, among those that stand beside it.
+pub(super) fn own(tree: &Tree) -> &Tree {
+    tree.items().iter().find(|one| one.has("campaign")).unwrap_or(tree)
+}
+
+/// The number of the definition that is built, as the form names it.
+pub fn root_of(tree: &Tree) -> u32 {
+    own(tree).id().unwrap_or(0)
+}
 
 /// A form as it was sent.
 #[derive(Clone, Debug, Default)]
@@ -75,9 +112,9 @@ pub struct Bench {
 
 impl Bench {
     /// Begins with a text.
-    pub fn open(text: &str) -> Bench {
+    pub fn open(subject: Subject, text: &str) -> Bench {
         let text = in_lines(text);
-        match read(&text) {
+        match read(subject, &text) {
             Ok(definition) => Bench { definition, shown: mark(&text), text, hindrance: None, new: None },
             Err(message) => Bench { definition: None, shown: mark(&text), text, hindrance: Some(message), new: None },
         }
@@ -85,15 +122,15 @@ impl Bench {
 
     /// Begins with a definition.
     pub fn of(definition: Value) -> Bench {
-        let text = yaml::write(&definition);
+        let text = written(&definition);
         Bench { definition: Some(definition), shown: mark(&text), text, hindrance: None, new: None }
     }
 
     /// The form after what was sent. Nothing that was written is lost: where form and text were both changed, both stay.
-    pub fn turn(sent: Sent, wish: Wish<'_>, seen: &Seen) -> Bench {
+    pub fn turn(subject: Subject, sent: Sent, wish: Wish<'_>, seen: &Seen) -> Bench {
         let text = in_lines(&sent.text);
         let is_text_new = mark(&text) != sent.shown;
-        let Some(before) = sent.definition else { return Bench::open(&text) };
+        let Some(before) = sent.definition else { return Bench::open(subject, &text) };
         let mut tree = Tree::of(&before, &mut Numbers::default());
         tree::write_fields(&mut tree, &sent.fields);
         choices::choose(&mut tree, &sent.fields, seen);
@@ -112,7 +149,7 @@ impl Bench {
                     let words = "both the form and the text were changed: say which of them counts, with the buttons below the text";
                     return stay(tree.value(), words.to_owned());
                 }
-                match read(&text) {
+                match read(subject, &text) {
                     Ok(definition) => {
                         let hindrance = matches!(wish, Wish::Step(_)).then(|| {
                             "the text was read first, since it had been changed: press the button again".to_owned()
@@ -130,7 +167,7 @@ impl Bench {
                 let next = bench.definition.as_ref().map(tree_of);
                 bench.new = next.zip(way).and_then(|(tree, way)| {
                     let around = (0..=way.len()).rev().filter_map(|length| tree.at(&way[..length]));
-                    around.filter(|tree| steps::head_of(tree).is_some()).find_map(Tree::id)
+                    around.filter(|tree| form::has_focus(tree)).find_map(Tree::id)
                 });
                 bench
             }
@@ -153,16 +190,38 @@ impl Bench {
     }
 }
 
-/// The one segment of a text. `Ok(None)`: there are several definitions, or something else than a map.
-fn read(text: &str) -> Result<Option<Value>, String> {
-    let mut documents = domain::definition::read_yaml(text)?;
-    documents.retain(|document| !document.is_null());
-    let one = match documents.as_mut_slice() {
-        [Value::Array(items)] if items.len() == 1 => items.pop(),
-        [_] => documents.pop(),
-        _ => None,
+/// The definition of a text, or a campaign with those beside it as a list. `Ok(None)`: a form cannot show it.
+fn read(subject: Subject, text: &str) -> Result<Option<Value>, String> {
+    let documents = domain::definition::read_yaml(text)?;
+    let mut definitions: Vec<Value> = documents
+        .into_iter()
+        .flat_map(|document| match document {
+            Value::Array(items) => items,
+            one => vec![one],
+        })
+        .filter(|definition| !definition.is_null())
+        .collect();
+    let of_other = |one: &Value| match subject {
+        Subject::Segment => one.get("campaign").is_some(),
+        Subject::Campaign => one.get("campaign").is_none() && one.get("segment").is_some(),
     };
-    Ok(one.filter(Value::is_object))
+    Ok(match definitions.as_slice() {
+        [one] if one.is_object() && !of_other(one) => definitions.pop(),
+        [_, _, ..] if subject == Subject::Campaign => {
+            let campaigns = definitions.iter().filter(|one| one.get("campaign").is_some()).count();
+            let is_clear = campaigns == 1 && definitions.iter().all(Value::is_object);
+            is_clear.then_some(Value::Array(definitions))
+        }
+        _ => None,
+    })
+}
+
+/// A definition, or several, as text.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Array(several) => yaml::write_all(several),
+        one => yaml::write(one),
+    }
 }
 
 /// A mark by which a text is known again.

@@ -1,5 +1,7 @@
 //! What was really seen in the workspace, as far as the builder offers it to choose from.
 
+use super::Subject;
+
 /// A name with values of it, the most frequent first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenName {
@@ -20,6 +22,17 @@ pub struct SeenThing {
     pub names: Vec<SeenName>,
 }
 
+/// A template that a campaign can send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenTemplate {
+    /// Its name.
+    pub name: String,
+    /// How it goes out, in words.
+    pub channel: String,
+    /// Its variants.
+    pub variants: Vec<String>,
+}
+
 /// Everything that is offered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -37,6 +50,14 @@ pub struct Seen {
     pub segments: Vec<(String, String)>,
     /// Purposes.
     pub purposes: Vec<String>,
+    /// Templates.
+    pub templates: Vec<SeenTemplate>,
+    /// Pools of vouchers.
+    pub pools: Vec<String>,
+    /// Names under which other systems can be told.
+    pub endpoints: Vec<String>,
+    /// Names of campaigns that there are.
+    pub campaigns: Vec<String>,
     /// The workspace's zone.
     pub zone: String,
 }
@@ -78,6 +99,15 @@ impl Seen {
         found.and_then(|thing| usual(&thing.names)).unwrap_or("status")
     }
 
+    /// An attribute that sounds like a date.
+    pub fn usual_date_of(&self, kind: &str) -> &str {
+        let names = self.records.iter().find(|thing| thing.name == kind).map_or(&[][..], |thing| &thing.names);
+        let sounds = |name: &&SeenName| {
+            ["expires", "due", "date", "ends", "until", "_at"].iter().any(|word| name.name.contains(word))
+        };
+        names.iter().find(sounds).map_or("expires", |seen| &seen.name)
+    }
+
     /// The kind of record with which a new condition begins.
     pub fn usual_kind(&self) -> &str {
         self.records.first().map_or("pass", |found| &found.name)
@@ -93,12 +123,26 @@ impl Seen {
         self.lists.first().map_or("vip", String::as_str)
     }
 
-    /// A name that no segment has yet: this one, or this one with a number.
-    pub fn free_name(&self, name: &str) -> String {
-        let is_taken = |name: &str| self.segments.iter().any(|(other, _)| other == name);
+    /// A name that no segment, or no campaign, has yet: this one, or this one with a number.
+    pub fn free_name(&self, subject: Subject, name: &str) -> String {
+        let is_taken = |name: &str| match subject {
+            Subject::Segment => self.segments.iter().any(|(other, _)| other == name),
+            Subject::Campaign => self.campaigns.iter().any(|other| other == name),
+        };
         let numbered = (2..).map(|number| format!("{name}-{number}"));
         let mut names = std::iter::once(name.to_owned()).chain(numbered);
         names.find(|name| !is_taken(name)).unwrap_or_else(|| name.to_owned())
+    }
+
+    /// The template that a new message sends.
+    pub fn usual_template(&self) -> &str {
+        let mail = self.templates.iter().find(|template| template.channel == domain::message::Channel::Email.word());
+        mail.or(self.templates.first()).map_or("hello", |template| &template.name)
+    }
+
+    /// Variants of a template, with which sharing begins.
+    pub fn variants_of(&self, template: &str) -> &[String] {
+        self.templates.iter().find(|seen| seen.name == template).map_or(&[], |seen| &seen.variants)
     }
 
     /// The segment with which a new condition begins.

@@ -1,9 +1,11 @@
 //! What the buttons and the choices of the builder do to a definition.
 
 use super::choices::choose_window;
+use super::journey::{self, Member, member};
 use super::seen::Seen;
 use super::tree::{Numbers, Tree, part_twins};
 use super::words::{AGGREGATES, ELEMENTS, GROUPS, LOWER, UPPER, WINDOWS};
+use super::{Subject, own};
 use domain::value::OPERATORS;
 use serde_json::{Value, json};
 
@@ -36,6 +38,16 @@ pub enum Step<'a> {
     TestGroup(u32),
     /// Takes the test at a place away from its block.
     DropTest(u32, usize),
+    /// Adds a step of a kind to a list of steps.
+    More(u32, &'a str),
+    /// Adds a way to a branch.
+    Way(u32),
+    /// Adds the way for all others to a branch.
+    Otherwise(u32),
+    /// Adds a variant to a message.
+    Variant(u32),
+    /// What becomes of customers inside a campaign when it is edited.
+    Inside(u32, &'a str),
 }
 
 impl<'a> Step<'a> {
@@ -54,7 +66,12 @@ impl<'a> Step<'a> {
             | Step::Drop(id, _)
             | Step::Test(id)
             | Step::TestGroup(id)
-            | Step::DropTest(id, _) => id,
+            | Step::DropTest(id, _)
+            | Step::More(id, _)
+            | Step::Way(id)
+            | Step::Otherwise(id)
+            | Step::Variant(id)
+            | Step::Inside(id, _) => id,
         }
     }
 
@@ -77,6 +94,11 @@ impl<'a> Step<'a> {
             ("test", None) => Step::Test(id),
             ("tests", None) => Step::TestGroup(id),
             ("droptest", Some(place)) => Step::DropTest(id, place.parse().ok()?),
+            ("more", Some(kind)) => Step::More(id, kind),
+            ("way", None) => Step::Way(id),
+            ("otherwise", None) => Step::Otherwise(id),
+            ("variant", None) => Step::Variant(id),
+            ("inside", Some(word)) => Step::Inside(id, word),
             _ => return None,
         })
     }
@@ -163,12 +185,37 @@ pub fn question_of(tree: &Tree) -> &'static str {
 /// Does what a button says. What is not there any more changes nothing.
 pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
     // The definition itself is no condition, though it too has a key `segment`.
-    let is_extra = matches!(step, Step::Drop(_, key) if key != "where" && key != "segment");
-    if Some(step.id()) == definition.id() && !is_extra {
+    let subject = Subject::of(definition);
+    let may_change = match (subject, step) {
+        (_, Step::Drop(_, key)) => !["where", "segment", "campaign", "enter", "steps"].contains(&key),
+        (Subject::Campaign, Step::Put(..) | Step::Inside(..)) => true,
+        _ => false,
+    };
+    if [definition.id(), own(definition).id()].contains(&Some(step.id())) && !may_change {
         return;
     }
     let before = definition.clone();
     match step {
+        Step::Remove(id) if member(definition, id) != Member::Other => journey::remove(definition, id),
+        Step::Up(id) if member(definition, id) != Member::Other => journey::shift(definition, id, false),
+        Step::Down(id) if member(definition, id) != Member::Other => journey::shift(definition, id, true),
+        Step::Copy(id) if member(definition, id) != Member::Other => journey::copy(definition, id),
+        Step::Add(id) | Step::Group(id) | Step::Wrap(id) | Step::Unwrap(id)
+            if member(definition, id) != Member::Other => {}
+        Step::More(list, kind) => journey::add_step(definition, list, kind, seen),
+        Step::Way(id) => journey::add_way(definition, id, false, seen),
+        Step::Otherwise(id) => journey::add_way(definition, id, true, seen),
+        Step::Variant(id) => journey::add_variant(definition, id, seen),
+        Step::Inside(id, word) => {
+            if let Some(campaign) = definition.find_mut(id).filter(|found| found.has("campaign")) {
+                match word {
+                    "move" => campaign.put("people_inside", Tree::Leaf(json!("move"))),
+                    _ => {
+                        campaign.remove("people_inside");
+                    }
+                }
+            }
+        }
         Step::Add(id) => add(definition, id, made(&first_condition(seen))),
         Step::Group(id) => add(definition, id, made(&json!({ "any": [first_condition(seen), first_condition(seen)] }))),
         Step::Remove(id) => remove(definition, id),
@@ -212,15 +259,19 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
                 definition.find(id).is_some_and(|block| block.entries().is_empty() && block.items().is_empty());
             if let (true, Some((map, place))) = (is_empty, definition.place_in_map(id))
                 && let Some(Tree::Map(_, entries)) = definition.find_mut(map)
-                && ["where", "among", "any", "all", "none"].contains(&entries[place].0.as_str())
+                && ["where", "among", "any", "all", "none", "unless", "variants"].contains(&entries[place].0.as_str())
                 && entries.len() > 1
             {
                 entries.remove(place);
             }
         }
     }
-    // Whatever was taken away, a definition has a rule.
-    if !definition.has("where") {
+    // Whatever was taken away, a segment has a rule, and a campaign an entry and a step.
+    let is_whole = match subject {
+        Subject::Segment => definition.has("where"),
+        Subject::Campaign => journey::is_whole(definition) || !journey::is_whole(&before),
+    };
+    if !is_whole {
         *definition = before;
     }
 }
@@ -261,11 +312,16 @@ fn remove(definition: &mut Tree, id: u32) {
     } else if let Some((holder, place)) = definition.place_in_map(id)
         && let Some(Tree::Map(group, entries)) = definition.find_mut(holder)
     {
-        if entries[place].0 == "not" {
-            let group = *group;
-            remove(definition, group);
-        } else {
-            entries[place].1 = made(&json!({ "everyone": true }));
+        match entries[place].0.as_str() {
+            "not" => {
+                let group = *group;
+                remove(definition, group);
+            }
+            // These need not be said.
+            "only_if" | "exit_if" => {
+                entries.remove(place);
+            }
+            _ => entries[place].1 = made(&json!({ "everyone": true })),
         }
     }
 }
@@ -343,6 +399,7 @@ fn put(definition: &mut Tree, id: u32, key: &str, seen: &Seen) {
         "recent" | "ends_within" => json!("30d"),
         "channel" => json!("email"),
         "ignore_case" => json!(true),
+        "at_most" if found.has("until") => json!("5d"),
         "at_least" => json!(1),
         "at_least_periods" => found.get("periods").map_or(json!(1), Tree::value),
         // One more window, of a kind that is not there yet.
@@ -353,7 +410,10 @@ fn put(definition: &mut Tree, id: u32, key: &str, seen: &Seen) {
             }
             return;
         }
-        _ => return,
+        other => match journey::first_value(found, other, seen) {
+            Some(value) => value,
+            None => return,
+        },
     };
     found.put(key, made(&value));
 }

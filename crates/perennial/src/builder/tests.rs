@@ -1,12 +1,12 @@
 //! Stories of the builder: what is said in one form is said in the other, and no button loses anything.
 
 use super::form::draw;
-use super::{Bench, Seen, SeenName, SeenThing, Sent, Wish, tree_of};
+use super::{Bench, Seen, SeenName, SeenTemplate, SeenThing, Sent, Subject, Wish, tree_of};
 use domain::Segment;
 use serde_json::{Value, json};
 use std::path::Path;
 
-fn seen() -> Seen {
+pub(super) fn seen() -> Seen {
     let name = |name: &str, is_number| SeenName { name: name.to_owned(), values: vec!["GBP".to_owned()], is_number };
     Seen {
         events: vec!["Page Viewed".to_owned(), "Order Completed".to_owned()],
@@ -19,6 +19,14 @@ fn seen() -> Seen {
         lists: vec!["vip".to_owned()],
         segments: vec![("regulars".to_owned(), "Regulars".to_owned())],
         purposes: vec!["marketing".to_owned()],
+        templates: vec![SeenTemplate {
+            name: "hello-again".to_owned(),
+            channel: "email".to_owned(),
+            variants: vec!["plain".to_owned(), "restock".to_owned()],
+        }],
+        pools: vec!["spring".to_owned()],
+        endpoints: vec!["erp".to_owned()],
+        campaigns: vec!["win-back".to_owned()],
         zone: "Europe/London".to_owned(),
     }
 }
@@ -29,7 +37,7 @@ fn segment(rule: &str) -> Value {
 }
 
 /// Sends the form of a definition as a browser would, with some fields changed.
-fn send(definition: &Value, changed: &[(&str, &str)], wish: Wish<'_>) -> Bench {
+pub(super) fn send(subject: Subject, definition: &Value, changed: &[(&str, &str)], wish: Wish<'_>) -> Bench {
     let mut fields = draw(&tree_of(definition), &seen(), &[], None).sent();
     for (name, value) in changed {
         let field = fields.iter_mut().find(|(other, _)| other == name);
@@ -37,11 +45,11 @@ fn send(definition: &Value, changed: &[(&str, &str)], wish: Wish<'_>) -> Bench {
     }
     let open = Bench::of(definition.clone());
     let sent = Sent { definition: Some(definition.clone()), fields, text: open.text, shown: open.shown };
-    Bench::turn(sent, wish, &seen())
+    Bench::turn(subject, sent, wish, &seen())
 }
 
 fn rule_after(rule: &str, changed: &[(&str, &str)], wish: &str) -> Value {
-    send(&segment(rule), changed, Wish::read(wish)).definition.unwrap()["where"].clone()
+    send(Subject::Segment, &segment(rule), changed, Wish::read(wish)).definition.unwrap()["where"].clone()
 }
 
 /// Every condition and operator of the language, each with all that it can say.
@@ -183,10 +191,10 @@ fn nothing_that_the_language_can_say_is_lost_on_the_way_through_the_form() {
     for definition in language().into_iter().chain(of_the_scenarios()).chain(grown) {
         // Of the scenarios some may be wrong on purpose; those come back as they were too.
         let form = draw(&tree_of(&definition), &seen(), &[], None);
-        let back = send(&definition, &[], Wish::Form);
+        let back = send(Subject::Segment, &definition, &[], Wish::Form);
         assert_eq!(back.definition.as_ref(), Some(&definition), "{:?}", form.sent());
         assert_eq!(back.hindrance, None);
-        let text = Bench::open(&back.text);
+        let text = Bench::open(Subject::Segment, &back.text);
         assert_eq!(text.definition.as_ref(), Some(&definition), "{}", back.text);
     }
 }
@@ -206,6 +214,7 @@ fn every_kind_of_condition_can_be_chosen_and_is_right_at_once() {
     for (_, heads) in super::words::HEADS {
         for (head, _) in *heads {
             let after = send(
+                Subject::Segment,
                 &segment("{ did: Order Completed, at_least: 2, where: { currency: { is: GBP } } }"),
                 &[("h.1", head)],
                 Wish::Form,
@@ -295,7 +304,9 @@ fn buttons_add_move_and_take_away() {
     assert_eq!(offered["where"], json!({ "currency": { "exists": true } }), "a property that a test can name");
     let tested = rule_after("{ did: A, where: { a: { is: 1 } } }", &[], "test.2");
     assert_eq!(tested["where"], json!({ "a": { "is": 1 }, "": { "exists": true } }));
-    let again = send(&json!({ "segment": "s", "where": tested }), &[], Wish::read("test.2")).definition.unwrap();
+    let again = send(Subject::Segment, &json!({ "segment": "s", "where": tested }), &[], Wish::read("test.2"))
+        .definition
+        .unwrap();
     assert_eq!(again["where"]["where"].as_array().map(Vec::len), Some(3), "{again}: a key that would stand twice");
 }
 
@@ -312,7 +323,7 @@ fn any_button_on_any_definition_leaves_a_definition() {
                 .chain(puts.iter().map(|key| format!("put.{id}.{key}")))
                 .chain([format!("droptest.{id}.0"), format!("drop.{id}.where")]);
             for step in steps {
-                let after = send(&definition, &[], Wish::read(&step)).definition.unwrap();
+                let after = send(Subject::Segment, &definition, &[], Wish::read(&step)).definition.unwrap();
                 assert!(after.get("where").is_some(), "{step} on {definition}");
                 draw(&tree_of(&after), &seen(), &[], None);
             }
@@ -332,23 +343,26 @@ fn form_and_text_follow_each_other_and_nobody_loses_what_they_wrote() {
         text: typed.replace('\n', "\r\n"),
         shown: open.shown.clone(),
     };
-    let after = Bench::turn(sent.clone(), Wish::Go, &seen());
+    let after = Bench::turn(Subject::Segment, sent.clone(), Wish::Go, &seen());
     assert_eq!(after.definition.as_ref().unwrap()["where"]["within"], "45d");
     assert_eq!(after.text, typed, "the text stays as it was written");
     // Both changed: nothing is thrown away, and it is said.
     let mut both = sent.clone();
     both.fields.iter_mut().find(|(name, _)| name == "T.1.did").unwrap().1 = "B".to_owned();
-    let after = Bench::turn(both.clone(), Wish::Go, &seen());
+    let after = Bench::turn(Subject::Segment, both.clone(), Wish::Go, &seen());
     assert!(after.hindrance.unwrap().contains("both"));
     assert_eq!((after.text.as_str(), after.definition.unwrap()["where"]["did"].as_str()), (typed.as_str(), Some("B")));
-    assert_eq!(Bench::turn(both.clone(), Wish::Text, &seen()).definition.unwrap()["where"]["did"], "A");
-    assert_eq!(Bench::turn(both, Wish::Form, &seen()).definition.unwrap()["where"]["did"], "B");
+    assert_eq!(
+        Bench::turn(Subject::Segment, both.clone(), Wish::Text, &seen()).definition.unwrap()["where"]["did"],
+        "A"
+    );
+    assert_eq!(Bench::turn(Subject::Segment, both, Wish::Form, &seen()).definition.unwrap()["where"]["did"], "B");
     // A text that cannot be read leaves the form as it is.
     let broken = Sent { text: "where: [".to_owned(), ..sent.clone() };
-    let after = Bench::turn(broken, Wish::Go, &seen());
+    let after = Bench::turn(Subject::Segment, broken, Wish::Go, &seen());
     assert!(after.hindrance.is_some() && after.definition == Some(definition.clone()));
     // A button pressed with a changed text reads the text first.
-    let after = Bench::turn(sent, Wish::read("add.1"), &seen());
+    let after = Bench::turn(Subject::Segment, sent, Wish::read("add.1"), &seen());
     assert_eq!(after.definition.as_ref().unwrap()["where"]["within"], "45d");
     assert!(after.hindrance.unwrap().contains("press the button again"));
 }
@@ -413,7 +427,7 @@ fn whatever_somebody_sends_as_a_form_is_no_panic() {
                 let sent =
                     Sent { definition: Some(definition.clone()), fields, text: value.to_owned(), shown: String::new() };
                 for wish in ["form", "text", "go", "add.0", "unwrap.1", "up.2", "remove.0", "wrap.0", "test.1"] {
-                    let after = Bench::turn(sent.clone(), Wish::read(wish), &seen());
+                    let after = Bench::turn(Subject::Segment, sent.clone(), Wish::read(wish), &seen());
                     if let Some(tree) = after.tree() {
                         draw(&tree, &seen(), &[], after.new);
                     }

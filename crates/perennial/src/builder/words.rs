@@ -163,3 +163,75 @@ pub const CONSENTS: &[Word] = &[
     ("unknown", "they were never asked"),
     ("pending", "they have not confirmed yet"),
 ];
+
+/// What lets somebody into a campaign.
+pub const TRIGGERS: &[Word] = &[
+    ("enters", "somebody comes into the segment"),
+    ("leaves", "somebody leaves the segment"),
+    ("did", "somebody does"),
+    ("date", "a day of theirs comes"),
+    ("record", "a date of a pass, parcel or other record comes"),
+    ("missing", "something did not come in time"),
+    ("every", "a time comes that returns"),
+];
+
+/// On which side of a date.
+pub const SIDES: &[Word] = &[("before", "before"), ("after", "after"), ("", "on")];
+
+/// How often somebody may enter.
+pub const AGAINS: &[Word] = &[("never", "once and never again"), ("after", "again after"), ("always", "every time")];
+
+/// What a step does.
+pub const STEPS: &[Word] = &[
+    ("message", "Write"),
+    ("wait", "Wait"),
+    ("branch", "Take the first way that fits"),
+    ("reward", "Give"),
+    ("task", "Ask a colleague"),
+    ("set", "Remember"),
+    ("webhook", "Tell another system"),
+];
+
+/// Buttons that add a step.
+pub const NEW_STEPS: &[Word] = &[
+    ("message", "Message"),
+    ("wait", "Wait"),
+    ("branch", "Ways"),
+    ("reward", "Reward"),
+    ("task", "Task"),
+    ("set", "Note"),
+    ("webhook", "Webhook"),
+];
+
+/// For how long nothing happens.
+pub const WAITS: &[Word] = &[
+    ("for", "for"),
+    ("until", "until this holds"),
+    ("local", "until it is, where they live,"),
+    ("best_time", "for the hour at which they are mostly there, at most"),
+];
+
+/// What is given.
+pub const REWARDS: &[Word] = &[("points", "points"), ("voucher", "a voucher from the pool")];
+
+/// Ways out.
+pub const CHANNELS: &[Word] = &[
+    ("", "the way of its template"),
+    ("email", "e-mail"),
+    ("sms", "text message"),
+    ("push", "push"),
+    ("in_app", "in the app"),
+    ("webhook", "webhook"),
+];
+
+/// How customers are shared among variants.
+pub const ALLOCATIONS: &[Word] = &[("", "by these weights"), ("bandit", "more and more of what works")];
+
+/// Purposes that there are without a definition.
+pub const PURPOSES: &[Word] = &[("", "marketing"), ("service", "service, such as a late parcel")];
+
+/// What an edit does with customers inside.
+pub const INSIDE: &[Word] = &[("", "finish the steps they began with"), ("move", "go on with the new steps")];
+
+/// Whether a campaign acts.
+pub const STATES: &[Word] = &[("", "runs"), ("paused", "is paused"), ("stopped", "is stopped")];

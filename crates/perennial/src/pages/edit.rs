@@ -1,4 +1,4 @@
-//! The editor of a definition: its YAML, what it would do if saved, what is wrong with it and where.
+//! What the editors have in common, and the editor of a template: its text, how it reads, what is wrong with it and where.
 
 use askama::Template;
 
@@ -6,7 +6,6 @@ use super::frame::Frame;
 use super::links::{Link, Place};
 use super::notification::NotificationView;
 use super::text::{Count, Prose};
-use super::variants::{Choice, choices};
 
 /// What one can write on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,17 +109,6 @@ pub struct Inside {
     pub moves: bool,
 }
 
-/// The text of a campaign with another answer to what becomes of people inside, from a button's value: `inside:move` or
-/// `inside:finish`. None where there is no such button. Comments in it are lost: it is written anew.
-pub(crate) fn choose_inside(text: &str, pressed: &str) -> Option<String> {
-    let word = pressed.strip_prefix("inside:").filter(|word| ["move", "finish"].contains(word))?;
-    let mut definitions = domain::definition::read_yaml(text).ok()?;
-    let campaign =
-        definitions.iter_mut().find_map(|one| one.as_object_mut().filter(|one| one.contains_key("campaign")))?;
-    campaign.insert("people_inside".to_owned(), word.into());
-    Some(crate::views::yaml::write_all(&definitions))
-}
-
 /// Something wrong in a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -139,18 +127,17 @@ pub type Check = Result<Preview, Vec<Problem>>;
 #[template(path = "edit.html")]
 pub(super) struct EditPage {
     pub(super) frame: Frame,
-    pub(super) kind: Definition,
     pub(super) draft: Draft,
     pub(super) check: Option<Check>,
 }
 
 impl EditPage {
     fn back(&self) -> Place {
-        self.draft.name.as_deref().map_or_else(|| self.kind.list(), |name| self.kind.place(name))
+        self.draft.name.as_deref().map_or(Place::Templates, |name| Place::Template(name.to_owned()))
     }
 
     fn preview(&self) -> PreviewPart<'_> {
-        PreviewPart::new(self.kind, self.check.as_ref(), &self.draft.yaml)
+        PreviewPart { check: self.check.as_ref() }
     }
 
     /// A text area of the right height: short definitions without a hole, long ones without a scroll in a scroll.
@@ -163,17 +150,7 @@ impl EditPage {
 #[derive(Template)]
 #[template(path = "preview.html")]
 pub(super) struct PreviewPart<'a> {
-    check: Option<&'a Check>,
-    /// Messages whose variants may be shared otherwise.
-    choices: Vec<Choice>,
-}
-
-impl<'a> PreviewPart<'a> {
-    /// Beside a text.
-    pub(super) fn new(kind: Definition, check: Option<&'a Check>, text: &str) -> PreviewPart<'a> {
-        let choices = if kind == Definition::Campaign { choices(text) } else { Vec::new() };
-        PreviewPart { check, choices }
-    }
+    pub(super) check: Option<&'a Check>,
 }
 
 impl askama::filters::HtmlSafe for PreviewPart<'_> {}

@@ -15,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::builder::{Seen, SeenName, SeenThing};
-use crate::pages::build::Glance;
+use crate::builder::{Seen, SeenName, SeenTemplate, SeenThing};
+use crate::pages::build::{Glance, Glanced};
 use crate::pages::campaign::{Arm, CampaignView, Decision, Funnel, Reactions, StepLine};
 use crate::pages::campaigns::{CampaignRow, CampaignsView, State};
 use crate::pages::chart::SizePoint;
@@ -1119,12 +1119,22 @@ impl Views for Shop {
             lists: vec![self.words(6, "vip")],
             segments: vec![(self.words(5, "regulars"), self.words(0, "Regulars"))],
             purposes: vec!["marketing".to_owned()],
+            templates: vec![SeenTemplate {
+                name: self.words(1, "hello-again"),
+                channel: "email".to_owned(),
+                variants: vec![self.words(2, "restock")],
+            }],
+            pools: vec![self.words(3, "spring")],
+            endpoints: vec![self.words(4, "erp")],
+            campaigns: vec![self.words(5, "win-back")],
             zone: "Europe/London".to_owned(),
         })
     }
 
-    fn glance(&self, draft: &Draft) -> Result<Glance, PageError> {
-        Ok(self.check(Definition::Segment, draft)?.map(|preview| preview.sentence))
+    fn glance(&self, kind: Definition, draft: &Draft) -> Result<Glance, PageError> {
+        let sentence = self.check(kind, draft)?.map(|preview| preview.sentence);
+        let steps = if kind == Definition::Campaign { self.steps(draft.name.is_none()) } else { Vec::new() };
+        Ok(sentence.map(|sentence| Glanced { sentence, steps, entered: self.count(1_204) }))
     }
 
     fn copy(&self, kind: Definition, name: &str) -> Result<Draft, PageError> {

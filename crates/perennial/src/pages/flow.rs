@@ -39,6 +39,8 @@ struct Drawn {
     x: u32,
     y: u32,
     class: &'static str,
+    /// Where it leads; empty: nowhere.
+    opens: String,
     lines: Vec<(u32, String)>,
     /// All of the words.
     title: String,
@@ -50,20 +52,29 @@ struct Drawn {
 struct Sequence<'a>(Vec<Item<'a>>);
 
 enum Item<'a> {
-    Step(&'a StepLine),
-    Branch(&'a StepLine, Vec<(&'a str, Sequence<'a>)>),
+    Step(Line<'a>),
+    Branch(Line<'a>, Vec<(&'a str, Sequence<'a>)>),
+}
+
+/// A step, and where it leads.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    step: &'a StepLine,
+    opens: &'a str,
 }
 
 impl<'a> Sequence<'a> {
     /// Reads the lines at this depth and below it, from `at` on.
-    fn read(lines: &'a [StepLine], at: &mut usize, depth: u32) -> Sequence<'a> {
+    fn read(lines: &[Line<'a>], at: &mut usize, depth: u32) -> Sequence<'a> {
         let mut items = Vec::new();
-        while let Some(line) = lines.get(*at).filter(|line| line.depth >= depth && !line.step.is_empty()) {
+        while let Some(line) = lines.get(*at).filter(|line| line.step.depth >= depth && !line.step.step.is_empty()) {
+            let line = *line;
             *at += 1;
             let mut ways = Vec::new();
-            while let Some(way) = lines.get(*at).filter(|way| way.step.is_empty() && way.depth > line.depth) {
+            let is_way = |way: &&Line<'a>| way.step.step.is_empty() && way.step.depth > line.step.depth;
+            while let Some(way) = lines.get(*at).filter(is_way) {
                 *at += 1;
-                ways.push((way.words.as_str(), Sequence::read(lines, at, way.depth + 1)));
+                ways.push((way.step.words.as_str(), Sequence::read(lines, at, way.step.depth + 1)));
             }
             // Whoever fits none of them goes on.
             if !ways.is_empty() && ways.last().is_none_or(|(words, _)| *words != OTHERWISE) {
@@ -87,8 +98,15 @@ impl<'a> Sequence<'a> {
 impl Flow {
     /// Draws the steps. None where there is nothing to draw, or more than fits a picture.
     pub fn of(steps: &[StepLine], entered: Count) -> Option<Flow> {
+        Flow::leading(steps, entered, &[])
+    }
+
+    /// As `of`, with addresses to which the boxes lead, one for each line; empty: nowhere.
+    pub fn leading(steps: &[StepLine], entered: Count, opens: &[String]) -> Option<Flow> {
         let mut at = 0;
-        let sequence = Sequence::read(steps, &mut at, 0);
+        let opens = opens.iter().map(String::as_str).chain(std::iter::repeat(""));
+        let lines: Vec<Line<'_>> = steps.iter().zip(opens).map(|(step, opens)| Line { step, opens }).collect();
+        let sequence = Sequence::read(&lines, &mut at, 0);
         let columns = sequence.columns();
         if sequence.0.is_empty() || at != steps.len() || columns > COLUMNS {
             return None;
@@ -99,12 +117,12 @@ impl Flow {
         );
         let width = columns * COLUMN;
         let mut flow = Flow { boxes: Vec::new(), paths: Vec::new(), width, height: 0, label };
-        let start = flow.put(width / 2, TOP, "start", "enter", Some(entered));
+        let start = flow.put(width / 2, TOP, "start", "enter", Some(entered), "");
         let ends = flow.place(&sequence, 0, columns, TOP + PITCH, vec![start]);
         let bottom = ends.iter().map(|(_, y)| *y).max().unwrap_or(0);
         let end = (width / 2, bottom + PITCH - BOX_HEIGHT);
         flow.lead(&ends, end);
-        flow.put(end.0, end.1, "end", "end", None);
+        flow.put(end.0, end.1, "end", "end", None, "");
         flow.height = end.1 + BOX_HEIGHT;
         Some(flow)
     }
@@ -125,7 +143,7 @@ impl Flow {
                 Item::Branch(line, _) => (line, "fork"),
             };
             self.lead(&ends, (centre, y));
-            ends = vec![self.put(centre, y, class, &line.words, Some(line.here))];
+            ends = vec![self.put(centre, y, class, &line.step.words, Some(line.step.here), line.opens)];
             y += PITCH;
             let Item::Branch(_, ways) = item else { continue };
             let own: u32 = ways.iter().map(|(_, way)| way.columns()).sum();
@@ -135,7 +153,7 @@ impl Flow {
                 let wide = inner.columns();
                 let middle = column * COLUMN + wide * COLUMN / 2;
                 self.lead(&from, (middle, y));
-                let start = self.put(middle, y, "way", way, None);
+                let start = self.put(middle, y, "way", way, None, "");
                 let ended = self.place(inner, column, wide, y + PITCH, vec![start]);
                 bottom = ended.iter().map(|(_, y)| *y).chain([bottom]).max().unwrap_or(bottom);
                 loose.extend(ended);
@@ -148,13 +166,22 @@ impl Flow {
     }
 
     /// Puts a box with its top at `y`; gives the middle of its lower edge.
-    fn put(&mut self, centre: u32, y: u32, class: &'static str, words: &str, count: Option<Count>) -> (u32, u32) {
+    fn put(
+        &mut self,
+        centre: u32,
+        y: u32,
+        class: &'static str,
+        words: &str,
+        count: Option<Count>,
+        opens: &str,
+    ) -> (u32, u32) {
         let lines = broken(words);
         let first = y + BOX_HEIGHT / 2 + 4 - 8 * u32::from(lines.len() > 1);
         self.boxes.push(Drawn {
             x: centre - BOX_WIDTH / 2,
             y,
             class,
+            opens: opens.to_owned(),
             lines: (0..).zip(lines).map(|(line, text)| (first + 16 * line, text)).collect(),
             title: words.to_owned(),
             count: count.filter(|count| !count.is_zero()),

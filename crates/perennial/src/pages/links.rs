@@ -20,6 +20,8 @@ pub enum Place {
     Segment(String),
     /// Ready segments.
     Gallery,
+    /// Ready campaigns.
+    Plays,
     /// Why a customer (by internal id) is in a segment (by name) or not; in every segment.
     Why(String, Option<String>),
     /// The list of campaigns.
@@ -70,6 +72,7 @@ impl fmt::Display for Place {
             Place::Segments => f.write_str("/segments"),
             Place::Segment(name) => write!(f, "/segments/{}", encoded(name)),
             Place::Gallery => f.write_str("/gallery"),
+            Place::Plays => f.write_str("/gallery/campaigns"),
             Place::Why(id, None) => write!(f, "/customers/{}/why", encoded(id)),
             Place::Why(id, Some(name)) => write!(f, "/customers/{}/why?segment={}", encoded(id), encoded(name)),
             Place::Campaigns => f.write_str("/campaigns"),

@@ -40,7 +40,6 @@ pub mod tasks;
 pub mod templates;
 pub mod text;
 pub mod tried;
-mod variants;
 mod views;
 pub mod vouchers;
 pub mod webhooks;

@@ -8,14 +8,13 @@ use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 use super::campaign::CampaignPage;
 use super::campaigns::CampaignsPage;
 use super::chart::SizeChart;
 use super::customer::CustomerPage;
 use super::customers::{CustomerSearch, CustomersPage};
-use super::edit::{Definition, Draft, EditPage, PreviewPart, choose_inside};
+use super::edit::{Definition, Draft, EditPage, PreviewPart};
 use super::filter::{Filter, FilterQuery};
 use super::frame::{Frame, Nav};
 use super::guard::{self, Asked, Posted, Signed};
@@ -56,9 +55,10 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/gallery", get(gallery::gallery))
         .route("/gallery/campaigns", get(gallery::plays))
         .route("/gallery/counts", get(gallery::counts))
-        .route("/edit/segment", get(build::build).post(build::press))
-        .route("/edit/segment/build", post(build::parts))
-        .route("/edit/segment/preview", post(build::preview))
+        .route("/edit/segment", get(build::segment).post(build::press))
+        .route("/edit/campaign", get(build::campaign).post(build::press))
+        .route("/edit/build", post(build::parts))
+        .route("/edit/build/effect", post(build::effect))
         .route("/campaigns", get(campaigns))
         .route("/campaigns/{name}", get(campaign))
         .route("/campaigns/{name}/try", get(tried::tried).post(tried::try_it))
@@ -86,8 +86,8 @@ pub(super) fn router(pages: Pages) -> Router {
         .route("/sources", get(ingest))
         .route("/sources/replay", post(replay))
         .route("/query", get(query).post(ask))
-        .route("/edit/{kind}", get(edit).post(save))
-        .route("/edit/{kind}/preview", post(preview))
+        .route("/edit/template", get(edit).post(save))
+        .route("/edit/template/preview", post(preview))
         .route("/sessions", get(sessions))
         .route("/logout", post(log_out))
         .fallback(nowhere)
@@ -316,38 +316,19 @@ enum Answered {
 #[serde(default)]
 struct EditQuery {
     name: Option<String>,
-    /// One that there is, to begin with a copy of it.
-    copy: Option<String>,
-    /// A ready campaign from the gallery to begin with.
-    from: Option<String>,
-    /// What was chosen there.
-    #[serde(flatten)]
-    chosen: BTreeMap<String, String>,
 }
 
-async fn edit(
-    State(pages): State<Pages>,
-    visit: Visit,
-    Path(kind): Path<String>,
-    Asked(query): Asked<EditQuery>,
-) -> Response {
-    let Some(kind) = Definition::of_word(&kind) else {
-        return nowhere(State(pages), visit).await;
-    };
+async fn edit(State(pages): State<Pages>, visit: Visit, Asked(query): Asked<EditQuery>) -> Response {
     pages
         .show(
             visit,
-            nav_of(kind),
+            Nav::Campaigns,
             move |views| {
-                let draft = match (query.from.as_deref(), query.copy.as_deref()) {
-                    (Some(play), _) if kind == Definition::Campaign => views.play(play, &query.chosen)?,
-                    (_, Some(original)) => views.copy(kind, original)?,
-                    _ => views.draft(kind, query.name.as_deref())?,
-                };
-                let check = views.check(kind, &draft)?;
+                let draft = views.draft(Definition::Template, query.name.as_deref())?;
+                let check = views.check(Definition::Template, &draft)?;
                 Ok((draft, check))
             },
-            move |frame, (draft, check)| EditPage { frame, kind, draft, check: Some(check) },
+            move |frame, (draft, check)| EditPage { frame, draft, check: Some(check) },
         )
         .await
 }
@@ -361,7 +342,7 @@ struct DraftForm {
     #[serde(default)]
     version: String,
     yaml: String,
-    /// "check" from those who read without JavaScript, or how the variants of a message are to be shared.
+    /// "check" from those who read without JavaScript.
     #[serde(default)]
     then: String,
 }
@@ -377,67 +358,40 @@ impl DraftForm {
     }
 }
 
-async fn preview(
-    State(pages): State<Pages>,
-    Path(kind): Path<String>,
-    Posted(visit, form): Posted<DraftForm>,
-) -> Response {
-    let Some(kind) = Definition::of_word(&kind) else {
-        return nowhere(State(pages), visit).await;
-    };
+async fn preview(State(pages): State<Pages>, Posted(visit, form): Posted<DraftForm>) -> Response {
     let draft = form.draft();
-    let text = draft.yaml.clone();
-    match pages.ask(move |views| views.check(kind, &draft)).await {
-        Ok(check) => html(StatusCode::OK, &PreviewPart::new(kind, Some(&check), &text)),
-        Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
+    match pages.ask(move |views| views.check(Definition::Template, &draft)).await {
+        Ok(check) => html(StatusCode::OK, &PreviewPart { check: Some(&check) }),
+        Err(error) => pages.trouble(visit, Nav::Campaigns, &error).await,
     }
 }
 
-async fn save(
-    State(pages): State<Pages>,
-    Path(kind): Path<String>,
-    Posted(visit, form): Posted<DraftForm>,
-) -> Response {
-    let Some(kind) = Definition::of_word(&kind) else {
-        return nowhere(State(pages), visit).await;
-    };
-    let then = form.then.clone();
-    let mut draft = form.draft();
-    let chosen = super::variants::choose(&draft.yaml, &then).or_else(|| choose_inside(&draft.yaml, &then));
-    let chosen = chosen.filter(|_| kind == Definition::Campaign);
-    let only_check = then == "check" || chosen.is_some();
-    draft.yaml = chosen.unwrap_or(draft.yaml);
+async fn save(State(pages): State<Pages>, Posted(visit, form): Posted<DraftForm>) -> Response {
+    let only_check = form.then == "check";
+    let draft = form.draft();
     let tried = draft.clone();
     let outcome = pages
         .ask(move |views| {
             if only_check {
-                return Ok(Err(views.check(kind, &tried)?));
+                return Ok(Err(views.check(Definition::Template, &tried)?));
             }
-            Ok(views.save(kind, &tried)?.map_err(Err))
+            Ok(views.save(Definition::Template, &tried)?.map_err(Err))
         })
         .await;
     match outcome {
         Ok(Ok(name)) => {
-            let text = format!("Saved. The {} counts from now on.", kind.word());
-            pages.sessions.tell(&visit, Notice::done(text));
-            see(&kind.place(&name))
+            pages.sessions.tell(&visit, Notice::done("Saved. The template counts from now on."));
+            see(&Place::Template(name))
         }
         Ok(Err(check)) => {
             let status = if check.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-            let page = |frame| EditPage { frame, kind, draft, check: Some(check) };
-            match pages.frame(visit.clone(), nav_of(kind)).await {
+            let page = |frame| EditPage { frame, draft, check: Some(check) };
+            match pages.frame(visit.clone(), Nav::Campaigns).await {
                 Ok(frame) => html(status, &page(frame)),
-                Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
+                Err(error) => pages.trouble(visit, Nav::Campaigns, &error).await,
             }
         }
-        Err(error) => pages.trouble(visit, nav_of(kind), &error).await,
-    }
-}
-
-fn nav_of(kind: Definition) -> Nav {
-    match kind {
-        Definition::Segment => Nav::Segments,
-        Definition::Campaign | Definition::Template => Nav::Campaigns,
+        Err(error) => pages.trouble(visit, Nav::Campaigns, &error).await,
     }
 }
 

@@ -396,9 +396,10 @@ async fn a_button_pressed_without_the_token_of_the_session_does_nothing() {
     }
     let browser = Browser::inside(Invented::Busy).await;
     assert_eq!(browser.post("/edit/segment", "yaml=x").await.status, StatusCode::FORBIDDEN);
-    assert_eq!(browser.post("/edit/segment/build", "csrf=x&yaml=x").await.status, StatusCode::FORBIDDEN);
-    assert_eq!(browser.post("/edit/campaign", "yaml=x").await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(browser.post("/edit/segment/preview", "csrf=x&yaml=x").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/edit/build", "csrf=x&yaml=x").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/edit/campaign", "yaml=x").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/edit/build/effect", "csrf=x&yaml=x").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/edit/template", "yaml=x").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(browser.post("/logout", "csrf=x").await.status, StatusCode::FORBIDDEN);
     assert_eq!(browser.get("/").await.status, StatusCode::OK, "still logged in");
 }
@@ -498,7 +499,7 @@ async fn without_javascript_the_check_button_shows_the_preview_and_saves_nothing
     let browser = Browser::inside(Invented::Busy).await;
     let checked = browser.press("/edit/segment", "name=&version=&then=check&yaml=segment%3A+x").await;
     assert!(checked.status == StatusCode::OK && checked.body.contains("30 enter and 4 leave"));
-    let live = browser.press("/edit/segment/preview", "name=&version=&yaml=segment%3A+x").await;
+    let live = browser.press("/edit/build/effect", "kind=segment&name=&version=&yaml=segment%3A+x").await;
     assert!(live.body.contains("30 enter and 4 leave") && !live.body.contains("<html"), "the part alone");
     let note = browser.press("/edit/template/preview", "name=&version=&yaml=template%3A+note%0Achannel%3A+push").await;
     assert!(note.body.contains("class=\"notification\"") && !note.body.contains("<pre"), "as a browser shows it");
@@ -520,31 +521,6 @@ async fn variants_that_are_shared_by_what_works_show_todays_shares_and_what_may_
     assert!(!page.contains("NaN"));
     let fresh = Browser::inside(Invented::Busy).await.get("/campaigns/fresh").await.body;
     assert!(!fresh.contains("Which message works better"));
-}
-
-#[tokio::test]
-async fn how_variants_are_shared_is_chosen_by_a_button_which_changes_the_text_and_saves_nothing() {
-    let browser = Browser::inside(Invented::Busy).await;
-    let written = "campaign: x\r\nenter: { on: { did: visit } }\r\ngoal: { did: order }\r\nsteps:\r\n  - { message: hello, variants: { plain: 3, restock: 1 } }\r\n";
-    let fields = |then: &str| format!("name=x&version=3&then={then}&yaml={}", encoded(written));
-    let checked = browser.press("/edit/campaign", &fields("check")).await;
-    for way in ["evenly", "weights", "works"] {
-        let pressed = way == "weights";
-        assert!(checked.body.contains(&format!("value=\"{way}:0\" aria-pressed=\"{pressed}\"")), "{way}");
-    }
-    let moving = browser.press("/edit/campaign", &fields("inside%3Amove")).await;
-    assert_eq!(moving.status, StatusCode::OK);
-    assert!(moving.body.contains("people_inside: move") && moving.body.contains("inside now"), "{}", moving.body);
-    let chosen = browser.press("/edit/campaign", &fields("works%3A0")).await;
-    assert_eq!(chosen.status, StatusCode::OK);
-    assert!(chosen.body.contains("variants: { plain: 3, restock: 1 }, allocate: bandit }"), "{}", chosen.body);
-    assert!(chosen.body.contains("value=\"works:0\" aria-pressed=\"true\""));
-    assert!(chosen.body.contains("name=\"version\" value=\"3\""), "the version it started from comes back");
-    // The part beside the text follows what is typed.
-    let live = browser.press("/edit/campaign/preview", &fields("")).await;
-    assert!(live.body.contains("Send more of what works") && !live.body.contains("<html"));
-    let segment = browser.press("/edit/segment/preview", "name=&version=&yaml=segment%3A+x").await;
-    assert!(!segment.body.contains("Send more of what works"));
 }
 
 #[tokio::test]

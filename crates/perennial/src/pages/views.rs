@@ -60,8 +60,8 @@ pub trait Views: Send + Sync + 'static {
     fn play(&self, name: &str, chosen: &BTreeMap<String, String>) -> Result<Draft, PageError>;
     /// What the builder offers, with the properties of some events.
     fn seen(&self, events: &[EventName]) -> Result<Seen, PageError>;
-    /// The sentence of a segment's text, or what is wrong with it; counts nobody, so it answers at once.
-    fn glance(&self, draft: &Draft) -> Result<Glance, PageError>;
+    /// A segment's or campaign's text at a glance, or what is wrong with it; counts nobody anew, so it answers at once.
+    fn glance(&self, kind: Definition, draft: &Draft) -> Result<Glance, PageError>;
     /// All campaigns.
     fn campaigns(&self) -> Result<CampaignsView, PageError>;
     /// A campaign by name; the decisions that the filter lets through.

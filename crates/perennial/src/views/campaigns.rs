@@ -85,7 +85,7 @@ impl<H: House> EngineViews<H> {
     }
 }
 
-fn step(line: &engine::report::steps::StepLine) -> StepLine {
+pub(super) fn step(line: &engine::report::steps::StepLine) -> StepLine {
     StepLine {
         depth: line.depth,
         step: line.step.clone().unwrap_or_default(),

@@ -3,7 +3,7 @@
 use super::templates::{as_notification, given, reader};
 use super::{EngineViews, House, words, yaml};
 use crate::pages::PageError;
-use crate::pages::build::Glance;
+use crate::pages::build::{Glance, Glanced};
 use crate::pages::edit::{Check, Definition, Draft, Inside, Preview, Problem};
 use crate::pages::templates::Shows;
 use crate::pages::text::{Count, Prose};
@@ -14,6 +14,7 @@ use domain::{DefinitionKind, Name};
 use engine::Engine;
 use engine::define::{DefineError, Wanted};
 use engine::report::preview::{Effect, Touches};
+use engine::report::words::campaign_words;
 use engine::write::Source;
 use serde_json::Value;
 use store::DefinitionVersion;
@@ -168,16 +169,31 @@ impl<H: House> EngineViews<H> {
         }
     }
 
-    /// The sentence of a segment's text, or what is wrong with it. Counts nobody.
-    pub(super) fn glance_at(&self, draft: &Draft) -> Glance {
-        let (defined, name) = read_draft(Definition::Segment, &draft.yaml)?;
-        let mut definitions = self.house.read().definitions().clone();
+    /// What a text says, or what is wrong with it. Counts nobody anew; of a campaign O(journeys) for those inside.
+    pub(super) fn glance_at(&self, kind: Definition, draft: &Draft) -> Result<Glance, PageError> {
+        let (defined, name) = match read_draft(kind, &draft.yaml) {
+            Ok(read) => read,
+            Err(problems) => return Ok(Err(problems)),
+        };
+        let engine = self.house.read();
+        let mut definitions = engine.definitions().clone();
         for one in defined {
             definitions.put(one.definition);
         }
-        definitions.check().map_err(|error| vec![problem(&draft.yaml, &error)])?;
-        let rule = definitions.segments.get(&name).map(|segment| engine::segment::describe::describe(&segment.rule));
-        Ok(words::capital(&rule.unwrap_or_default()))
+        if let Err(error) = definitions.check() {
+            return Ok(Err(vec![problem(&draft.yaml, &error)]));
+        }
+        if kind == Definition::Segment {
+            let rule = definitions.segments.get(&name);
+            let sentence = rule.map(|segment| engine::segment::describe::describe(&segment.rule)).unwrap_or_default();
+            return Ok(Ok(Glanced { sentence: words::capital(&sentence), ..Glanced::default() }));
+        }
+        let Some(campaign) = definitions.campaigns.get(&name) else { return Ok(Ok(Glanced::default())) };
+        let sentence = words::capital(&campaign_words(campaign, &definitions));
+        let steps = engine.step_lines(campaign).iter().map(super::campaigns::step).collect();
+        drop(engine);
+        let (entered, _) = self.read(|reader| reader.journey_counts(&name))?;
+        Ok(Ok(Glanced { sentence, steps, entered: Count(entered) }))
     }
 
     pub(super) fn save_draft(

@@ -255,8 +255,8 @@ impl<H: House> Views for EngineViews<H> {
         Ok(self.seen_view(events))
     }
 
-    fn glance(&self, draft: &Draft) -> Result<Glance, PageError> {
-        Ok(self.glance_at(draft))
+    fn glance(&self, kind: Definition, draft: &Draft) -> Result<Glance, PageError> {
+        self.glance_at(kind, draft)
     }
 
     fn campaigns(&self) -> Result<CampaignsView, PageError> {

@@ -1,7 +1,7 @@
 //! What the builder offers to choose from: what was really seen in this workspace.
 
 use super::{EngineViews, House};
-use crate::builder::{Seen, SeenName, SeenThing};
+use crate::builder::{Seen, SeenName, SeenTemplate, SeenThing};
 use domain::segment::EventName;
 use engine::report::samples;
 
@@ -37,6 +37,19 @@ impl<H: House> EngineViews<H> {
                 .take(NAMES)
                 .map(|name| (name.as_str().to_owned(), engine.segment_title(name)))
                 .collect(),
+            templates: definitions
+                .templates
+                .values()
+                .take(NAMES)
+                .map(|template| SeenTemplate {
+                    name: template.name.as_str().to_owned(),
+                    channel: template.channel.word().to_owned(),
+                    variants: template.variants.iter().map(|(name, _)| name.clone()).collect(),
+                })
+                .collect(),
+            pools: engine.pool_names().into_iter().take(NAMES).map(|name| name.as_str().to_owned()).collect(),
+            endpoints: engine.endpoints().into_iter().take(NAMES).map(|it| it.name.as_str().to_owned()).collect(),
+            campaigns: definitions.campaigns.keys().map(|name| name.as_str().to_owned()).collect(),
             purposes: definitions.purposes.keys().map(|name| name.as_str().to_owned()).collect(),
             zone: definitions.settings.zone.name().to_owned(),
         }

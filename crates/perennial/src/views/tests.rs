@@ -2,7 +2,7 @@
 
 use super::{EngineViews, House};
 use crate::pages::customers::CustomerSearch;
-use crate::pages::edit::{Definition, Draft, Inside, choose_inside};
+use crate::pages::edit::{Definition, Draft, Inside};
 use crate::pages::filter::Filter;
 use crate::pages::outcome::Outcome as Shown;
 use crate::pages::text::Count;
@@ -474,12 +474,12 @@ fn whoever_edits_a_campaign_is_asked_about_the_people_inside_and_who_changed_wha
         Some(Inside { people: Count(1), moves: false }),
         "she finishes unless somebody says more"
     );
-    let moving = choose_inside(&draft.yaml, "inside:move").unwrap();
-    let moving = Draft { yaml: moving, ..draft };
+    let glanced = story.views.glance(Definition::Campaign, &draft).unwrap().unwrap();
+    let steps: Vec<_> = glanced.steps.iter().map(|line| (line.step.as_str(), line.here)).collect();
+    assert_eq!(steps, [("1", Count(1)), ("first", Count(0))], "the drawing beside the list says where she stands");
+    assert_eq!(glanced.entered, Count(1));
+    let moving = Draft { yaml: format!("{}people_inside: move\n", draft.yaml), ..draft };
     assert_eq!(inside(&moving), Some(Inside { people: Count(1), moves: true }));
-    for nonsense in ["inside:", "inside:stay", "move", ""] {
-        assert_eq!(choose_inside(&moving.yaml, nonsense), None, "{nonsense}");
-    }
     story.views.save(Definition::Campaign, &moving).unwrap().unwrap();
     let view = story.views.campaign("thank-you", &Filter::default()).unwrap();
     let versions: Vec<_> = view.versions.iter().map(|row| (row.version, row.by.as_str())).collect();

@@ -6,7 +6,7 @@ use super::super::words::{
     AGGREGATES, COMPARISONS, CONSENTS, GROUPS, HEADS, LOWER, MEASURES, RECORD_QUESTIONS, UPPER, WINDOWS, Word,
 };
 use super::drawing::{Drawing, Names, Standing, button, choice, choice_in, tools, words};
-use super::{Block, Choice, Field, Node, Part};
+use super::{Block, Field, Node, Part, Shape};
 use domain::segment::SCORES;
 use domain::shape::join;
 
@@ -34,20 +34,16 @@ impl<'a> Drawing<'a> {
             placeholder: "",
         });
         Node {
-            id,
-            is_group: false,
             lines: vec![vec![words("As it was written:"), field]],
             tools: tree.id().map(|id| tools(id, false, standing)).unwrap_or_default(),
             troubles: self.troubles_at(path),
-            blocks: Vec::new(),
-            children: Vec::new(),
-            adds: Vec::new(),
+            ..Node::of(id, Shape::Condition)
         }
     }
 
     fn group(&mut self, tree: &Tree, head: &'static str, id: u32, path: &str, standing: Standing) -> Node {
         let at = join(path, head);
-        let outermost = path == "where";
+        let outermost = standing == Standing::Root;
         let children = match tree.get(head) {
             Some(Tree::List(list, items)) => {
                 let last = items.len().saturating_sub(1);
@@ -74,14 +70,12 @@ impl<'a> Drawing<'a> {
             ],
         };
         Node {
-            id,
-            is_group: true,
             lines: vec![line],
             tools: tools(id, true, standing),
             troubles: self.troubles_at(path),
-            blocks: Vec::new(),
             children,
             adds,
+            ..Node::of(id, Shape::Group)
         }
     }
 
@@ -157,17 +151,7 @@ impl<'a> Drawing<'a> {
                 lines[0].push(self.line(Kind::Text, true, id, "list", tree, "Name of the list", "text", &list));
             }
             "segment" => {
-                let present = tree.text("segment").unwrap_or("");
-                let options = self.seen.segments.iter();
-                let options = options.map(|(name, title)| (name.clone(), title.clone(), name == present)).collect();
-                let choice = Choice {
-                    name: format!("T.{id}.segment"),
-                    label: "Segment".to_owned(),
-                    options: vec![(String::new(), options)],
-                    reshapes: false,
-                    has_focus: false,
-                };
-                lines[0].push(choice.keeping(present).typed());
+                lines[0].push(self.segment(id, "segment", tree));
             }
             "bucket" => {
                 if let Some(inner) = tree.get("bucket") {
@@ -196,18 +180,16 @@ impl<'a> Drawing<'a> {
         if !extra.is_empty() {
             lines.push(extra);
         }
-        if path == "where" {
+        if standing == Standing::Root {
             more.push(button(format!("add.{id}"), "Add a condition", "Add a condition beside this one"));
         }
         Node {
-            id,
-            is_group: false,
             lines,
             tools: tools(id, false, standing),
             troubles: self.troubles_at(path),
             blocks,
-            children: Vec::new(),
             adds: more,
+            ..Node::of(id, Shape::Condition)
         }
     }
 

@@ -12,7 +12,9 @@ const SUGGESTED: usize = 200;
 /// Where a condition stands, for its buttons.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The rule itself, or what a `not` is about.
+    /// The whole of a rule.
+    Root,
+    /// What a `not` is about.
     Alone,
     /// One of a list: at the outermost group or deeper.
     Listed { first: bool, last: bool, outermost: bool },
@@ -46,6 +48,21 @@ pub(super) fn choice_in(name: String, label: &str, groups: &[(&str, &[Word])], p
     let option = |(word, words): &Word| ((*word).to_owned(), (*words).to_owned(), *word == present);
     let options = groups.iter().map(|(title, options)| ((*title).to_owned(), options.iter().map(option).collect()));
     Choice { name, label: label.to_owned(), options: options.collect(), reshapes: true, has_focus: false }
+}
+
+/// A choice among things of the workspace: their names, and what they are called.
+pub(super) fn choice_among(
+    name: String,
+    label: &str,
+    things: impl Iterator<Item = (String, String)>,
+    present: &str,
+) -> Choice {
+    let options = things.map(|(value, words)| {
+        let is_chosen = value == present;
+        (value, words, is_chosen)
+    });
+    let options = vec![(String::new(), options.collect())];
+    Choice { name, label: label.to_owned(), options, reshapes: true, has_focus: false }
 }
 
 impl Choice {
@@ -166,6 +183,13 @@ impl<'a> Drawing<'a> {
         let choice = choice(format!("u.{id}.{key}"), &format!("{label}, unit"), UNITS, unit);
         let choice = if is_whole { choice.keeping(unit) } else { choice };
         Part::Together(vec![field, choice.typed()])
+    }
+
+    /// One of the segments that there are, by its title.
+    pub(super) fn segment(&mut self, id: u32, key: &str, holder: &Tree) -> Part {
+        let present = holder.text(key).unwrap_or("");
+        let segments = self.seen.segments.iter().map(|(name, title)| (name.clone(), title.clone()));
+        choice_among(format!("T.{id}.{key}"), "Segment", segments, present).keeping(present).typed()
     }
 
     pub(super) fn event(&mut self, id: u32, key: &str, holder: &Tree) -> Part {

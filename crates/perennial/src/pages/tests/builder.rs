@@ -87,17 +87,17 @@ async fn without_javascript_a_condition_is_added_changed_and_saved_with_buttons(
 async fn with_javascript_only_what_changes_comes_back() {
     let browser = Browser::inside(Invented::Busy).await;
     let page = browser.get("/edit/segment?name=lapsed-regulars").await;
-    let typed = press(&browser, &page, "/edit/segment/build", ("part", "fields"), &[("T.3.did", "Product <b>")]).await;
+    let typed = press(&browser, &page, "/edit/build", ("part", "fields"), &[("T.3.did", "Product <b>")]).await;
     assert_eq!((typed.status, typed.header("hx-trigger")), (StatusCode::OK, "built"));
     assert!(!typed.body.contains("</html>") && !typed.body.contains("id=\"f-T.3.did\""), "{}", typed.body);
     assert!(typed.body.contains("Product &#60;b&#62;") && typed.body.contains("id=\"bad-n3\""), "{}", typed.body);
-    let shaped = press(&browser, &page, "/edit/segment/build", ("part", "shape"), &[("h.3", "first_time")]).await;
+    let shaped = press(&browser, &page, "/edit/build", ("part", "shape"), &[("h.3", "first_time")]).await;
     assert!(shaped.body.contains("T.3.first_time") && !shaped.body.contains("</html>"), "{}", shaped.body);
     let text = fields(&page.body).into_iter().find(|(name, _)| name == "yaml").unwrap().1;
     let written = text.replace("365d", "400d");
-    let read = press(&browser, &page, "/edit/segment/build", ("part", "text"), &[("yaml", &written)]).await;
+    let read = press(&browser, &page, "/edit/build", ("part", "text"), &[("yaml", &written)]).await;
     assert!(read.body.contains("value=\"400\"") && !read.body.contains("<textarea class=\"code\""), "{}", read.body);
-    let preview = press(&browser, &page, "/edit/segment/preview", ("do", "go"), &[]).await;
+    let preview = press(&browser, &page, "/edit/build/effect", ("do", "go"), &[]).await;
     assert!(preview.body.contains("30 enter and 4 leave"), "{}", preview.body);
     assert_eq!(browser.orders(), []);
 }
@@ -143,4 +143,38 @@ async fn why_in_and_why_not_is_a_tree_with_what_stands_behind_each_condition() {
     assert_eq!(count(&one, "class=\"verdict\""), 1);
     assert!(browser.get("/customers/c1").await.body.contains("/customers/c1/why"));
     assert!(browser.get("/segments/lapsed-regulars").await.body.contains("/why?segment=lapsed-regulars"));
+}
+
+#[tokio::test]
+async fn a_campaign_is_an_ordered_list_of_steps_with_the_way_drawn_beside_it() {
+    let browser = Browser::inside(Invented::Busy).await;
+    let page = browser.get("/edit/campaign?name=win-back").await;
+    for words in ["What happens, step by step", "class=\"flow\"", "The same as text", "+ Message", "+ Ways"] {
+        assert!(page.body.contains(words), "{words}");
+    }
+    let drawn = &page.body[page.body.find("class=\"flow\"").unwrap()..];
+    let first = drawn.split_once("<a href=\"#").expect("a box leads to its step").1.split_once('"').unwrap().0;
+    assert!(page.body.contains(&format!("id=\"{first}\"")), "{first}");
+    // Without JavaScript a button brings the whole page back, changed and not saved.
+    let more = page.body.split("value=\"more.").nth(1).unwrap().split_once('.').unwrap().0;
+    let added = press(&browser, &page, "/edit/campaign", ("do", &format!("more.{more}.task")), &[]).await;
+    assert!(added.status == StatusCode::OK && added.body.contains("Ask a colleague"), "{}", added.body);
+    assert!(added.body.contains("task: ") && browser.orders().is_empty(), "the text follows");
+    // With it only the parts come back.
+    let part = press(&browser, &page, "/edit/build", ("do", &format!("more.{more}.wait")), &[]).await;
+    assert!(!part.body.contains("<html") && part.body.contains("id=\"drawn\"") && part.body.contains("id=\"yaml\""));
+    let saved = press(&browser, &page, "/edit/campaign", ("then", "save"), &[]).await;
+    assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, "/campaigns/win-back"));
+}
+
+#[tokio::test]
+async fn whoever_edits_says_with_a_button_what_becomes_of_those_inside() {
+    let browser = Browser::inside(Invented::Busy).await;
+    let page = browser.get("/edit/campaign?name=win-back").await;
+    let asked = press(&browser, &page, "/edit/build/effect", ("do", "go"), &[]).await.body;
+    let button = asked.split("value=\"inside.").nth(2).unwrap().split_once('"').unwrap().0;
+    assert!(button.ends_with(".move") && asked.contains("inside now"), "{asked}");
+    let moving = press(&browser, &page, "/edit/campaign", ("do", &format!("inside.{button}")), &[]).await;
+    assert!(moving.body.contains("people_inside: move"), "{}", moving.body);
+    assert!(moving.body.contains("name=\"version\" value=\"3\""), "the version it started from comes back");
 }

@@ -129,8 +129,12 @@ fn the_builder_offers_what_was_really_seen() {
     assert_eq!(currency.values, ["GBP"]);
     assert!(seen.traits.iter().any(|name| name.name == "first_name" && name.values == ["Ana"]));
     assert!(seen.segments.iter().any(|(name, title)| name == "buyers" && title == "Everybody who bought"));
-    let glance = |yaml: &str| story.views.glance(&Draft { name: None, version: None, yaml: yaml.to_owned() }).unwrap();
-    assert_eq!(glance("segment: x\nwhere: { did_not: A, within: 2h }").unwrap(), "Has not done A in the last 2 hours");
+    let glance = |yaml: &str| {
+        let draft = Draft { name: None, version: None, yaml: yaml.to_owned() };
+        story.views.glance(Definition::Segment, &draft).unwrap()
+    };
+    let sentence = glance("segment: x\nwhere: { did_not: A, within: 2h }").unwrap().sentence;
+    assert_eq!(sentence, "Has not done A in the last 2 hours");
     assert!(
         glance("segment: x\nwhere: { segment: regular }").unwrap_err()[0].message.contains("did you mean `regulars`")
     );
