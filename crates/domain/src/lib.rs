@@ -5,6 +5,7 @@ pub mod call;
 pub mod campaign;
 pub mod definition;
 pub mod id;
+pub mod language;
 pub mod message;
 pub mod money;
 pub mod rate;

@@ -1,6 +1,7 @@
 //! The workspace's settings, purposes and templates, as data.
 
 use crate::id::Name;
+use crate::language::{TAG_LIMIT, from_near_to_wide, plain_tag};
 use crate::message::Channel;
 use crate::money::Currency;
 use crate::rate::Percent;
@@ -505,20 +506,8 @@ impl Template {
     /// from the end as RFC 4647, 3.4 looks languages up. Upper and lower case, `_` and `-`, and what follows `.` or `@`
     /// (`pt_BR.UTF-8`) do not matter.
     pub fn locale_for(&self, wanted: &str) -> Option<&Locale> {
-        let wanted = plain_tag(wanted.split(['.', '@']).next().unwrap_or(wanted).trim());
-        let mut wanted = wanted.as_str();
-        loop {
-            if let Some(found) = self.locales.iter().find(|locale| plain_tag(&locale.tag) == wanted) {
-                return Some(found);
-            }
-            (wanted, _) = wanted.rsplit_once('-')?;
-        }
+        from_near_to_wide(wanted).find_map(|wanted| self.locales.iter().find(|locale| plain_tag(&locale.tag) == wanted))
     }
-}
-
-/// A language tag in the one spelling in which tags are compared.
-fn plain_tag(tag: &str) -> String {
-    tag.chars().take(LOCALE_LIMIT + 1).map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
 fn part(fields: &Fields<'_>, key: &'static str) -> Result<Option<String>, ShapeError> {
@@ -567,9 +556,8 @@ fn read_parts(fields: &Fields<'_>) -> Result<Parts, ShapeError> {
     })
 }
 
-/// Most languages of one template, and most characters of a tag.
+/// Most languages of one template.
 const LOCALES_LIMIT: usize = 200;
-const LOCALE_LIMIT: usize = 35;
 
 fn read_locales(value: &Value, variants: &[(String, Parts)]) -> Result<Vec<Locale>, ShapeError> {
     let Value::Object(map) = value else {
@@ -582,7 +570,7 @@ fn read_locales(value: &Value, variants: &[(String, Parts)]) -> Result<Vec<Local
     for (tag, parts) in map {
         let path = crate::shape::join("locales", tag);
         let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
-        if tag.len() > LOCALE_LIMIT || !tag.split(['-', '_']).all(is_part) {
+        if tag.len() > TAG_LIMIT || !tag.split(['-', '_']).all(is_part) {
             return refuse(&path, "a language is written like `fr` or `pt-BR`");
         }
         if let Some(other) = locales.iter().find(|other| plain_tag(&other.tag) == plain_tag(tag)) {

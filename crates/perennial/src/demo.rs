@@ -272,3 +272,29 @@ pub fn answers(dir: &Path, reader: &dyn Reader, engine: &Engine) -> anyhow::Resu
 pub fn present() -> Timestamp {
     Clock::default().now()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Definition;
+    use domain::workspace::marketing;
+
+    #[test]
+    fn every_offer_of_the_demo_says_how_to_get_less_and_how_to_get_none() {
+        let all = definitions().unwrap();
+        let offers = all.iter().filter_map(|defined| match &defined.definition {
+            Definition::Campaign(campaign) if campaign.purpose == marketing() => Some(campaign),
+            _ => None,
+        });
+        let named: Vec<_> = offers.flat_map(|campaign| campaign.templates()).collect();
+        assert!(named.len() >= 3, "{named:?}");
+        for defined in &all {
+            if let Definition::Template(template) = &defined.definition {
+                let is_offer = named.contains(&&template.name);
+                for link in ["{{ links.preferences }}", "{{ links.unsubscribe }}"] {
+                    assert_eq!(template.body.contains(link), is_offer, "{link} in `{}`", template.name);
+                }
+            }
+        }
+    }
+}

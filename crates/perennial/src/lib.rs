@@ -14,6 +14,7 @@ pub mod erase;
 pub mod gallery;
 pub mod history;
 pub mod keys;
+pub mod languages;
 mod link_check;
 pub mod notifications;
 pub mod pace;

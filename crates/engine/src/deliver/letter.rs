@@ -126,8 +126,13 @@ impl Engine {
 
     /// "Unsubscribe" in a customer's language, for a button beside what was written.
     pub fn unsubscribe_label(&self, customer: CustomerId) -> &'static str {
-        let customer = self.customers.get(&self.person(customer));
-        unsubscribe_in(customer.and_then(|customer| customer.traits.get("locale", self.clock)?.as_str()))
+        unsubscribe_in(self.locale_of(customer).as_deref())
+    }
+
+    /// A customer's language, as the trait `locale` says.
+    pub fn locale_of(&self, customer: CustomerId) -> Option<String> {
+        let customer = self.customers.get(&self.person(customer))?;
+        Some(customer.traits.get("locale", self.clock)?.as_str()?.to_owned())
     }
 
     /// Signs and checks links in messages.

@@ -74,18 +74,16 @@ impl Engine {
     /// What the customer of a message is asked about, with how it stands.
     pub fn preferences(&self, message: &Message) -> Preferences {
         let person = self.person(message.customer);
-        let customer = self.customers.get(&person);
         let channel = message.channel;
         let asked = self.definitions.purposes.values().filter(|purpose| {
             purpose.name != service() && (purpose.channels.is_empty() || purpose.channels.contains(&channel))
         });
         let purposes = asked.map(|purpose| (purpose.name.clone(), self.is_granted(person, &purpose.name, channel)));
-        let locale = customer.and_then(|customer| customer.traits.get("locale", self.clock));
         let templates = self.definitions.templates.values();
         Preferences {
             purposes: purposes.collect(),
             frequency: self.wished_frequency(person),
-            locale: locale.and_then(Value::as_str).map(str::to_owned),
+            locale: self.locale_of(person),
             locales: templates.flat_map(|template| template.locales.iter().map(|locale| locale.tag.clone())).collect(),
         }
     }

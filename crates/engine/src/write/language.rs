@@ -1,69 +1,74 @@
-//! The few words that Perennial itself says to customers in their language. All others are the shop's own.
+//! The few words that Perennial itself says in messages in the customer's language. All others are the shop's own; what the
+//! pages behind the links say is not here, but with those pages.
 
-/// What stands on a button or link that ends messages, by language; a region has its own where it says it differently.
-const UNSUBSCRIBE: &[(&str, &str)] = &[
-    ("ar", "إلغاء الاشتراك"),
-    ("bg", "Отписване"),
-    ("ca", "Cancel·la la subscripció"),
-    ("cs", "Odhlásit odběr"),
-    ("da", "Afmeld"),
-    ("de", "Abmelden"),
-    ("el", "Κατάργηση εγγραφής"),
-    ("en", "Unsubscribe"),
-    ("es", "Darse de baja"),
-    ("et", "Loobu"),
-    ("fi", "Peruuta tilaus"),
-    ("fr", "Se désabonner"),
-    ("he", "ביטול הרשמה"),
-    ("hr", "Odjava"),
-    ("hu", "Leiratkozás"),
-    ("id", "Berhenti berlangganan"),
-    ("it", "Annulla l’iscrizione"),
-    ("ja", "配信停止"),
-    ("ko", "수신 거부"),
-    ("lt", "Atsisakyti"),
-    ("lv", "Atrakstīties"),
-    ("nb", "Meld deg av"),
-    ("nl", "Afmelden"),
-    ("nn", "Meld deg av"),
-    ("no", "Meld deg av"),
-    ("pl", "Wypisz się"),
-    ("pt", "Cancelar subscrição"),
-    ("pt-br", "Cancelar inscrição"),
-    ("ro", "Dezabonare"),
-    ("ru", "Отписаться"),
-    ("sk", "Odhlásiť odber"),
-    ("sl", "Odjava"),
-    ("sr", "Одјава"),
-    ("sv", "Avsluta prenumeration"),
-    ("th", "ยกเลิกการรับข่าวสาร"),
-    ("tr", "Abonelikten çık"),
-    ("uk", "Відписатися"),
-    ("vi", "Hủy đăng ký"),
-    ("zh", "取消订阅"),
-    ("zh-hant", "取消訂閱"),
-    ("zh-hk", "取消訂閱"),
-    ("zh-tw", "取消訂閱"),
+use domain::language::{from_near_to_wide, plain_tag};
+
+/// Tag, what the language calls itself, and what stands on a button or link that ends messages; a region has its own where it
+/// says it differently.
+const LANGUAGES: &[(&str, &str, &str)] = &[
+    ("ar", "العربية", "إلغاء الاشتراك"),
+    ("bg", "Български", "Отписване"),
+    ("ca", "Català", "Cancel·la la subscripció"),
+    ("cs", "Čeština", "Odhlásit odběr"),
+    ("da", "Dansk", "Afmeld"),
+    ("de", "Deutsch", "Abmelden"),
+    ("el", "Ελληνικά", "Κατάργηση εγγραφής"),
+    ("en", "English", "Unsubscribe"),
+    ("es", "Español", "Darse de baja"),
+    ("et", "Eesti", "Loobu"),
+    // Not "tilaus": that is an order, too.
+    ("fi", "Suomi", "Lopeta viestit"),
+    ("fr", "Français", "Se désabonner"),
+    ("he", "עברית", "ביטול הרשמה"),
+    ("hr", "Hrvatski", "Odjava"),
+    ("hu", "Magyar", "Leiratkozás"),
+    ("id", "Bahasa Indonesia", "Berhenti berlangganan"),
+    ("it", "Italiano", "Annulla l’iscrizione"),
+    ("ja", "日本語", "配信停止"),
+    ("ko", "한국어", "수신 거부"),
+    ("lt", "Lietuvių", "Atsisakyti"),
+    ("lv", "Latviešu", "Atrakstīties"),
+    ("nb", "Norsk bokmål", "Meld deg av"),
+    ("nl", "Nederlands", "Afmelden"),
+    ("nn", "Norsk nynorsk", "Meld deg av"),
+    ("no", "Norsk", "Meld deg av"),
+    ("pl", "Polski", "Wypisz się"),
+    ("pt", "Português", "Cancelar subscrição"),
+    ("pt-br", "Português (Brasil)", "Cancelar inscrição"),
+    ("ro", "Română", "Dezabonare"),
+    ("ru", "Русский", "Отписаться"),
+    ("sk", "Slovenčina", "Odhlásiť odber"),
+    ("sl", "Slovenščina", "Odjava"),
+    ("sr", "Српски", "Одјава"),
+    ("sv", "Svenska", "Avsluta prenumeration"),
+    ("th", "ไทย", "ยกเลิกการรับข่าวสาร"),
+    ("tr", "Türkçe", "Abonelikten çık"),
+    ("uk", "Українська", "Відписатися"),
+    ("vi", "Tiếng Việt", "Hủy đăng ký"),
+    ("zh", "中文", "取消订阅"),
+    ("zh-hant", "繁體中文", "取消訂閱"),
+    ("zh-hk", "繁體中文（香港）", "取消訂閱"),
+    ("zh-tw", "繁體中文（台灣）", "取消訂閱"),
 ];
-/// Longest tag that is looked up: what stands in a trait may be anything.
-const TAG_LIMIT: usize = 35;
 
-/// "Unsubscribe" in the language of somebody whose trait `locale` is this, shortened from the end until it is known (RFC 4647,
-/// § 3.4); else in English.
+/// "Unsubscribe" in the language of somebody whose trait `locale` is this, or the nearest to it; else in English.
 pub fn unsubscribe_in(locale: Option<&str>) -> &'static str {
-    let known = |tag: &str| UNSUBSCRIBE.iter().find(|(own, _)| *own == tag).map(|(_, words)| *words);
-    let tag: String = locale.unwrap_or_default().trim().chars().take(TAG_LIMIT).collect();
-    let tag = tag.replace('_', "-").to_ascii_lowercase();
-    let mut wanted = tag.as_str();
-    loop {
-        if let Some(words) = known(wanted) {
-            return words;
-        }
-        match wanted.rsplit_once('-') {
-            Some((shorter, _)) => wanted = shorter,
-            None => return "Unsubscribe",
-        }
+    find(locale.unwrap_or_default()).map_or("Unsubscribe", |(_, _, words)| words)
+}
+
+/// What a language calls itself, by its tag.
+///
+/// One that is written for a region of which nothing is known here has its tag beside it, and an unknown one is named by its tag.
+pub fn own_name_of(tag: &str) -> String {
+    match find(tag) {
+        Some((known, name, _)) if known == plain_tag(tag) => name.to_owned(),
+        Some((_, name, _)) => format!("{name} ({tag})"),
+        None => tag.to_owned(),
     }
+}
+
+fn find(tag: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    from_near_to_wide(tag).find_map(|tag| LANGUAGES.iter().find(|(own, _, _)| *own == tag).copied())
 }
 
 #[cfg(test)]
@@ -75,6 +80,7 @@ mod tests {
         for (locale, words) in [
             (Some("de"), "Abmelden"),
             (Some("de_AT"), "Abmelden"),
+            (Some("de_AT.UTF-8"), "Abmelden"),
             (Some(" FR-ca "), "Se désabonner"),
             (Some("pt-BR"), "Cancelar inscrição"),
             (Some("pt-AO"), "Cancelar subscrição"),
@@ -94,7 +100,16 @@ mod tests {
 
     #[test]
     fn it_fits_on_a_button_and_every_language_stands_once() {
-        assert!(UNSUBSCRIBE.is_sorted_by(|(one, _), (next, _)| one < next));
-        assert!(UNSUBSCRIBE.iter().all(|(_, words)| words.chars().count() <= 24));
+        assert!(LANGUAGES.is_sorted_by(|(one, ..), (next, ..)| one < next));
+        assert!(LANGUAGES.iter().all(|(_, _, words)| words.chars().count() <= 24));
+    }
+
+    #[test]
+    fn a_language_is_offered_by_the_name_it_gives_itself() {
+        for (tag, name) in
+            [("fr", "Français"), ("pt_BR", "Português (Brasil)"), ("de-AT", "Deutsch (de-AT)"), ("tlh", "tlh")]
+        {
+            assert_eq!(own_name_of(tag), name);
+        }
     }
 }

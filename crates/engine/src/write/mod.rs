@@ -25,7 +25,7 @@ mod style;
 mod tests;
 
 pub use evaluate::Writing;
-pub use language::unsubscribe_in;
+pub use language::{own_name_of, unsubscribe_in};
 pub use links::Signer;
 
 use domain::money::Currency;

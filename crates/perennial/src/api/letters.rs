@@ -2,29 +2,90 @@
 //!
 //! GET never changes anything: scanners of mail follow links. The one exception is the picture by which an open is told, where
 //! opens are counted: fetching it is all that a mail program does, and whether it was a person is judged.
+//!
+//! The pages speak the customer's language; their sentences are in `languages`.
 
 use crate::api::{Shared, not_done};
+use crate::languages::{Language, filled};
+use crate::runtime::JobError;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use domain::message::{Channel, Message};
+use domain::language::plain_tag;
+use domain::message::Message;
 use domain::workspace::marketing;
 use domain::{MessageId, Name, Timestamp};
 use engine::deliver::confirm::Confirming;
 use engine::deliver::preferences::{Frequency, Wishes};
 use engine::ingest::machine::Asked;
+use engine::write::{own_name_of, unsubscribe_in};
 
-#[derive(Template, Default)]
-#[template(path = "letter.html")]
-struct LetterPage {
+/// How a page speaks: in one reader's language, for one shop.
+struct Speech {
+    words: &'static Language,
     /// The shop's name: customers do not know ours. Empty: nobody can say.
     shop: String,
-    title: String,
+}
+
+impl Speech {
+    /// To whom a message went: as the trait `locale` says, which the page of preferences sets, else as their browser asks.
+    fn to(app: &Shared, message: &Message, headers: &HeaderMap) -> Speech {
+        let engine = app.handle.read();
+        let locale = engine.locale_of(message.customer);
+        let sender = engine.definitions().settings.sender.as_ref();
+        Speech {
+            words: Language::choose(locale.as_deref(), accept_language(headers)),
+            shop: sender.map(|sender| sender.name.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// To whom we do not know.
+    fn to_a_stranger(headers: &HeaderMap) -> Speech {
+        Speech { words: Language::choose(None, accept_language(headers)), shop: String::new() }
+    }
+
+    /// A sentence with the shop's name and these values filled in.
+    fn says(&self, sentence: &str, values: &[(&str, &str)]) -> String {
+        let is_nameless = self.shop.is_empty();
+        let shop = if is_nameless { self.words.this_shop } else { &self.shop };
+        let mut values = values.to_vec();
+        values.push(("shop", shop));
+        let text = filled(sentence, &values);
+        if is_nameless && sentence.starts_with('{') { capitalized(&text) } else { text }
+    }
+
+    fn purpose(&self, name: &Name) -> String {
+        if *name == marketing() {
+            self.words.offers_and_news.to_owned()
+        } else {
+            capitalized(&name.as_str().replace('-', " "))
+        }
+    }
+
+    fn page(self, title: &'static str, lines: Vec<String>) -> LetterPage {
+        LetterPage { speech: self, title, lines, button: None, link: None }
+    }
+}
+
+fn accept_language(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()
+}
+
+fn capitalized(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[derive(Template)]
+#[template(path = "letter.html")]
+struct LetterPage {
+    speech: Speech,
+    title: &'static str,
     lines: Vec<String>,
-    button: Option<(String, String)>,
+    button: Option<(String, &'static str)>,
     /// Where else they may go, and its words.
     link: Option<(String, &'static str)>,
 }
@@ -32,21 +93,22 @@ struct LetterPage {
 #[derive(Template)]
 #[template(path = "preferences.html")]
 struct PreferencesPage {
-    shop: String,
-    sender: String,
-    address: String,
+    /// Before the purposes.
+    begins: String,
     action: String,
     /// Name, words, whether it is wanted now.
     purposes: Vec<(String, String, bool)>,
     /// Word, words, whether it is theirs now.
     frequencies: Vec<(&'static str, &'static str, bool)>,
-    /// Tag, whether it is theirs now.
-    languages: Vec<(String, bool)>,
+    /// Tag, what the language calls itself, whether it is theirs now.
+    languages: Vec<(String, String, bool)>,
+    speech: Speech,
 }
 
 #[derive(Template)]
 #[template(path = "leaving.html")]
 struct LeavingPage {
+    words: &'static Language,
     url: String,
     host: String,
     count: String,
@@ -90,61 +152,47 @@ async fn find(app: &Shared, id: Option<MessageId>) -> Option<Message> {
     tokio::task::spawn_blocking(move || message_of(&app, id)).await.ok().flatten()
 }
 
-async fn unsubscribe_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+async fn unsubscribe_page(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let id = app.handle.read().signer().verify_unsubscribe(&token);
-    match find(&app, id).await {
-        None => unknown_link(),
-        Some(message) if !app.handle.read().is_subscribed(&message) => already(&app, &message),
-        Some(message) => page(LetterPage {
-            shop: shop(&app),
-            title: "No more of these messages?".to_owned(),
-            lines: vec![format!(
-                "One press, and {} will not write to you about offers and news {} again. Messages about your orders still come.",
-                sender(&app),
-                by(message.channel)
-            )],
-            button: Some((format!("/u/{token}"), "Unsubscribe".to_owned())),
-            link: Some((to_preferences(&app, &message), "Or choose what you get, and how often")),
-        }),
+    let Some(message) = find(&app, id).await else { return unknown_link(&headers) };
+    let speech = Speech::to(&app, &message, &headers);
+    if !app.handle.read().is_subscribed(&message) {
+        return already(&app, speech, &message);
     }
-}
-
-/// How a message came, in words.
-fn by(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Email => "by e-mail",
-        Channel::Sms => "by text message",
-        Channel::Push => "by notification",
-        Channel::Webhook | Channel::InApp => "this way",
-    }
+    let words = speech.words;
+    let purpose = speech.purpose(&message.purpose);
+    let line = speech.says(words.leave_text, &[("by", words.by(message.channel)), ("purpose", &purpose)]);
+    under_policy(LetterPage {
+        button: Some((format!("/u/{token}"), unsubscribe_in(Some(words.tag)))),
+        link: Some((to_preferences(&app, &message), words.less_instead)),
+        ..speech.page(words.leave_title, vec![line])
+    })
 }
 
 fn to_preferences(app: &Shared, message: &Message) -> String {
     format!("/p/{}", app.handle.read().signer().preferences_token(&message.id))
 }
 
-fn already(app: &Shared, message: &Message) -> Response {
-    page(LetterPage {
-        shop: shop(app),
-        title: "You are unsubscribed".to_owned(),
-        lines: vec![format!(
-            "{} does not write to you about offers and news {} any more.",
-            sender(app),
-            by(message.channel)
-        )],
-        link: Some((to_preferences(app, message), "Changed your mind? Choose what you get, and how often")),
-        ..LetterPage::default()
+fn already(app: &Shared, speech: Speech, message: &Message) -> Response {
+    let words = speech.words;
+    let purpose = speech.purpose(&message.purpose);
+    let line = speech.says(words.left_text, &[("by", words.by(message.channel)), ("purpose", &purpose)]);
+    under_policy(LetterPage {
+        link: Some((to_preferences(app, message), words.changed_your_mind)),
+        ..speech.page(words.left_title, vec![line])
     })
 }
 
 /// One-click by the mail program (RFC 8058) or the button of our page: the same.
-async fn unsubscribe(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+async fn unsubscribe(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let id = app.handle.read().signer().verify_unsubscribe(&token);
-    let Some(message) = find(&app, id).await else { return unknown_link() };
+    let Some(message) = find(&app, id).await else { return unknown_link(&headers) };
     let theirs = message.clone();
-    match app.handle.change_later(1, move |engine, now| engine.unsubscribe(&message, now)).await {
-        Ok(()) => already(&app, &theirs),
-        Err(error) => not_done(&error),
+    let done = app.handle.change_later(1, move |engine, now| engine.unsubscribe(&message, now)).await;
+    let speech = Speech::to(&app, &theirs, &headers);
+    match done {
+        Ok(()) => already(&app, speech, &theirs),
+        Err(error) => not_now(speech, &error),
     }
 }
 
@@ -154,107 +202,93 @@ async fn to_confirm(app: &Shared, token: &str) -> Option<(Message, Name)> {
     Some((find(app, Some(id)).await?, purpose))
 }
 
-async fn confirm_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
-    let Some((message, purpose)) = to_confirm(&app, &token).await else { return unknown_link() };
+async fn confirm_page(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    let Some((message, purpose)) = to_confirm(&app, &token).await else { return unknown_link(&headers) };
+    let speech = Speech::to(&app, &message, &headers);
     let confirming = app.handle.read().confirming(&message, &purpose);
     if confirming != Confirming::Waits {
-        return confirmed(&app, confirming, &purpose);
+        return confirmed(speech, confirming, &purpose);
     }
-    let address = message.written.as_ref().map(|written| masked(&written.to)).unwrap_or_default();
-    page(LetterPage {
-        shop: shop(&app),
-        title: "Was it you?".to_owned(),
-        lines: vec![
-            format!("Somebody gave {address} to {} for: {}.", sender(&app), purpose_words(&purpose)),
-            "One press, and they will write to you. If it was not you, do nothing: nobody will.".to_owned(),
-        ],
-        button: Some((format!("/y/{token}"), "Yes, write to me".to_owned())),
-        ..LetterPage::default()
+    let words = speech.words;
+    let purpose = speech.purpose(&purpose);
+    let asked = match address_of(&message) {
+        Some(address) => speech.says(words.somebody_gave, &[("address", &address), ("purpose", &purpose)]),
+        None => speech.says(words.somebody_asked, &[("purpose", &purpose)]),
+    };
+    under_policy(LetterPage {
+        button: Some((format!("/y/{token}"), words.yes_write)),
+        ..speech.page(words.was_it_you, vec![asked, words.press_confirms.to_owned()])
     })
 }
 
-async fn confirm(State(app): State<Shared>, Path(token): Path<String>) -> Response {
-    let Some((message, purpose)) = to_confirm(&app, &token).await else { return unknown_link() };
-    let asked = purpose.clone();
-    match app.handle.change_later(1, move |engine, now| engine.confirm(&message, &asked, now)).await {
-        Ok(Confirming::Waits) => confirmed(&app, Confirming::Granted, &purpose),
-        Ok(other) => confirmed(&app, other, &purpose),
-        Err(error) => not_done(&error),
+async fn confirm(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    let Some((message, purpose)) = to_confirm(&app, &token).await else { return unknown_link(&headers) };
+    let (asked, theirs) = (purpose.clone(), message.clone());
+    let done = app.handle.change_later(1, move |engine, now| engine.confirm(&message, &asked, now)).await;
+    let speech = Speech::to(&app, &theirs, &headers);
+    match done {
+        Ok(Confirming::Waits) => confirmed(speech, Confirming::Granted, &purpose),
+        Ok(other) => confirmed(speech, other, &purpose),
+        Err(error) => not_now(speech, &error),
     }
 }
 
-fn confirmed(app: &Shared, confirming: Confirming, purpose: &Name) -> Response {
+fn confirmed(speech: Speech, confirming: Confirming, purpose: &Name) -> Response {
+    let words = speech.words;
     let (title, line) = match confirming {
-        Confirming::Granted | Confirming::Waits => (
-            "Thank you",
-            format!(
-                "{} may write to you about: {}. Each message has a link to stop that.",
-                sender(app),
-                purpose_words(purpose)
-            ),
-        ),
-        Confirming::TooLate => (
-            "This link has run out",
-            "Nothing was changed. If you still want to hear from the shop, sign up once more.".to_owned(),
-        ),
-        Confirming::OtherAddress => (
-            "This link belongs to another address",
-            "Your address has changed since. If you want to hear from the shop, sign up with the present one."
-                .to_owned(),
-        ),
+        Confirming::Granted | Confirming::Waits => {
+            (words.thank_you, speech.says(words.may_write_now, &[("purpose", &speech.purpose(purpose))]))
+        }
+        Confirming::TooLate => (words.too_late_title, words.too_late_text.to_owned()),
+        Confirming::OtherAddress => (words.other_address_title, words.other_address_text.to_owned()),
     };
-    page(LetterPage { shop: shop(app), title: title.to_owned(), lines: vec![line], ..LetterPage::default() })
+    under_policy(speech.page(title, vec![line]))
 }
 
-async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+async fn preferences_page(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let id = app.handle.read().signer().verify_preferences(&token);
-    let Some(message) = find(&app, id).await else { return unknown_link() };
-    let address = message.written.as_ref().map(|written| masked(&written.to)).unwrap_or_default();
+    let Some(message) = find(&app, id).await else { return unknown_link(&headers) };
+    let speech = Speech::to(&app, &message, &headers);
+    let words = speech.words;
     let preferences = app.handle.read().preferences(&message);
-    let languages = preferences.locales.iter().map(|tag| (tag.clone(), preferences.locale.as_ref() == Some(tag)));
-    let purposes =
-        preferences.purposes.iter().map(|(name, granted)| (name.as_str().to_owned(), purpose_words(name), *granted));
+    let own = preferences.locale.as_deref().map(plain_tag);
+    let languages = preferences.locales.iter();
+    let languages = languages.map(|tag| (tag.clone(), own_name_of(tag), own.as_ref() == Some(&plain_tag(tag))));
+    let purposes = preferences.purposes.iter();
+    let purposes = purposes.map(|(name, granted)| (name.as_str().to_owned(), speech.purpose(name), *granted));
     under_policy(PreferencesPage {
-        shop: shop(&app),
-        sender: sender(&app),
-        address,
+        begins: match address_of(&message) {
+            Some(address) => speech.says(words.may_write_to, &[("address", &address)]),
+            None => speech.says(words.may_write_about, &[]),
+        },
         action: format!("/p/{token}"),
         purposes: purposes.collect(),
-        frequencies: frequencies(preferences.frequency),
+        frequencies: frequencies(words, preferences.frequency),
         languages: languages.collect(),
+        speech,
     })
 }
 
-fn frequencies(theirs: Option<Frequency>) -> Vec<(&'static str, &'static str, bool)> {
-    let words = |frequency: Frequency| match frequency {
-        Frequency::Weekly => "at most once a week",
-        Frequency::Monthly => "at most once a month",
+fn frequencies(words: &Language, theirs: Option<Frequency>) -> Vec<(&'static str, &'static str, bool)> {
+    let said = |frequency: Frequency| match frequency {
+        Frequency::Weekly => words.weekly,
+        Frequency::Monthly => words.monthly,
     };
-    let any = ("", "as often as there is something", theirs.is_none());
-    let each = Frequency::ALL.map(|frequency| (frequency.word(), words(frequency), theirs == Some(frequency)));
+    let any = ("", words.at_any_time, theirs.is_none());
+    let each = Frequency::ALL.map(|frequency| (frequency.word(), said(frequency), theirs == Some(frequency)));
     [any].into_iter().chain(each).collect()
 }
 
-fn purpose_words(name: &Name) -> String {
-    if *name == marketing() { "Offers and news".to_owned() } else { plain(name.as_str()) }
-}
-
-/// A name as words: `new-teas` reads "New teas".
-fn plain(name: &str) -> String {
-    let words = name.replace('-', " ");
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
 /// Fields: `save`, `purpose.NAME` for each purpose that is wanted, `frequency`, `locale`. A purpose that is not among them is not
-/// wanted; the others stay as they are.
+/// wanted; the others stay as they are. The answer speaks the language that was chosen.
 async fn preferences(
     State(app): State<Shared>,
     Path(token): Path<String>,
+    headers: HeaderMap,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     let id = app.handle.read().signer().verify_preferences(&token);
-    let Some(message) = find(&app, id).await else { return unknown_link() };
+    let Some(message) = find(&app, id).await else { return unknown_link(&headers) };
     if !fields.iter().any(|(key, _)| key == "save") {
         return (StatusCode::BAD_REQUEST, "the form was not filled in; nothing was changed\n").into_response();
     }
@@ -266,28 +300,30 @@ async fn preferences(
         word => word.and_then(Frequency::find).map(Some),
     };
     let wishes = Wishes { purposes: wanted.collect(), frequency, locale: field("locale") };
+    let theirs = message.clone();
     let done = app.handle.change_later(1, move |engine, now| engine.set_preferences(&message, &wishes, now)).await;
+    let speech = Speech::to(&app, &theirs, &headers);
     match done {
-        Ok(()) => page(LetterPage {
-            shop: shop(&app),
-            title: "Noted".to_owned(),
-            lines: vec![format!(
-                "{} writes to you as you said. You can change it again with the same link.",
-                sender(&app)
-            )],
-            ..LetterPage::default()
-        }),
-        Err(error) => not_done(&error),
+        Ok(()) => {
+            let line = speech.says(speech.words.noted_text, &[]);
+            let title = speech.words.noted_title;
+            under_policy(speech.page(title, vec![line]))
+        }
+        Err(error) => not_now(speech, &error),
     }
 }
 
-async fn leaving(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+async fn leaving(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let target = app.handle.read().signer().verify_click(&token);
-    let Some((_, url)) = target.filter(|(_, url)| url.starts_with("https://") || url.starts_with("http://")) else {
-        return unknown_link();
+    let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
+    let Some((id, url)) = target.filter(|(_, url)| is_web(url)) else { return unknown_link(&headers) };
+    // Whoever was erased, or whose message cannot be read now, goes on all the same.
+    let speech = match find(&app, Some(id)).await {
+        Some(message) => Speech::to(&app, &message, &headers),
+        None => Speech::to_a_stranger(&headers),
     };
-    let host = url.split('/').nth(2).unwrap_or("the page").to_owned();
-    let html = LeavingPage { url, host, count: format!("/c/{token}") }.render();
+    let host = url.split('/').nth(2).filter(|host| !host.is_empty()).unwrap_or(&url).to_owned();
+    let html = LeavingPage { words: speech.words, url, host, count: format!("/c/{token}") }.render();
     let mut response = html_or_trouble(html);
     let policy = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
@@ -296,12 +332,12 @@ async fn leaving(State(app): State<Shared>, Path(token): Path<String>) -> Respon
 
 async fn clicked(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let target = app.handle.read().signer().verify_click(&token);
-    let Some((id, url)) = target else { return unknown_link() };
+    let Some((id, url)) = target else { return unknown_link(&headers) };
     let at = app.handle.now();
     app.followed.note(&id, &url, at);
     // Goes on when the reader's browser has gone on and hangs up.
     let counted = tokio::spawn(async move {
-        let Some(message) = find(&app, Some(id.clone())).await else { return unknown_link() };
+        let Some(message) = find(&app, Some(id.clone())).await else { return unknown_link(&headers) };
         tokio::time::sleep(app.followed.patience()).await;
         let asked = Asked { company: app.followed.company(&id, &url, at), ..asked(&headers, at) };
         match app.handle.change_later(1, move |engine, now| engine.clicked(&message, &url, &asked, now)).await {
@@ -328,7 +364,7 @@ fn asked(headers: &HeaderMap, at: Timestamp) -> Asked {
 async fn picture(State(app): State<Shared>, Path(token): Path<String>, method: Method, headers: HeaderMap) -> Response {
     let token = token.strip_suffix(".gif").unwrap_or(&token);
     let id = app.handle.read().signer().verify_open(token);
-    let Some(message) = find(&app, id).await else { return unknown_link() };
+    let Some(message) = find(&app, id).await else { return unknown_link(&headers) };
     if method == Method::GET && app.handle.read().options().counts_opens {
         let asked = asked(&headers, app.handle.now());
         if let Err(error) = app.handle.change_later(1, move |engine, now| engine.opened(&message, &asked, now)).await {
@@ -340,9 +376,9 @@ async fn picture(State(app): State<Shared>, Path(token): Path<String>, method: M
     response
 }
 
-async fn view(State(app): State<Shared>, Path(token): Path<String>) -> Response {
+async fn view(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let id = app.handle.read().signer().verify_view(&token);
-    let Some(written) = find(&app, id).await.and_then(|message| message.written) else { return unknown_link() };
+    let Some(written) = find(&app, id).await.and_then(|message| message.written) else { return unknown_link(&headers) };
     let body = written
         .html
         .clone()
@@ -354,38 +390,30 @@ async fn view(State(app): State<Shared>, Path(token): Path<String>) -> Response 
     response
 }
 
-/// The shop's name where customers may read it; empty: it did not say.
-fn shop(app: &Shared) -> String {
-    let engine = app.handle.read();
-    engine.definitions().settings.sender.as_ref().map(|sender| sender.name.clone()).unwrap_or_default()
+/// `s…@example.com`: enough to recognise one's own, too little for a stranger. None: it did not go to a mail address.
+fn address_of(message: &Message) -> Option<String> {
+    let (local, domain) = message.written.as_ref()?.to.split_once('@')?;
+    Some(format!("{}…@{domain}", local.chars().next().unwrap_or(' ')))
 }
 
-fn sender(app: &Shared) -> String {
-    Some(shop(app)).filter(|shop| !shop.is_empty()).unwrap_or_else(|| "this shop".to_owned())
-}
-
-/// `s…@example.com`: enough to recognise one's own, too little for a stranger.
-fn masked(address: &str) -> String {
-    match address.split_once('@') {
-        Some((local, domain)) => format!("{}…@{domain}", local.chars().next().unwrap_or(' ')),
-        None => "you".to_owned(),
-    }
-}
-
-fn unknown_link() -> Response {
-    let mut response = page(LetterPage {
-        title: "This link does not work".to_owned(),
-        lines: vec![
-            "It may have been cut off on its way. Try the link in another message, or write to the shop.".to_owned(),
-        ],
-        ..LetterPage::default()
-    });
+fn unknown_link(headers: &HeaderMap) -> Response {
+    let speech = Speech::to_a_stranger(headers);
+    let words = speech.words;
+    let mut response = under_policy(speech.page(words.broken_title, vec![words.broken_text.to_owned()]));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }
 
-fn page(page: LetterPage) -> Response {
-    under_policy(page)
+/// The answer that programs get, with a page that people can read.
+fn not_now(speech: Speech, error: &JobError) -> Response {
+    let refused = not_done(error);
+    let words = speech.words;
+    let mut response = under_policy(speech.page(words.not_now_title, vec![words.not_now_text.to_owned()]));
+    *response.status_mut() = refused.status();
+    if let Some(after) = refused.headers().get(header::RETRY_AFTER) {
+        response.headers_mut().insert(header::RETRY_AFTER, after.clone());
+    }
+    response
 }
 
 fn under_policy(page: impl Template) -> Response {

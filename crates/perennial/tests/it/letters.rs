@@ -40,10 +40,18 @@ struct Scene {
 
 /// A shop that wrote to Ana, with the links in her mail.
 fn a_mail_to_ana() -> Scene {
+    a_mail_from(SHOP, None)
+}
+
+/// The same, from this shop, to an Ana whose language this is.
+fn a_mail_from(shop: &str, locale: Option<&str>) -> Scene {
     let house = House::new();
     let key = house.key("server");
-    house.define(SHOP);
-    let traits = json!({ "email": "ana@example.com", "first_name": "<b>Ana</b>", "invited": true });
+    house.define(shop);
+    let mut traits = json!({ "email": "ana@example.com", "first_name": "<b>Ana</b>", "invited": true });
+    if let Some(locale) = locale {
+        traits["locale"] = locale.into();
+    }
     house.call(&key, json!({ "type": "identify", "userId": "ana", "traits": traits })).assert_success();
     let messages =
         house.look(|reader| reader.messages(&MessageFilter::default(), Page { skip: 0, limit: 10 }).unwrap());
@@ -63,6 +71,12 @@ impl Scene {
 
     fn get(&self, path: &str) -> Answer {
         self.house.ask(Request::get(path).body(Body::empty()).unwrap())
+    }
+
+    /// What a browser shows that asks for these languages.
+    fn shown(&self, path: &str, languages: &str) -> String {
+        let request = Request::get(path).header("accept-language", languages);
+        self.house.ask(request.body(Body::empty()).unwrap()).text()
     }
 
     /// As the mail program does: no cookie, no origin.
@@ -129,7 +143,7 @@ fn a_customer_says_what_they_want_and_in_which_language() {
         ("New teas", true),
         ("by-phone", false),
         ("purpose.service", false),
-        ("<option value=\"fr\">", true),
+        ("<option value=\"fr\">Français<", true),
         ("<option value=\"\" selected>as often as there is something", true),
         ("Perennial", false),
     ] {
@@ -159,6 +173,95 @@ fn a_customer_says_what_they_want_and_in_which_language() {
     scene.fills_in(&scene.link("p"), "save=1&purpose.new-teas=on&locale=xx");
     assert_eq!(scene.house.events("ana", "Consent Changed").len(), 2, "said twice, it counts once");
     assert_eq!(scene.house.get("/api/customers/ana")["traits"]["locale"], "fr", "nothing is written in xx");
+}
+
+/// What Ana's shop says in two languages, so that she may choose.
+const IN_TWO_LANGUAGES: &str = "template: bonjour\nsubject: Hello\nbody: Hello\nlocales: { fr: { subject: Bonjour }, de: { subject: Hallo } }\n---\npurpose: new-teas\nchannels: [email]";
+
+fn holds(page: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+}
+
+#[test]
+fn a_german_customer_reads_german_from_the_first_page_to_the_last() {
+    let scene = a_mail_from(SHOP, Some("de_AT"));
+    scene.house.define(IN_TWO_LANGUAGES);
+    // Her browser asks for something else; what the shop knows of her goes first.
+    let page = scene.shown(&scene.link("p"), "fr");
+    holds(
+        &page,
+        &[
+            "<html lang=\"de\">",
+            "<h1>Was Sie von uns bekommen</h1>",
+            "The Tea House darf an a…@example.com schreiben zu:",
+            "Angebote und Neuigkeiten",
+            "New teas",
+            "<option value=\"weekly\">höchstens einmal pro Woche",
+            "<option value=\"\">wie bisher",
+            "<option value=\"de\">Deutsch<",
+        ],
+    );
+    let noted = scene.fills_in(&scene.link("p"), "save=1&purpose.marketing=on&frequency=weekly").text();
+    holds(&noted, &["<html lang=\"de\">", "Ist notiert", "The Tea House schreibt Ihnen so, wie Sie es möchten."]);
+    assert_eq!(scene.house.get("/api/customers/ana")["traits"]["message_frequency"], "weekly");
+    holds(
+        &scene.get(&scene.link("c")).text(),
+        &["<html lang=\"de\">", "Weiter zu <a href=\"https://tea.example/back?a=1\""],
+    );
+    let page = scene.get(&scene.unsubscribe).text();
+    holds(
+        &page,
+        &[">Abmelden</button>", "The Tea House schreibt Ihnen per E-Mail nicht mehr zu: Angebote und Neuigkeiten."],
+    );
+    holds(&scene.one_click(&scene.unsubscribe).text(), &["Sie sind abgemeldet", "Doch anders überlegt?"]);
+
+    // She chooses French on the page, and is answered in it.
+    let noted = scene.fills_in(&scene.link("p"), "save=1&locale=fr").text();
+    holds(&noted, &["<html lang=\"fr\">", "C’est noté"]);
+    let page = scene.shown(&scene.link("p"), "de");
+    holds(&page, &["<html lang=\"fr\">", "<option value=\"fr\" selected>Français<", "Offres et nouveautés"]);
+}
+
+#[test]
+fn whoever_said_no_language_reads_the_one_their_browser_asks_for() {
+    let scene = a_mail_to_ana();
+    holds(&scene.shown(&scene.link("p"), "pl,en;q=0.5"), &["<html lang=\"pl\">", "Co od nas dostajesz", ">Zapisz<"]);
+    holds(&scene.shown(&scene.unsubscribe, "xx, nn;q=0.9"), &["<html lang=\"nb\">", ">Meld deg av</button>"]);
+    for garbled in ["tlh", "de;q=x", "*", ";;;q=,", &"de-AT;q=2,".repeat(500)] {
+        holds(&scene.shown(&scene.link("p"), garbled), &["<html lang=\"en\">", "What you get from us"]);
+    }
+    let in_fr_ca = a_mail_from(SHOP, Some("fr_CA"));
+    holds(&in_fr_ca.get(&in_fr_ca.link("p")).text(), &["<html lang=\"fr\">", "Ce que vous recevez"]);
+    let in_klingon = a_mail_from(SHOP, Some("tlh"));
+    holds(&in_klingon.get(&in_klingon.link("p")).text(), &["<html lang=\"en\">", "What you get from us"]);
+    // Of a link that nobody signed, only the browser tells who reads; it names no shop.
+    let broken = scene.house.ask(Request::get("/p/x").header("accept-language", "es-MX").body(Body::empty()).unwrap());
+    assert_eq!(broken.status, 404);
+    holds(&broken.text(), &["<html lang=\"es\">", "Este enlace no funciona"]);
+    assert!(!broken.text().contains("Tea House"));
+}
+
+#[test]
+fn a_hostile_name_stays_words_in_every_language() {
+    let hostile = SHOP.replace("The Tea House", "'<script>x</script>{address}{by}\"'");
+    let scene = a_mail_from(&hostile, None);
+    for language in
+        ["en", "de", "fr", "es", "it", "nl", "pt", "pt-BR", "pl", "sv", "da", "nb", "fi", "cs", "\"><script>x", "<b>"]
+    {
+        for path in [&scene.link("p"), &scene.unsubscribe, &scene.link("c")] {
+            let page = scene.shown(path, language);
+            assert!(!page.contains("<script>x") && !page.contains("\"><script>"), "{language} {path}: {page}");
+            let is_ours = !language.contains('<');
+            assert!(!is_ours || page.contains(&format!("<html lang=\"{language}\">")), "{language} {path}: {page}");
+        }
+        let page = scene.shown(&scene.link("p"), language);
+        assert!(page.contains("{address}{by}"), "a name is not filled in: {page}");
+    }
+    // A shop that did not say its name begins a sentence with a capital letter all the same.
+    let nameless = a_mail_from(SHOP.split_once("---").unwrap().1, Some("nl"));
+    holds(&nameless.get(&nameless.link("p")).text(), &["<p>Deze winkel mag naar a…@example.com schrijven over:"]);
 }
 
 #[test]
@@ -250,6 +353,10 @@ fn a_yes_is_confirmed_by_a_press_on_the_page_and_by_nothing_else() {
     }
     let page = scene.get(&link).text();
     assert!(page.contains("a…@example.com") && !page.contains("ana@example.com"), "{page}");
+    holds(
+        &scene.shown(&link, "fi"),
+        &["<html lang=\"fi\">", "Olitko se sinä?", "osoitteen a…@example.com", "aiheesta: News."],
+    );
     assert_eq!(news(&status()), "pending", "T42: scanners that follow links confirm nothing");
     // Another link of the same mail does not confirm, and this one does nothing else.
     let token = link.rsplit('/').next().unwrap();
@@ -261,6 +368,8 @@ fn a_yes_is_confirmed_by_a_press_on_the_page_and_by_nothing_else() {
     assert_eq!(thanks.status, 200);
     assert!(thanks.text().contains("Thank you"), "{}", thanks.text());
     assert_eq!(news(&status()), "granted");
-    scene.fills_in(&link, "");
+    let request = Request::post(&link).header("content-type", "application/x-www-form-urlencoded");
+    let thanks = scene.house.ask(request.header("accept-language", "sv").body(Body::empty()).unwrap()).text();
+    holds(&thanks, &["<html lang=\"sv\">", "<h1>Tack</h1>", "Den här butiken får nu skriva till dig om: News."]);
     assert_eq!(scene.house.events("ana", "Consent Changed").len(), 2, "pressed twice, it counts once");
 }
