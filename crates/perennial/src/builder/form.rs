@@ -87,7 +87,7 @@ impl Shape {
         match self {
             Shape::Condition => "",
             Shape::Group => " group",
-            Shape::Step => " step",
+            Shape::Step => " deed",
             Shape::Way => " way",
         }
     }
@@ -386,8 +386,8 @@ pub fn draw(definition: &Tree, seen: &Seen, troubles: &[Trouble], new: Option<u3
         Subject::Segment => segment(&mut drawing, definition),
         Subject::Campaign => {
             let campaign = own(definition);
-            let beside = definition.items().iter().filter(|one| !std::ptr::eq(*one, campaign)).collect();
-            drawing.campaign(campaign, beside)
+            let beside: Vec<&Tree> = definition.items().iter().filter(|one| !std::ptr::eq(*one, campaign)).collect();
+            drawing.campaign(campaign, &beside)
         }
     };
     let troubles = drawing.troubles.into_iter().map(|(_, words)| words).collect();

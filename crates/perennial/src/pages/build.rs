@@ -276,6 +276,20 @@ impl BuildForm {
     }
 }
 
+/// What is wrong, where the form can say it: beside the field nobody asks which definition it is about, and what is wrong
+/// with another definition of the text is said above all.
+fn beside_its_field(kind: Definition, problem: &Problem) -> Trouble {
+    let (path, message) = (problem.path.clone(), problem.message.clone());
+    let Some((definition, rest)) = message.split_once("`: ") else { return (path, message) };
+    let is_own = definition.strip_prefix(kind.word()).is_some_and(|rest| rest.starts_with(" `"));
+    let names_one = definition.split_once(" `").is_some_and(|(kind, _)| kind.chars().all(|c| c.is_ascii_lowercase()));
+    match (is_own, names_one) {
+        (true, _) => (path, rest.to_owned()),
+        (false, true) => (String::new(), message),
+        (false, false) => (path, message),
+    }
+}
+
 fn subject(kind: Definition) -> Subject {
     if kind == Definition::Campaign { Subject::Campaign } else { Subject::Segment }
 }
@@ -302,9 +316,7 @@ fn drawn(
         None => views.glance(kind, &draft)?,
     };
     let troubles: Vec<Trouble> = match (&glance, &bench.hindrance) {
-        (Err(problems), None) => {
-            problems.iter().map(|problem| (problem.path.clone(), problem.message.clone())).collect()
-        }
+        (Err(problems), None) => problems.iter().map(|problem| beside_its_field(kind, problem)).collect(),
         _ => Vec::new(),
     };
     let form = bench.tree().map(|tree| draw(&tree, &seen, &troubles, bench.new));

@@ -1155,6 +1155,23 @@ impl Views for Shop {
             });
             return Ok(Draft { name: name.map(str::to_owned), version: None, yaml: crate::views::yaml::write(&ugly) });
         }
+        if self.is_ugly() && kind == Definition::Campaign {
+            let ugly = serde_json::json!({
+                "campaign": UGLY[1], "title": UGLY[0], UGLY[2]: UGLY[3],
+                "enter": {
+                    "on": { "did": UGLY[1], "where": { UGLY[2]: { "is": UGLY[3] } } },
+                    "only_if": { "trait": UGLY[0], "in": [UGLY[1], UGLY[2]] }, "key": UGLY[4],
+                },
+                "goal": { "did": UGLY[2], UGLY[0]: 3 },
+                "steps": [
+                    { "id": UGLY[1], "message": UGLY[2], "variants": { UGLY[0]: 1, UGLY[3]: UGLY[1] } },
+                    { "branch": [{ "if": { "list": UGLY[0] }, "then": [{ "wait": UGLY[1] }, UGLY[2]] }, UGLY[3]] },
+                    { "task": { "title": UGLY[0], "for": UGLY[1] } },
+                    { "set": { "trait": UGLY[2], "to": { UGLY[0]: UGLY[1] } } },
+                ],
+            });
+            return Ok(Draft { name: name.map(str::to_owned), version: None, yaml: crate::views::yaml::write(&ugly) });
+        }
         let yaml = match kind {
             Definition::Segment => SEGMENT_YAML,
             Definition::Campaign => CAMPAIGN_YAML,

@@ -205,6 +205,11 @@ impl Flow {
         drawn.x + BOX_WIDTH
     }
 
+    /// It may be drawn smaller where there is little room, and its words can still be read.
+    fn is_narrow(&self) -> bool {
+        self.width <= 2 * COLUMN
+    }
+
     fn box_width(&self) -> u32 {
         BOX_WIDTH
     }

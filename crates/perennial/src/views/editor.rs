@@ -47,7 +47,7 @@ body: |
 
   how do you like it?
 
-  [No more of these]({{ links.unsubscribe }})
+  [What you get, and how often]({{ links.preferences }}) · [No more of these]({{ links.unsubscribe }})
 ";
 
 const TEMPLATE: &str = "template: hello
@@ -326,6 +326,10 @@ fn effect_words(engine: &Engine, effect: &Effect, defined: &[Defined], name: &Na
             " {} in the segment now. Who enters it from now on enters the campaign.{stands}",
             are(people)
         )),
+        Touches::Nobody if state.is_some() => Prose::new()
+            .say("Nobody enters at once: each does when the time comes. ")
+            .strong("Try it")
+            .say(format!(" on its page shows whom it would have reached in your past.{stands}")),
         Touches::Nobody => prose.say("."),
         Touches::MayLeave => {
             prose.say(format!(" {} in the segment now, and would enter when they leave it.{stands}", are(people)))

@@ -18,7 +18,7 @@ const MAY_SAY: [(&str, &str, &str); 5] = [
 
 impl<'a> Drawing<'a> {
     /// Name and title, and the sections of a campaign. `beside`: other definitions of its text.
-    pub(super) fn campaign(&mut self, campaign: &Tree, beside: Vec<&Tree>) -> (Vec<Vec<Part>>, Vec<Section>) {
+    pub(super) fn campaign(&mut self, campaign: &Tree, beside: &[&Tree]) -> (Vec<Vec<Part>>, Vec<Section>) {
         let id = campaign.id().unwrap_or(0);
         let mut head = names(self, campaign, id, "campaign");
         let others: Vec<String> = beside.iter().filter_map(|one| said_beside(one)).collect();
