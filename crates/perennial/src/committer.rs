@@ -1,23 +1,31 @@
 //! Makes commits durable on a thread of its own, so that the writer works on the next one meanwhile.
 //!
-//! At most one commit is under way. Whoever waits for it is answered after it, and orders of messages leave after it, both on
-//! a thread beside it: each answer wakes somebody, who would take the processor from the next commit. When it fails,
-//! everything that the writer built upon it meanwhile has to fail as well: the writer hears of it before it hands over the
-//! next.
+//! At most one commit is under way. Messages leave with it: what must be durable before their bodies is recorded later, upon
+//! it. Whoever waits for it is answered after it, and webhooks leave after it, all on a thread beside it: each answer wakes
+//! somebody, who would take the processor from the next commit. When it fails, everything that the writer built upon it
+//! meanwhile has to fail as well: the writer hears of it before it hands over the next.
 
+use crate::consignment::{Consignment, Footing};
 use crate::runtime::{Deliveries, Done, Health, JobError, Outgoing};
+use domain::MessageId;
+use engine::deliver::webhooks::Errand;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use store::{Commit, Store};
 
-/// A commit, and what happens once it is durable.
+/// A commit, and what leaves with it and after it.
+#[derive(Default)]
 pub(crate) struct Group {
     pub(crate) commit: Commit,
     /// Those who wait for it.
     pub(crate) dones: Vec<Done>,
-    /// What may set out.
-    pub(crate) outgoing: Vec<Outgoing>,
+    /// Messages that leave with it.
+    pub(crate) messages: Vec<Consignment>,
+    /// What they rest on.
+    pub(crate) footing: Footing,
+    /// Webhooks that leave once it is durable.
+    pub(crate) webhooks: Vec<Errand>,
 }
 
 /// The store, and what became of the commit for which it was lent.
@@ -27,14 +35,26 @@ struct Returned {
 }
 
 /// What follows a commit.
-struct Followed {
+enum Followed {
+    /// It is under way.
+    Begun { messages: Vec<Consignment> },
+    /// It is over.
+    Over { dones: Vec<Done>, webhooks: Vec<Errand>, result: Result<(), JobError> },
+}
+
+/// What is lent for a commit.
+struct Lent {
+    store: Box<dyn Store>,
+    commit: Commit,
     dones: Vec<Done>,
-    outgoing: Vec<Outgoing>,
-    result: Result<(), JobError>,
+    webhooks: Vec<Errand>,
+    /// Messages that left with it.
+    left: Vec<MessageId>,
+    footing: Footing,
 }
 
 /// Commits whose followers may wait to be told, before the next one waits as well.
-const UNTOLD: usize = 2;
+const UNTOLD: usize = 4;
 
 /// The store of a writer: here, or lent for the commit that is under way.
 pub(crate) struct Committer {
@@ -44,7 +64,10 @@ pub(crate) struct Committer {
     full: Option<String>,
     /// Why the last commit failed, until the writer has heard of it.
     failed: Option<JobError>,
-    lend: Option<SyncSender<(Box<dyn Store>, Group)>>,
+    lend: Option<SyncSender<Lent>>,
+    /// To those who follow; none where nothing leaves.
+    tell: Option<SyncSender<Followed>>,
+    health: Arc<Health>,
     returned: Receiver<Returned>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -58,34 +81,44 @@ impl Committer {
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Committer> {
         // One place each: a commit is handed over only when the one before is back.
-        let (lend, lent) = sync_channel::<(Box<dyn Store>, Group)>(1);
+        let (lend, lent) = sync_channel::<Lent>(1);
         let (give_back, returned) = sync_channel(1);
         let (tell, told) = sync_channel::<Followed>(UNTOLD);
         let sends = deliveries.is_some();
         let teller = std::thread::Builder::new()
             .name("teller".to_owned())
             .spawn(move || told.into_iter().for_each(|followed| follow(followed, deliveries.as_ref())))?;
+        let (over, own_health) = (tell.clone(), health.clone());
         let work = move || {
-            for (mut store, group) in lent {
-                let Group { commit, dones, outgoing } = group;
+            for Lent { mut store, commit, dones, webhooks, left, footing } in lent {
                 let result = carry_out(store.as_mut(), &commit, &health);
-                if sends && result.is_ok() {
-                    // Before the writer has the store again, which counts who is on their way.
-                    set_out(&outgoing, &health);
+                if result.is_err() {
+                    // Before the writer reads the state again and orders them anew.
+                    footing.lose();
+                    left.iter().for_each(|message| health.landed(message));
                 }
-                let followed = Followed { dones, outgoing, result: result.clone() };
-                if tell.send(followed).is_err() || give_back.send(Returned { store, result }).is_err() {
+                let followed = Followed::Over { dones, webhooks, result: result.clone() };
+                if over.send(followed).is_err() || give_back.send(Returned { store, result }).is_err() {
                     break;
                 }
                 wake();
             }
-            drop(tell);
+            drop(over);
             if teller.join().is_err() {
                 tracing::error!("the thread that tells of commits panicked");
             }
         };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(work)?;
-        Ok(Committer { store: Some(store), full: None, failed: None, lend: Some(lend), returned, thread: Some(thread) })
+        Ok(Committer {
+            store: Some(store),
+            full: None,
+            failed: None,
+            lend: Some(lend),
+            tell: sends.then_some(tell),
+            health: own_health,
+            returned,
+            thread: Some(thread),
+        })
     }
 
     /// Whether a commit is under way.
@@ -129,13 +162,23 @@ impl Committer {
             answer(group.dones, &Err(error.clone()));
             return Err(error);
         }
-        if group.commit.is_empty() && group.outgoing.is_empty() {
+        if group.commit.is_empty() && group.messages.is_empty() && group.webhooks.is_empty() {
             // Nothing to write, and what it rests on is durable.
             answer(group.dones, &Ok(()));
             return Ok(());
         }
         let (Some(store), Some(lend)) = (self.store.take(), &self.lend) else { return Err(JobError::Stopped) };
-        lend.send((store, group)).map_err(|_| JobError::Stopped)
+        let Group { commit, dones, messages, footing, webhooks } = group;
+        let left = messages.iter().map(|message| message.message().clone()).collect();
+        // Counted as on their way before they can come back, and before the writer asks for free places.
+        messages.iter().for_each(|message| message.sets_out(&self.health));
+        lend.send(Lent { store, commit, dones, webhooks, left, footing }).map_err(|_| JobError::Stopped)?;
+        match &self.tell {
+            Some(tell) if !messages.is_empty() => {
+                tell.send(Followed::Begun { messages }).map_err(|_| JobError::Stopped)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The store itself, for work that commits on its own. None while a commit is under way: settle first.
@@ -151,7 +194,7 @@ impl Drop for Committer {
     /// Lets the last commit finish, then closes the store.
     fn drop(&mut self) {
         let _ = self.settle();
-        self.lend = None;
+        (self.lend, self.tell) = (None, None);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -180,19 +223,17 @@ fn carry_out(store: &mut dyn Store, commit: &Commit, health: &Health) -> Result<
     result
 }
 
-fn set_out(outgoing: &[Outgoing], health: &Health) {
-    for outgoing in outgoing {
-        if let Outgoing::Message(order) = outgoing {
-            health.sets_out(&order.message, order.channel);
-        }
-    }
-}
-
-/// Answers those who waited for a commit, and lets go what set out with it.
+/// Lets messages go that leave with a commit; answers those who waited for it, and lets webhooks go.
 fn follow(followed: Followed, deliveries: Option<&Deliveries>) {
-    let Followed { dones, outgoing, result } = followed;
-    answer(dones, &result);
-    if let (Ok(()), Some(deliveries)) = (&result, deliveries) {
+    let outgoing: Vec<Outgoing> = match followed {
+        Followed::Begun { messages } => messages.into_iter().map(Outgoing::Message).collect(),
+        Followed::Over { dones, webhooks, result } => {
+            answer(dones, &result);
+            let may_go = result.is_ok();
+            webhooks.into_iter().filter(|_| may_go).map(Outgoing::Webhook).collect()
+        }
+    };
+    if let Some(deliveries) = deliveries {
         outgoing.into_iter().for_each(deliveries);
     }
 }

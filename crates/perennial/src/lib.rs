@@ -8,6 +8,7 @@ pub mod client;
 mod committer;
 pub mod config;
 pub mod connections;
+pub mod consignment;
 pub mod demo;
 pub mod dry_run;
 pub mod erase;

@@ -2,7 +2,8 @@
 //! service, and tells which browsers are there no more.
 
 use crate::config::{Config, Provider, Speaks};
-use crate::post::{Recorder, end_of, ended};
+use crate::consignment::Consignment;
+use crate::post::end_of;
 use crate::runtime::Handle;
 use anyhow::{Context, bail};
 use channels::outward::{Outward, Reach};
@@ -52,12 +53,13 @@ pub fn door(config: &Config) -> anyhow::Result<Option<Door>> {
 }
 
 /// Carries out one order, from its record to its end. Every way out is recorded.
-pub async fn deliver(web_push: &WebPush, outward: &Outward, handle: Handle, order: Order) {
-    let end = send(web_push, outward, &handle, &order).await;
-    ended(&handle, &order, end).await;
+pub(crate) async fn deliver(web_push: &WebPush, outward: &Outward, handle: Handle, consignment: Consignment) {
+    let end = send(web_push, outward, &handle, &consignment).await;
+    consignment.ended(&handle, end).await;
 }
 
-async fn send(web_push: &WebPush, outward: &Outward, handle: &Handle, order: &Order) -> End {
+async fn send(web_push: &WebPush, outward: &Outward, handle: &Handle, consignment: &Consignment) -> End {
+    let order = consignment.order();
     // What was checked when it came in may lead nowhere since the owner changed what may be reached.
     let readable = order.browsers.iter().filter_map(|known| {
         match web_push::Browser::read(&known.endpoint, &known.p256dh, &known.auth, outward.reach()) {
@@ -76,7 +78,7 @@ async fn send(web_push: &WebPush, outward: &Outward, handle: &Handle, order: &Or
     let notification = notification_of(handle, order);
     // Push services compare it with their own clocks: a demo's time would be refused.
     let at_s = jiff::Timestamp::now().as_second();
-    let mut recorder = Recorder::of(handle, order);
+    let mut recorder = consignment.recorder(handle);
     let Pushed { delivered, gone, all_gone } =
         web_push.send(outward, &notification, &browsers, at_s, &mut recorder).await;
     let gone: Vec<_> = gone.iter().filter_map(|place| known.get(*place).copied().cloned()).collect();

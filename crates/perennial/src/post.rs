@@ -1,14 +1,14 @@
 //! Carries out the engine's orders over SMTP: builds the mail, speaks to the server, tells what came of it.
 
 use crate::config::{Dkim, Email, Tls};
+use crate::consignment::Consignment;
 use crate::runtime::Handle;
 use crate::webhooks::wait_of;
 use anyhow::{Context, bail};
 use channels::{
     Delivered, DkimKey, DkimSigner, EmailAddress, Envelope, ExtraHeader, HeaderText, LinkUrl, Login, Mail, MailId,
-    Mailbox, Phase, PhaseRecorder, Refused, Secret, Smtp, SmtpSettings, Trouble, Unsubscribe, WrittenMail,
+    Mailbox, Phase, Secret, Smtp, SmtpSettings, Trouble, Unsubscribe, WrittenMail,
 };
-use domain::MessageId;
 use domain::workspace::Sender;
 use engine::deliver::{End, Order};
 use engine::write::links::Signer;
@@ -98,38 +98,13 @@ fn smtp(email: &Email) -> anyhow::Result<Smtp> {
 }
 
 /// Carries out one order, from its record to its end. Every way out is recorded.
-pub async fn deliver(post: Arc<Post>, handle: Handle, order: Order) {
-    let end = send(&post, &handle, &order).await;
-    ended(&handle, &order, end).await;
+pub(crate) async fn deliver(post: Arc<Post>, handle: Handle, consignment: Consignment) {
+    let end = send(&post, &handle, &consignment).await;
+    consignment.ended(&handle, end).await;
 }
 
-/// Ends an attempt that could not even begin.
-pub(crate) async fn put_off(handle: &Handle, order: &Order, why: &str) {
-    ended(handle, order, later(why)).await;
-}
-
-/// An attempt is over: its end is recorded, and its place is free.
-pub(crate) async fn ended(handle: &Handle, order: &Order, end: End) {
-    record_end(handle, order.message.clone(), order.number, end).await;
-    handle.health().landed(&order.message);
-}
-
-/// Tells the engine how an attempt ended. The mail is out: the record is tried until it is durable or the process stops;
-/// after a stop the attempt's phase says what is known.
-async fn record_end(handle: &Handle, message: MessageId, number: u32, end: End) {
-    loop {
-        let (id, end) = (message.clone(), end.clone());
-        match handle.change_later(1, move |engine, now| engine.attempt_ended(&id, number, end, now)).await {
-            Ok(()) | Err(crate::runtime::JobError::Stopped) => return,
-            Err(error) => {
-                tracing::warn!(message.id = %message, "the end of an attempt waits to be recorded: {error}");
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
-async fn send(post: &Post, handle: &Handle, order: &Order) -> End {
+async fn send(post: &Post, handle: &Handle, consignment: &Consignment) -> End {
+    let order = consignment.order();
     let (sender, public_url, signer, picture) = {
         let engine = handle.read();
         let sender = engine.definitions().settings.sender.clone();
@@ -153,7 +128,7 @@ async fn send(post: &Post, handle: &Handle, order: &Order) -> End {
         Err(error) => return later(&format!("the mail of the earlier attempt cannot be read: {error:#}")),
     };
     envelope.from = post.return_path(&signer, order, envelope.from);
-    let recorder = Recorder::of(handle, order);
+    let recorder = consignment.recorder(handle);
     // Marketing is never repeated.
     let mut recorder = if order.is_marketing { recorder } else { recorder.keeping(&mail) };
     end_of(post.smtp.send(&envelope, &mail, &mut recorder).await)
@@ -195,7 +170,7 @@ pub(crate) fn end_of(delivered: Delivered) -> End {
     }
 }
 
-fn later(reply: &str) -> End {
+pub(crate) fn later(reply: &str) -> End {
     End::PutOff { reply: reply.to_owned(), unreachable: false, retry_after: None }
 }
 
@@ -251,38 +226,4 @@ fn mail_of(order: &Order, sender: &Sender, public_url: &str) -> anyhow::Result<M
         date_ms: order.decided_at.0,
         extra,
     })
-}
-
-/// Makes the step before the body durable before the body goes out.
-pub(crate) struct Recorder {
-    handle: Handle,
-    message: MessageId,
-    number: u32,
-    mail: Option<Arc<str>>,
-}
-
-impl Recorder {
-    pub(crate) fn of(handle: &Handle, order: &Order) -> Recorder {
-        Recorder { handle: handle.clone(), message: order.message.clone(), number: order.number, mail: None }
-    }
-
-    /// Keeps the mail with the step before its body, where it may have to go out once more.
-    fn keeping(self, mail: &WrittenMail) -> Recorder {
-        Recorder { mail: Some(String::from_utf8_lossy(mail.as_bytes()).into()), ..self }
-    }
-}
-
-impl PhaseRecorder for Recorder {
-    async fn begin(&mut self, phase: Phase) -> Result<(), Refused> {
-        if !phase.must_be_durable() {
-            return Ok(());
-        }
-        let (id, number, mail) = (self.message.clone(), self.number, self.mail.clone());
-        let refuse = |reason: &str| Refused { reason: reason.to_owned() };
-        match self.handle.change_later(1, move |engine, now| engine.attempt_sends_mail(&id, number, mail, now)).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(refuse("this attempt is no longer the present one")),
-            Err(error) => Err(refuse(&error.to_string())),
-        }
-    }
 }

@@ -3,13 +3,13 @@
 
 use crate::committer::Committer;
 use crate::connections::Connections;
+use crate::consignment::Consignment;
 use crate::snapshot::{SnapshotFile, Snapshots};
 use crate::writer::Loop;
 use anyhow::Context;
 use domain::message::Channel;
 use domain::{Call, MessageId, Source, Timestamp};
 use engine::dedupe::Fingerprinter;
-use engine::deliver::Order;
 use engine::deliver::webhooks::Errand;
 use engine::ingest::{Arrival, Arrivals, Refusal};
 use engine::report::{Tables, Wanted};
@@ -280,12 +280,12 @@ impl Drop for UnderWay {
     }
 }
 
-/// Something to carry out, which may only begin once the commit that it was handed over with is durable.
+/// Something to carry out.
 #[derive(Clone, Debug)]
 pub enum Outgoing {
-    /// A message to a customer.
-    Message(Box<Order>),
-    /// A webhook to a system.
+    /// A message to a customer. It comes while the commit that records it is under way; its body waits for a record.
+    Message(Consignment),
+    /// A webhook to a system. It comes when the commit that records it is durable.
     Webhook(Errand),
 }
 
@@ -310,7 +310,7 @@ impl Writer {
     }
 }
 
-/// Where everything goes that is durable and may be carried out.
+/// Where everything goes that is to be carried out.
 pub type Deliveries = Box<dyn Fn(Outgoing) + Send>;
 
 /// Opens the store of a data directory, making it if there is none.
@@ -382,7 +382,6 @@ pub fn start_on(
         health,
         options,
         sends,
-        ordered: BTreeMap::new(),
         stop: stop_asked,
         snapshots: Snapshots::new(snapshot),
     };

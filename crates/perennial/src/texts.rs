@@ -1,7 +1,8 @@
 //! Carries out the engine's orders on channels of texts and push: over HTTP, to the provider that the configuration names.
 
 use crate::config::{Provider, Speaks};
-use crate::post::{Recorder, end_of, ended};
+use crate::consignment::Consignment;
+use crate::post::end_of;
 use crate::runtime::Handle;
 use anyhow::{Context, bail};
 use channels::outward::{Outward, Target};
@@ -42,12 +43,12 @@ pub fn open(channel: Channel, provider: &Provider, outward: &Outward) -> anyhow:
 }
 
 /// Carries out one order, from its record to its end. Every way out is recorded.
-pub async fn deliver(messenger: &Messenger, outward: &Outward, handle: Handle, order: Order) {
-    let note = note_of(&order, &handle.read().options().public_url);
+pub(crate) async fn deliver(messenger: &Messenger, outward: &Outward, handle: Handle, consignment: Consignment) {
+    let note = note_of(consignment.order(), &handle.read().options().public_url);
     // The receiver compares it with its own clock: a demo's time would be refused.
     let at_s = jiff::Timestamp::now().as_second();
-    let delivered = messenger.send(outward, &note, at_s, &mut Recorder::of(&handle, &order)).await;
-    ended(&handle, &order, end_of(delivered)).await;
+    let delivered = messenger.send(outward, &note, at_s, &mut consignment.recorder(&handle)).await;
+    consignment.ended(&handle, end_of(delivered)).await;
 }
 
 fn note_of(order: &Order, public_url: &str) -> Note {

@@ -60,15 +60,16 @@ impl Ways {
     pub(crate) async fn carry_out(self: Arc<Self>, handle: Handle, outgoing: Outgoing) {
         match outgoing {
             Outgoing::Webhook(errand) => webhooks::carry_out(self.endpoints.clone(), handle, errand).await,
-            Outgoing::Message(order) => {
-                let messenger = self.messengers.get(&order.channel);
-                match (order.channel, messenger, &self.post, &self.web_push) {
-                    (_, Some(messenger), ..) => texts::deliver(messenger, &self.outward, handle, *order).await,
-                    (Channel::Email, None, Some(post), _) => post::deliver(post.clone(), handle, *order).await,
+            Outgoing::Message(consignment) => {
+                let channel = consignment.channel();
+                let messenger = self.messengers.get(&channel);
+                match (channel, messenger, &self.post, &self.web_push) {
+                    (_, Some(messenger), ..) => texts::deliver(messenger, &self.outward, handle, consignment).await,
+                    (Channel::Email, None, Some(post), _) => post::deliver(post.clone(), handle, consignment).await,
                     (Channel::Push, None, _, Some(web_push)) => {
-                        notifications::deliver(web_push, &self.outward, handle, *order).await
+                        notifications::deliver(web_push, &self.outward, handle, consignment).await
                     }
-                    _ => post::put_off(&handle, &order, "its channel is not open").await,
+                    _ => consignment.put_off(&handle, "its channel is not open").await,
                 }
             }
         }

@@ -2,11 +2,11 @@
 //! what came of it to the committer, in groups.
 
 use crate::committer::{Committer, Group, answer};
-use crate::runtime::{Appends, Clock, Done, Drive, Driver, Health, IN_FLIGHT, Job, JobError, Outgoing, read, write};
+use crate::consignment::{Consignment, Footing};
+use crate::runtime::{Appends, Clock, Done, Drive, Driver, Health, IN_FLIGHT, Job, JobError, read, write};
 use crate::snapshot::Snapshots;
 use domain::message::Channel;
 use engine::{Engine, Options};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, RwLock};
@@ -39,8 +39,6 @@ pub(crate) struct Loop {
     pub(crate) options: Options,
     /// Whether messages really go out.
     pub(crate) sends: bool,
-    /// Messages of the commit under way that set out with it.
-    pub(crate) ordered: BTreeMap<Channel, usize>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) snapshots: Snapshots,
 }
@@ -142,7 +140,6 @@ impl Loop {
         if self.committer.settle().is_err() {
             self.reopen();
         }
-        self.ordered.clear();
     }
 
     /// How long the writer may sleep: until the next thing is due.
@@ -166,10 +163,10 @@ impl Loop {
         self.options.real_channels.iter().filter(|_| self.sends)
     }
 
-    /// How many messages may set out on a channel, those counted that set out with the commit under way.
+    /// How many messages may set out on a channel.
     fn places(&self, channel: Channel) -> usize {
         let all = self.options.limits.get(&channel).and_then(|limits| limits.places).unwrap_or(IN_FLIGHT);
-        self.health.places(channel, all).saturating_sub(self.ordered.get(&channel).copied().unwrap_or(0))
+        self.health.places(channel, all)
     }
 
     /// Works on jobs and everything due while the commit before becomes durable, and hands over what came of it.
@@ -178,17 +175,8 @@ impl Loop {
         let full = self.committer.full();
         match self.group(first, full.as_ref()) {
             Ok((group, drive)) => {
-                let mut ordered = BTreeMap::new();
-                for outgoing in &group.outgoing {
-                    if let Outgoing::Message(order) = outgoing {
-                        *ordered.entry(order.channel).or_default() += 1;
-                    }
-                }
                 match self.committer.hand_over(group) {
-                    Ok(()) => {
-                        self.ordered = ordered;
-                        self.health.set_trouble(full);
-                    }
+                    Ok(()) => self.health.set_trouble(full),
                     Err(_) => self.reopen(),
                 }
                 if let Some(drive) = drive {
@@ -227,19 +215,20 @@ impl Loop {
         let mut engine = write(&self.engine);
         let now = self.clock.now();
         let more = group.more_due || engine.tick_some(now, TURN_DUE);
-        let mut outgoing = Vec::new();
+        let footing = Footing::default();
+        let (mut messages, mut webhooks) = (Vec::new(), Vec::new());
         for channel in self.channels().filter(|_| !more) {
             let free = self.places(*channel);
             if free > 0 {
                 let orders = engine.order_attempts(*channel, now, free).into_iter();
-                outgoing.extend(orders.map(|order| Outgoing::Message(Box::new(order))));
+                messages.extend(orders.map(|order| Consignment::new(order, footing.clone())));
             }
         }
         if self.sends && !more && self.health.may_set_out() {
-            outgoing.extend(engine.order_webhooks(now).into_iter().map(Outgoing::Webhook));
+            webhooks = engine.order_webhooks(now);
         }
         let commit = engine.take_commit();
-        Ok((Group { commit, dones: group.dones, outgoing }, group.drive))
+        Ok((Group { commit, dones: group.dones, messages, webhooks, footing }, group.drive))
     }
 
     /// Does what is due, and jobs in their order, as long as some wait. Where so much is due that it takes several turns,
@@ -317,7 +306,7 @@ impl Loop {
                     self.reopen();
                 }
                 let commit = write(&self.engine).take_commit();
-                let group = Group { commit, dones: vec![done], outgoing: Vec::new() };
+                let group = Group { commit, dones: vec![done], ..Group::default() };
                 if self.committer.hand_over(group).is_err() {
                     self.reopen();
                 }

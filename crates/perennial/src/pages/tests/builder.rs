@@ -149,10 +149,10 @@ async fn why_in_and_why_not_is_a_tree_with_what_stands_behind_each_condition() {
 async fn a_campaign_is_an_ordered_list_of_steps_with_the_way_drawn_beside_it() {
     let browser = Browser::inside(Invented::Busy).await;
     let page = browser.get("/edit/campaign?name=win-back").await;
-    for words in ["What happens, step by step", "class=\"flow\"", "The same as text", "+ Message", "+ Ways"] {
+    for words in ["What happens, step by step", "class=\"flow", "The same as text", "+ Message", "+ Ways"] {
         assert!(page.body.contains(words), "{words}");
     }
-    let drawn = &page.body[page.body.find("class=\"flow\"").unwrap()..];
+    let drawn = &page.body[page.body.find("class=\"flow").unwrap()..];
     let first = drawn.split_once("<a href=\"#").expect("a box leads to its step").1.split_once('"').unwrap().0;
     assert!(page.body.contains(&format!("id=\"{first}\"")), "{first}");
     // Without JavaScript a button brings the whole page back, changed and not saved.
