@@ -205,7 +205,9 @@ fn part(name: &'static str, content_type: ContentType, body: &str) -> Result<Sin
     let body = with_crlf(body);
     // Always encoded, also where 7bit would do: no server on the way finds a line to fold, a `From ` to quote or a
     // dot to lose, and a bare CR or LF in the body is not one on the wire.
-    let encoding = match Encoding::choose(body.as_str(), false) {
+    // Text of ASCII alone stays readable in quoted printable, and need not be looked at.
+    let choose = || Encoding::choose(body.as_str(), false);
+    let encoding = match if body.is_ascii() { Encoding::QuotedPrintable } else { choose() } {
         Encoding::Base64 => ContentTransferEncoding::Base64,
         Encoding::SevenBit | Encoding::EightBit | Encoding::QuotedPrintable => ContentTransferEncoding::QuotedPrintable,
     };
@@ -217,7 +219,7 @@ fn with_crlf(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 32);
     let mut left = text;
     // Octets, since this is done to every mail several times: what ends a line is part of no longer character.
-    while let Some(end) = left.bytes().position(|octet| matches!(octet, b'\r' | b'\n')) {
+    while let Some(end) = memchr::memchr2(b'\r', b'\n', left.as_bytes()) {
         let (line, rest) = left.split_at(end);
         out.push_str(line);
         out.push_str("\r\n");

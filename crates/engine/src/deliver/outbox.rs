@@ -85,20 +85,21 @@ struct Lane {
 }
 
 impl Lane {
-    /// Most messages on their way to it. `all`: the places of the channel.
-    fn places(&self, name: &str, all: usize, now: Timestamp) -> usize {
-        let is_slow = || self.under_way.values().any(|since| now.since(*since) > SLOW);
+    /// Whether one more may be on its way to it. `all`: the places of the channel. O(those on their way) only where it
+    /// depends on how long they have been.
+    fn has_place(&self, name: &str, all: usize, now: Timestamp) -> bool {
+        let taken = self.under_way.len();
+        let (if_slow, if_not) = ((all / 4).max(1), (all * 9 / 10).max(1));
         if self.rests > 0 {
-            1
-        } else if name.is_empty() {
-            // A channel without domains has no others that a hanging one could stop.
-            all
-        } else if is_slow() {
-            (all / 4).max(1)
-        } else {
-            // The rest is for the others, should this one hang.
-            (all * 9 / 10).max(1)
+            return taken == 0;
         }
+        if name.is_empty() {
+            // A channel without domains has no others that a hanging one could stop.
+            return taken < all;
+        }
+        // The rest is for the others, should this one hang.
+        let is_slow = || self.under_way.values().any(|since| now.since(*since) > SLOW);
+        taken < if_slow.min(if_not) || (taken < if_not && !is_slow())
     }
 
     fn opens(&self, per_minute: Option<u32>) -> Timestamp {
@@ -135,7 +136,7 @@ impl Waiting {
             self.ready.remove(&(at, name.clone()));
         }
         let per_minute = limits.of_domain(name);
-        let has_place = lane.under_way.len() < lane.places(name, limits.places.unwrap_or(PLACES), now);
+        let has_place = lane.has_place(name, limits.places.unwrap_or(PLACES), now);
         match lane.queue.first() {
             Some((due, ..)) if has_place => {
                 let at = (*due).max(lane.opens(per_minute));
@@ -205,7 +206,7 @@ impl Outbox {
             && at <= now
         {
             let Some(lane) = waiting.lanes.get_mut(&name) else { break };
-            let has_place = lane.under_way.len() < lane.places(&name, limits.places.unwrap_or(PLACES), now);
+            let has_place = lane.has_place(&name, limits.places.unwrap_or(PLACES), now);
             if has_place && let Some((_, _, id)) = lane.queue.pop_first() {
                 lane.under_way.insert(id.clone(), now);
                 lane.pace.take(now, limits.of_domain(&name));
@@ -362,7 +363,7 @@ impl Outbox {
         if let Some((because, until)) = latest {
             return Some(Waits { because, until: Some(until) });
         }
-        let has_place = lane.under_way.len() < lane.places(&name, limits.places.unwrap_or(PLACES), now);
+        let has_place = lane.has_place(&name, limits.places.unwrap_or(PLACES), now);
         let because = if has_place { WaitsBecause::Next } else { WaitsBecause::OnTheirWay };
         Some(Waits { because, until: Some(due).filter(|due| ahead(*due)) })
     }
