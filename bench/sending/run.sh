@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ten thousand mails to a captured SMTP server: how fast beside a plain loop at the same server, and that nobody is skipped or
+# Ten thousand mails, twice, to a captured SMTP server: how fast beside a plain loop at the same server, and that nobody is skipped or
 # written to twice when the process is killed every two seconds.
 #
 #   bench/sending/run.sh [BINARY] [RECIPIENTS]      default: target/release/perennial 10000

@@ -81,8 +81,8 @@ await until(20, 50, async () => await count() >= 1)
 const mail = 'inbox/0.eml'
 
 const loop = (connections, mails) => Number(execFileSync('node', ['loop.mjs', PORT, String(mails), String(connections), mail]).toString())
-const arrived = async people => {
-  const before = await count()
+// From so many on that had arrived before: asked for beforehand, since mails may be on their way before a definition returns.
+const arrived = async (before, people) => {
   let first
   const done = await until(600, 10, async () => {
     const now = await count() - before
@@ -96,44 +96,50 @@ const loops = new Map()
 const measure_loops = () => { for (const connections of [1, 4, 10, 20, 40]) loops.set(connections, Math.max(loops.get(connections) ?? 0, loop(connections, RECIPIENTS / 2))) }
 loop(4, 1000)
 measure_loops()
-await bring('quick', RECIPIENTS)
-const watching = arrived(RECIPIENTS)
-const began = Date.now()
-define('quick.yaml', campaign('quick'))
-const rate = await watching
-const whole = RECIPIENTS / ((Date.now() - began) / 1000)
-await until(60, 500, () => perennial('decisions', '--campaign', 'quick').filter(one => one.outcome === 'sent').length === RECIPIENTS)
+// Ours twice as well.
+const ours = []
+for (const name of ['quick', 'again']) {
+  await bring(name, RECIPIENTS)
+  const watching = arrived(await count(), RECIPIENTS)
+  const began = Date.now()
+  define(`${name}.yaml`, campaign(name))
+  const rate = await watching
+  ours.push({ rate, whole: RECIPIENTS / ((Date.now() - began) / 1000) })
+  await until(60, 500, () => perennial('decisions', '--campaign', name).filter(one => one.outcome === 'sent').length === RECIPIENTS)
+}
 measure_loops()
+const { rate, whole } = ours.reduce((a, b) => a.rate > b.rate ? a : b)
 const bare = Math.max(...loops.values())
 console.log(`the loop, by connections: ${[...loops].map(([connections, rate]) => `${connections}: ${rate.toFixed(0)}/s`).join(', ')}`)
-console.log(`ours: ${rate.toFixed(0)}/s from the first mail to the last, ${whole.toFixed(0)}/s from the definition of the campaign on`)
+console.log(`ours: ${ours.map(it => `${it.rate.toFixed(0)}/s`).join(', ')} from the first mail to the last, ${whole.toFixed(0)}/s from the definition of the campaign on`)
 console.log(`ratio: ${(rate / bare).toFixed(2)} of the fastest loop, ${(rate / loops.get(1)).toFixed(2)} of the loop over one connection`)
 
-// The same number, the process killed every two seconds.
+// The same number again, or so many that it takes five seconds, the process killed every two seconds.
+const MANY = Math.max(RECIPIENTS, Math.ceil(rate / 200) * 1000)
 await empty()
-await bring('killed', RECIPIENTS)
+await bring('killed', MANY)
 define('killed.yaml', campaign('killed'))
 const latest = () => new Map(perennial('decisions', '--campaign', 'killed').map(one => [one.customer, one.outcome]))
 let kills = 0
 const end = Date.now() + 900_000
 for (;;) {
   await pause(KILL_MS)
-  if (await count() >= RECIPIENTS * 0.99 || Date.now() > end) break
+  if (await count() >= MANY * 0.99 || Date.now() > end) break
   await stop('SIGKILL')
   kills += 1
   await start()
 }
 let became = new Map()
-await until(120, 1000, () => { became = latest(); return became.size === RECIPIENTS && [...became.values()].every(one => one === 'sent' || one === 'uncertain') })
+await until(120, 1000, () => { became = latest(); return became.size === MANY && [...became.values()].every(one => one === 'sent' || one === 'uncertain') })
 await pause(500)
 const got = new Map()
 for (const { to } of await inbox()) for (const address of to) got.set(address, (got.get(address) ?? 0) + 1)
 const copies = id => got.get(`killed${id.split('-')[1]}@example.com`) ?? 0
 const of = outcome => [...became].filter(([, one]) => one === outcome).map(([id]) => id)
 const sent = of('sent'), uncertain = of('uncertain')
-console.log(`killed ${kills} times: ${sent.length} sent, ${uncertain.length} uncertain, ${[...got.values()].reduce((all, one) => all + one, 0)} mails arrived`)
+console.log(`killed ${kills} times, of ${MANY}: ${sent.length} sent, ${uncertain.length} uncertain, ${[...got.values()].reduce((all, one) => all + one, 0)} mails arrived`)
 check('it was killed', kills > 0, kills)
-check('nobody is skipped: everybody is sent or listed as uncertain', sent.length + uncertain.length === RECIPIENTS, [...became].filter(([, one]) => one !== 'sent' && one !== 'uncertain').slice(0, 20))
+check('nobody is skipped: everybody is sent or listed as uncertain', sent.length + uncertain.length === MANY, [...became].filter(([, one]) => one !== 'sent' && one !== 'uncertain').slice(0, 20))
 check('who is sent got exactly one', sent.every(id => copies(id) === 1), sent.filter(id => copies(id) !== 1).slice(0, 20))
 check('who is uncertain got at most one', uncertain.every(id => copies(id) <= 1), uncertain.filter(id => copies(id) > 1))
 check('nobody got two', [...got.values()].every(one => one === 1), [...got].filter(([, one]) => one > 1).slice(0, 20))
