@@ -194,7 +194,8 @@ async fn where_nobody_listens_nothing_went_out() {
 
 #[test]
 fn signatures_are_those_of_the_standards_own_vectors() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/standard-webhooks-vectors.json");
+    let file = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap())
+        .join("../../../shared/reference/standard-webhooks-vectors.json");
     let Ok(text) = std::fs::read_to_string(&file) else {
         println!("skipped: there is no {}", file.display());
         return;

@@ -144,8 +144,8 @@ const DIFFERENT: [(&str, &str, &str); 10] = [
 
 #[test]
 fn liquid_means_what_marketers_know_from_elsewhere() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/reference/liquid.json");
-    let Ok(reference) = std::fs::read_to_string(path) else {
+    let path = format!("{}/../../../shared/reference/liquid.json", std::env::var("CARGO_MANIFEST_DIR").unwrap());
+    let Ok(reference) = std::fs::read_to_string(&path) else {
         println!("skipped: {path} is not here");
         return;
     };

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::desk::{Desk, Imported, drain, import_all};
 
 fn find_shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared/data").join(name);
     if path.exists() {
         return Some(path);
     }

@@ -83,7 +83,8 @@ fn of_the_scenarios() -> Vec<Value> {
             _ => {}
         }
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/campaign_scenarios");
+    let folder =
+        Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared/reference/campaign_scenarios");
     let Ok(files) = std::fs::read_dir(&folder) else {
         println!("skipped: the reference scenarios are not here");
         return Vec::new();

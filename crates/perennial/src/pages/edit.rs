@@ -33,11 +33,6 @@ impl Definition {
         *self == Definition::Segment
     }
 
-    /// The definition of a word.
-    pub fn of_word(word: &str) -> Option<Definition> {
-        [Definition::Segment, Definition::Campaign, Definition::Template].into_iter().find(|kind| kind.word() == word)
-    }
-
     /// The page of a definition.
     pub fn place(&self, name: &str) -> Place {
         match self {
@@ -53,18 +48,6 @@ impl Definition {
             Definition::Segment => Place::Segments,
             Definition::Campaign => Place::Campaigns,
             Definition::Template => Place::Templates,
-        }
-    }
-
-    /// The editor for it: of an existing one, or empty.
-    pub fn editor(&self, name: Option<&str>) -> Place {
-        match (self, name) {
-            (Definition::Segment, None) => Place::NewSegment,
-            (Definition::Campaign, None) => Place::NewCampaign,
-            (Definition::Template, None) => Place::NewTemplate,
-            (Definition::Segment, Some(name)) => Place::EditSegment(name.to_owned()),
-            (Definition::Campaign, Some(name)) => Place::EditCampaign(name.to_owned()),
-            (Definition::Template, Some(name)) => Place::EditTemplate(name.to_owned()),
         }
     }
 }

@@ -163,7 +163,7 @@ pub(crate) fn until(most: Duration, mut holds: impl FnMut() -> bool) -> bool {
 
 /// A file of the shared folder beside the repository; says so where that is not there.
 pub(crate) fn find_shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name);
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared").join(name);
     if !path.exists() {
         println!("skipped: {} is not there", path.display());
         return None;

@@ -15,7 +15,7 @@ steps:
 ";
 
 fn own() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/scenarios").to_str().unwrap().to_owned()
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("tests/it/scenarios").to_str().unwrap().to_owned()
 }
 
 fn scenarios_in(path: &Path) -> usize {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 fn run_all(folder: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference").join(folder);
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared/reference").join(folder);
     if !path.is_dir() {
         println!("skipped: {} is not here", path.display());
         return;

@@ -3,7 +3,7 @@
 use super::super::steps::operator_of;
 use super::super::tree::{Kind, Tree};
 use super::super::words::{ELEMENTS, OPERATORS, TEST_GROUPS, Word};
-use super::drawing::{Drawing, Names, button, choice, choice_in, tool, words};
+use super::drawing::{Drawing, Names, as_written, button, choice, choice_in, tool, words};
 use super::{Block, Field, Part, TestLine};
 use domain::shape::join;
 use domain::value::TEXTUAL;
@@ -123,16 +123,7 @@ impl<'a> Drawing<'a> {
                 inner = self.test(value, test_id, &at, names, key, &mut parts, &mut known, &mut more);
                 parts.extend(self.extras(value, test_id, &known));
             }
-            None => parts.push(Part::Field(Field {
-                name: format!("J.{id}.{key}"),
-                label: "A test, as JSON".to_owned(),
-                value: Kind::Raw.shown(Some(value)),
-                width: "wide",
-                is_number: false,
-                lines: 2,
-                list: String::new(),
-                placeholder: "",
-            })),
+            None => parts.push(as_written(id, key, value, "A test, as JSON")),
         }
         parts.extend(more);
         parts.push(drop);

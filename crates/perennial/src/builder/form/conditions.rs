@@ -5,8 +5,8 @@ use super::super::tree::{Kind, Tree};
 use super::super::words::{
     AGGREGATES, COMPARISONS, CONSENTS, GROUPS, HEADS, LOWER, MEASURES, RECORD_QUESTIONS, UPPER, WINDOWS, Word,
 };
-use super::drawing::{Drawing, Names, Standing, button, choice, choice_in, tools, words};
-use super::{Block, Field, Node, Part, Shape};
+use super::drawing::{Drawing, Names, Standing, as_written, button, choice, choice_in, tools, words};
+use super::{Block, Node, Part, Shape};
 use domain::segment::SCORES;
 use domain::shape::join;
 
@@ -23,16 +23,7 @@ impl<'a> Drawing<'a> {
     /// A piece that the form cannot take apart, as JSON.
     fn raw(&mut self, tree: &Tree, path: &str, (holder, key): (u32, String), standing: Standing) -> Node {
         let id = tree.id().unwrap_or(u32::MAX);
-        let field = Part::Field(Field {
-            name: format!("J.{holder}.{key}"),
-            label: "A condition, as JSON".to_owned(),
-            value: Kind::Raw.shown(Some(tree)),
-            width: "wide",
-            is_number: false,
-            lines: 3,
-            list: String::new(),
-            placeholder: "",
-        });
+        let field = as_written(holder, key, tree, "A condition, as JSON");
         Node {
             lines: vec![vec![words("As it was written:"), field]],
             tools: tree.id().map(|id| tools(id, false, standing)).unwrap_or_default(),

@@ -32,6 +32,20 @@ pub(super) fn words(text: impl Into<String>) -> Part {
     Part::Words(text.into())
 }
 
+/// A piece that the form cannot take apart, as JSON: what stands under a key or at a place of a map or list.
+pub(super) fn as_written(holder: u32, key: impl std::fmt::Display, piece: &Tree, label: &str) -> Part {
+    Part::Field(Field {
+        name: format!("J.{holder}.{key}"),
+        label: label.to_owned(),
+        value: Kind::Raw.shown(Some(piece)),
+        width: "wide",
+        is_number: false,
+        lines: 3,
+        list: String::new(),
+        placeholder: "",
+    })
+}
+
 pub(super) fn button(value: impl Into<String>, words: &str, label: &str) -> Part {
     Part::Button(Button { value: value.into(), words: words.to_owned(), label: label.to_owned(), class: "" })
 }

@@ -3,7 +3,7 @@
 use super::super::journey::{step_of, steps_key, wait_of};
 use super::super::tree::{Kind, Tree};
 use super::super::words::{ALLOCATIONS, CHANNELS, NEW_STEPS, REWARDS, STEPS, WAITS};
-use super::drawing::{Drawing, Standing, button, choice, choice_among, tool, words};
+use super::drawing::{Drawing, Standing, as_written, button, choice, choice_among, tool, words};
 use super::{Block, Field, Node, Part, Section, Shape, Steps, TestLine};
 use domain::shape::join;
 use serde_json::Value;
@@ -48,16 +48,7 @@ impl<'a> Drawing<'a> {
 
     fn step(&mut self, step: &Tree, path: &str, (list, place): (u32, usize), among: Among) -> Node {
         let Some((head, id)) = step_of(step).zip(step.id()) else {
-            let field = Part::Field(Field {
-                name: format!("J.{list}.{place}"),
-                label: "A step, as JSON".to_owned(),
-                value: Kind::Raw.shown(Some(step)),
-                width: "wide",
-                is_number: false,
-                lines: 3,
-                list: String::new(),
-                placeholder: "",
-            });
+            let field = as_written(list, place, step, "A step, as JSON");
             return Node {
                 lines: vec![vec![words("As it was written:"), field]],
                 tools: step.id().map(|id| step_tools(id, among)).unwrap_or_default(),
@@ -229,16 +220,7 @@ impl<'a> Drawing<'a> {
     fn way(&mut self, way: &Tree, path: &str, (list, place): (u32, usize), conditions: usize) -> Node {
         let is_readable = matches!(way, Tree::Map(..)) && matches!(way.get(steps_key(way)), Some(Tree::List(..)));
         let Some(id) = way.id().filter(|_| is_readable) else {
-            let field = Part::Field(Field {
-                name: format!("J.{list}.{place}"),
-                label: "A way, as JSON".to_owned(),
-                value: Kind::Raw.shown(Some(way)),
-                width: "wide",
-                is_number: false,
-                lines: 3,
-                list: String::new(),
-                placeholder: "",
-            });
+            let field = as_written(list, place, way, "A way, as JSON");
             return Node {
                 lines: vec![vec![words("As it was written:"), field]],
                 tools: way.id().map(|id| way_tools(id, false, true, true)).unwrap_or_default(),
