@@ -181,7 +181,7 @@ fn every_choice_is_right_at_once() {
         }
     };
     for definition in language() {
-        chosen(&definition, 'e', "enter.on", super::words::TRIGGERS);
+        chosen(&definition, 'e', "enter", super::words::TRIGGERS);
         chosen(&definition, 'g', "enter", super::words::AGAINS);
         for place in 0..definition["steps"].as_array().unwrap().len() {
             chosen(&definition, 'c', &format!("steps.{place}"), super::words::STEPS);

@@ -2,7 +2,7 @@
 
 use super::journey;
 use super::seen::Seen;
-use super::steps::{NEW, head_of, is_group, made, measure_of, operator_of, question_of};
+use super::steps::{head_of, is_group, made, measure_of, operator_of, question_of};
 use super::tree::{FieldName, Kind, Tree};
 use super::words::{AGGREGATES, COMPARISONS, ELEMENTS, LOWER, MEASURES, RECORD_QUESTIONS, UPPER, WINDOWS};
 use domain::value::{OPERATORS, TEXTUAL};
@@ -28,10 +28,6 @@ pub(super) fn choose(tree: &mut Tree, fields: &[(String, String)], seen: &Seen) 
     let others: Vec<u32> =
         chosen().filter(|(field, choice)| changes(field, choice, tree)).map(|(field, _)| field.id).collect();
     for (field, choice) in chosen() {
-        // What was chosen before is no choice.
-        if field.letter == 'e' && tree.find(field.id).and_then(journey::trigger_of) == Some(choice) {
-            continue;
-        }
         let is_of_former = others.contains(&field.id) && !matches!(field.letter, 'h' | 'q' | 'c');
         let Some(found) = tree.find_mut(field.id).filter(|_| !is_of_former) else { continue };
         match field.letter {
@@ -44,9 +40,6 @@ pub(super) fn choose(tree: &mut Tree, fields: &[(String, String)], seen: &Seen) 
             'y' => rename_one(found, ["at_least", "less_than"].into_iter(), choice),
             'a' => choose_anniversary(found, choice),
             _ => journey::choose(found, &field, choice, seen),
-        }
-        if field.letter == 'e' {
-            journey::forget_key(tree, field.id);
         }
     }
 }
@@ -125,7 +118,6 @@ fn choose_head(tree: &mut Tree, choice: &str, seen: &Seen) {
         "everyone" => json!({ "everyone": true }),
         _ => return,
     };
-    let id = tree.id().unwrap_or(NEW);
     let mut new = made(&value);
     let takes_filter =
         ["did", "did_not", "first_time", "last", "first", "stopped", "restarted", "regularly"].contains(&choice);
@@ -143,10 +135,7 @@ fn choose_head(tree: &mut Tree, choice: &str, seen: &Seen) {
     if let Some(zone) = kept.zone.filter(|_| takes_filter || choice == "trait" || choice == "record") {
         new.put("zone", zone);
     }
-    if let Tree::Map(own, _) = &mut new {
-        *own = id;
-    }
-    *tree = new;
+    tree.replace_by(new);
 }
 
 fn regroup(tree: &mut Tree, present: &str, choice: &str) {

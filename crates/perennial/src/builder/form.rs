@@ -168,11 +168,11 @@ impl Node {
         self.below().for_each(|child| child.collect_troubles(found));
     }
 
-    fn collect_names<'n>(&'n self, names: &mut Vec<&'n str>) {
-        let parts = self.lines.iter().flatten().chain(&self.adds);
-        names.extend(parts.flat_map(Part::names));
-        self.blocks.iter().for_each(|block| block.collect_names(names));
-        self.below().for_each(|child| child.collect_names(names));
+    fn each_part<'n>(&'n self, visit: &mut dyn FnMut(&'n Part)) {
+        let steps = self.steps.iter().flat_map(|steps| &steps.adds);
+        self.lines.iter().flatten().chain(&self.adds).chain(&self.tools).chain(steps).for_each(&mut *visit);
+        self.blocks.iter().for_each(|block| block.each_part(visit));
+        self.below().for_each(|child| child.each_part(visit));
     }
 
     /// The numbers of the steps in it, in order.
@@ -219,12 +219,12 @@ impl Block {
         }
     }
 
-    fn collect_names<'n>(&'n self, names: &mut Vec<&'n str>) {
+    fn each_part<'n>(&'n self, visit: &mut dyn FnMut(&'n Part)) {
         for line in &self.lines {
-            names.extend(line.parts.iter().flat_map(Part::names));
-            line.inner.iter().for_each(|inner| inner.collect_names(names));
+            line.parts.iter().for_each(&mut *visit);
+            line.inner.iter().for_each(|inner| inner.each_part(visit));
         }
-        names.extend(self.adds.iter().flat_map(Part::names));
+        self.adds.iter().for_each(visit);
     }
 }
 
@@ -250,12 +250,19 @@ impl Form {
 
     /// The names of all fields, in order: two forms with the same names look alike but for what was typed.
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.head.iter().flatten().flat_map(Part::names).collect();
-        for section in &self.sections {
-            section.all_nodes().for_each(|node| node.collect_names(&mut names));
-            names.extend(section.lines.iter().flatten().flat_map(Part::names));
-        }
+        let mut names = Vec::new();
+        self.each_part(&mut |part| names.extend(part.names()));
         names
+    }
+
+    /// Fields, choices, buttons and words, in order.
+    fn each_part<'n>(&'n self, visit: &mut dyn FnMut(&'n Part)) {
+        self.head.iter().flatten().for_each(&mut *visit);
+        for section in &self.sections {
+            section.all_nodes().for_each(|node| node.each_part(visit));
+            let steps = section.steps.iter().flat_map(|steps| &steps.adds);
+            section.lines.iter().flatten().chain(&section.adds).chain(steps).for_each(&mut *visit);
+        }
     }
 }
 
@@ -279,6 +286,15 @@ struct TestLine {
 
 #[cfg(test)]
 impl Part {
+    /// What its buttons send.
+    fn pressed(&self) -> Vec<String> {
+        match self {
+            Part::Button(button) => vec![button.value.clone()],
+            Part::Together(parts) => parts.iter().flat_map(Part::pressed).collect(),
+            Part::Words(_) | Part::Field(_) | Part::Choice(_) => Vec::new(),
+        }
+    }
+
     /// What a browser sends for it if nobody touches it.
     fn sent(&self) -> Vec<(String, String)> {
         match self {
@@ -301,56 +317,15 @@ impl Part {
 impl Form {
     /// What its buttons send.
     pub(super) fn buttons(&self) -> Vec<String> {
-        fn of_part(part: &Part, found: &mut Vec<String>) {
-            match part {
-                Part::Button(button) => found.push(button.value.clone()),
-                Part::Together(parts) => parts.iter().for_each(|part| of_part(part, found)),
-                _ => {}
-            }
-        }
-        fn of_block(block: &Block, found: &mut Vec<String>) {
-            for line in &block.lines {
-                line.parts.iter().for_each(|part| of_part(part, found));
-                line.inner.iter().for_each(|inner| of_block(inner, found));
-            }
-            block.adds.iter().for_each(|part| of_part(part, found));
-        }
-        fn of_node(node: &Node, found: &mut Vec<String>) {
-            let steps = node.steps.iter().flat_map(|steps| &steps.adds);
-            let parts = node.lines.iter().flatten().chain(&node.adds).chain(&node.tools).chain(steps);
-            parts.for_each(|part| of_part(part, found));
-            node.blocks.iter().for_each(|block| of_block(block, found));
-            node.below().for_each(|child| of_node(child, found));
-        }
         let mut found = Vec::new();
-        for section in &self.sections {
-            section.all_nodes().for_each(|node| of_node(node, &mut found));
-            let steps = section.steps.iter().flat_map(|steps| &steps.adds);
-            let parts = section.lines.iter().flatten().chain(&section.adds).chain(steps);
-            parts.for_each(|part| of_part(part, &mut found));
-        }
+        self.each_part(&mut |part| found.extend(part.pressed()));
         found
     }
 
     /// What a browser sends if nobody touches the form.
     pub(super) fn sent(&self) -> Vec<(String, String)> {
-        fn of_block(block: &Block, sent: &mut Vec<(String, String)>) {
-            for line in &block.lines {
-                sent.extend(line.parts.iter().flat_map(Part::sent));
-                line.inner.iter().for_each(|inner| of_block(inner, sent));
-            }
-            sent.extend(block.adds.iter().flat_map(Part::sent));
-        }
-        fn of_node(node: &Node, sent: &mut Vec<(String, String)>) {
-            sent.extend(node.lines.iter().flatten().chain(&node.adds).flat_map(Part::sent));
-            node.blocks.iter().for_each(|block| of_block(block, sent));
-            node.below().for_each(|child| of_node(child, sent));
-        }
-        let mut sent: Vec<_> = self.head.iter().flatten().flat_map(Part::sent).collect();
-        for section in &self.sections {
-            section.all_nodes().for_each(|node| of_node(node, &mut sent));
-            sent.extend(section.lines.iter().flatten().flat_map(Part::sent));
-        }
+        let mut sent = Vec::new();
+        self.each_part(&mut |part| sent.extend(part.sent()));
         sent
     }
 }

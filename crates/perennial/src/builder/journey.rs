@@ -2,7 +2,7 @@
 
 use super::own;
 use super::seen::Seen;
-use super::steps::{NEW, first_condition, made};
+use super::steps::{Step, first_condition, made};
 use super::tree::{FieldName, Tree};
 use super::words::{NEW_STEPS, REWARDS, SIDES, TRIGGERS, WAITS};
 use domain::campaign::STEPS;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// What stands in a list of a campaign.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Member {
+enum Member {
     /// A step.
     Step,
     /// A way of a branch.
@@ -57,12 +57,43 @@ fn key_of_list(definition: &Tree, list: u32) -> Option<&str> {
 }
 
 /// What a numbered thing is, by the list in which it stands.
-pub(super) fn member(definition: &Tree, id: u32) -> Member {
+fn member(definition: &Tree, id: u32) -> Member {
     let list = definition.place_in_list(id).and_then(|(list, _)| key_of_list(definition, list));
     match list {
         Some("steps" | "then" | "else") => Member::Step,
         Some("branch") => Member::Way,
         _ => Member::Other,
+    }
+}
+
+/// Does what a button says that is about a campaign: about a step, a way of a branch or what stands in them. Returns whether
+/// it was.
+pub(super) fn take(definition: &mut Tree, button: Step<'_>, seen: &Seen) -> bool {
+    match (button, member(definition, button.id())) {
+        (Step::More(list, kind), _) => add_step(definition, list, kind, seen),
+        (Step::Way(id), _) => add_way(definition, id, false, seen),
+        (Step::Otherwise(id), _) => add_way(definition, id, true, seen),
+        (Step::Variant(id), _) => add_variant(definition, id, seen),
+        (Step::Inside(id, word), _) => decide_inside(definition, id, word),
+        (_, Member::Other) => return false,
+        (Step::Remove(id), _) => remove(definition, id),
+        (Step::Up(id), _) => shift(definition, id, false),
+        (Step::Down(id), _) => shift(definition, id, true),
+        (Step::Copy(id), _) => copy(definition, id),
+        // These are about conditions, and a step is none.
+        (Step::Add(_) | Step::Group(_) | Step::Wrap(_) | Step::Unwrap(_), _) => {}
+        _ => return false,
+    }
+    true
+}
+
+/// What becomes of customers inside when a campaign is edited. That they finish need not be said.
+fn decide_inside(definition: &mut Tree, id: u32, word: &str) {
+    let Some(campaign) = definition.find_mut(id).filter(|found| found.has("campaign")) else { return };
+    if word == "move" {
+        campaign.put("people_inside", Tree::Leaf(json!("move")));
+    } else {
+        campaign.remove("people_inside");
     }
 }
 
@@ -90,7 +121,7 @@ fn new_step(kind: &str, seen: &Seen) -> Value {
 }
 
 /// Adds a step at the end of a list of steps.
-pub(super) fn add_step(definition: &mut Tree, list: u32, kind: &str, seen: &Seen) {
+fn add_step(definition: &mut Tree, list: u32, kind: &str, seen: &Seen) {
     let is_steps = matches!(key_of_list(definition, list), Some("steps" | "then" | "else"));
     if !is_steps || !NEW_STEPS.iter().any(|(word, _)| *word == kind) {
         return;
@@ -101,7 +132,7 @@ pub(super) fn add_step(definition: &mut Tree, list: u32, kind: &str, seen: &Seen
 }
 
 /// Adds a way to a branch: one with a condition before the one that takes all others, or that one.
-pub(super) fn add_way(definition: &mut Tree, id: u32, is_other: bool, seen: &Seen) {
+fn add_way(definition: &mut Tree, id: u32, is_other: bool, seen: &Seen) {
     let Some(Tree::List(_, ways)) = definition.find_mut(id).and_then(|step| step.find_entry_mut("branch")) else {
         return;
     };
@@ -116,7 +147,7 @@ pub(super) fn add_way(definition: &mut Tree, id: u32, is_other: bool, seen: &See
 }
 
 /// Adds a variant to a message: one of the template's that is not there yet, else a name to be written.
-pub(super) fn add_variant(definition: &mut Tree, id: u32, seen: &Seen) {
+fn add_variant(definition: &mut Tree, id: u32, seen: &Seen) {
     let Some(step) = definition.find_mut(id).filter(|step| step.has("message")) else { return };
     let known = seen.variants_of(step.text("message").unwrap_or_default()).to_vec();
     let numbered = (1..).map(|number| format!("variant-{number}"));
@@ -140,7 +171,7 @@ pub(super) fn first_variants(step: &Tree, seen: &Seen) -> Value {
 }
 
 /// Takes a step or a way away; a branch without ways goes with its last one. The last step of a campaign stays.
-pub(super) fn remove(definition: &mut Tree, id: u32) {
+fn remove(definition: &mut Tree, id: u32) {
     let Some((list, place)) = definition.place_in_list(id) else { return };
     let key = key_of_list(definition, list).unwrap_or_default().to_owned();
     let branch = definition.place_in_map(list).map(|(map, _)| map);
@@ -157,7 +188,7 @@ pub(super) fn remove(definition: &mut Tree, id: u32) {
 }
 
 /// A step once more, without the ids of the first: no two steps bear the same.
-pub(super) fn copy(definition: &mut Tree, id: u32) {
+fn copy(definition: &mut Tree, id: u32) {
     let Some((list, place)) = definition.place_in_list(id) else { return };
     let Some(found) = definition.find(id) else { return };
     let mut value = found.value();
@@ -189,7 +220,7 @@ fn forget_ids(value: &mut Value) {
 
 /// Moves a way among the ways of its branch, or a step one place on: at a branch into it, at the end of a way into the
 /// next one, at the end of the last behind the branch.
-pub(super) fn shift(definition: &mut Tree, id: u32, down: bool) {
+fn shift(definition: &mut Tree, id: u32, down: bool) {
     let Some((list, place)) = definition.place_in_list(id) else { return };
     let Some(Tree::List(_, items)) = definition.find(list) else { return };
     let neighbour = if down { Some(place + 1).filter(|next| *next < items.len()) } else { place.checked_sub(1) };
@@ -326,25 +357,16 @@ fn new_trigger(kind: &str, before: &Tree, seen: &Seen) -> Value {
     }
 }
 
-fn choose_trigger(on: &mut Tree, choice: &str, seen: &Seen) {
-    let is_known = TRIGGERS.iter().any(|(word, _)| *word == choice);
-    if !is_known || trigger_of(on) == Some(choice) || trigger_of(on).is_none() {
+/// Only an event that lets in has a key.
+fn choose_trigger(enter: &mut Tree, choice: &str, seen: &Seen) {
+    let Some(on) = enter.find_entry_mut("on") else { return };
+    let is_other = trigger_of(on).is_some_and(|present| present != choice);
+    if !is_other || !TRIGGERS.iter().any(|(word, _)| *word == choice) {
         return;
     }
-    let id = on.id().unwrap_or(NEW);
-    let mut new = made(&new_trigger(choice, on, seen));
-    if let Tree::Map(own, _) = &mut new {
-        *own = id;
-    }
-    *on = new;
-}
-
-/// Only an event that lets in has a key.
-pub(super) fn forget_key(definition: &mut Tree, trigger: u32) {
-    if let Some((enter, _)) = definition.place_in_map(trigger)
-        && let Some(enter) = definition.find_mut(enter)
-        && enter.get("on").is_some_and(|on| !on.has("did"))
-    {
+    let new = made(&new_trigger(choice, on, seen));
+    on.replace_by(new);
+    if choice != "did" {
         enter.remove("key");
     }
 }
@@ -381,16 +403,11 @@ fn choose_step(step: &mut Tree, choice: &str, seen: &Seen) {
         return;
     }
     let own_id = step.text("id").map(str::to_owned);
-    let number = step.id().unwrap_or(NEW);
     let mut value = new_step(choice, seen);
     if let (Some(id), Value::Object(map)) = (own_id, &mut value) {
         map.insert("id".to_owned(), id.into());
     }
-    let mut new = made(&value);
-    if let Tree::Map(own, _) = &mut new {
-        *own = number;
-    }
-    *step = new;
+    step.replace_by(made(&value));
 }
 
 fn choose_wait(step: &mut Tree, choice: &str, seen: &Seen) {

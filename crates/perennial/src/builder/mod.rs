@@ -34,14 +34,6 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The key that holds its name.
-    pub fn word(self) -> &'static str {
-        match self {
-            Subject::Segment => "segment",
-            Subject::Campaign => "campaign",
-        }
-    }
-
     /// What a definition is of: a campaign has steps or a name as such.
     pub(super) fn of(tree: &Tree) -> Subject {
         if own(tree).has("campaign") || own(tree).has("steps") { Subject::Campaign } else { Subject::Segment }

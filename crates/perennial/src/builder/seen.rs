@@ -74,6 +74,10 @@ impl Seen {
         self.properties.iter().find(|thing| thing.name == event).map_or(&[], |thing| &thing.names)
     }
 
+    fn attributes_of(&self, kind: &str) -> &[SeenName] {
+        self.records.iter().find(|thing| thing.name == kind).map_or(&[], |thing| &thing.names)
+    }
+
     /// A property with which a new test begins.
     pub fn usual_property(&self, event: &str) -> &str {
         usual(self.properties_of(event)).unwrap_or("")
@@ -95,17 +99,15 @@ impl Seen {
 
     /// An attribute of a kind of record.
     pub fn usual_attribute_of(&self, kind: &str) -> &str {
-        let found = self.records.iter().find(|thing| thing.name == kind);
-        found.and_then(|thing| usual(&thing.names)).unwrap_or("status")
+        usual(self.attributes_of(kind)).unwrap_or("status")
     }
 
     /// An attribute that sounds like a date.
     pub fn usual_date_of(&self, kind: &str) -> &str {
-        let names = self.records.iter().find(|thing| thing.name == kind).map_or(&[][..], |thing| &thing.names);
         let sounds = |name: &&SeenName| {
             ["expires", "due", "date", "ends", "until", "_at"].iter().any(|word| name.name.contains(word))
         };
-        names.iter().find(sounds).map_or("expires", |seen| &seen.name)
+        self.attributes_of(kind).iter().find(sounds).map_or("expires", |seen| &seen.name)
     }
 
     /// The kind of record with which a new condition begins.

@@ -1,7 +1,7 @@
 //! What the buttons and the choices of the builder do to a definition.
 
 use super::choices::choose_window;
-use super::journey::{self, Member, member};
+use super::journey;
 use super::seen::Seen;
 use super::tree::{Numbers, Tree, part_twins};
 use super::words::{AGGREGATES, ELEMENTS, GROUPS, LOWER, UPPER, WINDOWS};
@@ -196,26 +196,7 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
     }
     let before = definition.clone();
     match step {
-        Step::Remove(id) if member(definition, id) != Member::Other => journey::remove(definition, id),
-        Step::Up(id) if member(definition, id) != Member::Other => journey::shift(definition, id, false),
-        Step::Down(id) if member(definition, id) != Member::Other => journey::shift(definition, id, true),
-        Step::Copy(id) if member(definition, id) != Member::Other => journey::copy(definition, id),
-        Step::Add(id) | Step::Group(id) | Step::Wrap(id) | Step::Unwrap(id)
-            if member(definition, id) != Member::Other => {}
-        Step::More(list, kind) => journey::add_step(definition, list, kind, seen),
-        Step::Way(id) => journey::add_way(definition, id, false, seen),
-        Step::Otherwise(id) => journey::add_way(definition, id, true, seen),
-        Step::Variant(id) => journey::add_variant(definition, id, seen),
-        Step::Inside(id, word) => {
-            if let Some(campaign) = definition.find_mut(id).filter(|found| found.has("campaign")) {
-                match word {
-                    "move" => campaign.put("people_inside", Tree::Leaf(json!("move"))),
-                    _ => {
-                        campaign.remove("people_inside");
-                    }
-                }
-            }
-        }
+        button if journey::take(definition, button, seen) => {}
         Step::Add(id) => add(definition, id, made(&first_condition(seen))),
         Step::Group(id) => add(definition, id, made(&json!({ "any": [first_condition(seen), first_condition(seen)] }))),
         Step::Remove(id) => remove(definition, id),
@@ -265,6 +246,8 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
                 entries.remove(place);
             }
         }
+        // These are about campaigns alone.
+        Step::More(..) | Step::Way(_) | Step::Otherwise(_) | Step::Variant(_) | Step::Inside(..) => {}
     }
     // Whatever was taken away, a segment has a rule, and a campaign an entry and a step.
     let is_whole = match subject {

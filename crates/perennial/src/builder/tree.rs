@@ -186,6 +186,14 @@ impl Tree {
         }
     }
 
+    /// Puts another map or list in its place, which takes over its number.
+    pub fn replace_by(&mut self, mut new: Tree) {
+        if let (Some(number), Tree::Map(own, _) | Tree::List(own, _)) = (self.id(), &mut new) {
+            *own = number;
+        }
+        *self = new;
+    }
+
     /// Puts a value under a key: in its place if the key is there, else at the end.
     pub fn put(&mut self, key: &str, tree: Tree) {
         let Tree::Map(_, entries) = self else { return };

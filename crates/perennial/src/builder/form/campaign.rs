@@ -38,7 +38,7 @@ impl<'a> Drawing<'a> {
             return section;
         };
         match enter.get("on").and_then(|on| Some((on, on.id()?, trigger_of(on)?))) {
-            Some((on, on_id, head)) => section.nodes.push(self.trigger(on, on_id, head)),
+            Some((on, on_id, head)) => section.nodes.push(self.trigger(on, on_id, head, id)),
             None => {
                 let field = self.line(Kind::Raw, true, id, "on", enter, "What lets in, as JSON", "wide", "");
                 section.lines.push(vec![words("As it was written:"), field]);
@@ -90,10 +90,10 @@ impl<'a> Drawing<'a> {
         section
     }
 
-    fn trigger(&mut self, on: &Tree, id: u32, head: &'static str) -> Node {
+    fn trigger(&mut self, on: &Tree, id: u32, head: &'static str, enter: u32) -> Node {
         let path = "enter.on";
         let mut node = Node::of(id, Shape::Way);
-        let kinds = choice(format!("e.{id}"), "What lets somebody in", TRIGGERS, head);
+        let kinds = choice(format!("e.{enter}"), "What lets somebody in", TRIGGERS, head);
         let mut line = vec![words("When"), kinds.focused(self.new == Some(id)).reshaping()];
         match head {
             "enters" | "leaves" => line.push(self.segment(id, head, on)),
