@@ -1,8 +1,8 @@
 //! What the choices of the builder do to a definition: another kind of condition, another operator, another window.
 
-use super::journey;
+use super::buttons::{head_of, is_group, made, measure_of, operator_of, question_of};
+use super::campaign;
 use super::seen::Seen;
-use super::steps::{head_of, is_group, made, measure_of, operator_of, question_of};
 use super::tree::{FieldName, Kind, Tree};
 use super::words::{AGGREGATES, COMPARISONS, ELEMENTS, LOWER, MEASURES, RECORD_QUESTIONS, UPPER, WINDOWS};
 use domain::value::{OPERATORS, TEXTUAL};
@@ -21,7 +21,7 @@ pub(super) fn choose(tree: &mut Tree, fields: &[(String, String)], seen: &Seen) 
         match field.letter {
             'h' => found.and_then(head_of).is_some_and(|head| head != choice),
             'q' => found.is_some_and(|found| question_of(found) != choice),
-            'c' => found.and_then(journey::step_of).is_some_and(|head| head != choice),
+            'c' => found.and_then(campaign::step_of).is_some_and(|head| head != choice),
             _ => false,
         }
     };
@@ -39,7 +39,7 @@ pub(super) fn choose(tree: &mut Tree, fields: &[(String, String)], seen: &Seen) 
             'q' => choose_question(found, choice, seen),
             'y' => rename_one(found, ["at_least", "less_than"].into_iter(), choice),
             'a' => choose_anniversary(found, choice),
-            _ => journey::choose(found, &field, choice, seen),
+            _ => campaign::choose(found, &field, choice, seen),
         }
     }
 }

@@ -4,10 +4,10 @@ mod blocks;
 mod campaign;
 mod conditions;
 mod drawing;
-mod journey;
+mod steps;
 
+use super::buttons::head_of;
 use super::seen::Seen;
-use super::steps::head_of;
 use super::tree::{Kind, Tree};
 use super::{Subject, own};
 use askama::Template;
@@ -197,7 +197,7 @@ impl Section {
 
 /// Whether a thing bears the reader's place after a button made or moved it.
 pub(super) fn has_focus(tree: &Tree) -> bool {
-    head_of(tree).is_some() || super::journey::step_of(tree).is_some()
+    head_of(tree).is_some() || super::campaign::step_of(tree).is_some()
 }
 
 impl Part {

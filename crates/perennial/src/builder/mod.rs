@@ -3,11 +3,11 @@
 //! Pure: a form that was sent in, what was seen in the workspace, out comes the form as it is next. Whether a definition
 //! can be used is said by `domain` and the engine; nothing here decides that.
 
+pub mod buttons;
+mod campaign;
 mod choices;
 pub mod form;
-mod journey;
 pub mod seen;
-pub mod steps;
 mod tree;
 pub mod words;
 
@@ -20,9 +20,9 @@ pub use seen::{Seen, SeenName, SeenTemplate, SeenThing};
 pub use tree::{Numbers, Tree, in_lines};
 
 use crate::views::yaml;
+use buttons::Press;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use steps::Step;
 
 /// What is built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +73,7 @@ pub enum Wish<'a> {
     /// The form counts.
     Form,
     /// The form counts, and then this button.
-    Step(Step<'a>),
+    Press(Press<'a>),
 }
 
 impl<'a> Wish<'a> {
@@ -82,7 +82,7 @@ impl<'a> Wish<'a> {
         match word {
             "text" => Wish::Text,
             "form" => Wish::Form,
-            word => Step::read(word).map_or(Wish::Go, Wish::Step),
+            word => Press::read(word).map_or(Wish::Go, Wish::Press),
         }
     }
 }
@@ -136,14 +136,14 @@ impl Bench {
         };
         match wish {
             Wish::Form => Bench::of(tree.value()),
-            Wish::Text | Wish::Go | Wish::Step(_) if is_text_new || wish == Wish::Text => {
+            Wish::Text | Wish::Go | Wish::Press(_) if is_text_new || wish == Wish::Text => {
                 if is_form_new && wish != Wish::Text {
                     let words = "both the form and the text were changed: say which of them counts, with the buttons below the text";
                     return stay(tree.value(), words.to_owned());
                 }
                 match read(subject, &text) {
                     Ok(definition) => {
-                        let hindrance = matches!(wish, Wish::Step(_)).then(|| {
+                        let hindrance = matches!(wish, Wish::Press(_)).then(|| {
                             "the text was read first, since it had been changed: press the button again".to_owned()
                         });
                         Bench { definition, shown: mark(&text), text, hindrance, new: None }
@@ -151,10 +151,10 @@ impl Bench {
                     Err(message) => stay(tree.value(), message),
                 }
             }
-            Wish::Step(step) => {
-                steps::take(&mut tree, step, seen);
+            Wish::Press(step) => {
+                buttons::take(&mut tree, step, seen);
                 // What was added, else what was moved; the nearest condition around it is where one goes on.
-                let way = tree.way_to(steps::NEW).or_else(|| tree.way_to(step.id()));
+                let way = tree.way_to(buttons::NEW).or_else(|| tree.way_to(step.id()));
                 let mut bench = Bench::of(tree.value());
                 let next = bench.definition.as_ref().map(tree_of);
                 bench.new = next.zip(way).and_then(|(tree, way)| {

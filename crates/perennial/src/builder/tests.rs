@@ -228,7 +228,11 @@ fn every_kind_of_condition_can_be_chosen_and_is_right_at_once() {
             let definition = after.definition.unwrap();
             let read = Segment::read(&definition);
             assert!(read.is_ok(), "{head}: {definition}: {read:?}");
-            assert_eq!(super::steps::head_of(tree_of(&definition).get("where").unwrap()), Some(*head), "{definition}");
+            assert_eq!(
+                super::buttons::head_of(tree_of(&definition).get("where").unwrap()),
+                Some(*head),
+                "{definition}"
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tests on properties, attributes and traits in words.
 
-use super::super::steps::operator_of;
+use super::super::buttons::operator_of;
 use super::super::tree::{Kind, Tree};
 use super::super::words::{ELEMENTS, OPERATORS, TEST_GROUPS, Word};
 use super::drawing::{Drawing, Names, as_written, button, choice, choice_in, tool, words};

@@ -1,6 +1,6 @@
-//! A campaign in words: who enters, what counts as success, how it runs. Its steps are drawn in `journey`.
+//! A campaign in words: who enters, what counts as success, how it runs. Its steps are drawn in `steps`.
 
-use super::super::journey::{again_of, kind_of, side_of, trigger_of};
+use super::super::campaign::{again_of, kind_of, side_of, trigger_of};
 use super::super::tree::{Kind, Tree};
 use super::super::words::{AGAINS, INSIDE, PURPOSES, SIDES, STATES, TRIGGERS, Word};
 use super::drawing::{Drawing, Standing, button, choice, choice_among, tool, words};
@@ -25,7 +25,7 @@ impl<'a> Drawing<'a> {
         if !others.is_empty() {
             head.push(vec![words(format!("The text also holds {}.", others.join(", ")))]);
         }
-        let sections = vec![self.entry(campaign, id), self.journey(campaign, id), self.ends(campaign, id)];
+        let sections = vec![self.entry(campaign, id), self.way_through(campaign, id), self.ends(campaign, id)];
         let running = self.running(campaign, id);
         (head, sections.into_iter().chain([running]).collect())
     }

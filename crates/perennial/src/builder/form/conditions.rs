@@ -1,6 +1,6 @@
 //! Groups and conditions in words.
 
-use super::super::steps::{head_of, is_group, measure_of, question_of, windows_of};
+use super::super::buttons::{head_of, is_group, measure_of, question_of, windows_of};
 use super::super::tree::{Kind, Tree};
 use super::super::words::{
     AGGREGATES, COMPARISONS, CONSENTS, GROUPS, HEADS, LOWER, MEASURES, RECORD_QUESTIONS, UPPER, WINDOWS, Word,

@@ -1,7 +1,7 @@
 //! What the buttons and the choices of the builder do to a definition.
 
+use super::campaign;
 use super::choices::choose_window;
-use super::journey;
 use super::seen::Seen;
 use super::tree::{Numbers, Tree, part_twins};
 use super::words::{AGGREGATES, ELEMENTS, GROUPS, LOWER, UPPER, WINDOWS};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// A button of the builder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step<'a> {
+pub enum Press<'a> {
     /// Adds a condition to a group.
     Add(u32),
     /// Adds a group to a group.
@@ -50,55 +50,55 @@ pub enum Step<'a> {
     Inside(u32, &'a str),
 }
 
-impl<'a> Step<'a> {
+impl<'a> Press<'a> {
     /// The number of what it is about.
     pub fn id(self) -> u32 {
         match self {
-            Step::Add(id)
-            | Step::Group(id)
-            | Step::Remove(id)
-            | Step::Up(id)
-            | Step::Down(id)
-            | Step::Copy(id)
-            | Step::Wrap(id)
-            | Step::Unwrap(id)
-            | Step::Put(id, _)
-            | Step::Drop(id, _)
-            | Step::Test(id)
-            | Step::TestGroup(id)
-            | Step::DropTest(id, _)
-            | Step::More(id, _)
-            | Step::Way(id)
-            | Step::Otherwise(id)
-            | Step::Variant(id)
-            | Step::Inside(id, _) => id,
+            Press::Add(id)
+            | Press::Group(id)
+            | Press::Remove(id)
+            | Press::Up(id)
+            | Press::Down(id)
+            | Press::Copy(id)
+            | Press::Wrap(id)
+            | Press::Unwrap(id)
+            | Press::Put(id, _)
+            | Press::Drop(id, _)
+            | Press::Test(id)
+            | Press::TestGroup(id)
+            | Press::DropTest(id, _)
+            | Press::More(id, _)
+            | Press::Way(id)
+            | Press::Otherwise(id)
+            | Press::Variant(id)
+            | Press::Inside(id, _) => id,
         }
     }
 
     /// Reads the value of a button: `add.3`, `put.3.zone`.
-    pub fn read(text: &'a str) -> Option<Step<'a>> {
+    pub fn read(text: &'a str) -> Option<Press<'a>> {
         let mut parts = text.splitn(3, '.');
         let (word, id) = (parts.next()?, parts.next()?.parse().ok()?);
         let rest = parts.next();
         Some(match (word, rest) {
-            ("add", None) => Step::Add(id),
-            ("group", None) => Step::Group(id),
-            ("remove", None) => Step::Remove(id),
-            ("up", None) => Step::Up(id),
-            ("down", None) => Step::Down(id),
-            ("copy", None) => Step::Copy(id),
-            ("wrap", None) => Step::Wrap(id),
-            ("unwrap", None) => Step::Unwrap(id),
-            ("put", Some(key)) => Step::Put(id, key),
-            ("drop", Some(key)) => Step::Drop(id, key),
-            ("test", None) => Step::Test(id),
-            ("tests", None) => Step::TestGroup(id),
-            ("droptest", Some(place)) => Step::DropTest(id, place.parse().ok()?),
-            ("more", Some(kind)) => Step::More(id, kind),
-            ("way", None) => Step::Way(id),
-            ("otherwise", None) => Step::Otherwise(id),
-            ("variant", None) => Step::Variant(id),
-            ("inside", Some(word)) => Step::Inside(id, word),
+            ("add", None) => Press::Add(id),
+            ("group", None) => Press::Group(id),
+            ("remove", None) => Press::Remove(id),
+            ("up", None) => Press::Up(id),
+            ("down", None) => Press::Down(id),
+            ("copy", None) => Press::Copy(id),
+            ("wrap", None) => Press::Wrap(id),
+            ("unwrap", None) => Press::Unwrap(id),
+            ("put", Some(key)) => Press::Put(id, key),
+            ("drop", Some(key)) => Press::Drop(id, key),
+            ("test", None) => Press::Test(id),
+            ("tests", None) => Press::TestGroup(id),
+            ("droptest", Some(place)) => Press::DropTest(id, place.parse().ok()?),
+            ("more", Some(kind)) => Press::More(id, kind),
+            ("way", None) => Press::Way(id),
+            ("otherwise", None) => Press::Otherwise(id),
+            ("variant", None) => Press::Variant(id),
+            ("inside", Some(word)) => Press::Inside(id, word),
             _ => return None,
         })
     }
@@ -183,12 +183,12 @@ pub fn question_of(tree: &Tree) -> &'static str {
 }
 
 /// Does what a button says. What is not there any more changes nothing.
-pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
+pub fn take(definition: &mut Tree, step: Press<'_>, seen: &Seen) {
     // The definition itself is no condition, though it too has a key `segment`.
     let subject = Subject::of(definition);
     let may_change = match (subject, step) {
-        (_, Step::Drop(_, key)) => !["where", "segment", "campaign", "enter", "steps"].contains(&key),
-        (Subject::Campaign, Step::Put(..) | Step::Inside(..)) => true,
+        (_, Press::Drop(_, key)) => !["where", "segment", "campaign", "enter", "steps"].contains(&key),
+        (Subject::Campaign, Press::Put(..) | Press::Inside(..)) => true,
         _ => false,
     };
     if [definition.id(), own(definition).id()].contains(&Some(step.id())) && !may_change {
@@ -196,13 +196,15 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
     }
     let before = definition.clone();
     match step {
-        button if journey::take(definition, button, seen) => {}
-        Step::Add(id) => add(definition, id, made(&first_condition(seen))),
-        Step::Group(id) => add(definition, id, made(&json!({ "any": [first_condition(seen), first_condition(seen)] }))),
-        Step::Remove(id) => remove(definition, id),
-        Step::Up(id) => shift(definition, id, -1),
-        Step::Down(id) => shift(definition, id, 1),
-        Step::Copy(id) => {
+        button if campaign::take(definition, button, seen) => {}
+        Press::Add(id) => add(definition, id, made(&first_condition(seen))),
+        Press::Group(id) => {
+            add(definition, id, made(&json!({ "any": [first_condition(seen), first_condition(seen)] })))
+        }
+        Press::Remove(id) => remove(definition, id),
+        Press::Up(id) => shift(definition, id, -1),
+        Press::Down(id) => shift(definition, id, 1),
+        Press::Copy(id) => {
             let copy = definition.find(id).map(|found| made(&found.value()));
             match (copy, definition.place_in_list(id)) {
                 (Some(copy), Some((list, place))) => insert(definition, list, place + 1, copy),
@@ -210,22 +212,22 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
                 (None, _) => {}
             }
         }
-        Step::Wrap(id) => {
+        Press::Wrap(id) => {
             if let Some(found) = definition.find_mut(id) {
                 let inner = std::mem::replace(found, Tree::Leaf(Value::Null));
                 *found = Tree::Map(NEW, vec![("any".to_owned(), Tree::List(u32::MAX, vec![inner]))]);
             }
         }
-        Step::Unwrap(id) => unwrap(definition, id),
-        Step::Put(id, key) => put(definition, id, key, seen),
-        Step::Drop(id, key) => {
+        Press::Unwrap(id) => unwrap(definition, id),
+        Press::Put(id, key) => put(definition, id, key, seen),
+        Press::Drop(id, key) => {
             if let Some(found) = definition.find_mut(id) {
                 found.remove(key);
             }
         }
-        Step::Test(id) => add_test(definition, id, "", &json!({ "exists": true })),
-        Step::TestGroup(id) => add_test(definition, id, "any", &json!([{ "": { "exists": true } }])),
-        Step::DropTest(id, place) => {
+        Press::Test(id) => add_test(definition, id, "", &json!({ "exists": true })),
+        Press::TestGroup(id) => add_test(definition, id, "any", &json!([{ "": { "exists": true } }])),
+        Press::DropTest(id, place) => {
             match definition.find_mut(id) {
                 Some(Tree::Map(_, entries)) if place < entries.len() => {
                     entries.remove(place);
@@ -247,12 +249,12 @@ pub fn take(definition: &mut Tree, step: Step<'_>, seen: &Seen) {
             }
         }
         // These are about campaigns alone.
-        Step::More(..) | Step::Way(_) | Step::Otherwise(_) | Step::Variant(_) | Step::Inside(..) => {}
+        Press::More(..) | Press::Way(_) | Press::Otherwise(_) | Press::Variant(_) | Press::Inside(..) => {}
     }
     // Whatever was taken away, a segment has a rule, and a campaign an entry and a step.
     let is_whole = match subject {
         Subject::Segment => definition.has("where"),
-        Subject::Campaign => journey::is_whole(definition) || !journey::is_whole(&before),
+        Subject::Campaign => campaign::is_whole(definition) || !campaign::is_whole(&before),
     };
     if !is_whole {
         *definition = before;
@@ -393,7 +395,7 @@ fn put(definition: &mut Tree, id: u32, key: &str, seen: &Seen) {
             }
             return;
         }
-        other => match journey::first_value(found, other, seen) {
+        other => match campaign::first_value(found, other, seen) {
             Some(value) => value,
             None => return,
         },

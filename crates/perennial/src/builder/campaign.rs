@@ -1,8 +1,8 @@
 //! What the buttons and choices of the builder do to a campaign: to its entry, its steps and the ways of its branches.
 
+use super::buttons::{Press, first_condition, made};
 use super::own;
 use super::seen::Seen;
-use super::steps::{Step, first_condition, made};
 use super::tree::{FieldName, Tree};
 use super::words::{NEW_STEPS, REWARDS, SIDES, TRIGGERS, WAITS};
 use domain::campaign::STEPS;
@@ -68,20 +68,20 @@ fn member(definition: &Tree, id: u32) -> Member {
 
 /// Does what a button says that is about a campaign: about a step, a way of a branch or what stands in them. Returns whether
 /// it was.
-pub(super) fn take(definition: &mut Tree, button: Step<'_>, seen: &Seen) -> bool {
+pub(super) fn take(definition: &mut Tree, button: Press<'_>, seen: &Seen) -> bool {
     match (button, member(definition, button.id())) {
-        (Step::More(list, kind), _) => add_step(definition, list, kind, seen),
-        (Step::Way(id), _) => add_way(definition, id, false, seen),
-        (Step::Otherwise(id), _) => add_way(definition, id, true, seen),
-        (Step::Variant(id), _) => add_variant(definition, id, seen),
-        (Step::Inside(id, word), _) => decide_inside(definition, id, word),
+        (Press::More(list, kind), _) => add_step(definition, list, kind, seen),
+        (Press::Way(id), _) => add_way(definition, id, false, seen),
+        (Press::Otherwise(id), _) => add_way(definition, id, true, seen),
+        (Press::Variant(id), _) => add_variant(definition, id, seen),
+        (Press::Inside(id, word), _) => decide_inside(definition, id, word),
         (_, Member::Other) => return false,
-        (Step::Remove(id), _) => remove(definition, id),
-        (Step::Up(id), _) => shift(definition, id, false),
-        (Step::Down(id), _) => shift(definition, id, true),
-        (Step::Copy(id), _) => copy(definition, id),
+        (Press::Remove(id), _) => remove(definition, id),
+        (Press::Up(id), _) => shift(definition, id, false),
+        (Press::Down(id), _) => shift(definition, id, true),
+        (Press::Copy(id), _) => copy(definition, id),
         // These are about conditions, and a step is none.
-        (Step::Add(_) | Step::Group(_) | Step::Wrap(_) | Step::Unwrap(_), _) => {}
+        (Press::Add(_) | Press::Group(_) | Press::Wrap(_) | Press::Unwrap(_), _) => {}
         _ => return false,
     }
     true

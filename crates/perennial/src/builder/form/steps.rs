@@ -1,6 +1,6 @@
 //! The steps of a campaign in words, in their order, each with the ways within it.
 
-use super::super::journey::{step_of, steps_key, wait_of};
+use super::super::campaign::{step_of, steps_key, wait_of};
 use super::super::tree::{Kind, Tree};
 use super::super::words::{ALLOCATIONS, CHANNELS, NEW_STEPS, REWARDS, STEPS, WAITS};
 use super::drawing::{Drawing, Standing, as_written, button, choice, choice_among, tool, words};
@@ -18,7 +18,7 @@ struct Among {
 
 impl<'a> Drawing<'a> {
     /// The section of all steps.
-    pub(super) fn journey(&mut self, campaign: &Tree, root: u32) -> Section {
+    pub(super) fn way_through(&mut self, campaign: &Tree, root: u32) -> Section {
         let mut section = Section::of("What happens, step by step", "steps");
         match campaign.get("steps") {
             Some(steps @ Tree::List(..)) => section.steps = Some(self.steps(steps, "steps", true)),
