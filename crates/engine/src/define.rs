@@ -537,9 +537,9 @@ impl Engine {
             }
         }
         let places: Vec<Option<usize>> = old.segments.iter().map(|segment| self.plan.segment(&segment.name)).collect();
-        let everyone: Vec<CustomerId> = self.customers.keys().copied().collect();
+        let everyone: Vec<CustomerId> = self.customers.ids().collect();
         for id in everyone {
-            if let Some(customer) = self.customers.get_mut(&id) {
+            if let Some(customer) = self.customers.get_mut(id) {
                 customer.memberships.renumber(&places);
             }
             self.work.touched.add(id, Touch::all());
@@ -574,7 +574,7 @@ impl Engine {
         let Trigger::Enters(segment) = &campaigning.current.campaign.enter.on else { return };
         let Some(index) = self.plan.segment(segment) else { return };
         let mut present: Vec<CustomerId> =
-            self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect();
+            self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| id).collect();
         present.sort_unstable();
         self.work.triggers.retain(|triggered| triggered.campaign != *name);
         for customer in present {

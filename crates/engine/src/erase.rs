@@ -113,7 +113,7 @@ impl Engine {
     fn ended_memberships(&self, erasure: &Erasure) -> Vec<Transition> {
         let mut transitions = Vec::new();
         for id in &erasure.customers {
-            let Some(customer) = self.customers.get(id) else { continue };
+            let Some(customer) = self.customers.get(*id) else { continue };
             let segments = self.plan.segments.iter().enumerate().filter(|(index, _)| customer.is_member(*index));
             transitions.extend(segments.map(|(_, segment)| Transition {
                 segment: segment.name.clone(),

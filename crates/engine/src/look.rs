@@ -39,24 +39,24 @@ impl<'a> Look<'a> {
 
     /// One person's live state.
     pub fn customer(self, id: CustomerId) -> Option<&'a Customer> {
-        self.0.customers.get(&id)
+        self.0.customers.get(id)
     }
 
     /// Everybody, the oldest first.
     pub fn customers(self) -> BTreeSet<CustomerId> {
-        self.0.customers.keys().copied().collect()
+        self.0.customers.ids().collect()
     }
 
     /// Whether somebody is in a segment; none if there is no such segment.
     pub fn is_member(self, segment: &Name, id: CustomerId) -> Option<bool> {
         let index = self.0.plan.segment(segment)?;
-        Some(self.0.customers.get(&id).is_some_and(|customer| customer.is_member(index)))
+        Some(self.0.customers.get(id).is_some_and(|customer| customer.is_member(index)))
     }
 
     /// Everybody in a segment; none if there is no such segment. O(customers).
     pub fn members(self, segment: &Name) -> Option<BTreeSet<CustomerId>> {
         let index = self.0.plan.segment(segment)?;
-        Some(self.0.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect())
+        Some(self.0.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| id).collect())
     }
 
     /// Whether somebody is inside a campaign, for whichever key; none if there is no such campaign.
@@ -99,7 +99,7 @@ impl<'a> Look<'a> {
     /// As `describe`, one line after the other, in no particular order.
     pub fn describe_each(self, visit: &mut dyn FnMut(String, String)) {
         let engine = self.0;
-        for (id, customer) in &engine.customers {
+        for (id, customer) in engine.customers.iter() {
             let segments: Vec<&str> = engine
                 .plan
                 .segments

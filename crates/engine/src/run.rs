@@ -6,7 +6,7 @@ use crate::dedupe::{Fingerprint, Fingerprinter, Known, Seen};
 use crate::ingest::{Arrival, Arrivals};
 use crate::profile::browsers::Browsers;
 use crate::profile::orders::Orders;
-use crate::profile::{By, Customer, NodeId, People};
+use crate::profile::{By, Customer, Customers, NodeId, People};
 use crate::report::door::Quarantined;
 use crate::segment::as_of::Past;
 use crate::segment::lanes::Lanes;
@@ -16,7 +16,6 @@ use crate::state::{Engine, HashMap, Options, Work};
 use crate::timers::{Timer, Timers};
 use domain::definition::Definitions;
 use domain::{Call, CustomerId, Position, Source, Timestamp};
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
@@ -135,7 +134,7 @@ impl Engine {
             people: People::default(),
             erasures: 0,
             quarantined: Quarantined::default(),
-            customers: HashMap::default(),
+            customers: Customers::default(),
             browser_owners: HashMap::default(),
             definitions: Definitions::new(),
             versions: BTreeMap::new(),
@@ -340,7 +339,7 @@ impl Engine {
     /// Has customers brought from memory, whose turn comes next.
     pub(crate) fn fetch_customers(&self, people: &[CustomerId]) {
         let mut found: Vec<&Customer> = Vec::with_capacity(people.len());
-        found.extend(people.iter().filter_map(|id| self.customers.get(id)));
+        found.extend(people.iter().filter_map(|id| self.customers.get(*id)));
         let kept: usize = found.iter().map(|customer| customer.fetch()).sum();
         let due = people.iter().filter(|id| self.timers.due(**id).is_some()).count();
         std::hint::black_box(kept + due);
@@ -419,18 +418,12 @@ impl Engine {
         self.people.note_row(resolved.node, row);
         let id = CustomerId(self.people.person(resolved.node));
         let now = self.clock;
-        let is_new = match self.customers.entry(id) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(free) => {
-                free.insert(Customer::new(call.timestamp.min(call.received_at)));
-                true
-            }
-        };
+        let is_new = self.customers.add_with(id, || Customer::new(call.timestamp.min(call.received_at)));
         let past = Past { position, call, by: By::Self_ };
         if past.call.record.is_some() {
             self.share_record(id, resolved.node, &past, taken);
         }
-        let Some(customer) = self.customers.get_mut(&id) else { return position };
+        let Some(customer) = self.customers.get_mut(id) else { return position };
         let mut touch = crate::segment::as_of::apply(&self.plan, customer, &past, now);
         let call = past.call;
         touch.everything |= is_new;
@@ -461,16 +454,16 @@ impl Engine {
         let others = || sharers.iter().copied().filter(|sharer| *sharer != id);
         if is_new
             && let Some(known) = others().find_map(|sharer| {
-                let records = &self.customers.get(&sharer)?.records;
+                let records = &self.customers.get(sharer)?.records;
                 records.knows(&part.kind, &part.id).then(|| records.clone())
             })
-            && let Some(customer) = self.customers.get_mut(&id)
+            && let Some(customer) = self.customers.get_mut(id)
         {
             customer.records.learn(&known, &part.kind, &part.id);
         }
         let theirs = Past { by: By::Sharer, ..past.clone() };
         for sharer in others() {
-            if let Some(customer) = self.customers.get_mut(&sharer) {
+            if let Some(customer) = self.customers.get_mut(sharer) {
                 let touch = crate::segment::as_of::apply(&self.plan, customer, &theirs, self.clock);
                 if taken == Taken::Now {
                     self.work.touched.add(sharer, touch);
@@ -495,7 +488,7 @@ impl Engine {
                     }
                 }
                 Timer::Customer(id) => {
-                    if self.customers.contains_key(&id) {
+                    if self.customers.contains(id) {
                         self.work.touched.add(id, Touch::by_time());
                     }
                 }

@@ -10,12 +10,12 @@
 
 use crate::dedupe::{Fingerprinter, Seen};
 use crate::profile::orders::Orders;
-use crate::profile::{Customer, People};
+use crate::profile::{Customer, Customers, People};
 use crate::report::catalogue::Catalogue;
 use crate::report::door::Quarantined;
 use crate::report::samples::Samples;
 use crate::segment::Plan;
-use crate::state::{Engine, HashMap};
+use crate::state::Engine;
 use crate::timers::Timer;
 use domain::{Call, CustomerId, Position, Timestamp};
 use serde::de::DeserializeOwned;
@@ -147,7 +147,7 @@ pub(crate) struct Loaded {
     pub(crate) row: u32,
     seen: Seen,
     people: People,
-    customers: HashMap<CustomerId, Customer>,
+    customers: Customers,
     ahead: BTreeMap<(Timestamp, Position), Arc<Call>>,
     orders: Orders,
     catalogue: Catalogue,
@@ -256,15 +256,13 @@ impl Engine {
             row: header.row,
             seen: Seen::default(),
             people: People::default(),
-            customers: HashMap::default(),
+            customers: Customers::default(),
             ahead: BTreeMap::new(),
             orders: Orders::default(),
             catalogue: Catalogue::default(),
             samples: Samples::default(),
             quarantined: Quarantined::default(),
         };
-        // Nobody is a customer who never called.
-        loaded.customers.reserve(usize::try_from(header.customers.min(until.0)).unwrap_or_default());
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         std::thread::scope(|scope| {
             // What is understood is state anyway; what waits to be is a frame or two for each.
@@ -335,7 +333,7 @@ impl Engine {
         self.orders.take_over(orders);
         (self.people, self.customers) = (people, customers);
         let with_browsers: Vec<CustomerId> =
-            self.customers.iter().filter(|(_, customer)| customer.browsers.is_some()).map(|(id, _)| *id).collect();
+            self.customers.iter().filter(|(_, customer)| customer.browsers.is_some()).map(|(id, _)| id).collect();
         with_browsers.into_iter().for_each(|id| self.note_endpoints(id));
         (self.catalogue, self.samples, self.quarantined) = (catalogue, samples, quarantined);
         self.ahead = ahead.into_iter().filter(|((at, _), _)| *at > self.clock).collect();

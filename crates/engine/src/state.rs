@@ -7,7 +7,7 @@ use crate::dedupe::Seen;
 use crate::deliver::brake::BrakeLimit;
 use crate::deliver::pace::Limits;
 use crate::profile::orders::Orders;
-use crate::profile::{Customer, People};
+use crate::profile::{Customers, People};
 use crate::report::door::Quarantined;
 use crate::segment::live::Asking;
 use crate::segment::{Plan, Touch};
@@ -181,7 +181,7 @@ pub struct Engine {
     pub(crate) erasures: u64,
     pub(crate) orders: Orders,
     pub(crate) quarantined: Quarantined,
-    pub(crate) customers: HashMap<CustomerId, Customer>,
+    pub(crate) customers: Customers,
     /// Who registered an endpoint of a browser last, under the id of then.
     pub(crate) browser_owners: HashMap<Arc<str>, CustomerId>,
     pub(crate) definitions: Definitions,

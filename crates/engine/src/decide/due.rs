@@ -25,7 +25,7 @@ impl Engine {
     /// Lets in whom a date lets in at this instant, of what `touch` may have moved.
     pub(crate) fn trigger_by_time(&mut self, id: CustomerId, touch: &Touch) {
         let now = self.clock;
-        let Some(customer) = self.customers.get(&id) else { return };
+        let Some(customer) = self.customers.get(id) else { return };
         let zone_moved = touch.may_move();
         let mut found = Vec::new();
         let mut known = Vec::new();
@@ -136,7 +136,7 @@ impl Engine {
         let key = journey.record.as_ref()?;
         let prepared = self.campaigns.get(&journey.campaign)?.version(journey.version);
         let Trigger::Record(on) = &prepared.campaign.enter.on else { return None };
-        let (customer, now) = (self.customers.get(&id)?, self.clock);
+        let (customer, now) = (self.customers.get(id)?, self.clock);
         let Some(record) = customer.records.find(&key.kind, &key.id).filter(|record| record.is_had(now)) else {
             return Some(Verdict::fixed(true));
         };
@@ -176,7 +176,7 @@ impl Engine {
         let mut known = Vec::new();
         for (name, campaigning) in &self.campaigns {
             let Trigger::Record(on) = &campaigning.current.campaign.enter.on else { continue };
-            known.extend(self.customers.iter().map(|(id, customer)| (name.clone(), *id, self.dates_of(customer, on))));
+            known.extend(self.customers.iter().map(|(id, customer)| (name.clone(), id, self.dates_of(customer, on))));
         }
         for (name, id, dates) in known {
             self.know_dates(name, id, dates);
@@ -268,7 +268,7 @@ impl Engine {
         if !touch.may_move() {
             return;
         }
-        let Some(customer) = self.customers.get(&id) else { return };
+        let Some(customer) = self.customers.get(id) else { return };
         let mut missing = Vec::new();
         for (name, campaigning) in &self.campaigns {
             let Trigger::Every(on) = &campaigning.current.campaign.enter.on else { continue };
@@ -300,7 +300,7 @@ impl Engine {
             None => true,
         };
         let mut there: Vec<CustomerId> =
-            self.customers.iter().filter(|(_, customer)| is_there(customer)).map(|(id, _)| *id).collect();
+            self.customers.iter().filter(|(_, customer)| is_there(customer)).map(|(id, _)| id).collect();
         there.sort_unstable();
         for id in there {
             let occasion = Some(occasion.clone());

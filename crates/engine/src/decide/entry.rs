@@ -147,7 +147,7 @@ impl Engine {
     }
 
     fn satisfies(&self, rule: Option<&Node>, id: CustomerId, triggered: &Triggered) -> bool {
-        let (Some(rule), Some(customer)) = (rule, self.customers.get(&id)) else {
+        let (Some(rule), Some(customer)) = (rule, self.customers.get(id)) else {
             return rule.is_none();
         };
         let event = triggered.event.as_ref().map(|call| call.body_value());

@@ -195,7 +195,7 @@ impl Engine {
 
     /// How a customer's consent for a purpose on a channel stands now.
     pub(crate) fn consent_of(&self, person: CustomerId, purpose: &Name, channel: Channel) -> Option<Standpoint<'_>> {
-        let (terms, customer) = self.plan.purposes.get(purpose).zip(self.customers.get(&person))?;
+        let (terms, customer) = self.plan.purposes.get(purpose).zip(self.customers.get(person))?;
         Some(customer.consent(terms, channel.word(), self.clock))
     }
 
@@ -252,7 +252,7 @@ impl Engine {
     /// The customer's address on a channel, normalised. Where a channel knows people by who they are, that is the address.
     pub(crate) fn address_of(&self, person: CustomerId, channel: Channel) -> Option<String> {
         if channel == Channel::Push && self.options.notifies_browsers {
-            let browsers = self.customers.get(&person)?.browsers.as_deref()?;
+            let browsers = self.customers.get(person)?.browsers.as_deref()?;
             // Nobody else bears it, and it says nothing of where the browsers are.
             return browsers.present(self.clock).next().map(|_| person.to_string());
         }
@@ -262,7 +262,7 @@ impl Engine {
             Channel::Push => "push_token",
             Channel::Webhook | Channel::InApp => return Some(self.people.name_of(person).to_string()),
         };
-        let value = self.customers.get(&person).and_then(|customer| customer.traits.get(key, self.clock));
+        let value = self.customers.get(person).and_then(|customer| customer.traits.get(key, self.clock));
         match (value.as_ref().and_then(|value| value.as_str()), channel) {
             (Some(text), _) => normal_on(channel, text),
             // A provider of push can know people by their id as well.
@@ -275,7 +275,7 @@ impl Engine {
         if message.purpose == service() {
             return None;
         }
-        let standing = &self.customers.get(&person)?.standing;
+        let standing = &self.customers.get(person)?.standing;
         let (talking, silent_at) = standing.is_talking(self.clock);
         if talking {
             return Some(hold(Because::PersonTalking, silent_at));

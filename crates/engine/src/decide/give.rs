@@ -131,7 +131,7 @@ impl Engine {
     fn title_of(&self, id: &Arc<str>, campaign: &Campaign, step: &str, source: &str, person: CustomerId) -> String {
         let Some(journey) = self.journeys.get(id) else { return source.to_owned() };
         let mut data = json!({
-            "customer": self.customers.get(&person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default(),
+            "customer": self.customers.get(person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default(),
             "event": self.event_of(journey),
             "record": self.record_of(journey),
             "campaign": { "name": campaign.name, "step": step },
@@ -155,7 +155,7 @@ impl Engine {
     /// The latest voucher of a journey, as `voucher` in templates; empty where there is none.
     pub(crate) fn voucher_of(&self, journey: &Journey) -> Value {
         let person = self.person(journey.customer);
-        let given = self.customers.get(&person).and_then(|customer| customer.rewards.as_ref()?.voucher_of(&journey.id));
+        let given = self.customers.get(person).and_then(|customer| customer.rewards.as_ref()?.voucher_of(&journey.id));
         given.map_or_else(
             || self.voucher_withheld(journey, person),
             |voucher| {
@@ -197,7 +197,7 @@ impl Engine {
     pub(crate) fn record_of(&self, journey: &Journey) -> Value {
         let person = self.person(journey.customer);
         let found = journey.record.as_ref().and_then(|key| {
-            let record = self.customers.get(&person)?.records.find(&key.kind, &key.id)?;
+            let record = self.customers.get(person)?.records.find(&key.kind, &key.id)?;
             let mut attributes = record.attributes(self.clock).0;
             attributes.insert("id".to_owned(), key.id.to_string().into());
             Some(attributes)
@@ -244,7 +244,7 @@ impl Engine {
     pub(crate) fn tell(&mut self, id: &Arc<str>, campaign: &Campaign, step: &str, endpoint: &Name, event: &str) {
         let Some(person) = self.gets(id, campaign) else { return };
         let Some(journey) = self.journeys.get(id) else { return };
-        let traits = self.customers.get(&person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default();
+        let traits = self.customers.get(person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default();
         let body = json!({
             "type": event,
             "timestamp": self.clock.to_string(),

@@ -27,7 +27,7 @@ impl Engine {
     /// The customer's zone now.
     pub(crate) fn zone_of(&self, id: CustomerId) -> domain::Zone {
         let workspace = &self.definitions.settings.zone;
-        self.customers.get(&id).map_or_else(|| workspace.clone(), |customer| customer.zone(self.clock, workspace))
+        self.customers.get(id).map_or_else(|| workspace.clone(), |customer| customer.zone(self.clock, workspace))
     }
 
     /// Counts goal events, and ends the journeys that reached their goal.
@@ -76,7 +76,7 @@ impl Engine {
         floor: Option<Timestamp>,
     ) -> Option<crate::segment::Verdict> {
         let id = self.person(journey.customer);
-        let customer = self.customers.get(&id)?;
+        let customer = self.customers.get(id)?;
         let scope = Scope { key: journey.key.as_deref(), ..Scope::default() };
         Some(Asked { plan: &self.plan, id, customer, now: self.clock, floor, scope }.verdict(rule))
     }

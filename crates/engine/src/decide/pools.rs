@@ -165,10 +165,10 @@ impl Engine {
     /// Gives vouchers to those inside who were to get one when there was none; messages that wait for one are asked again.
     fn make_up_for(&mut self, pool: &Name) -> u64 {
         let mut waiting: Vec<(crate::profile::customer::Order, CustomerId, Arc<str>, Arc<str>)> = Vec::new();
-        for (id, customer) in &self.customers {
+        for (id, customer) in self.customers.iter() {
             let owed = customer.rewards.iter().flat_map(|rewards| rewards.owed());
             let here = owed.filter(|owed| *owed.pool == *pool.as_str());
-            waiting.extend(here.map(|owed| (owed.order, *id, owed.journey.clone(), owed.step.clone())));
+            waiting.extend(here.map(|owed| (owed.order, id, owed.journey.clone(), owed.step.clone())));
         }
         waiting.sort();
         let mut made_up_for = 0;
@@ -213,7 +213,7 @@ impl Engine {
 
     /// The pool for whose codes a journey waits.
     pub(crate) fn waits_for_codes(&self, journey: &str, customer: CustomerId) -> Option<&str> {
-        let rewards = self.customers.get(&customer)?.rewards.as_ref()?;
+        let rewards = self.customers.get(customer)?.rewards.as_ref()?;
         let owed = rewards.owed_in(journey)?;
         rewards.voucher_of(journey).is_none().then_some(owed.pool.as_ref())
     }

@@ -100,7 +100,7 @@ impl Engine {
     /// first. The present hour counts as now. Of somebody never seen there: now.
     fn best_time(&self, person: CustomerId, habits: &[u32], within: Span) -> Timestamp {
         let now = self.clock;
-        let Some(customer) = self.customers.get(&person) else { return now };
+        let Some(customer) = self.customers.get(person) else { return now };
         let times = habits.iter().flat_map(|stream| customer.streams.entries(*stream)).map(|entry| entry.order.0);
         best_hour(times.filter(|at| *at <= now), within, &self.zone_of(person), now)
     }

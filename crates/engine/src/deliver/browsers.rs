@@ -187,7 +187,7 @@ impl Engine {
     /// The browsers of a person that are notified now, the latest first.
     pub fn browsers_of(&self, person: CustomerId) -> Vec<KnownBrowser> {
         let person = self.person(person);
-        let browsers = self.customers.get(&person).and_then(|customer| customer.browsers.as_deref());
+        let browsers = self.customers.get(person).and_then(|customer| customer.browsers.as_deref());
         let known = |(browser, since): (&Browser, Timestamp)| KnownBrowser {
             id: self.id_of_browser(&browser.endpoint),
             browser: browser.name.as_deref().map(str::to_owned),
@@ -206,7 +206,7 @@ impl Engine {
     }
 
     fn present_browsers(&self, person: CustomerId) -> Vec<Browser> {
-        let browsers = self.customers.get(&person).and_then(|customer| customer.browsers.as_deref());
+        let browsers = self.customers.get(person).and_then(|customer| customer.browsers.as_deref());
         browsers
             .into_iter()
             .flat_map(|browsers| browsers.present(self.clock))
@@ -215,7 +215,7 @@ impl Engine {
     }
 
     fn find_browser(&self, person: CustomerId, endpoint: &str) -> Option<&Browser> {
-        self.customers.get(&person)?.browsers.as_deref()?.find(endpoint)
+        self.customers.get(person)?.browsers.as_deref()?.find(endpoint)
     }
 
     fn subscriber(&self, subscriber: &Subscriber) -> Option<CustomerId> {

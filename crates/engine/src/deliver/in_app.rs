@@ -82,7 +82,7 @@ impl Engine {
 
     /// What is to be shown to somebody, the latest first.
     pub fn in_app(&self, reader: &dyn Reader, person: CustomerId, now: Timestamp) -> Result<Vec<ToShow>, StoreError> {
-        let in_app = self.customers.get(&person).and_then(|customer| customer.in_app.as_deref());
+        let in_app = self.customers.get(person).and_then(|customer| customer.in_app.as_deref());
         let mut found = Vec::new();
         for sent in in_app.into_iter().flat_map(|in_app| in_app.to_show(now).map(move |sent| (in_app, sent))) {
             let (in_app, sent) = sent;
@@ -106,7 +106,7 @@ impl Engine {
 
     /// Whether a message is one that was put there for somebody.
     pub fn has_in_app(&self, person: CustomerId, message: &str) -> bool {
-        let in_app = self.customers.get(&person).and_then(|customer| customer.in_app.as_deref());
+        let in_app = self.customers.get(person).and_then(|customer| customer.in_app.as_deref());
         in_app.is_some_and(|in_app| in_app.find(message).is_some())
     }
 
@@ -115,7 +115,7 @@ impl Engine {
     pub fn answer_in_app(&mut self, message: &Message, answer: Answer, url: Option<&str>, now: Timestamp) {
         self.reach(now);
         let person = self.person(message.customer);
-        let in_app = self.customers.get(&person).and_then(|customer| customer.in_app.as_deref());
+        let in_app = self.customers.get(person).and_then(|customer| customer.in_app.as_deref());
         let is_new =
             in_app.is_some_and(|in_app| in_app.find(&message.id.0).is_some() && !in_app.was(&message.id.0, answer));
         if !is_new {

@@ -20,7 +20,7 @@ impl Engine {
         let Some(to) = self.address_of(person, message.channel) else {
             return Err("the customer has no address".to_owned());
         };
-        let traits = self.customers.get(&person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default();
+        let traits = self.customers.get(person).map(|customer| customer.traits.all(self.clock).0).unwrap_or_default();
         let to_name = full_name(&traits);
         let customer = Value::Object(traits);
         let (event, record) = (self.event_of(journey), self.record_of(journey));
@@ -109,7 +109,7 @@ impl Engine {
         mut data: Map<String, Value>,
     ) -> Result<Shown, WriteError> {
         let known = customer.map(|id| self.person(id));
-        let traits = known.and_then(|person| self.customers.get(&person));
+        let traits = known.and_then(|person| self.customers.get(person));
         if let Some(traits) = traits {
             data.entry("customer").or_insert_with(|| Value::Object(traits.traits.all(self.clock).0));
         }
@@ -131,7 +131,7 @@ impl Engine {
 
     /// A customer's language, as the trait `locale` says.
     pub fn locale_of(&self, customer: CustomerId) -> Option<String> {
-        let customer = self.customers.get(&self.person(customer))?;
+        let customer = self.customers.get(self.person(customer))?;
         Some(customer.traits.get("locale", self.clock)?.as_str()?.to_owned())
     }
 

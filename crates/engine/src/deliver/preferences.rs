@@ -90,7 +90,7 @@ impl Engine {
 
     /// How often a customer wants to be written to at most.
     pub(crate) fn wished_frequency(&self, person: CustomerId) -> Option<Frequency> {
-        let said = self.customers.get(&person)?.traits.get(FREQUENCY, self.clock)?;
+        let said = self.customers.get(person)?.traits.get(FREQUENCY, self.clock)?;
         Frequency::find(said.as_str()?)
     }
 

@@ -140,12 +140,12 @@ impl Engine {
     /// Gives the state of one person to another. It holds for all of history: whoever was in a segment under either
     /// name was in it before, and does not enter it by the join.
     pub(crate) fn absorb(&mut self, stays: CustomerId, goes: CustomerId) {
-        if let Some(mut gone) = self.customers.remove(&goes) {
+        if let Some(mut gone) = self.customers.remove(goes) {
             let now = self.clock;
             self.timers.set(goes, None);
             let memberships: Vec<usize> = gone.memberships.all().collect();
             gone.memberships.clear();
-            match self.customers.get_mut(&stays) {
+            match self.customers.get_mut(stays) {
                 Some(customer) => customer.absorb(gone, &self.plan, now),
                 None => {
                     self.customers.insert(stays, gone);
@@ -161,7 +161,7 @@ impl Engine {
 
     /// Notes whose endpoints a person's browsers have. Of those that went nothing is left.
     pub(crate) fn note_endpoints(&mut self, id: CustomerId) {
-        let Some(browsers) = self.customers.get(&id).and_then(|customer| customer.browsers.as_deref()) else { return };
+        let Some(browsers) = self.customers.get(id).and_then(|customer| customer.browsers.as_deref()) else { return };
         self.browser_owners.extend(browsers.endpoints().map(|endpoint| (endpoint.clone(), id)));
         for endpoint in browsers.went() {
             if self.browser_owners.get(endpoint) == Some(&id) {
@@ -174,7 +174,7 @@ impl Engine {
     fn hand_over(&mut self, segments: &[usize], id: CustomerId, entered: bool) {
         for index in segments {
             let changed =
-                !entered || self.customers.get_mut(&id).is_some_and(|customer| customer.memberships.join(*index));
+                !entered || self.customers.get_mut(id).is_some_and(|customer| customer.memberships.join(*index));
             if changed {
                 let segment = self.plan.segments[*index].name.clone();
                 self.pending.transitions.push(Transition { segment, customer: id, at: self.clock, entered });
@@ -204,7 +204,7 @@ impl Engine {
             .map(|(part, whole)| {
                 (
                     *part,
-                    self.customers.get(whole).map(|customer| customer.memberships.all().collect()).unwrap_or_default(),
+                    self.customers.get(*whole).map(|customer| customer.memberships.all().collect()).unwrap_or_default(),
                 )
             })
             .collect();
@@ -212,7 +212,7 @@ impl Engine {
         let now = self.clock;
         for part in parts {
             let past = self.history(part)?;
-            let old = self.customers.remove(&part);
+            let old = self.customers.remove(part);
             self.timers.set(part, None);
             let Some(exists) = exists_since(&past) else { continue };
             let mut customer = Customer::new(exists);

@@ -3,6 +3,7 @@
 pub mod browsers;
 pub mod consent;
 pub mod customer;
+pub mod customers;
 pub mod identity;
 pub mod in_app;
 pub mod joining;
@@ -15,5 +16,6 @@ pub mod standing;
 
 pub use consent::Terms;
 pub use customer::Customer;
+pub use customers::Customers;
 pub use identity::{JoinRefused, NodeId, People};
 pub use records::By;

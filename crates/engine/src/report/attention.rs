@@ -75,10 +75,10 @@ impl Engine {
     pub fn attention(&self, reader: &dyn Reader, ledger: &Ledger) -> Result<Attention, StoreError> {
         let now = self.clock;
         let mut needs: Vec<Need> = Vec::new();
-        for (id, customer) in &self.customers {
+        for (id, customer) in self.customers.iter() {
             let (talk, complaint) = customer.standing.waits_since(now);
-            needs.extend(complaint.map(|since| self.need(*id, Why::Complaint, since)));
-            needs.extend(talk.map(|since| self.need(*id, Why::Conversation, since)));
+            needs.extend(complaint.map(|since| self.need(id, Why::Complaint, since)));
+            needs.extend(talk.map(|since| self.need(id, Why::Conversation, since)));
         }
         let uncertain = self.unseen_uncertain(reader, ledger)?;
         for message in &uncertain {

@@ -329,7 +329,7 @@ pub struct HeldRecord {
 impl Engine {
     /// What a person has now, by kind and id. O(records of theirs).
     pub fn records_of(&self, person: CustomerId) -> Vec<HeldRecord> {
-        let Some(customer) = self.customers.get(&self.person(person)) else { return Vec::new() };
+        let Some(customer) = self.customers.get(self.person(person)) else { return Vec::new() };
         let held = |record: &crate::profile::records::Record| HeldRecord {
             kind: record.kind.clone(),
             id: record.id.clone(),
@@ -364,8 +364,8 @@ impl Engine {
         let wanted = text.trim().to_lowercase();
         let everybody = self.customers.iter();
         everybody
-            .filter(|(id, customer)| wanted.is_empty() || self.is_meant(**id, customer, &wanted, now))
-            .map(|(id, customer)| (customer.last_seen, *id))
+            .filter(|(id, customer)| wanted.is_empty() || self.is_meant(*id, customer, &wanted, now))
+            .map(|(id, customer)| (customer.last_seen, id))
             .collect()
     }
 
@@ -385,7 +385,7 @@ impl Engine {
     }
 
     fn found_customer(&self, id: CustomerId) -> Option<FoundCustomer> {
-        let customer = self.customers.get(&id)?;
+        let customer = self.customers.get(id)?;
         let segments = self.plan.segments.iter().enumerate().filter(|(index, _)| customer.is_member(*index));
         Some(FoundCustomer {
             who: self.who(id),
@@ -433,7 +433,7 @@ impl Engine {
         let now = self.instant(as_of)?;
         let person = self.person(person);
         let rebuilt;
-        let customer = match (as_of, self.customers.get(&person)) {
+        let customer = match (as_of, self.customers.get(person)) {
             (None, Some(live)) => live,
             _ => {
                 rebuilt = self
@@ -682,21 +682,19 @@ impl Engine {
         let looks_same = |id: &CustomerId| {
             let email = self
                 .customers
-                .get(id)
+                .get(*id)
                 .and_then(|customer| customer.traits.get("email", self.clock))
                 .and_then(Value::as_str);
             email.is_some_and(|email| {
                 (email.len() == address.len() || !email.is_ascii()) && email.to_lowercase() == address.to_lowercase()
             })
         };
-        let same = |other: &&CustomerId| {
-            **other != person
-                && looks_same(other)
-                && self.address_of(**other, Channel::Email).as_ref() == Some(&address)
+        let same = |other: &CustomerId| {
+            *other != person && looks_same(other) && self.address_of(*other, Channel::Email).as_ref() == Some(&address)
         };
         let asked =
-            |other: &&CustomerId| ledger.is_none_or(|ledger| !ledger.is_declined(&own, &self.ids_of_person(**other)));
-        let mut others: Vec<CustomerId> = self.customers.keys().filter(same).filter(asked).copied().collect();
+            |other: &CustomerId| ledger.is_none_or(|ledger| !ledger.is_declined(&own, &self.ids_of_person(*other)));
+        let mut others: Vec<CustomerId> = self.customers.ids().filter(same).filter(asked).collect();
         others.sort_unstable();
         others.truncate(PROPOSALS);
         others.into_iter().map(|other| self.who(other)).collect()

@@ -115,7 +115,7 @@ impl Engine {
     /// The person that a stored customer id means today, as lists name them.
     pub fn who(&self, id: CustomerId) -> Who {
         let person = self.person(id);
-        let traits = self.customers.get(&person).map(|customer| &customer.traits);
+        let traits = self.customers.get(person).map(|customer| &customer.traits);
         let text = |key: &str| match traits.and_then(|traits| traits.get(key, self.clock)) {
             Some(Value::String(text)) if !text.trim().is_empty() => Some(text.clone()),
             _ => None,

@@ -166,7 +166,7 @@ impl Engine {
         let mut draft = Draft { parts, plan, clock: self.clock, zone, known: None, lanes: None, people: None };
         draft.place(&definitions);
         if draft.plan.keeps_the_same(&self.plan) {
-            draft.known = Some(draft.judge(self.customers.iter().map(|(id, customer)| (*id, customer))));
+            draft.known = Some(draft.judge(self.customers.iter()));
         } else {
             // History is walked then: for what is asked alone, not for all that the workspace keeps.
             draft.plan = Plan::new(&only_with(&definitions, draft.segments(&definitions)));
@@ -182,10 +182,9 @@ impl Engine {
     /// What asks lanes, if they can answer.
     fn lanes_of(&self, draft: &Draft) -> Option<(Rules, LaneView)> {
         let view = self.lanes.view(&draft.plan, &self.people, self.position)?;
-        let customers = self.customers.iter().map(|(id, customer)| (*id, customer));
         let room = self.people.node_count() + 1;
         let live = Live { held: &self.plan.held, clock: self.clock };
-        let rules = Rules::of(&draft.plan, &draft.rules(), live, customers, self.clock, room)?;
+        let rules = Rules::of(&draft.plan, &draft.rules(), live, &self.customers, self.clock, room)?;
         Some((rules, view))
     }
 
@@ -215,9 +214,9 @@ impl Engine {
     fn members64(&self, name: &Name) -> Bits {
         let mut members = Bits::default();
         if let Some(index) = self.plan.segment(name) {
-            for (id, customer) in &self.customers {
+            for (id, customer) in self.customers.iter() {
                 if customer.is_member(index) {
-                    members.insert(*id);
+                    members.insert(id);
                 }
             }
         }

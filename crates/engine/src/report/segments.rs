@@ -272,7 +272,7 @@ impl Engine {
     }
 
     fn members_now(&self, index: usize) -> impl Iterator<Item = CustomerId> + '_ {
-        self.customers.iter().filter(move |(_, customer)| customer.is_member(index)).map(|(id, _)| *id)
+        self.customers.iter().filter(move |(_, customer)| customer.is_member(index)).map(|(id, _)| id)
     }
 
     /// A page of present members by name, after one of them, and who came and went lately, the latest first.

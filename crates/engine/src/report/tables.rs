@@ -70,7 +70,7 @@ impl Engine {
     pub fn tables(&self, wanted: Wanted) -> Tables {
         let now = self.clock;
         let known = self.customers.iter().map(|(id, customer)| Known {
-            id: *id,
+            id,
             first_seen: customer.first_seen,
             last_seen: customer.last_seen,
             calls: customer.calls,

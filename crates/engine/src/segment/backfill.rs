@@ -90,7 +90,7 @@ impl Engine {
         self.keep(customers);
         for id in afresh {
             let past = self.history(id)?;
-            if let Some(customer) = self.customers.get_mut(&id) {
+            if let Some(customer) = self.customers.get_mut(id) {
                 let mut fresh = Customer::new(customer.first_seen);
                 past.iter().for_each(|past| {
                     apply(&self.plan, &mut fresh, past, now);
@@ -103,8 +103,8 @@ impl Engine {
 
     /// Gives customers what the plan keeps of them.
     pub(crate) fn keep(&mut self, mut built: HashMap<CustomerId, Customer>) {
-        for (id, customer) in &mut self.customers {
-            if let Some(fresh) = built.remove(id) {
+        for (id, customer) in self.customers.iter_mut() {
+            if let Some(fresh) = built.remove(&id) {
                 customer.take_kept(fresh);
             }
         }

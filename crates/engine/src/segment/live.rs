@@ -84,11 +84,11 @@ impl Engine {
     /// Asks the segments that `touch` concerns. Sets the customer's timer. What changed is left in `work.changed`.
     fn judge(&mut self, id: CustomerId, touch: &Touch) {
         let now = self.clock;
-        let Some(customer) = self.customers.get(&id) else { return };
+        let Some(customer) = self.customers.get(id) else { return };
         let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope: Scope::default() };
         self.work.asking.ask(&asked, touch);
         let campaigns_due = earlier(self.journeys_due(id, &asked), self.entries_due(&asked));
-        if let Some(customer) = self.customers.get_mut(&id) {
+        if let Some(customer) = self.customers.get_mut(id) {
             for (index, verdict) in self.work.asking.verdicts.drain(..) {
                 if customer.memberships.set(index, verdict.holds, verdict.check) {
                     self.work.changed.push((index, verdict.holds));
@@ -107,7 +107,7 @@ impl Engine {
     /// Where everybody stands and when they are asked again, found anew. O(customers · what is asked of each), on all
     /// processors.
     pub fn ask_everybody(&mut self) {
-        for id in self.customers.keys().copied().collect::<Vec<_>>() {
+        for id in self.customers.ids().collect::<Vec<_>>() {
             self.timers.set(id, None);
         }
         self.reset_all_memberships();
@@ -117,8 +117,7 @@ impl Engine {
     pub(crate) fn reset_all_memberships(&mut self) {
         // Taken out for the time of the asking, so that each thread may change its own customers.
         let mut customers = std::mem::take(&mut self.customers);
-        let mut everyone: Vec<(CustomerId, &mut Customer)> =
-            customers.iter_mut().map(|(id, customer)| (*id, customer)).collect();
+        let mut everyone: Vec<(CustomerId, &mut Customer)> = customers.iter_mut().collect();
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let part = everyone.len().div_ceil(threads).max(FEWEST_FOR_A_THREAD);
         let engine: &Engine = self;
@@ -140,9 +139,9 @@ impl Engine {
         }
         #[cfg(feature = "planted-bugs")]
         if self.has_bug(crate::state::PlantedBug::TimersNotRebuilt) {
-            for (id, customer) in &mut self.customers {
+            for (id, customer) in self.customers.iter_mut() {
                 customer.memberships.forget_checks();
-                self.timers.set(*id, None);
+                self.timers.set(id, None);
             }
         }
     }

@@ -22,7 +22,7 @@ impl Engine {
     pub fn segment_members(&self, segment: &Name) -> Vec<CustomerId> {
         let Some(index) = self.plan.segment(segment) else { return Vec::new() };
         let mut members: Vec<CustomerId> =
-            self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| *id).collect();
+            self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| id).collect();
         members.sort_unstable();
         members
     }
@@ -40,10 +40,9 @@ impl Engine {
     /// O(customers + events of the names that the rule mentions).
     pub fn members_by_lanes(&self, segment: &Name, at: Timestamp) -> Result<Option<Vec<CustomerId>>, StoreError> {
         let (plan, rule) = self.plan_of(segment);
-        let customers = self.customers.iter().map(|(id, customer)| (*id, customer));
         let room = self.people.node_count() + 1;
         let live = Live { held: &self.plan.held, clock: self.clock };
-        let Some(rules) = Rules::of(&plan, &[&rule], live, customers, at, room) else { return Ok(None) };
+        let Some(rules) = Rules::of(&plan, &[&rule], live, &self.customers, at, room) else { return Ok(None) };
         let Some(view) = self.lanes.view(&plan, &self.people, self.position) else { return Ok(None) };
         let sets = view.ask(&plan, &rules)?;
         Ok(sets.first().map(|members| members.iter().collect()))

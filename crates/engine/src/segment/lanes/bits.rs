@@ -21,6 +21,14 @@ impl Bits {
         self.0[word] |= 1 << (id.0 % 64);
     }
 
+    /// Adds everybody of another set.
+    pub(super) fn add(&mut self, other: &Bits) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(word, more)| *word |= more);
+    }
+
     /// Whether somebody is in it.
     pub(crate) fn contains(&self, id: CustomerId) -> bool {
         self.0.get(id.0 as usize / 64).is_some_and(|word| word & (1 << (id.0 % 64)) != 0)

@@ -7,6 +7,8 @@
 use super::packed::Packed;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::OnceLock;
 use store::{Shelved, StoreError};
 
 /// Name numbers in a tile: the lower 16 bits of a number are its place in the tile.
@@ -144,6 +146,16 @@ impl Chunk {
         Ok(bytes)
     }
 
+    /// Reads some of the numbers of a column. Returns the sum of their bytes.
+    fn some_numbers(&self, piece: &Piece, rows: &Range<usize>, into: &mut Packed) -> Result<u32, StoreError> {
+        let width = usize::from(piece.width);
+        let at = piece.at + (rows.start * width) as u64;
+        into.refill(piece.width, rows.len() * width, |bytes| {
+            self.shelved.read(at, bytes)?;
+            Ok(crc32fast::hash(bytes))
+        })
+    }
+
     /// Reads a column of numbers.
     pub(super) fn numbers(&self, piece: &Piece) -> Result<Packed, StoreError> {
         Ok(Packed::new(self.bytes(piece)?, piece.width))
@@ -159,6 +171,45 @@ impl Chunk {
     /// Its size on the shelf.
     pub fn size_bytes(&self) -> u64 {
         self.shelved.size_bytes()
+    }
+}
+
+/// A column that is read tile by tile, so that what is read is at hand when it is worked on.
+pub(super) struct TiledColumn<'a> {
+    chunk: &'a Chunk,
+    piece: &'a Piece,
+    /// By tile, how many bytes were read, and their sum.
+    sums: Vec<OnceLock<(u64, u32)>>,
+}
+
+impl<'a> TiledColumn<'a> {
+    pub(super) fn new(chunk: &'a Chunk, lane: &Lane, piece: &'a Piece) -> TiledColumn<'a> {
+        TiledColumn { chunk, piece, sums: (1..lane.starts.len()).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// Reads the rows of a tile.
+    pub(super) fn read(&self, tile: usize, rows: &Range<usize>, into: &mut Packed) -> Result<(), StoreError> {
+        let sum = self.chunk.some_numbers(self.piece, rows, into)?;
+        if let Some(known) = self.sums.get(tile) {
+            let size = rows.len() as u64 * u64::from(self.piece.width);
+            // The same bytes are read again where strays are looked for.
+            let _ = known.set((size, sum));
+        }
+        Ok(())
+    }
+
+    /// Whether what was read is what was written, if all of it was read.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let mut whole = crc32fast::Hasher::new();
+        for sum in &self.sums {
+            let Some((size, sum)) = sum.get() else { return Ok(()) };
+            whole.combine(&crc32fast::Hasher::new_with_initial_len(*sum, *size));
+        }
+        if whole.finalize() == self.piece.sum {
+            return Ok(());
+        }
+        let Piece { at, size, .. } = self.piece;
+        Err(damaged(&self.chunk.name, &format!("the checksum of the {size} bytes at {at} differs")))
     }
 }
 

@@ -9,11 +9,14 @@ pub(crate) mod bits;
 mod build;
 mod chunk;
 mod evaluate;
-mod kernel;
+mod followed;
 mod packed;
+mod parallel;
 mod question;
 mod seal;
 mod select;
+mod sources;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tile;

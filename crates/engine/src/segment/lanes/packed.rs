@@ -4,7 +4,7 @@
 const BEHIND: usize = 8;
 
 /// Numbers of equal width.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Packed {
     bytes: Vec<u8>,
     width: usize,
@@ -14,10 +14,20 @@ pub(super) struct Packed {
 impl Packed {
     /// Takes bytes that were written by `pack`, of `width` bytes a number (0 to 8).
     pub(super) fn new(mut bytes: Vec<u8>, width: u8) -> Packed {
-        let width = usize::from(width.min(8));
         bytes.extend([0; BEHIND]);
-        let mask = if width == 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
-        Packed { bytes, width, mask }
+        Packed { bytes, width: usize::from(width.min(8)), mask: mask_of(width) }
+    }
+
+    /// Puts others in their place, in the same room. `fill` writes their bytes.
+    pub(super) fn refill<T, E>(
+        &mut self,
+        width: u8,
+        size: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<T, E>,
+    ) -> Result<T, E> {
+        (self.width, self.mask) = (usize::from(width.min(8)), mask_of(width));
+        self.bytes.resize(size + BEHIND, 0);
+        fill(&mut self.bytes[..size])
     }
 
     /// The number of a row; 0 beyond the end.
@@ -29,6 +39,11 @@ impl Packed {
             None => 0,
         }
     }
+}
+
+/// The bits of a number of so many bytes.
+fn mask_of(width: u8) -> u64 {
+    if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 }
 }
 
 /// Bytes that the number takes.
@@ -55,6 +70,15 @@ mod tests {
             let mut bytes = Vec::new();
             pack(numbers.into_iter(), width_of(most), &mut bytes);
             assert_eq!(bytes.len(), 3 * usize::from(width_of(most)));
+            let mut others = Packed::new(vec![7; 100], 3);
+            let size = bytes.len();
+            others
+                .refill(width_of(most), size, |into| {
+                    into.copy_from_slice(&bytes);
+                    Ok::<(), ()>(())
+                })
+                .unwrap();
+            assert_eq!([0, 1, 2].map(|row| others.get(row)), numbers);
             let packed = Packed::new(bytes, width_of(most));
             assert_eq!([0, 1, 2].map(|row| packed.get(row)), numbers);
             assert_eq!(packed.get(100), 0, "beyond the end there is nothing");

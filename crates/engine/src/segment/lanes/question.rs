@@ -1,11 +1,15 @@
 //! Rules as lanes are asked them: groups over conditions, each of which is a set of people.
 
 use super::bits::Bits;
-use crate::profile::Customer;
+use super::parallel::in_parallel;
+use crate::profile::Customers;
 use crate::segment::Scope;
 use crate::segment::plan::{EventsNode, Held, Node, Plan, Rhythm};
 use crate::segment::verdict::Asked;
-use domain::{CustomerId, Timestamp};
+use domain::Timestamp;
+
+/// Parts in which everybody is asked: each takes room for all numbers.
+const PARTS: usize = 8;
 
 /// A rule over conditions that are known by their number.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,11 +72,11 @@ impl Rules {
     ///
     /// `customers`: the live state, asked at `now`. O(rules), and O(customers) for each condition that is not about
     /// events.
-    pub(crate) fn of<'c>(
+    pub(crate) fn of(
         plan: &Plan,
         rules: &[&Node],
         live: Live<'_>,
-        customers: impl Iterator<Item = (CustomerId, &'c Customer)>,
+        customers: &Customers,
         now: Timestamp,
         room: usize,
     ) -> Option<Rules> {
@@ -88,36 +92,66 @@ impl Rules {
         if now != live.clock && !collected.leaves.iter().all(is_of_any_time) {
             return None;
         }
-        let mut existing = Bits::with_room(room);
-        let mut leaves: Vec<Leaf> = collected
-            .leaves
-            .iter()
-            .map(|found| match found {
-                Found::Streams(node) => Leaf::Streams((*node).clone()),
-                Found::People(_) => Leaf::People(Bits::with_room(room)),
-            })
-            .collect();
         let asked: Vec<(usize, &Node)> = collected
             .leaves
             .iter()
             .enumerate()
             .filter_map(|(place, found)| if let Found::People(node) = found { Some((place, *node)) } else { None })
             .collect();
-        for (id, customer) in customers {
-            if customer.first_seen > now {
-                continue;
-            }
-            existing.insert(id);
-            for (place, node) in &asked {
-                let scope = Scope::default();
-                let holds = Asked { plan, id, customer, now, floor: None, scope }.verdict(node).holds;
-                if let (true, Leaf::People(people)) = (holds, &mut leaves[*place]) {
-                    people.insert(id);
-                }
-            }
+        let nodes: Vec<&Node> = asked.iter().map(|(_, node)| *node).collect();
+        let (existing, answers) = ask_everybody(plan, &nodes, customers, now, room);
+        let mut leaves: Vec<Leaf> = collected
+            .leaves
+            .iter()
+            .map(|found| match found {
+                Found::Streams(node) => Leaf::Streams((*node).clone()),
+                Found::People(_) => Leaf::People(Bits::default()),
+            })
+            .collect();
+        for ((place, _), people) in asked.into_iter().zip(answers) {
+            leaves[place] = Leaf::People(people);
         }
         Some(Rules { formulas, leaves, now, existing })
     }
+}
+
+/// Everybody who exists at `now`, and of whom each condition holds then, by their live state. On all processors.
+fn ask_everybody(
+    plan: &Plan,
+    nodes: &[&Node],
+    customers: &Customers,
+    now: Timestamp,
+    room: usize,
+) -> (Bits, Vec<Bits>) {
+    let parts = customers.parts();
+    let some = parts.len().div_ceil(PARTS).max(1);
+    let answers = in_parallel(
+        parts.len().div_ceil(some),
+        || (),
+        |number, ()| {
+            let mut existing = Bits::with_room(room);
+            let mut holds = vec![Bits::with_room(room); nodes.len()];
+            for (id, customer) in parts.iter().skip(number * some).take(some).flatten() {
+                if customer.first_seen > now {
+                    continue;
+                }
+                existing.insert(*id);
+                for (node, people) in nodes.iter().zip(&mut holds) {
+                    let asked = Asked { plan, id: *id, customer, now, floor: None, scope: Scope::default() };
+                    if asked.verdict(node).holds {
+                        people.insert(*id);
+                    }
+                }
+            }
+            (existing, holds)
+        },
+    );
+    let none = (Bits::with_room(room), vec![Bits::with_room(room); nodes.len()]);
+    answers.into_iter().fold(none, |(mut existing, mut holds), (more, others)| {
+        existing.add(&more);
+        holds.iter_mut().zip(&others).for_each(|(people, more)| people.add(more));
+        (existing, holds)
+    })
 }
 
 impl<'a> Collected<'a> {

@@ -120,13 +120,11 @@ impl TileEntries {
         self.present.binary_search_by_key(&person, |present| usize::from(*present)).map_or(0..0, |at| self.range(at))
     }
 
-    /// Visits everybody who has any: their place, and when and with which values their events happened.
+    /// Visits everybody who has any: their place, and when their events happened.
     #[inline]
-    pub(super) fn each(&self, mut visit: impl FnMut(usize, &[Timestamp], &[u32])) {
+    pub(super) fn each(&self, mut visit: impl FnMut(usize, &[Timestamp])) {
         for (at, person) in self.present.iter().enumerate() {
-            let range = self.range(at);
-            let values = self.values.get(range.clone()).unwrap_or(&[]);
-            visit(usize::from(*person), self.times.get(range).unwrap_or(&[]), values);
+            visit(usize::from(*person), self.times.get(self.range(at)).unwrap_or(&[]));
         }
     }
 
@@ -181,9 +179,11 @@ mod tests {
                 (0_u32..).zip(&found).map(|(number, (place, time))| (usize::from(place * 100), *time, number)).collect();
             plain.sort_unstable();
             let mut arranged = Vec::new();
-            entries.each(|place, times, values| {
-                arranged.extend(times.iter().zip(values).map(|(time, value)| (place, time.0, *value)));
-            });
+            let kept: Vec<Kept> = (0..300).map(|number| Kept::Number(Some(number.into()))).collect();
+            for place in entries.present() {
+                let number = |entry: &Entry| match entry.value { Kept::Number(Some(number)) => number.try_into().unwrap(), _ => u32::MAX };
+                arranged.extend(entries.entries(place, &kept).iter().map(|entry| (place, entry.order.0.0, number(entry))));
+            }
             prop_assert_eq!(arranged, plain);
         }
     }
