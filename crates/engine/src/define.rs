@@ -573,8 +573,7 @@ impl Engine {
         let Some(campaigning) = self.campaigns.get(name) else { return };
         let Trigger::Enters(segment) = &campaigning.current.campaign.enter.on else { return };
         let Some(index) = self.plan.segment(segment) else { return };
-        let mut present: Vec<CustomerId> =
-            self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| id).collect();
+        let mut present: Vec<CustomerId> = self.members_now(index).collect();
         present.sort_unstable();
         self.work.triggers.retain(|triggered| triggered.campaign != *name);
         for customer in present {

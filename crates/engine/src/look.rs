@@ -56,7 +56,7 @@ impl<'a> Look<'a> {
     /// Everybody in a segment; none if there is no such segment. O(customers).
     pub fn members(self, segment: &Name) -> Option<BTreeSet<CustomerId>> {
         let index = self.0.plan.segment(segment)?;
-        Some(self.0.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| id).collect())
+        Some(self.0.members_now(index).collect())
     }
 
     /// Whether somebody is inside a campaign, for whichever key; none if there is no such campaign.

@@ -18,33 +18,30 @@ pub type Held = (CustomerId, Customer);
 pub struct Customers {
     /// By number, the place plus one; 0: there is nobody.
     places: Vec<u32>,
+    /// All full but the last one.
     blocks: Vec<Vec<Held>>,
-    count: usize,
 }
 
 impl Customers {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.count
+        self.blocks.last().map_or(0, |last| (self.blocks.len() - 1) * BLOCK + last.len())
     }
 
     /// Whether there is nobody.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.blocks.is_empty()
     }
 
     fn place(&self, id: CustomerId) -> Option<usize> {
         self.places.get(id.0 as usize).and_then(|place| (*place as usize).checked_sub(1))
     }
 
-    fn at(&self, place: usize) -> Option<&Held> {
-        self.blocks.get(place / BLOCK)?.get(place % BLOCK)
-    }
-
     /// Somebody's state. O(1).
     #[inline]
     pub fn get(&self, id: CustomerId) -> Option<&Customer> {
-        self.at(self.place(id)?).map(|(_, customer)| customer)
+        let place = self.place(id)?;
+        self.blocks.get(place / BLOCK)?.get(place % BLOCK).map(|(_, customer)| customer)
     }
 
     /// Somebody's state, to change it. O(1).
@@ -76,8 +73,7 @@ impl Customers {
         if let Some(block) = self.blocks.last_mut() {
             block.push((id, make()));
         }
-        self.count += 1;
-        self.places[number] = u32::try_from(self.count).expect("customers are numbered in 32 bits");
+        self.places[number] = u32::try_from(self.len()).expect("customers are numbered in 32 bits");
         true
     }
 
@@ -97,9 +93,8 @@ impl Customers {
         if self.blocks.last().is_some_and(Vec::is_empty) {
             self.blocks.pop();
         }
-        self.count -= 1;
         self.places[id.0 as usize] = 0;
-        if place == self.count {
+        if place == self.len() {
             return Some(last.1);
         }
         self.places[last.0.0 as usize] = u32::try_from(place + 1).expect("customers are numbered in 32 bits");

@@ -271,7 +271,8 @@ impl Engine {
         counts
     }
 
-    fn members_now(&self, index: usize) -> impl Iterator<Item = CustomerId> + '_ {
+    /// Who is in a segment, in no particular order. O(customers).
+    pub(crate) fn members_now(&self, index: usize) -> impl Iterator<Item = CustomerId> + '_ {
         self.customers.iter().filter(move |(_, customer)| customer.is_member(index)).map(|(id, _)| id)
     }
 

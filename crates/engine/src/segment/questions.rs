@@ -21,8 +21,7 @@ impl Engine {
     /// Members now, in the order of ids. O(customers).
     pub fn segment_members(&self, segment: &Name) -> Vec<CustomerId> {
         let Some(index) = self.plan.segment(segment) else { return Vec::new() };
-        let mut members: Vec<CustomerId> =
-            self.customers.iter().filter(|(_, customer)| customer.is_member(index)).map(|(id, _)| id).collect();
+        let mut members: Vec<CustomerId> = self.members_now(index).collect();
         members.sort_unstable();
         members
     }

@@ -22,7 +22,8 @@ const TILE_WORDS: usize = TILE / 64;
 
 /// Asks rules of chunks, in the order of their positions. One set of people for each rule.
 ///
-/// Memory: the columns that are asked about, and for each processor the entries of one tile, and what is counted of its people.
+/// Memory: the properties that are asked about; and for each processor what else is read of one tile, its entries, and what is counted
+/// of its people.
 pub(super) fn evaluate(plan: &Plan, rules: &Rules, chunks: &[&Chunk], persons: &Persons) -> Result<Vec<Bits>, Without> {
     let sources = sources::read(plan, rules, chunks)?;
     let mut uses = Uses::of_nothing(&sources);
@@ -109,8 +110,11 @@ impl<'a> Asking<'a> {
             _ => {}
         }
         let of_nobody = general(plan, node, &nobody(), now);
+        // Where the calendar ends instants no longer move: that is left to the evaluator of all rules.
+        let calendar_goes_on = now.0.abs() <= domain::time::LATEST.0 / 2;
         let places: Vec<usize> = streams.iter().filter_map(|stream| sources.place(*stream)).collect();
         if let ([stream], [place]) = (streams.as_slice(), places.as_slice())
+            && calendar_goes_on
             && let Some(source) = sources.source(*stream)
             && let Some(tally) = Tally::of(node, &source.kept, source.rows, now)
             && tally.of_nobody() == of_nobody
@@ -120,7 +124,7 @@ impl<'a> Asking<'a> {
         places.iter().for_each(|place| uses.arranged[*place] = true);
         let kept = |stream: u32| sources.source(stream).map_or(&[][..], |source| source.kept.as_slice());
         let streams: Vec<(u32, &[Kept])> = streams.into_iter().map(|stream| (stream, kept(stream))).collect();
-        let followed = Followed::of(node, now);
+        let followed = if calendar_goes_on { Followed::of(node) } else { None };
         Asking { plan, now, way: Way::Entries { node, streams, places, of_nobody, followed } }
     }
 

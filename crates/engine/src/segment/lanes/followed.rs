@@ -15,11 +15,7 @@ pub(super) struct Followed {
 
 impl Followed {
     /// None where the condition asks something else.
-    pub(super) fn of(node: &Node, now: Timestamp) -> Option<Followed> {
-        // Where the calendar ends instants no longer move: that is left to the evaluator of all rules.
-        if now.0.abs() > domain::time::LATEST.0 / 2 {
-            return None;
-        }
+    pub(super) fn of(node: &Node) -> Option<Followed> {
         match node {
             Node::Rhythm(rhythm) => match &rhythm.rhythm {
                 Rhythm::Sequence { absent, within, same: false, recent, .. } => {

@@ -5,7 +5,7 @@ use super::packed::Packed;
 use super::parallel::in_parallel;
 use super::question::{Leaf, Rules};
 use super::select::{Columns, Select, Values, Without};
-use super::tally::{Counted, Counters, Counts, Tally};
+use super::tally::{Counters, Counts, Tally};
 use super::tile::{Found, TileEntries};
 use crate::segment::feature::Kept;
 use crate::segment::plan::{Node, Plan, Rhythm, StreamSpec};
@@ -329,7 +329,7 @@ impl<'a> Sources<'a> {
             let first = passing.streams.len();
             let (mut taken, mut first_whole) = (BTreeSet::new(), 0);
             for (place, source) in (first..).zip(&family.streams) {
-                let passed = family.passed(source, &uses.counted[place], &uses.tallies);
+                let passed = family.passed(source, &uses.counted[place], &uses.tallies, first_whole);
                 for (tally, _) in &passed.tallies {
                     let is_free = |number: &usize| {
                         let owner = &uses.tallies[passing.owners[*number]];
@@ -342,9 +342,8 @@ impl<'a> Sources<'a> {
                     taken.insert(number);
                     passing.counters[*tally] = number;
                 }
-                let wholes = passed.wholes.len();
-                passing.streams.push(PassedStream { first_whole, ..passed });
-                first_whole += wholes;
+                first_whole += passed.wholes.len();
+                passing.streams.push(passed);
             }
             let asks_times = family.parts.iter().enumerate().map(|(number, part)| {
                 part.takers.iter().any(|taker| {
@@ -393,7 +392,7 @@ impl<'a> Sources<'a> {
                         let source = &family.streams[taker.place];
                         rows.each(number, taker, |at| {
                             let home = rows.persons[at] as usize / TILE;
-                            let stray = (rows.position(at, part), rows.event(at, taker).into());
+                            let stray = (rows.position(at, part), rows.event(at, taker));
                             strays.entry((source.stream, home)).or_default().push(stray);
                         });
                     }
@@ -457,18 +456,6 @@ impl Uses {
     }
 }
 
-impl From<Counted> for Found {
-    fn from(Counted { place, time, value }: Counted) -> Found {
-        Found { time, value, place }
-    }
-}
-
-impl From<&Found> for Counted {
-    fn from(Found { place, time, value }: &Found) -> Counted {
-        Counted { place: *place, time: *time, value: *value }
-    }
-}
-
 impl Family<'_> {
     /// What is older is asked about by none of its streams.
     fn cutoff(&self) -> i64 {
@@ -476,7 +463,7 @@ impl Family<'_> {
     }
 
     /// How the events of a stream are passed for its tallies.
-    fn passed(&self, source: &Source, counted: &[usize], tallies: &[Tally]) -> PassedStream {
+    fn passed(&self, source: &Source, counted: &[usize], tallies: &[Tally], first_whole: usize) -> PassedStream {
         let takes = |part: &Part<'_>| part.takers.iter().any(|taker| self.streams[taker.place].stream == source.stream);
         let whole = |tally: &Tally| {
             let is_within = |part: &Part<'_>| tally.is_within(part.lane.lane.min_time, part.lane.lane.max_time);
@@ -488,7 +475,7 @@ impl Family<'_> {
         let mut wholes: Vec<usize> = tallies.iter().filter_map(|(_, whole)| *whole).collect();
         wholes.sort_unstable();
         wholes.dedup();
-        PassedStream { tallies, wholes, first_whole: 0 }
+        PassedStream { tallies, wholes, first_whole }
     }
 
     /// Does with the rows of a part that are looked at what they are there for. `first`: the place of the family's first stream
@@ -514,7 +501,7 @@ impl Family<'_> {
                 rows.each(taking, taker, |at| {
                     if rows.times[at] > source.cutoff {
                         let position = source.in_order.then(|| rows.position(at, part));
-                        entries[place].push(rows.event(at, taker).into(), position);
+                        entries[place].push(rows.event(at, taker), position);
                     }
                 });
             }
@@ -527,7 +514,7 @@ impl Source {
     fn end(&self, place: usize, strays: &[Stray], uses: &Uses, passing: &Passing, room: &mut Room) {
         let passed = &passing.streams[place];
         for (tally, _) in &passed.tallies {
-            let counted = strays.iter().map(|(_, found)| found.into());
+            let counted = strays.iter().map(|(_, found)| *found);
             uses.tallies[*tally].count(&mut room.counters[passing.counters[*tally]], counted);
         }
         // What is within for a tally is within for those that reach further back.
@@ -691,8 +678,8 @@ impl Rows {
 
     /// An event of somebody whose place is theirs in the tile of their number.
     #[inline]
-    fn event(&self, at: usize, taker: &Taker) -> Counted {
-        Counted { place: place_of(self.persons[at]), time: self.times[at], value: taker.value(self.rows[at] as usize) }
+    fn event(&self, at: usize, taker: &Taker) -> Found {
+        Found { place: place_of(self.persons[at]), time: self.times[at], value: taker.value(self.rows[at] as usize) }
     }
 
     /// The position of an event; 0 where that does not matter.
@@ -714,7 +701,7 @@ impl Rows {
             // The commonest case, without a detour.
             (true, true) => {
                 let each = self.persons[..self.count].iter().zip(&self.times);
-                let counted = each.map(|(person, time)| Counted { place: place_of(*person), time: *time, value: 0 });
+                let counted = each.map(|(person, time)| Found { place: place_of(*person), time: *time, value: 0 });
                 tally.count(counters, counted);
             }
             (true, false) => tally.count(counters, (0..self.count).map(|at| self.event(at, taker))),

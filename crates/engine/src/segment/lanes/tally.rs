@@ -5,6 +5,7 @@
 //! of lanes and the random lives of testkit compare them.
 
 use super::chunk::TILE;
+use super::tile::Found;
 use crate::segment::feature::Kept;
 use crate::segment::plan::{Node, Question, Rhythm};
 use domain::segment::{Aggregate, Comparison};
@@ -52,14 +53,6 @@ fn of_each<T: Default + Clone>() -> OfEach<T> {
 
 const BEFORE: u8 = 1;
 const WITHIN: u8 = 2;
-
-/// An event of a person: when, and with which of its stream's values.
-#[derive(Clone, Copy)]
-pub(super) struct Counted {
-    pub(super) place: u16,
-    pub(super) time: i64,
-    pub(super) value: u32,
-}
 
 impl Default for Counts {
     fn default() -> Counts {
@@ -109,10 +102,6 @@ impl Tally {
     /// The tally of a condition on one stream, if it is one. `kept`: the values that its stream keeps; `rows`: how many
     /// events that has at most.
     pub(super) fn of(node: &Node, kept: &[Kept], rows: usize, now: Timestamp) -> Option<Tally> {
-        // Where the calendar ends instants no longer move: that is left to the evaluator of all rules.
-        if now.0.abs() > domain::time::LATEST.0 / 2 {
-            return None;
-        }
         let (within, question) = match node {
             Node::Did(did) => {
                 let windows = &did.windows;
@@ -182,17 +171,17 @@ impl Tally {
 
     /// Counts events, in any order.
     #[inline]
-    pub(super) fn count(&self, counters: &mut Counters, events: impl Iterator<Item = Counted>) {
+    pub(super) fn count(&self, counters: &mut Counters, events: impl Iterator<Item = Found>) {
         let is_within = |time: i64| (time > self.edge) & (time <= self.now);
         match (counters, &self.question) {
             (Counters::Counts(counts), _) => {
-                events.for_each(|Counted { place, time, .. }| counts.count_if(place, is_within(time)));
+                events.for_each(|Found { place, time, .. }| counts.count_if(place, is_within(time)));
             }
-            (Counters::Seen(seen), _) => events.for_each(|Counted { place, time, .. }| {
+            (Counters::Seen(seen), _) => events.for_each(|Found { place, time, .. }| {
                 seen[usize::from(place)] |=
                     (u8::from(time <= self.edge) * BEFORE) | (u8::from(is_within(time)) * WITHIN);
             }),
-            (Counters::Sums(sums), Asked::Sum { numbers, .. }) => events.for_each(|Counted { place, time, value }| {
+            (Counters::Sums(sums), Asked::Sum { numbers, .. }) => events.for_each(|Found { place, time, value }| {
                 let number = numbers.get(value as usize).copied().unwrap_or(0);
                 sums[usize::from(place)] += if is_within(time) { number } else { 0 };
             }),
