@@ -377,7 +377,8 @@ pub struct Commit {
     /// Messages new or changed, by id. One without `written`, or with the `address_alone`, leaves what was
     /// written as it is.
     pub messages: Vec<domain::message::Message>,
-    /// Attempts new or changed, by message and number; those of a message that is not there are passed over.
+    /// Attempts new or changed, by message and number; those of a message that is not there are passed over. When one began
+    /// is written once. That the body of the present attempt is about to go out need not be said by the message as well.
     pub attempts: Vec<Attempt>,
     /// What was done with messages; one that is not there is passed over.
     pub reactions: Vec<Reaction>,

@@ -21,7 +21,6 @@ mod tests;
 mod words;
 mod write;
 
-use crate::journal::RowWriter;
 use crate::shelf::DirectoryShelf;
 use crate::{Commit, Erased, Erasure, Prepared, Reader, Recovered, Rewrite, Sealer, Secrets, Shelf, Store, StoreError};
 use checkpoint::Checkpoints;
@@ -33,7 +32,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use write::WriteError;
+use write::{Pen, WriteError};
 
 /// The oldest SQLite that may write here, as SQLite numbers itself: earlier ones can damage a database
 /// when a checkpoint and a commit race (fixed in 3.51.3).
@@ -68,7 +67,7 @@ pub struct SqliteStore {
     // Dropped in this order: the lock goes last, when the database is closed.
     checkpoints: Checkpoints,
     connection: Connection,
-    rows: RowWriter,
+    pen: Pen,
     reserve_bytes: u64,
     directory: Directory,
 }
@@ -98,7 +97,7 @@ impl SqliteStore {
         // What a crash, or somebody who was reading, left of a person who was erased.
         erase::scrub(&connection).map_err(|error| Told { dir, doing: "opened" }.sqlite(&error))?;
         let checkpoints = Checkpoints::of(&directory.database_path(), outlasts_power_cut);
-        Ok(SqliteStore { checkpoints, connection, rows: RowWriter::new()?, reserve_bytes, directory })
+        Ok(SqliteStore { checkpoints, connection, pen: Pen::new()?, reserve_bytes, directory })
     }
 
     /// Opens a reader of the store in `dir`, which somebody in this process holds.
@@ -108,9 +107,12 @@ impl SqliteStore {
 
     fn write(&mut self, commit: &Commit) -> Result<(), WriteError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        write::write(&transaction, &mut self.rows, commit)?;
-        // If anything failed before, dropping the transaction has undone all of it.
-        transaction.commit()?;
+        // If anything fails, dropping the transaction undoes all of it.
+        let written = write::write(&transaction, &mut self.pen, commit).and_then(|()| Ok(transaction.commit()?));
+        if written.is_err() {
+            self.pen.numbers.forget();
+            return written;
+        }
         self.checkpoints.look(&self.connection);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! what is in it, not what is there already: a simulation makes thousands.
 
 use crate::memory_history::MemoryHistory;
-use domain::message::{Channel, Decision, Message, Outcome, ReactionKind, ReportKind};
+use domain::message::{Channel, Decision, Message, Outcome, Phase, ReactionKind, ReportKind};
 use domain::{DefinitionKind, MessageId, Name, Position, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -454,9 +454,14 @@ impl Disk {
             self.kept_mails.entry(message.clone()).or_insert_with(|| mail.clone());
         }
         for attempt in &commit.attempts {
-            if self.messages.get(&attempt.message).is_some() {
-                self.attempts.entry(attempt.message.clone()).or_default().insert(attempt.number, attempt.clone());
+            let Some(message) = self.messages.get(&attempt.message) else { continue };
+            let is_present = message.phase == Some(Phase::Started) && message.attempts == attempt.number;
+            if attempt.phase == Phase::Data && is_present {
+                self.messages.put(message.id.clone(), Message { phase: Some(Phase::Data), ..message.clone() });
             }
+            let attempts = self.attempts.entry(attempt.message.clone()).or_default();
+            let started_at = attempts.get(&attempt.number).map_or(attempt.started_at, |known| known.started_at);
+            attempts.insert(attempt.number, Attempt { started_at, ..attempt.clone() });
         }
         for Reaction { message, kind, at } in &commit.reactions {
             if self.messages.get(message).is_some() {

@@ -43,6 +43,7 @@ macro_rules! store_contract {
             lists_are_filtered_by_what_is_asked
             waiting_messages_come_first_then_the_latest_outcome
             what_was_written_stays_when_a_message_changes
+            how_far_an_attempt_has_come_is_seen_at_its_message
             a_mail_is_kept_as_it_went_out_first
             what_is_done_with_a_message_is_counted_once_for_it
             what_changed_several_times_in_a_commit_is_as_its_last_change
@@ -298,6 +299,52 @@ pub fn a_reader_at_rest_shows_what_was_committed_then(place: &dyn Place) {
     let another = store.reader().unwrap().at_rest().unwrap();
     assert_eq!(another.messages_after(0, 9).unwrap().len(), 4, "another one rests where things are now");
     assert_eq!(rest.messages_after(0, 9).unwrap().len(), 3);
+}
+
+/// An attempt alone says that its body has begun to go out, and when it began is written once; a commit that fails moves
+/// nothing, nor does what is told of an attempt that is over.
+pub fn how_far_an_attempt_has_come_is_seen_at_its_message(place: &dyn Place) {
+    let mut store = place.open();
+    let under_way = Message { outcome: None, because: None, attempts: 2, phase: Some(Phase::Started), ..message(1) };
+    let in_phase = |number, phase, minutes| Attempt {
+        started_at: NOW.plus(Span::minutes(minutes)),
+        phase,
+        ended_at: None,
+        result: None,
+        reply: None,
+        ..attempt(1, number)
+    };
+    let began =
+        Commit { messages: vec![under_way], attempts: vec![in_phase(2, Phase::Started, 0)], ..Commit::default() };
+    store.commit(&began).unwrap();
+    let goes_out = |number| Commit { attempts: vec![in_phase(number, Phase::Data, 1)], ..Commit::default() };
+    let seen = |store: &dyn Store| {
+        let (message, attempts) = store.reader().unwrap().message(&message_id(1)).unwrap().unwrap();
+        let recovered = store.recover().unwrap().messages.pop().unwrap();
+        assert_eq!(recovered.phase, message.phase);
+        let attempts: Vec<_> = attempts.into_iter().map(|it| (it.number, it.phase, it.started_at)).collect();
+        (message.phase, attempts)
+    };
+    let minute = NOW.plus(Span::minutes(1));
+    store.commit(&goes_out(1)).unwrap();
+    assert_eq!(
+        seen(&*store),
+        (Some(Phase::Started), vec![(1, Phase::Data, minute), (2, Phase::Started, NOW)]),
+        "it was about another attempt"
+    );
+    let does_not_follow = Commit { position: Position(9), calls: vec![call(9)], ..goes_out(2) };
+    store.commit(&does_not_follow).unwrap_err();
+    assert_eq!(seen(&*store).0, Some(Phase::Started));
+    store.commit(&goes_out(2)).unwrap();
+    let gone = (Some(Phase::Data), vec![(1, Phase::Data, minute), (2, Phase::Data, NOW)]);
+    assert_eq!(seen(&*store), gone);
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(seen(&*store), gone, "it is the same after a stop");
+    let put_off = Message { outcome: None, because: None, attempts: 2, phase: None, ..message(1) };
+    let over = Commit { messages: vec![put_off], attempts: vec![in_phase(2, Phase::Done, 5)], ..Commit::default() };
+    store.commit(&over).unwrap();
+    assert_eq!(seen(&*store), (None, vec![(1, Phase::Data, minute), (2, Phase::Done, NOW)]));
 }
 
 /// Whatever is told of it later.

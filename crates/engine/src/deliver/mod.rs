@@ -203,12 +203,11 @@ impl Engine {
             return false;
         }
         message.phase = Some(Phase::Data);
-        let message = message.clone();
         if let Some(mail) = mail.filter(|_| message.purpose == service()) {
             self.pending.kept_mails.push((id.clone(), mail));
         }
-        self.pending.attempts.push(attempt_row(&message, self.clock, Phase::Data, None, None));
-        self.write_progress(message);
+        // Of the message itself nothing else changes: the attempt says how far it has come.
+        self.pending.attempts.push(attempt_row(message, self.clock, Phase::Data, None, None));
         true
     }
 

@@ -177,8 +177,13 @@ pub(super) fn webhook_count(columns: &mut Columns<'_, '_>) -> Result<WebhookCoun
     Ok(WebhookCount { endpoint: columns.name()?, state: columns.word()?, count: columns.take()? })
 }
 
+/// Of `messages`. That a body has begun to go out is written with the attempt alone.
 pub(super) const MESSAGE: &str = "id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms, \
-    outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail, approved_at_ms, approved_by";
+    outcome, because, outcome_at_ms, attempts, \
+    CASE WHEN phase = 'started' THEN coalesce((SELECT tried.phase FROM attempts AS tried \
+        WHERE tried.message = messages.number AND tried.number = messages.attempts AND tried.phase = 'data'), phase) \
+        ELSE phase END, \
+    due_ms, expires_ms, detail, approved_at_ms, approved_by";
 /// Columns of `letters`, after those of `messages`.
 pub(super) const LETTER: &str = "to_address, to_name, subject, text, html, unsubscribe_path, url, icon";
 /// Reads `MESSAGE`: a message without what was written.

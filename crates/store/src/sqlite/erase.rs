@@ -30,7 +30,9 @@ impl SqliteStore {
         self.directory.check_presence()?;
         let dir = self.directory.path().to_owned();
         let (swaps, in_files) = write_files(&self.connection, &dir, self.reserve_bytes, erasure, rewrite)?;
-        let mut erased = self.take_out(erasure, rewrite, &swaps).map_err(|error| told_write(&dir, "written", error))?;
+        let taken_out = self.take_out(erasure, rewrite, &swaps);
+        self.pen.numbers.forget();
+        let mut erased = taken_out.map_err(|error| told_write(&dir, "written", error))?;
         erased.calls += in_files;
         // What is no longer in the list goes, and what others have begun to write from before.
         check_directory(&self.connection, &dir).map_err(|error| told_write(&dir, "written", error))?;
@@ -42,7 +44,7 @@ impl SqliteStore {
     fn take_out(&mut self, erasure: &Erasure, rewrite: Rewrite<'_>, swaps: &[Swap]) -> Result<Erased, WriteError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut erased =
-            Erased { calls: rewrite_journal(&transaction, &mut self.rows, erasure, rewrite)?, ..Erased::default() };
+            Erased { calls: rewrite_journal(&transaction, &mut self.pen.rows, erasure, rewrite)?, ..Erased::default() };
         for Swap { old, new } in swaps {
             let gone = transaction.execute("DELETE FROM history WHERE file = ?1", [&old.name])?;
             if gone != 1 {
@@ -51,7 +53,7 @@ impl SqliteStore {
             }
             insert(&transaction, new)?;
         }
-        write::write(&transaction, &mut self.rows, &erasure.commit)?;
+        write::write(&transaction, &mut self.pen, &erasure.commit)?;
         for customer in &erasure.customers {
             erased.letters += empty_facts(&transaction, customer.0, i64::MAX)?;
         }

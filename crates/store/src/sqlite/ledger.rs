@@ -1,4 +1,5 @@
-//! Writes what becomes of messages: each mail comes here three times, so nothing is written that did not change.
+//! Writes what becomes of messages: each mail comes here three times, so nothing is written that did not change. How far an
+//! attempt has come is written with the attempt alone, once its message says that one is under way.
 
 use super::write::millis;
 use crate::{Attempt, Reaction, is_address_alone};
@@ -8,28 +9,56 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Writes messages, and returns their numbers by their ids.
-pub(super) fn put_messages<'a>(
+/// Numbers of messages that are under way, by their ids: each comes here three times in a few milliseconds, and looking an id
+/// up costs as much as writing what changed. As many as are under way.
+#[derive(Default)]
+pub(super) struct Numbers(HashMap<Arc<str>, i64>);
+
+impl Numbers {
+    /// What was written may have been undone.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    fn find(&self, connection: &Connection, id: &MessageId) -> rusqlite::Result<Option<i64>> {
+        if let Some(number) = self.0.get(&id.0) {
+            return Ok(Some(*number));
+        }
+        let mut find = connection.prepare_cached("SELECT number FROM messages WHERE id = ?1")?;
+        find.query_row([&*id.0], |row| row.get(0)).optional()
+    }
+
+    /// Nothing more is expected of those that are not under way.
+    pub(super) fn keep_under_way(&mut self, messages: &[Message]) {
+        for message in messages.iter().filter(|message| message.phase.is_none()) {
+            self.0.remove(&message.id.0);
+        }
+    }
+}
+
+pub(super) fn put_messages(
     connection: &Connection,
-    messages: &'a [Message],
-) -> rusqlite::Result<HashMap<&'a str, i64>> {
+    messages: &[Message],
+    numbers: &mut Numbers,
+) -> rusqlite::Result<()> {
     // While a message is under way nothing else of it changes, and nothing that an index is about: most of what is written.
+    // No statement returns anything, or falls back on another row: SQLite would keep a journal of each for itself.
     let mut advance = connection.prepare_cached(
-        "UPDATE messages SET attempts = ?13, phase = ?14, due_ms = ?15, expires_ms = ?16, detail = ?17
-         WHERE id = ?1 AND (customer, campaign, step, template, variant, channel, purpose, decided_at_ms, outcome, because,
-             outcome_at_ms, approved_at_ms, approved_by) IS (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?18, ?19)
-         RETURNING number",
+        "UPDATE messages SET attempts = ?14, phase = ?15, due_ms = ?16, expires_ms = ?17, detail = ?18
+         WHERE number = ?1 AND (id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms, outcome,
+             because, outcome_at_ms, approved_at_ms, approved_by)
+             IS (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?19, ?20)",
     )?;
-    let mut put = connection.prepare_cached(
-        "INSERT INTO messages (id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms,
-             outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail,
-             approved_at_ms, approved_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
-         ON CONFLICT (id) DO UPDATE SET customer = ?2, campaign = ?3, step = ?4, template = ?5, variant = ?6,
-             channel = ?7, purpose = ?8, decided_at_ms = ?9, outcome = ?10, because = ?11, outcome_at_ms = ?12,
-             attempts = ?13, phase = ?14, due_ms = ?15, expires_ms = ?16, detail = ?17,
-             approved_at_ms = ?18, approved_by = ?19
-         RETURNING number",
+    let mut change = connection.prepare_cached(
+        "UPDATE messages SET customer = ?3, campaign = ?4, step = ?5, template = ?6, variant = ?7, channel = ?8,
+             purpose = ?9, decided_at_ms = ?10, outcome = ?11, because = ?12, outcome_at_ms = ?13, attempts = ?14,
+             phase = ?15, due_ms = ?16, expires_ms = ?17, detail = ?18, approved_at_ms = ?19, approved_by = ?20
+         WHERE number = ?1 AND id = ?2",
+    )?;
+    let mut add = connection.prepare_cached(
+        "INSERT INTO messages (number, id, customer, campaign, step, template, variant, channel, purpose, decided_at_ms,
+             outcome, because, outcome_at_ms, attempts, phase, due_ms, expires_ms, detail, approved_at_ms, approved_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?;
     // The parts sent are many times larger than the rest and almost never change: they are written once,
     // and a message without them, or with the address alone, leaves them as they are.
@@ -41,10 +70,10 @@ pub(super) fn put_messages<'a>(
          WHERE ?10 AND (to_address, to_name, subject, text, html, unsubscribe_path, url, icon)
              IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
-    let mut numbers = HashMap::with_capacity(messages.len());
     for message in messages {
-        let write = |statement: &mut CachedStatement<'_>| {
-            let row = params![
+        let write = |statement: &mut CachedStatement<'_>, number: Option<i64>| {
+            statement.execute(params![
+                number,
                 &*message.id.0,
                 message.customer.0,
                 message.campaign.as_str(),
@@ -64,15 +93,22 @@ pub(super) fn put_messages<'a>(
                 message.detail,
                 millis(message.approved.as_ref().map(|approval| approval.at)),
                 message.approved.as_ref().map(|approval| &approval.by)
-            ];
-            statement.query_row(row, |row| row.get(0)).optional()
+            ])
         };
-        let advanced = if message.phase.is_some() { write(&mut advance)? } else { None };
-        let number: i64 = match advanced {
-            Some(number) => number,
-            None => write(&mut put)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?,
+        let is_under_way = message.phase.is_some();
+        let number = match numbers.find(connection, &message.id)? {
+            Some(number) => {
+                if !is_under_way || write(&mut advance, Some(number))? == 0 {
+                    write(&mut change, Some(number))?;
+                }
+                number
+            }
+            None => {
+                write(&mut add, None)?;
+                connection.last_insert_rowid()
+            }
         };
-        numbers.insert(&*message.id.0, number);
+        numbers.0.insert(message.id.0.clone(), number);
         if let Some(written) = &message.written {
             let Written { to, to_name, subject, text, html, unsubscribe_path, url, icon } = &**written;
             let is_whole = !is_address_alone(written);
@@ -80,30 +116,24 @@ pub(super) fn put_messages<'a>(
             put_letter.execute(parts)?;
         }
     }
-    Ok(numbers)
+    Ok(())
 }
 
-/// `numbers`: those of messages that are known by now.
-pub(super) fn put_attempts(
-    connection: &Connection,
-    attempts: &[Attempt],
-    numbers: &HashMap<&str, i64>,
-) -> rusqlite::Result<()> {
-    let mut find = connection.prepare_cached("SELECT number FROM messages WHERE id = ?1")?;
-    let mut put = connection.prepare_cached(
-        "INSERT INTO attempts (message, number, started_at_ms, phase, ended_at_ms, result, reply)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (message, number) DO UPDATE SET started_at_ms = ?3, phase = ?4, ended_at_ms = ?5, result = ?6,
-             reply = ?7",
+/// Writes attempts. When one began is written once.
+pub(super) fn put_attempts(connection: &Connection, attempts: &[Attempt], numbers: &Numbers) -> rusqlite::Result<()> {
+    let mut change = connection.prepare_cached(
+        "UPDATE attempts SET phase = ?3, ended_at_ms = ?4, result = ?5, reply = ?6 WHERE message = ?1 AND number = ?2",
+    )?;
+    let mut add = connection.prepare_cached(
+        "INSERT INTO attempts (message, number, phase, ended_at_ms, result, reply, started_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for attempt in attempts {
         let Attempt { message, number, started_at, phase, ended_at, result, reply } = attempt;
-        let known = match numbers.get(&*message.0) {
-            Some(known) => Some(*known),
-            None => find.query_row([&*message.0], |row| row.get(0)).optional()?,
-        };
-        let Some(known) = known else { continue };
-        put.execute(params![known, number, started_at.0, phase.word(), millis(*ended_at), result, reply])?;
+        let Some(of) = numbers.find(connection, message)? else { continue };
+        if change.execute(params![of, number, phase.word(), millis(*ended_at), result, reply])? == 0 {
+            add.execute(params![of, number, phase.word(), millis(*ended_at), result, reply, started_at.0])?;
+        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use domain::message::{Channel, Decision};
 use domain::{Position, Span, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,13 +36,28 @@ impl From<StoreError> for WriteError {
     }
 }
 
-/// Writes all of it. The caller's transaction makes it durable, or undoes it.
-pub(super) fn write(connection: &Connection, rows: &mut RowWriter, commit: &Commit) -> Result<(), WriteError> {
+/// What writing keeps from one commit to the next.
+pub(super) struct Pen {
+    /// Compresses and numbers rows of the journal.
+    pub(super) rows: RowWriter,
+    pub(super) numbers: ledger::Numbers,
+}
+
+impl Pen {
+    pub(super) fn new() -> Result<Pen, StoreError> {
+        Ok(Pen { rows: RowWriter::new()?, numbers: ledger::Numbers::default() })
+    }
+}
+
+/// Writes all of it. The caller's transaction makes it durable, or undoes it; then the pen must forget its numbers.
+pub(super) fn write(connection: &Connection, pen: &mut Pen, commit: &Commit) -> Result<(), WriteError> {
+    let Pen { rows, numbers } = pen;
     append_calls(connection, rows, commit)?;
     add_transitions(connection, &commit.transitions)?;
     add_decisions(connection, &commit.decisions)?;
-    let numbers = ledger::put_messages(connection, &commit.messages)?;
-    ledger::put_attempts(connection, &commit.attempts, &numbers)?;
+    ledger::put_messages(connection, &commit.messages, numbers)?;
+    ledger::put_attempts(connection, &commit.attempts, numbers)?;
+    numbers.keep_under_way(&commit.messages);
     ledger::add_reactions(connection, &commit.reactions)?;
     ledger::put_kept_mails(connection, &commit.kept_mails)?;
     put_journeys(connection, &commit.journeys)?;
@@ -134,35 +149,43 @@ fn add_decisions(connection: &Connection, decisions: &[Decision]) -> rusqlite::R
 }
 
 fn put_journeys(connection: &Connection, journeys: &[Journey]) -> Result<(), WriteError> {
-    let mut put = connection.prepare_cached(
+    let mut change = connection.prepare_cached(
+        "UPDATE journeys SET campaign = ?2, customer = ?3, key = ?4, entered_at_ms = ?5, version = ?6, step = ?7, stage = ?8,
+             until_ms = ?9, message = ?10, trigger = ?11, ended_at_ms = ?12, record_kind = ?13, record_id = ?14,
+             occasion = ?15, waits_since_ms = ?16, done = ?17
+         WHERE id = ?1",
+    )?;
+    let mut add = connection.prepare_cached(
         "INSERT INTO journeys (id, campaign, customer, key, entered_at_ms, version, step, stage, until_ms, message,
              trigger, ended_at_ms, record_kind, record_id, occasion, waits_since_ms, done)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
-         ON CONFLICT (id) DO UPDATE SET campaign = ?2, customer = ?3, key = ?4, entered_at_ms = ?5, version = ?6,
-             step = ?7, stage = ?8, until_ms = ?9, message = ?10, trigger = ?11, ended_at_ms = ?12, record_kind = ?13,
-             record_id = ?14, occasion = ?15, waits_since_ms = ?16, done = ?17",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
     for journey in journeys {
         let done = if journey.done.is_empty() { None } else { Some(json(&journey.done)?) };
-        put.execute(params![
-            &*journey.id,
-            journey.campaign.as_str(),
-            journey.customer.0,
-            journey.key,
-            journey.entered_at.0,
-            journey.version,
-            journey.step,
-            journey.stage.word(),
-            millis(journey.until),
-            journey.message.as_ref().map(|message| &*message.0),
-            journey.trigger,
-            millis(journey.ended_at),
-            journey.record.as_ref().map(|record| &*record.kind),
-            journey.record.as_ref().map(|record| &*record.id),
-            journey.occasion,
-            millis(journey.waits_since),
-            done
-        ])?;
+        let write = |statement: &mut CachedStatement<'_>| {
+            statement.execute(params![
+                &*journey.id,
+                journey.campaign.as_str(),
+                journey.customer.0,
+                journey.key,
+                journey.entered_at.0,
+                journey.version,
+                journey.step,
+                journey.stage.word(),
+                millis(journey.until),
+                journey.message.as_ref().map(|message| &*message.0),
+                journey.trigger,
+                millis(journey.ended_at),
+                journey.record.as_ref().map(|record| &*record.kind),
+                journey.record.as_ref().map(|record| &*record.id),
+                journey.occasion,
+                millis(journey.waits_since),
+                done
+            ])
+        };
+        if write(&mut change)? == 0 {
+            write(&mut add)?;
+        }
     }
     Ok(())
 }
