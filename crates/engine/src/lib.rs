@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod keys;
 pub mod look;
 pub mod outcome;
+mod processors;
 pub mod profile;
 pub mod report;
 pub mod run;

@@ -9,6 +9,7 @@
 //! checked before they are understood, and bounded, so that memory is bounded too.
 
 use crate::dedupe::{Fingerprinter, Seen};
+use crate::processors::processors;
 use crate::profile::orders::Orders;
 use crate::profile::{Customer, Customers, People};
 use crate::report::catalogue::Catalogue;
@@ -263,7 +264,7 @@ impl Engine {
             samples: Samples::default(),
             quarantined: Quarantined::default(),
         };
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = processors();
         std::thread::scope(|scope| {
             // What is understood is state anyway; what waits to be is a frame or two for each.
             let (understood, parts) = std::sync::mpsc::channel();

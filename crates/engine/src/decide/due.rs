@@ -124,7 +124,7 @@ impl Engine {
         }
         if let Some(absent) = &prepared.absent {
             let scope = Scope { record: Some(record), ..Scope::default() };
-            let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope };
+            let asked = Asked { scope, ..Asked::of(&self.plan, id, customer, now) };
             let verdict = asked.verdict(absent);
             spared = Verdict { holds: spared.holds || verdict.holds, check: earlier(spared.check, verdict.check) };
         }

@@ -153,7 +153,7 @@ impl Engine {
         let event = triggered.event.as_ref().map(|call| call.body_value());
         let record = triggered.record.as_ref().and_then(|key| customer.records.find(&key.kind, &key.id));
         let scope = Scope { key: None, event: event.as_ref(), record };
-        Asked { plan: &self.plan, id, customer, now: self.clock, floor: None, scope }.verdict(rule).holds
+        Asked { scope, ..Asked::of(&self.plan, id, customer, self.clock) }.verdict(rule).holds
     }
 
     /// Whether somebody is inside a campaign for a key.

@@ -78,7 +78,7 @@ impl Engine {
         let id = self.person(journey.customer);
         let customer = self.customers.get(id)?;
         let scope = Scope { key: journey.key.as_deref(), ..Scope::default() };
-        Some(Asked { plan: &self.plan, id, customer, now: self.clock, floor, scope }.verdict(rule))
+        Some(Asked { floor, scope, ..Asked::of(&self.plan, id, customer, self.clock) }.verdict(rule))
     }
 
     /// When a journey of the customer may end by time alone, or a talk that holds messages.

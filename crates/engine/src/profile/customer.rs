@@ -2,11 +2,11 @@
 
 use crate::profile::browsers::Browsers;
 use crate::profile::in_app::InApp;
-use crate::profile::memberships::Memberships;
+use crate::profile::memberships::{Memberships, Stand};
 use crate::profile::records::Records;
 use crate::profile::rewards::Rewards;
 use crate::profile::standing::Standing;
-use crate::segment::feature::Streams;
+use crate::segment::feature::{Entry, Streams};
 use crate::segment::plan::Plan;
 use domain::value::find_keys;
 use domain::{Path, Span, Timestamp, Zone};
@@ -90,9 +90,9 @@ impl Customer {
         self.rewards.as_deref().cloned().unwrap_or_default()
     }
 
-    /// Looks at everything that the next event will touch, so that it is at hand then. Returns a number to no purpose.
-    pub(crate) fn fetch(&self) -> usize {
-        self.streams.fetch() + self.memberships.fetch()
+    /// What the next event will touch beside the customer: where it lies in memory, not looked at yet.
+    pub(crate) fn kept_of_events(&self) -> (&[Entry], &[Stand]) {
+        (self.streams.all(), self.memberships.stands())
     }
 
     /// Takes over what another plan keeps of the same history.

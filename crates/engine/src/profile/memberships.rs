@@ -8,7 +8,7 @@ const NEVER: Timestamp = Timestamp(i64::MAX);
 
 /// One segment of which there is something to say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Stand {
+pub(crate) struct Stand {
     check: Timestamp,
     segment: u32,
     is_member: bool,
@@ -101,10 +101,9 @@ impl Memberships {
         });
     }
 
-    /// Looks at everything in it, so that it is at hand when it is needed next.
-    pub(crate) fn fetch(&self) -> usize {
-        // Four of them share a line of memory.
-        self.stands.iter().step_by(4).filter(|stand| stand.is_member).count()
+    /// All that is to say, in the order of the segments.
+    pub(crate) fn stands(&self) -> &[Stand] {
+        &self.stands
     }
 
     /// Leaves every segment.
@@ -121,6 +120,12 @@ impl Memberships {
         });
         self.stands.sort_unstable_by_key(|stand| stand.segment);
     }
+}
+
+/// Looks at all of them, so that they are at hand when they are needed next. Returns a number to no purpose.
+pub(crate) fn fetch(stands: &[Stand]) -> u32 {
+    // Four of them share a line of memory.
+    stands.iter().step_by(4).fold(0, |sum, stand| sum ^ stand.segment)
 }
 
 #[cfg(test)]

@@ -545,16 +545,9 @@ impl Engine {
         let is_member = |index: usize| match as_of {
             None => customer.is_member(index),
             Some(_) => {
-                crate::segment::Asked {
-                    plan: &self.plan,
-                    id: person,
-                    customer,
-                    now,
-                    floor: None,
-                    scope: crate::segment::Scope::default(),
-                }
-                .verdict(&self.plan.segments[index].rule)
-                .holds
+                crate::segment::Asked::of(&self.plan, person, customer, now)
+                    .verdict(&self.plan.segments[index].rule)
+                    .holds
             }
         };
         let mut memberships = Vec::new();

@@ -405,14 +405,7 @@ impl Draft {
     fn judge<'a>(&self, customers: impl Iterator<Item = (CustomerId, &'a Customer)>) -> Vec<Effect> {
         let mut effects: Vec<Effect> = self.parts.iter().map(|part| part.what.at_rest()).collect();
         for (id, customer) in customers {
-            let asked = Asked {
-                plan: &self.plan,
-                id,
-                customer,
-                now: self.clock,
-                floor: None,
-                scope: crate::segment::Scope::default(),
-            };
+            let asked = Asked::of(&self.plan, id, customer, self.clock);
             for (part, effect) in self.parts.iter().zip(&mut effects) {
                 match &part.what {
                     What::Nothing | What::Stays(_) | What::Did(_) => {}

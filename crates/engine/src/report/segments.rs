@@ -397,14 +397,7 @@ fn last_turn(plan: &Plan, rule: &Node, transition: &Transition, past: &[Past]) -
         while let Some(past) = next.next_if(|past| past.call.timestamp <= at) {
             apply(plan, &mut customer, past, at);
         }
-        let asked = Asked {
-            plan,
-            id: transition.customer,
-            customer: &customer,
-            now: at,
-            floor: None,
-            scope: crate::segment::Scope::default(),
-        };
+        let asked = Asked::of(plan, transition.customer, &customer, at);
         let verdict = asked.verdict(rule);
         if verdict.holds != held {
             held = verdict.holds;

@@ -167,14 +167,7 @@ impl Snapshot {
             if *at < life.born {
                 continue;
             }
-            let asked = Asked {
-                plan: &self.plan,
-                id,
-                customer: &customer,
-                now: *at,
-                floor: None,
-                scope: crate::segment::Scope::default(),
-            };
+            let asked = Asked::of(&self.plan, id, &customer, *at);
             for (index, segment) in self.plan.segments.iter().enumerate() {
                 // Without a new call a verdict stands until the instant at which it asks to be asked again.
                 let stands = known[index].filter(|verdict| !touched && verdict.check.is_none_or(|check| check > *at));

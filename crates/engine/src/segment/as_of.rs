@@ -165,11 +165,7 @@ pub fn members(
     let customers = build(reader, people, plan, at)?;
     let mut members: Vec<CustomerId> = customers
         .iter()
-        .filter(|(id, customer)| {
-            Asked { plan, id: **id, customer, now: at, floor: None, scope: crate::segment::Scope::default() }
-                .verdict(rule)
-                .holds
-        })
+        .filter(|(id, customer)| Asked::of(plan, **id, customer, at).verdict(rule).holds)
         .map(|(id, _)| *id)
         .collect();
     members.sort_unstable();

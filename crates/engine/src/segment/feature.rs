@@ -8,6 +8,7 @@ use crate::segment::test::CompiledTests;
 use domain::value::{Scalar, number};
 use domain::{Call, Path, Span, Timestamp, Zone};
 use rust_decimal::Decimal;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use std::ops::Range;
 use std::sync::Arc;
@@ -134,8 +135,10 @@ impl Need {
     }
 }
 
-/// Room that is added where there is none left: beside a quarter of what there is, so much.
-const MORE: usize = 4;
+/// Entries for which room is made beside those that there are, where there is none left: an eighth of them, and so many.
+const MORE: usize = 1;
+/// Most entries for which room is made because a file says that they come.
+const EXPECTED: usize = 4_096;
 /// Up to so many entries a stream's are counted, not searched.
 const FEW: usize = 24;
 
@@ -143,7 +146,41 @@ const FEW: usize = 24;
 /// of history.
 #[derive(Clone, Default, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Streams {
+    #[serde(deserialize_with = "with_room")]
     held: Vec<Entry>,
+}
+
+/// For how many entries there is room where there is room for so many: allocators have pieces of some sizes, four from
+/// one power of two to the next, and whoever asks for less is given no less. Of a million customers' entries nothing
+/// lies idle then, and one that is added seldom needs another piece.
+fn room_for(entries: usize) -> usize {
+    let bytes = entries.saturating_mul(size_of::<Entry>());
+    let step = (bytes.next_power_of_two() / 8).max(16);
+    bytes.next_multiple_of(step) / size_of::<Entry>()
+}
+
+fn with_room<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry>, D::Error> {
+    deserializer.deserialize_seq(Entries)
+}
+
+/// Reads entries into as much room as they will go on to lie in.
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<Entry>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Vec<Entry>, A::Error> {
+        let expected = entries.size_hint().unwrap_or(0).min(EXPECTED);
+        let mut held = if expected > 0 { Vec::with_capacity(room_for(expected)) } else { Vec::new() };
+        while let Some(entry) = entries.next_element()? {
+            held.push(entry);
+        }
+        Ok(held)
+    }
 }
 
 impl Streams {
@@ -154,12 +191,19 @@ impl Streams {
         streams.dedup_by_key(|(stream, _)| *stream);
         let entries =
             |(stream, entries): (u32, Vec<Entry>)| entries.into_iter().map(move |entry| Entry { stream, ..entry });
-        Streams { held: streams.into_iter().flat_map(entries).collect() }
+        let mut held = Vec::with_capacity(room_for(streams.iter().map(|(_, entries)| entries.len()).sum()));
+        held.extend(streams.into_iter().flat_map(entries));
+        Streams { held }
     }
 
     /// The entries of a stream, in order.
     pub fn entries(&self, stream: u32) -> &[Entry] {
         self.held.get(self.range(stream)).unwrap_or(&[])
+    }
+
+    /// Entries whose place is known.
+    pub(crate) fn entries_at(&self, places: Range<usize>) -> &[Entry] {
+        self.held.get(places).unwrap_or(&[])
     }
 
     /// The streams that hold anything, in order.
@@ -218,7 +262,8 @@ impl Streams {
         let place = range.start + self.held[range.clone()].partition_point(|other| other.order <= entry.order);
         if self.held.len() == self.held.capacity() {
             // Doubling would leave a third of the memory of a million customers empty.
-            self.held.reserve_exact(self.held.len() / 4 + MORE);
+            let held = self.held.len();
+            self.held.reserve_exact(room_for(held + held / 8 + MORE) - held);
         }
         self.held.insert(place, entry);
         range.end += 1;
@@ -236,9 +281,9 @@ impl Streams {
         }
     }
 
-    /// Looks at everything in it, so that it is at hand when it is needed next.
-    pub(crate) fn fetch(&self) -> usize {
-        self.held.iter().filter(|entry| entry.stream == 0).count()
+    /// The entries of all streams.
+    pub(crate) fn all(&self) -> &[Entry] {
+        &self.held
     }
 
     /// Number of entries kept.
@@ -249,6 +294,51 @@ impl Streams {
     /// Whether nothing is kept.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
+    }
+}
+
+/// Looks at all of them, so that they are at hand when they are needed next. Returns a number to no purpose.
+pub(crate) fn fetch(entries: &[Entry]) -> u32 {
+    entries.iter().fold(0, |sum, entry| sum ^ entry.stream)
+}
+
+/// Where the entries of each stream of one customer stand: many questions about them are asked at once, and finding the
+/// place costs more than most answers.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Places {
+    /// By stream: from where, up to where. Those that hold nothing are empty.
+    ranges: Vec<(u32, u32)>,
+    held: Vec<u32>,
+}
+
+impl Places {
+    /// Looks where another customer's entries stand. O(entries).
+    pub(crate) fn look(&mut self, streams: &Streams) {
+        for stream in self.held.drain(..) {
+            self.ranges[stream as usize] = (0, 0);
+        }
+        let mut end = 0;
+        for entries in streams.held.chunk_by(|a, b| a.stream == b.stream) {
+            let Some(first) = entries.first() else { continue };
+            let (place, start) = (first.stream as usize, end);
+            end += u32::try_from(entries.len()).expect("entries of one customer are far fewer");
+            if self.ranges.len() <= place {
+                self.ranges.resize(place + 1, (0, 0));
+            }
+            self.ranges[place] = (start, end);
+            self.held.push(first.stream);
+        }
+    }
+
+    /// The streams that hold anything, in order.
+    pub(crate) fn held(&self) -> &[u32] {
+        &self.held
+    }
+
+    /// Where a stream's entries stand.
+    pub(crate) fn of(&self, stream: u32) -> Range<usize> {
+        let (start, end) = self.ranges.get(stream as usize).copied().unwrap_or_default();
+        start as usize..end as usize
     }
 }
 
@@ -293,4 +383,30 @@ impl StreamSpec {
 /// Whether tests can be judged once and for all when the event arrives.
 pub fn is_settled_at_arrival(tests: &CompiledTests) -> bool {
     !tests.depends_on_now() && !tests.uses_zone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_a_few_more_and_never_for_twice_as_many() {
+        assert_eq!(room_for(0), 0);
+        for entries in 1..3_000 {
+            let room = room_for(entries);
+            assert!(room >= entries, "{entries}: {room}");
+            assert!(room <= entries + entries / 4 + 1, "{entries}: {room}");
+        }
+    }
+
+    #[test]
+    fn whoever_was_read_from_a_file_has_room_for_what_comes() {
+        let entry = |number: u64| Entry { order: (Timestamp(0), number), stream: 0, value: Kept::Nothing };
+        for count in [0, 1, 5, 11, 100] {
+            let streams = Streams { held: (0..count).map(entry).collect() };
+            let read: Streams = postcard::from_bytes(&postcard::to_allocvec(&streams).unwrap()).unwrap();
+            assert_eq!(read, streams);
+            assert_eq!(read.held.capacity(), room_for(streams.len()));
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! Live membership: who enters and leaves, by event and by time alone.
 
+use crate::processors::processors;
 use crate::profile::Customer;
 use crate::run::FETCHED;
+use crate::segment::feature::Places;
 use crate::segment::numbers::Numbers;
 use crate::segment::test::earlier;
 use crate::segment::verdict::Asked;
-use crate::segment::{Scope, Touch, Verdict};
+use crate::segment::{Touch, Verdict};
 use crate::state::{Engine, Triggered};
 use domain::campaign::{State, Trigger};
 use domain::{CustomerId, Timestamp};
@@ -20,31 +22,35 @@ const FEWEST_FOR_A_THREAD: usize = 4_096;
 pub(crate) struct Asking {
     concerned: Numbers,
     verdicts: Vec<(usize, Verdict)>,
-    /// The streams that hold anything of them.
+    /// The streams that hold anything of them, and where.
     held: Numbers,
+    places: Places,
 }
 
 impl Asking {
     /// Asks the segments that `touch` concerns. The answers are left in `verdicts`.
-    fn ask(&mut self, asked: &Asked<'_>, touch: &Touch) {
+    fn ask(&mut self, asked: Asked<'_>, touch: &Touch) {
+        let Asking { concerned, verdicts, held, places } = self;
         let (plan, customer) = (asked.plan, asked.customer);
-        plan.concerned(touch, customer, &mut self.concerned);
+        plan.concerned(touch, customer, concerned);
         // A timer asks only what may differ by now, of a hundred segments mostly one.
-        customer.memberships.due(asked.now).for_each(|segment| self.concerned.insert(segment));
+        customer.memberships.due(asked.now).for_each(|segment| concerned.insert(segment));
         let is_by_time_alone = touch.is_by_time_alone();
         if !is_by_time_alone {
-            self.held.clear();
-            customer.streams.held().for_each(|stream| self.held.insert(stream as usize));
+            held.clear();
+            places.look(&customer.streams);
+            places.held().iter().for_each(|stream| held.insert(*stream as usize));
         }
-        for index in self.concerned.iter() {
+        let asked = Asked { places: Some(&*places).filter(|_| !is_by_time_alone), ..asked };
+        for index in concerned.iter() {
             // Who is in a segment, or waits to be, is asked; of the others only those who may come to be.
-            if is_by_time_alone || plan.may_hold(index, &self.held) {
-                self.verdicts.push((index, asked.verdict(&plan.segments[index].rule)));
+            if is_by_time_alone || plan.may_hold(index, held) {
+                verdicts.push((index, asked.verdict(&plan.segments[index].rule)));
             } else if customer.memberships.knows(index) {
-                self.verdicts.push((index, Verdict::fixed(false)));
+                verdicts.push((index, Verdict::fixed(false)));
             }
         }
-        self.concerned.clear();
+        concerned.clear();
     }
 }
 
@@ -85,8 +91,8 @@ impl Engine {
     fn judge(&mut self, id: CustomerId, touch: &Touch) {
         let now = self.clock;
         let Some(customer) = self.customers.get(id) else { return };
-        let asked = Asked { plan: &self.plan, id, customer, now, floor: None, scope: Scope::default() };
-        self.work.asking.ask(&asked, touch);
+        let asked = Asked::of(&self.plan, id, customer, now);
+        self.work.asking.ask(asked, touch);
         let campaigns_due = earlier(self.journeys_due(id, &asked), self.entries_due(&asked));
         if let Some(customer) = self.customers.get_mut(id) {
             for (index, verdict) in self.work.asking.verdicts.drain(..) {
@@ -118,7 +124,7 @@ impl Engine {
         // Taken out for the time of the asking, so that each thread may change its own customers.
         let mut customers = std::mem::take(&mut self.customers);
         let mut everyone: Vec<(CustomerId, &mut Customer)> = customers.iter_mut().collect();
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = processors();
         let part = everyone.len().div_ceil(threads).max(FEWEST_FOR_A_THREAD);
         let engine: &Engine = self;
         let due: Vec<Vec<(CustomerId, Timestamp)>> = std::thread::scope(|scope| {
@@ -151,9 +157,8 @@ impl Engine {
         let (mut asking, all) = (Asking::default(), Touch::all());
         let mut due = Vec::new();
         for (id, customer) in some {
-            let asked =
-                Asked { plan: &self.plan, id: *id, customer, now: self.clock, floor: None, scope: Scope::default() };
-            asking.ask(&asked, &all);
+            let asked = Asked::of(&self.plan, *id, customer, self.clock);
+            asking.ask(asked, &all);
             let entries_due = self.entries_due(&asked);
             for (index, verdict) in asking.verdicts.drain(..) {
                 customer.memberships.set(index, verdict.holds, verdict.check);

@@ -9,7 +9,7 @@ use crate::segment::compile::Standpoint;
 use crate::segment::feature::{Keeps, Need};
 use crate::segment::numbers::Numbers;
 use crate::segment::test::{CompiledTest, CompiledTests, is_missing};
-use crate::segment::triggered::{Scope, Source};
+use crate::segment::triggered::Source;
 use crate::segment::verdict::{Asked, Verdict};
 use crate::state::HashMap;
 use domain::definition::Definitions;
@@ -448,8 +448,8 @@ impl Plan {
             plan.segments.push(planned);
         }
         let nobody = Customer::new(domain::time::EARLIEST);
-        let (id, now, scope) = (CustomerId(0), domain::time::EARLIEST, Scope::default());
-        let asked = Asked { plan: &plan, id, customer: &nobody, now, floor: None, scope };
+        let (id, now) = (CustomerId(0), domain::time::EARLIEST);
+        let asked = Asked::of(&plan, id, &nobody, now);
         let is_asked = |segment: &PlannedSegment| {
             !plan.is_about_events(&segment.rule) || asked.verdict(&segment.rule) != Verdict::fixed(false)
         };

@@ -1,7 +1,7 @@
 //! The verdict of a rule for one customer at an instant, and when it has to be asked again.
 
 use crate::profile::{Customer, Terms};
-use crate::segment::feature::{Entry, Kept};
+use crate::segment::feature::{Entry, Kept, Places};
 use crate::segment::plan::{DidNode, EventsNode, Node, Plan, Question, RecordJudged, RecordNode, Rhythm, RhythmNode};
 use crate::segment::rhythm::{self, Pairs};
 use crate::segment::test::{Answer, CompiledTests, Subject, earlier};
@@ -35,9 +35,16 @@ pub struct Asked<'a> {
     pub floor: Option<Timestamp>,
     /// What triggered, and for which key.
     pub scope: Scope<'a>,
+    /// Where the entries of each stream stand, if somebody has looked already.
+    pub(crate) places: Option<&'a Places>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// About everything that happened, whatever triggered.
+    pub fn of(plan: &'a Plan, id: CustomerId, customer: &'a Customer, now: Timestamp) -> Asked<'a> {
+        Asked { plan, id, customer, now, floor: None, scope: Scope::default(), places: None }
+    }
+
     /// The customer's zone at the instant.
     pub fn zone(&self) -> Zone {
         self.customer.zone(self.now, &self.plan.settings.zone)
@@ -180,11 +187,19 @@ impl Asked<'_> {
         own.cloned().unwrap_or_else(|| self.zone_if(uses_zone))
     }
 
+    /// The entries of a stream.
+    fn held_of(&self, stream: u32) -> &[Entry] {
+        match self.places {
+            Some(places) => self.customer.streams.entries_at(places.of(stream)),
+            None => self.customer.streams.entries(stream),
+        }
+    }
+
     /// The entries of a stream that pass its filter now, and when another might. O(entries) where the filter moves
     /// with now, else O(1).
     fn entries(&self, node: &EventsNode, zone: &Zone) -> (Cow<'_, [Entry]>, Option<Timestamp>) {
         let spec = &self.plan.streams[node.stream as usize];
-        let entries = self.customer.streams.entries(node.stream);
+        let entries = self.held_of(node.stream);
         let mut check = self.zone_change(node.uses_zone);
         if !spec.keeps_body {
             return (Cow::Borrowed(entries), check);
@@ -230,7 +245,7 @@ impl Asked<'_> {
         {
             return None;
         }
-        let entries = self.customer.streams.entries(did.events.stream);
+        let entries = self.held_of(did.events.stream);
         if entries.last().is_some_and(|last| last.order.0 > self.now) {
             return None;
         }

@@ -76,7 +76,7 @@ pub fn why(plan: &Plan, rule: (&Condition, &Node), id: CustomerId, history: &[Pa
     for past in history.iter().filter(|past| past.call.timestamp.min(past.call.received_at) <= now) {
         apply(plan, &mut customer, past, now);
     }
-    let asked = Asked { plan, id, customer: &customer, now, floor: None, scope: crate::segment::Scope::default() };
+    let asked = Asked::of(plan, id, &customer, now);
     let member = asked.verdict(rule.1).holds;
     let conditions = match reason(&asked, rule.0, rule.1, &past) {
         Reason { conditions, .. } if matches!(rule.0, Condition::All(_)) && !conditions.is_empty() => conditions,
@@ -147,9 +147,7 @@ pub(crate) fn since(
         while let Some(past) = next.next_if(|past| past.call.timestamp <= at) {
             apply(plan, &mut customer, past, at);
         }
-        let verdict =
-            Asked { plan, id, customer: &customer, now: at, floor: None, scope: crate::segment::Scope::default() }
-                .verdict(rule);
+        let verdict = Asked::of(plan, id, &customer, at).verdict(rule);
         began = match (verdict.holds, began) {
             (true, None) => Some(at),
             (true, began) => began,

@@ -485,8 +485,7 @@ impl<'a> Life<'a> {
         let engine = self.shop.engine();
         let plan = engine.look().plan();
         let customer = engine.look().customer(id)?;
-        let asked =
-            Asked { plan, id, customer, now: engine.clock(), floor: None, scope: engine::segment::Scope::default() };
+        let asked = Asked::of(plan, id, customer, engine.clock());
         asked.verdict(&plan.segments[plan.segment(segment)?].rule).check
     }
 

@@ -10,7 +10,6 @@ use super::sources::{self, Persons, Room, Sources, Uses};
 use super::tally::Tally;
 use super::tile::TileEntries;
 use crate::profile::Customer;
-use crate::segment::Scope;
 use crate::segment::feature::{Kept, Streams};
 use crate::segment::plan::{Node, Plan, Rhythm};
 use crate::segment::verdict::Asked;
@@ -162,7 +161,7 @@ impl<'a> Asking<'a> {
 
 /// The evaluator of all rules.
 fn general(plan: &Plan, node: &Node, customer: &Customer, now: Timestamp) -> bool {
-    Asked { plan, id: CustomerId(0), customer, now, floor: None, scope: Scope::default() }.verdict(node).holds
+    Asked::of(plan, CustomerId(0), customer, now).verdict(node).holds
 }
 
 /// Somebody of whom nothing is known, and who exists.

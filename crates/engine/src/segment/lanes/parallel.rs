@@ -1,5 +1,6 @@
 //! Work that is shared out to all processors.
 
+use crate::processors::processors;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -23,7 +24,7 @@ pub(super) fn in_parallel<R, T: Send>(
             done.lock().unwrap_or_else(PoisonError::into_inner).push((number, answer));
         }
     };
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get).min(count.max(1));
+    let workers = processors().min(count.max(1));
     std::thread::scope(|scope| {
         // This thread works too.
         (1..workers).for_each(|_| {

@@ -3,7 +3,6 @@
 use super::bits::Bits;
 use super::parallel::in_parallel;
 use crate::profile::Customers;
-use crate::segment::Scope;
 use crate::segment::plan::{EventsNode, Held, Node, Plan, Rhythm};
 use crate::segment::verdict::Asked;
 use domain::Timestamp;
@@ -137,7 +136,7 @@ fn ask_everybody(
                 }
                 existing.insert(*id);
                 for (node, people) in nodes.iter().zip(&mut holds) {
-                    let asked = Asked { plan, id: *id, customer, now, floor: None, scope: Scope::default() };
+                    let asked = Asked::of(plan, *id, customer, now);
                     if asked.verdict(node).holds {
                         people.insert(*id);
                     }
