@@ -16,16 +16,17 @@ use crate::report::catalogue::Catalogue;
 use crate::report::door::Quarantined;
 use crate::report::samples::Samples;
 use crate::segment::Plan;
-use crate::state::Engine;
+use crate::state::{Engine, HashMap};
 use crate::timers::Timer;
 use domain::{Call, CustomerId, Position, Timestamp};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::collections::BTreeMap;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
-use std::sync::Arc;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
 use store::{Reader, RowId, StoreError};
 
 /// Raised with every change of what a frame holds, or of how calls become state, within a version of Perennial.
@@ -266,28 +267,32 @@ impl Engine {
         };
         let threads = processors();
         std::thread::scope(|scope| {
-            // What is understood is state anyway; what waits to be is a frame or two for each.
+            // What is understood is state anyway; what waits to be is a frame or two for each. Whoever is free takes the next:
+            // names are one frame, which takes as long as many others.
             let (understood, parts) = std::sync::mpsc::channel();
-            let understanding: Vec<_> = (0..threads)
-                .map(|_| {
-                    let (send, frames) = std::sync::mpsc::sync_channel::<Frame>(1);
-                    let understood = understood.clone();
-                    scope.spawn(move || {
-                        // Whoever listens no more has found damage.
-                        let _ = frames.iter().all(|frame| understood.send(Part::of(frame)).is_ok());
-                    });
-                    send
-                })
-                .collect();
-            drop(understood);
+            let (send, frames) = std::sync::mpsc::sync_channel::<Frame>(threads);
+            let frames = Arc::new(Mutex::new(frames));
+            for _ in 0..threads {
+                let (understood, frames) = (understood.clone(), frames.clone());
+                scope.spawn(move || {
+                    let next = || frames.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    while let Ok(frame) = next() {
+                        if understood.send(Part::of(frame)).is_err() {
+                            // Whoever listens no more has found damage.
+                            return;
+                        }
+                    }
+                });
+            }
+            drop((understood, frames));
             // Ids need no understanding, and are most of what there is: they go in beside everything else.
             let (ids, frames_of_ids) = std::sync::mpsc::sync_channel::<Frame>(1);
             let knowing = scope.spawn(move || know(seen, &frames_of_ids));
             let mut end = None;
-            for next in understanding.iter().cycle() {
+            loop {
                 let frame = read_frame(from)?;
                 let is_end = frame.kind == Kind::End as u8;
-                let taker = if frame.kind == Kind::Seen as u8 { &ids } else { next };
+                let taker = if frame.kind == Kind::Seen as u8 { &ids } else { &send };
                 if taker.send(frame).is_err() {
                     return Err(damaged("a part of it could not be understood"));
                 }
@@ -298,7 +303,7 @@ impl Engine {
                     break;
                 }
             }
-            drop((understanding, ids));
+            drop((send, ids));
             for part in parts {
                 end = end.or(loaded.take(part?));
             }
@@ -591,5 +596,38 @@ pub(crate) mod as_bytes {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
         Ok(Option::<[u8; 16]>::deserialize(deserializer)?.map(Decimal::deserialize))
+    }
+}
+
+/// Most entries for which room is made because a snapshot says that they come.
+const EXPECTED: usize = 4_000_000;
+
+/// For `#[serde(deserialize_with = …)]` on maps of a million names: room for all of them at once. Grown bit by bit they would
+/// lie in twice as much memory, all of which the system has to find.
+pub(crate) fn with_room<'de, K, V, D>(deserializer: D) -> Result<HashMap<K, V>, D::Error>
+where
+    K: Deserialize<'de> + Eq + Hash,
+    V: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    deserializer.deserialize_map(Entries(PhantomData))
+}
+
+struct Entries<K, V>(PhantomData<(K, V)>);
+
+impl<'de, K: Deserialize<'de> + Eq + Hash, V: Deserialize<'de>> Visitor<'de> for Entries<K, V> {
+    type Value = HashMap<K, V>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<HashMap<K, V>, A::Error> {
+        let mut map = HashMap::default();
+        map.reserve(entries.size_hint().unwrap_or(0).min(EXPECTED));
+        while let Some((key, value)) = entries.next_entry()? {
+            map.insert(key, value);
+        }
+        Ok(map)
     }
 }

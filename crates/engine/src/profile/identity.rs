@@ -105,7 +105,9 @@ impl Named {
 pub struct People {
     /// Node i stands at i - 1.
     nodes: Vec<Node>,
+    #[serde(deserialize_with = "crate::snapshot::with_room")]
     users: HashMap<Arc<str>, Named>,
+    #[serde(deserialize_with = "crate::snapshot::with_room")]
     visitors: HashMap<Arc<str>, Named>,
     edges: Vec<Edge>,
     /// Nodes of people with more than one.
