@@ -23,6 +23,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("format_14.sql"),
     include_str!("format_15.sql"),
     include_str!("format_16.sql"),
+    include_str!("format_17.sql"),
 ];
 
 /// Errors with `Newer` if the database has a format beyond `known`, without changing a byte of it.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{DecisionFilter, HistoryLimits, Page, RowId, Transition};
+use domain::message::Phase;
 use domain::{Call, CallKind, Position, Timestamp, Trust};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -402,4 +403,26 @@ fn a_copy_is_whole_as_of_one_commit_while_calls_come_in_and_files_are_merged() {
     let error = copy(&dir.path().join("data"), &dir.path().join("other")).unwrap_err();
     assert!(error.to_string().contains("try again later"), "{error}");
     assert!(!dir.path().join("other").exists());
+}
+
+#[test]
+fn a_mail_that_an_older_version_left_while_it_went_out_is_still_one_that_may_have_arrived() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = SqliteStore::open_with(dir.path(), options(), &format::STEPS[..16]).unwrap();
+    old.connection
+        .execute_batch(
+            "INSERT INTO messages (number, id, customer, campaign, step, template, channel, purpose, decided_at_ms, attempts, phase, expires_ms)
+                 VALUES (1, 'm_z', 7, 'win-back', '1', 'hello', 'email', 'marketing', 5, 2, 'started', 9), (2, 'm_a', 8, 'win-back', '1', 'hello', 'email', 'marketing', 5, 1, 'data', 9);
+             INSERT INTO attempts (message, number, started_at_ms, phase) VALUES (1, 1, 10, 'data'), (1, 2, 11, 'started'), (2, 1, 13, 'data');",
+        )
+        .unwrap();
+    drop(old);
+    let store = SqliteStore::open(dir.path(), options()).unwrap();
+    let reader = store.reader().unwrap();
+    let phase_of = |id: &str| reader.message(&domain::MessageId(id.into())).unwrap().unwrap().0.phase;
+    assert_eq!(phase_of("m_a"), Some(Phase::Data), "its body had begun to go out");
+    assert_eq!(phase_of("m_z"), Some(Phase::Started), "of its second attempt nothing had");
+    let mut written = store.connection.prepare("SELECT phase FROM messages ORDER BY number").unwrap();
+    let written: Vec<String> = written.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(written, ["started", "started"], "a version that knows less is turned away by the format's number");
 }
