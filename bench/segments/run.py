@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Segments beside DuckDB, Polars, chDB and DataFusion on the same machine, in one run: see README.md.
 
-    run.py [--size 1.0] [--work DIR] [--shared DIR] [--live 200000] [--rivals duckdb,polars,chdb,datafusion] [--timers 1000000]
+    run.py [--size 1.0] [--work DIR] [--shared DIR] [--live 200000] [--rivals duckdb,polars,chdb,datafusion] [--timers 1000000] [--storms 8]
 """
 import argparse
 import json
@@ -32,6 +32,7 @@ def main():
     asked.add_argument("--live", type=int, default=200_000, help="events that arrive while all segments are live; 0: none")
     asked.add_argument("--rivals", default="duckdb,polars,chdb,datafusion")
     asked.add_argument("--timers", type=int, default=1_000_000)
+    asked.add_argument("--storms", type=int, default=8)
     asked.add_argument("--threads", type=int, default=2)
     asked = asked.parse_args()
     if not (asked.shared / "gen.py").exists():
@@ -68,7 +69,7 @@ def main():
     columns = min(said([python, HERE / "columns.py", data, asked.threads]).values())
     counts = said([python, HERE / "compare.py", asked.shared, data, asked.threads])
     differ = [number for number, pair in enumerate(zip(first["counts"], counts)) if pair[0] != pair[1]]
-    timers = said([own, "timers", asked.timers]) if asked.timers else None
+    timers = said([own, "timers", asked.timers, asked.storms]) if asked.timers else None
     lived = None
     if asked.live:
         if not live.exists():
@@ -93,7 +94,7 @@ def main():
     print(f"start: {first['open']['seconds']:.1f} s {first['open']['from']} (wanted: 5); snapshot {sealed['snapshot']['bytes'] / 1e6:.0f} MB")
     print(f"lanes: {sealed['bytes'] / max(1, sealed['calls']):.1f} bytes an event on disk, made at {sealed['calls'] / max(1e-9, sealed['processor_seconds']):,.0f} events/s of a processor")
     if timers:
-        print(f"{timers['customers']:,} people leave within one second by time alone: {timers['left']:,} exits in {timers['seconds']:.2f} s ({timers['processor_seconds']:.2f} of the writer's processor), longest turn of the writer {timers['longest_turn_seconds'] * 1000:.0f} ms")
+        print(f"{timers['customers']:,} people leave within one second by time alone, {timers['rounds']} times: {timers['left']:,} exits, at most {timers['seconds']:.2f} s ({timers['processor_seconds']:.2f} of the writer's processor) each, longest turn of the writer {timers['longest_turn_seconds'] * 1000:.0f} ms")
         calm, storm = timers["calm"], timers["storm"]
         print(f"20,000 calls a second, until durable: p99 {calm['p99_ms']:.1f} ms before, {storm['p99_ms']:.1f} ms while they leave, {timers['p99_ratio']:.2f} times (wanted: below 2); p50 {calm['p50_ms']:.1f} and {storm['p50_ms']:.1f} ms")
     print(f"applied without segments: {loaded['load']['events_per_second']:,.0f} events/s, {loaded['load']['events_per_processor_second']:,.0f} for each second of the writer's processor")

@@ -16,7 +16,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const USAGE: &str = "usage: segment_speed load DATA STORE SEGMENTS LIVE_EVENTS\n       segment_speed seal STORE\n       segment_speed live STORE DATA SEGMENTS LIVE_EVENTS\n       segment_speed first STORE SEGMENTS\n       segment_speed timers CUSTOMERS";
+const USAGE: &str = "usage: segment_speed load DATA STORE SEGMENTS LIVE_EVENTS\n       segment_speed seal STORE\n       segment_speed live STORE DATA SEGMENTS LIVE_EVENTS\n       segment_speed first STORE SEGMENTS\n       segment_speed timers CUSTOMERS ROUNDS";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
         }
         ["seal", store] => seal::seal(&PathBuf::from(store))?,
         ["first", store, segments] => measure::first(&PathBuf::from(store), &rules::read(segments)?)?,
-        ["timers", customers] => timers::timers(customers.parse()?)?,
+        ["timers", customers, rounds] => timers::timers(customers.parse()?, rounds.parse()?)?,
         _ => return Err(USAGE.into()),
     };
     println!("{answer}");

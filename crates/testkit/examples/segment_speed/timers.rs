@@ -40,8 +40,41 @@ struct Turn {
     sent: Vec<Instant>,
 }
 
-/// Lets `customers` people do something within one second, and then lapse within one second while others call.
-pub(crate) fn timers(customers: u32) -> Result<Value> {
+/// Lets `customers` people do something within one second, and then lapse within one second while others call; `rounds`
+/// times, each in a store of its own. One storm is over after some three hundred batches, of which the slowest hundredth
+/// are three: what calls waited is told of all rounds together.
+pub(crate) fn timers(customers: u32, rounds: u32) -> Result<Value> {
+    let done = (0..rounds).map(|_| round(customers)).collect::<Result<Vec<Round>>>()?;
+    let all = |in_storm: bool| Latencies::of(done.iter().flat_map(|round| &round.done.waits), in_storm);
+    let (calm, storm) = (all(false), all(true));
+    let total = |of: fn(&Round) -> usize| done.iter().map(of).sum::<usize>();
+    let most = |of: fn(&Round) -> f64| done.iter().map(of).fold(0.0, f64::max);
+    Ok(json!({
+        "customers": customers,
+        "rounds": rounds,
+        "entered": total(|round| round.entered),
+        "left": total(|round| round.done.left),
+        "members_afterwards": total(|round| round.members),
+        "seconds": most(|round| round.done.seconds),
+        "processor_seconds": most(|round| round.done.processor),
+        "longest_turn_seconds": most(|round| round.done.longest.as_secs_f64()),
+        "due_in_a_turn": TURN_DUE,
+        "calm": calm.json(),
+        "storm": storm.json(),
+        "p99_ratio": storm.at(0.99) / calm.at(0.99),
+        "memory_bytes": most(|round| round.memory as f64),
+    }))
+}
+
+/// What one storm came to.
+struct Round {
+    entered: usize,
+    members: usize,
+    memory: u64,
+    done: Done,
+}
+
+fn round(customers: u32) -> Result<Round> {
     let dir = tempfile::tempdir()?;
     let mut store = SqliteStore::open(dir.path(), store::sqlite::Options::new(Secrets::default()))?;
     let mut engine = Engine::open(&store, Options::default())?;
@@ -59,26 +92,9 @@ pub(crate) fn timers(customers: u32) -> Result<Value> {
         entered += commit.transitions.len();
         store.commit(&commit)?;
     }
-    let before = memory_bytes().0;
-    let storm = start.plus(Span::days(30));
-    let done = run(&mut engine, store, storm)?;
-    let members = engine.segment_size(&domain::Name::parse("recent")?);
-    let (calm, storm) = (Latencies::of(&done, |in_storm| !in_storm), Latencies::of(&done, |in_storm| in_storm));
-    Ok(json!({
-        "customers": customers,
-        "entered": entered,
-        "left": done.left,
-        "members_afterwards": members,
-        "seconds": done.seconds,
-        "processor_seconds": done.processor,
-        "turns": done.turns,
-        "longest_turn_seconds": done.longest.as_secs_f64(),
-        "due_in_a_turn": TURN_DUE,
-        "calm": calm.json(),
-        "storm": storm.json(),
-        "p99_ratio": storm.at(0.99) / calm.at(0.99),
-        "memory_bytes": before,
-    }))
+    let memory = memory_bytes().0;
+    let done = run(&mut engine, store, start.plus(Span::days(30)))?;
+    Ok(Round { entered, members: engine.segment_size(&domain::Name::parse("recent")?), memory, done })
 }
 
 fn call(id: String, who: String, event: &str, at: Timestamp) -> Call {
@@ -103,7 +119,6 @@ fn call(id: String, who: String, event: &str, at: Timestamp) -> Call {
 /// What happened.
 struct Done {
     left: usize,
-    turns: u32,
     longest: Duration,
     /// From the first lapse to the last, by the clock and of the writer's own thread on a processor.
     seconds: f64,
@@ -177,7 +192,7 @@ fn write(
     clock: &dyn Fn() -> Timestamp,
     storm: Timestamp,
 ) -> Result<Done> {
-    let mut done = Done { left: 0, turns: 0, longest: Duration::ZERO, seconds: 0.0, processor: 0.0, waits: Vec::new() };
+    let mut done = Done { left: 0, longest: Duration::ZERO, seconds: 0.0, processor: 0.0, waits: Vec::new() };
     let mut begun: Option<(Instant, f64)> = None;
     loop {
         let (mut sent, mut taken, mut due, mut more) = (Vec::new(), 0, 0, false);
@@ -205,17 +220,19 @@ fn write(
                 next = if taken < GROUP_CALLS { calls.try_recv().ok() } else { None };
             }
             done.longest = done.longest.max(turn.elapsed());
-            done.turns += 1;
             if taken >= GROUP_CALLS || !is_busy.load(Ordering::Acquire) {
                 break;
             }
         }
         let commit = engine.take_commit();
-        done.left += commit.transitions.iter().filter(|transition| !transition.entered).count();
+        let left = commit.transitions.iter().filter(|transition| !transition.entered).count();
+        done.left += left;
         is_busy.store(true, Ordering::Release);
         hand_over.send(Turn { commit, sent }).map_err(|_| "the committer stopped")?;
-        if let Some((since, processor)) = begun.filter(|_| !more && clock() > storm.plus(Span(1_500))) {
+        let Some((since, processor)) = begun else { continue };
+        if left > 0 {
             (done.seconds, done.processor) = (since.elapsed().as_secs_f64(), processor_seconds() - processor);
+        } else if !more && clock() > storm.plus(Span(1_500)) {
             return Ok(done);
         }
     }
@@ -225,9 +242,8 @@ fn write(
 struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    fn of(done: &Done, is_meant: impl Fn(bool) -> bool) -> Latencies {
-        let mut waits: Vec<Duration> =
-            done.waits.iter().filter(|(_, in_storm)| is_meant(*in_storm)).map(|(wait, _)| *wait).collect();
+    fn of<'a>(waits: impl Iterator<Item = &'a (Duration, bool)>, in_storm: bool) -> Latencies {
+        let mut waits: Vec<Duration> = waits.filter(|(_, storm)| *storm == in_storm).map(|(wait, _)| *wait).collect();
         waits.sort_unstable();
         Latencies(waits)
     }
