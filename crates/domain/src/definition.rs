@@ -179,11 +179,9 @@ pub fn read_text(text: &str, origin: &str) -> Result<Vec<Defined>, DefinitionErr
         let error = DefinitionError { origin: origin.to_owned(), ..DefinitionError::new(definition, error) };
         error.located(text, origin)
     };
-    let documents = read_yaml(text).map_err(|message| {
-        // The reader of YAML says the line itself.
-        let error = DefinitionError::new(String::new(), ShapeError { path: String::new(), message });
-        DefinitionError { origin: origin.to_owned(), ..error }
-    })?;
+    // The reader of YAML says the line itself.
+    let unread = |error| DefinitionError { origin: origin.to_owned(), ..DefinitionError::new(String::new(), error) };
+    let documents = read_yaml(text).map_err(unread)?;
     let mut found = Vec::new();
     for document in documents {
         let items = match document {
@@ -200,12 +198,30 @@ pub fn read_text(text: &str, origin: &str) -> Result<Vec<Defined>, DefinitionErr
 }
 
 /// Reads YAML 1.2 (JSON is a part of it) into JSON values, one a document. Duplicate keys are errors.
-pub fn read_yaml(text: &str) -> Result<Vec<Value>, String> {
+pub fn read_yaml(text: &str) -> Result<Vec<Value>, ShapeError> {
     if text.len() > TEXT_LIMIT {
-        return Err(format!("{} bytes, more than {TEXT_LIMIT}", text.len()));
+        return refuse("", format!("{} bytes, more than {TEXT_LIMIT}", text.len()));
     }
-    serde_saphyr::from_multiple_with_options::<Value>(text, serde_saphyr::options! { strict_booleans: true })
-        .map_err(|error| error.to_string())
+    // The core schema knows neither `yes` nor `1_000`: those are text.
+    let options = serde_saphyr::options! { strict_booleans: true, underscored_numbers_as_strings: true };
+    serde_saphyr::from_multiple_with_options::<Value>(text, options).or_else(|error| {
+        let place = |location: serde_saphyr::Location| format!("line {} column {}", location.line(), location.column());
+        match error.without_snippet() {
+            serde_saphyr::Error::DuplicateMappingKey { key, location } => match line::find_twice(text) {
+                Some(line::Twice { path, key, lines: (first, second) }) => {
+                    refuse(&path, format!("`{key}` stands twice, in line {first} and in line {second}; keep one"))
+                }
+                None => {
+                    let key = key.as_deref().unwrap_or("a key");
+                    refuse("", format!("{}: `{key}` stands twice in one map; keep one", place(*location)))
+                }
+            },
+            serde_saphyr::Error::NonFiniteFloat { value, location } => {
+                refuse("", format!("{}: `{value}` is no number; text stands in quotes", place(*location)))
+            }
+            _ => refuse("", error.to_string()),
+        }
+    })
 }
 
 fn heading(value: &Value) -> String {

@@ -3,8 +3,8 @@
 use crate::id::Name;
 use crate::rate::Percent;
 use crate::shape::{Fields, ShapeError, kind_of, list, name, refuse, unknown};
-use crate::time::{Span, Timestamp, Zone};
-use crate::value::{Path, Test, Tests, number, read_test, read_tests, read_trait_tests, read_zone};
+use crate::time::{Span, Zone};
+use crate::value::{Path, Test, Tests, When, number, read_test, read_tests, read_trait_tests, read_zone, when};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -114,10 +114,10 @@ pub struct Windows {
     pub within: Option<Span>,
     /// The last n local calendar days and today.
     pub within_days: Option<u32>,
-    /// From this instant on: as written, read in the zone.
-    pub after: Option<String>,
+    /// From this instant on: read in the zone.
+    pub after: Option<When>,
     /// Up to but without this instant.
-    pub before: Option<String>,
+    pub before: Option<When>,
 }
 
 /// How the events that remain are judged.
@@ -539,9 +539,16 @@ fn read_windows(fields: &Fields<'_>) -> Result<Windows, ShapeError> {
             return refuse(&path, "write either `between` or `after` and `before`");
         }
         match list(value, &path)? {
+            [Value::Number(_), _] | [_, Value::Number(_)] => {
+                let advice = "write `at_least` or `above`, and a second condition with `at_most` or `below`";
+                return refuse(
+                    &path,
+                    format!("this is a window of time, such as [2026-01-01, 2026-02-01]; for numbers {advice}"),
+                );
+            }
             [from, to] => {
-                windows.after = Some(edge(from, &path)?);
-                windows.before = Some(edge(to, &path)?);
+                windows.after = Some(when(from, &path)?);
+                windows.before = Some(when(to, &path)?);
             }
             _ => return refuse(&path, "expected two instants, such as [2026-01-01, 2026-02-01]"),
         }
@@ -549,16 +556,8 @@ fn read_windows(fields: &Fields<'_>) -> Result<Windows, ShapeError> {
     Ok(windows)
 }
 
-fn read_edge(fields: &Fields<'_>, key: &'static str) -> Result<Option<String>, ShapeError> {
-    fields.get(key).map(|value| edge(value, &fields.at(key))).transpose()
-}
-
-fn edge(value: &Value, path: &str) -> Result<String, ShapeError> {
-    let text = crate::shape::text(value, path)?;
-    match Timestamp::parse_in(text, &Zone::utc()) {
-        Some(_) => Ok(text.to_owned()),
-        None => refuse(path, format!("`{text}` is no instant: write 2026-01-31T09:00:00Z or a date")),
-    }
+fn read_edge(fields: &Fields<'_>, key: &'static str) -> Result<Option<When>, ShapeError> {
+    fields.get(key).map(|value| when(value, &fields.at(key))).transpose()
 }
 
 fn read_measure(fields: &Fields<'_>) -> Result<Measure, ShapeError> {

@@ -71,6 +71,12 @@ impl fmt::Display for Path {
     }
 }
 
+/// Whether a character may stand in a key without brackets: letters and digits of all languages, and what names of
+/// traits and properties are usually made of (`utm_source`, `$browser`, `@type`, `og:title`).
+fn stands_alone(character: char) -> bool {
+    character.is_alphanumeric() || "_-$@:".contains(character)
+}
+
 fn split(text: &str) -> Option<Vec<String>> {
     if text.is_empty() || text.len() > 512 {
         return None;
@@ -88,7 +94,7 @@ fn split(text: &str) -> Option<Vec<String>> {
         } else {
             let end = rest.find(['.', '[']).unwrap_or(rest.len());
             let key = &rest[..end];
-            if key.is_empty() || key.contains([']', '"']) || key.chars().any(char::is_whitespace) {
+            if key.is_empty() || !key.chars().all(stands_alone) {
                 return None;
             }
             keys.push(key.to_owned());
@@ -509,11 +515,13 @@ fn words(value: &Value, path: &str) -> Result<String, ShapeError> {
     match value {
         Value::String(text) if !text.is_empty() => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
+        Value::String(_) => refuse(path, "the text is empty; ask `exists: true` for any text at all"),
         other => refuse(path, format!("expected text, found {}", kind_of(other))),
     }
 }
 
-fn when(value: &Value, path: &str) -> Result<When, ShapeError> {
+/// An instant as an edge: written, or from now.
+pub(crate) fn when(value: &Value, path: &str) -> Result<When, ShapeError> {
     let text = text(value, path)?;
     if let Some(rest) = text.strip_prefix("now") {
         let shift = match rest.split_at_checked(1) {

@@ -14,7 +14,7 @@ use domain::message::Channel;
 use domain::shape::ShapeError;
 use domain::{CustomerId, DefinitionKind, Name, Position, Timestamp};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use store::{CampaignFacts, DefinitionVersion, Journey, Recovered, RowId, Stage, StoreError};
 
@@ -316,9 +316,14 @@ impl Engine {
     pub(crate) fn check_wanted(&self, wanted: &Wanted) -> Result<(Definitions, Vec<Change>), DefineError> {
         let mut definitions = self.definitions.clone();
         let mut changes = Vec::new();
+        let mut seen = BTreeSet::new();
         for one in &wanted.put {
             let (kind, name) = (one.definition.kind(), one.definition.name());
             check_alone(&one.definition, &name)?;
+            if !seen.insert((kind, name.clone())) {
+                let message = "it is there twice; keep one of them".to_owned();
+                return Err(definition_error(kind, &name, "", message).into());
+            }
             self.check_delivers(&one.definition, &name)?;
             let action = match self.versions.get(&(kind, name.clone())) {
                 None => {

@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use store::{Reader, RowId, StoreError};
 
 /// Raised with every change of what a frame holds, or of how calls become state, within a version of Perennial.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 const MAGIC: &[u8; 8] = b"perennSN";
 /// Things in one frame: of customers of a few kilobytes, some megabytes.
 const FRAME_ITEMS: usize = 4_096;

@@ -58,6 +58,8 @@ pub struct Tested {
     pub failures: Vec<Failure>,
     /// Failures beyond those that are told.
     pub failures_left_out: usize,
+    /// What is odd about its definitions but allowed, such as ``segment `lapsed`: the path … is malformed``.
+    pub warnings: Vec<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -222,8 +224,8 @@ fn run_all(
         match ended {
             Ok(Ok(ended)) => {
                 report.steps += scenario.steps.len();
-                let run::Ended { failures, failures_left_out } = ended;
-                report.scenarios.push(Tested { file, name, failures, failures_left_out, took });
+                let run::Ended { failures, failures_left_out, warnings } = ended;
+                report.scenarios.push(Tested { file, name, failures, failures_left_out, warnings, took });
             }
             Ok(Err(Stop::Unreadable(error))) => {
                 report.unreadable.push(Unreadable { file, name: Some(name), error });

@@ -8,6 +8,7 @@ use domain::message::Channel;
 use domain::shape::{Fields, ShapeError, join, kind_of, refuse, span, text, unknown};
 use domain::{Name, Timestamp};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Most scenarios in a file, steps in a scenario, calls in it, and characters of a name.
@@ -54,7 +55,7 @@ pub(crate) enum Answers {
 
 /// Reads the scenarios of a text. None: the text holds definitions only, and is no scenario.
 pub(crate) fn scenarios(text: &str, folder: &Path) -> Result<Option<Vec<Scenario>>, ShapeError> {
-    let documents = read_yaml(text).or_else(|message| refuse("", message))?;
+    let documents = read_yaml(text)?;
     let documents: Vec<Value> = documents.into_iter().filter(|document| !document.is_null()).collect();
     if documents.is_empty() {
         return refuse("", "the file is empty; a scenario begins with `scenario:`");
@@ -151,7 +152,8 @@ fn definition_values(value: &Value, place: &str, folder: &Path) -> Result<Vec<(S
         for file in files::behind(&folder.join(from)).or_else(|reason| refuse(&place, reason))? {
             let wrong =
                 |reason: String| ShapeError { path: place.clone(), message: format!("{}: {reason}", file.display()) };
-            for document in read_yaml(&files::text(&file).map_err(wrong)?).map_err(wrong)? {
+            let text = files::text(&file).map_err(wrong)?;
+            for document in read_yaml(&text).map_err(|error| wrong(error.to_string()))? {
                 let items = match document {
                     Value::Array(items) => items,
                     Value::Null => Vec::new(),
@@ -170,7 +172,9 @@ fn definition_values(value: &Value, place: &str, folder: &Path) -> Result<Vec<(S
 }
 
 fn definitions(values: Vec<(String, Value)>, zone: Option<&str>) -> Result<Vec<Defined>, ShapeError> {
-    let read = values.into_iter().map(|(place, mut value)| {
+    let mut found: Vec<Defined> = Vec::new();
+    let mut places: BTreeMap<(DefinitionKind, Name), (String, usize)> = BTreeMap::new();
+    for (place, mut value) in values {
         if value.get("alert").is_some() {
             return refuse(
                 &join(&place, "alert"),
@@ -184,12 +188,25 @@ fn definitions(values: Vec<(String, Value)>, zone: Option<&str>) -> Result<Vec<D
         {
             settings.insert("zone".to_owned(), zone.into());
         }
-        match Definition::read(&value) {
-            Ok(definition) => Ok(Defined { definition, value }),
-            Err(error) => Err(ShapeError { path: under(&place, &error.path), message: error.message }),
+        let definition = match Definition::read(&value) {
+            Ok(definition) => definition,
+            Err(error) => return Err(ShapeError { path: under(&place, &error.path), message: error.message }),
+        };
+        let (kind, name) = (definition.kind(), definition.name());
+        match places.get(&(kind, name.clone())) {
+            None => {
+                places.insert((kind, name), (place, found.len()));
+                found.push(Defined { definition, value });
+            }
+            // One file may come by two ways, such as a folder and itself.
+            Some((_, index)) if found[*index].value == value => {}
+            Some((first, _)) => {
+                let message = format!("{} `{name}` is defined here and in `{first}`; keep one of them", kind.word());
+                return refuse(&place, message);
+            }
         }
-    });
-    read.collect()
+    }
+    Ok(found)
 }
 
 fn under(place: &str, path: &str) -> String {

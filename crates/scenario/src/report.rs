@@ -1,7 +1,8 @@
 //! The results of a run for people, for machines and for CI.
 
-use crate::{Failure, Report};
+use crate::{Failure, Report, Tested};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Result, Write};
 
@@ -42,14 +43,18 @@ impl Report {
         self.scenarios.len() - self.passed()
     }
 
-    /// The document of `perennial test --json`: `passed`, `failed`, `scenarios`; and `errors` for what could not be read.
+    /// The document of `perennial test --json`: `passed`, `failed`, `scenarios` with their failures and warnings; and
+    /// `errors` for what could not be read.
     pub fn json(&self) -> Value {
         let scenarios = self.scenarios.iter().map(|tested| {
             let mut failures: Vec<Value> = tested.failures.iter().map(failure_json).collect();
             if tested.failures_left_out > 0 {
                 failures.push(json!({ "message": left_out(tested.failures_left_out) }));
             }
-            json!({ "file": tested.file, "name": tested.name, "passed": tested.passed(), "failures": failures })
+            json!({
+                "file": tested.file, "name": tested.name, "passed": tested.passed(), "failures": failures,
+                "warnings": tested.warnings,
+            })
         });
         let errors = self.unreadable.iter().map(|unreadable| {
             json!({
@@ -101,6 +106,28 @@ impl Report {
         // A rate over next to nothing is noise.
         let rate = if seconds > 0.0 { format!(", {:.0} a second", self.steps as f64 / seconds) } else { String::new() };
         writeln!(out, "{}; {} steps in {seconds:.2} s{rate}", counts.join(", "), self.steps)
+    }
+
+    /// What is odd but allowed. Definitions are shared by many scenarios: each thing is said once, with the first.
+    pub fn print_warnings(&self, out: &mut dyn Write) -> Result<()> {
+        let mut seen: BTreeMap<&str, (&Tested, usize)> = BTreeMap::new();
+        let mut order = Vec::new();
+        for tested in &self.scenarios {
+            for warning in &tested.warnings {
+                let (_, times) = seen.entry(warning).or_insert_with(|| {
+                    order.push(warning.as_str());
+                    (tested, 0)
+                });
+                *times += 1;
+            }
+        }
+        for warning in order {
+            let (tested, times) = seen[warning];
+            let more = if times > 1 { format!(" (so too in {} more)", times - 1) } else { String::new() };
+            let place = format!("{}: {}", tested.file, tested.name);
+            writeln!(out, "warning {}: {}{more}", clean(&place), clean(warning))?;
+        }
+        Ok(())
     }
 }
 

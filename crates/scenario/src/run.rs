@@ -50,12 +50,15 @@ pub(crate) struct Run {
     /// Every campaign and segment that was defined so far: of one that was deleted there is still something to expect.
     pub(crate) campaigns: BTreeSet<Name>,
     pub(crate) segments: BTreeSet<Name>,
+    /// What is odd about definitions but allowed, each once.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What came of a scenario that could be run.
 pub(crate) struct Ended {
     pub(crate) failures: Vec<Failure>,
     pub(crate) failures_left_out: usize,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Runs a scenario in a directory of its own that is gone afterwards.
@@ -76,9 +79,13 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Ended, Stop> {
         transitions: Vec::new(),
         campaigns: BTreeSet::new(),
         segments: BTreeSet::new(),
+        warnings: Vec::new(),
     };
     match run.all(scenario) {
-        Ok(()) | Err(Stop::Failed) => Ok(Ended { failures: run.failures, failures_left_out: run.failures_left_out }),
+        Ok(()) | Err(Stop::Failed) => {
+            let Run { failures, failures_left_out, warnings, .. } = run;
+            Ok(Ended { failures, failures_left_out, warnings })
+        }
         Err(stop) => Err(stop),
     }
 }
@@ -155,6 +162,7 @@ impl Run {
             return Ok(());
         }
         for one in defined {
+            self.warn(&one.definition);
             match &one.definition {
                 Definition::Campaign(campaign) => self.campaigns.insert(campaign.name.clone()),
                 Definition::Segment(segment) => self.segments.insert(segment.name.clone()),
@@ -173,6 +181,15 @@ impl Run {
         }
         let settled = self.workspace.settle();
         self.go_on(settled, place)
+    }
+
+    fn warn(&mut self, definition: &Definition) {
+        for warning in engine::report::warnings_of(definition) {
+            let told = format!("{} `{}`: {warning}", definition.kind().word(), definition.name());
+            if self.warnings.len() < LINES && !self.warnings.contains(&told) {
+                self.warnings.push(told);
+            }
+        }
     }
 
     fn delete(&mut self, step: &Step, place: &str) -> Result<(), Stop> {

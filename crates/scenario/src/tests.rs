@@ -356,7 +356,12 @@ fn whatever_is_wrong_with_a_file_is_named_with_its_place() {
             "`Mars` is no time zone",
         ),
         ("scenario: [x]\nclock: 2026-03-02T12:00:00Z\nsteps: []".to_owned(), "scenario", "expected text"),
-        ("scenario: x\nscenario: y".to_owned(), "", "duplicate"),
+        ("scenario: x\nscenario: y".to_owned(), "", "`scenario` stands twice, in line 1 and in line 2"),
+        (
+            step("  - { at: +1d, define: [ { segment: s, where: { did: X } }, { segment: s, where: { did: Y } } ] }"),
+            "steps[1].define[1]",
+            "segment `s` is defined here and in `steps[1].define[0]`; keep one of them",
+        ),
         ("".to_owned(), "", "empty"),
         ("segment: s\nwhere: { did: X }".to_owned(), "", "no scenario"),
         (step("  - { at: +1d, expects: {} }"), "steps[1]", "unknown key `expects`; did you mean `expect`?"),
@@ -522,4 +527,23 @@ fn of_very_many_failures_the_first_are_told_and_all_are_counted() {
     assert_eq!((tested.failures.len(), tested.failures_left_out), (50, 30));
     assert!(words(&report).contains("and 30 failures more"));
     assert_eq!(report.json()["scenarios"][0]["failures"].as_array().unwrap().len(), 51);
+}
+
+#[test]
+fn what_is_odd_about_definitions_is_said_once_and_fails_nothing() {
+    let story = |name: &str| {
+        format!(
+            "scenario: {name}\nclock: 2026-03-02T12:00:00Z\ndefine:\n  - {{ segment: odd, where: {{ any: [ {{ trait: 'a..b', is: 1 }}, {{ did: Order, sum: revenue, above: 5 }} ] }} }}\nsteps: [ {{ at: +0s, expect: {{ count: {{ odd: 0 }} }} }} ]"
+        )
+    };
+    let report = run(&format!("{}\n---\n{}", story("one"), story("two")));
+    assert_eq!(report.passed(), 2);
+    let mut said = Vec::new();
+    report.print_warnings(&mut said).unwrap();
+    let said = String::from_utf8(said).unwrap();
+    let path = "warning story.yaml: one: segment `odd`: the path `a..b` is malformed, so its condition is never true (so too in 1 more)";
+    assert!(said.contains(path), "{said}");
+    assert!(said.contains("`revenue` is added up over all currencies alike"), "{said}");
+    assert_eq!(said.matches("warning").count(), 2);
+    assert_eq!(report.json()["scenarios"][1]["warnings"].as_array().unwrap().len(), 2);
 }

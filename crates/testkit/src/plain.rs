@@ -14,7 +14,7 @@ use domain::segment::{
     Measure, RecordAsked, RecordQuestion, Sequence,
 };
 use domain::time::add_days;
-use domain::value::{Quantifier, Scalar, Tests, number};
+use domain::value::{Quantifier, Scalar, Tests, When, number};
 use domain::{CustomerId, Name, Path, Purpose, Span, Timestamp, Trust, Zone};
 use records::{Record, Said};
 use rust_decimal::Decimal;
@@ -258,7 +258,11 @@ impl Person<'_> {
         }
         let zone = did.zone.clone().unwrap_or_else(|| self.zone(now));
         let windows = &did.windows;
-        let edge = |text: &Option<String>| text.as_deref().and_then(|text| Timestamp::parse_in(text, &zone));
+        let edge = |edge: &Option<When>| match edge {
+            Some(When::Written(text)) => Timestamp::parse_in(text, &zone),
+            Some(When::Now(shift)) => Some(now.plus(*shift)),
+            None => None,
+        };
         let (after, before) = (edge(&windows.after), edge(&windows.before));
         let inside = |at: Timestamp| {
             windows.within.is_none_or(|span| at > now.minus(span))

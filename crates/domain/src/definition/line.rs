@@ -1,6 +1,8 @@
 //! Where in a text of definitions something stands: errors name a path, people look for a line.
 
+use crate::shape::join;
 use granit_parser::{Event, Parser};
+use std::collections::HashMap;
 
 /// Deepest nesting that is followed; definitions are far flatter.
 const DEPTH: usize = 200;
@@ -35,6 +37,36 @@ pub(super) fn find_line(text: &str, heading: &str, path: &str, word: Option<&str
             Some(entries.iter().find(|(key, ..)| key == word).map_or(line, |(_, line, _)| *line))
         }
         _ => Some(line),
+    }
+}
+
+/// A key that stands twice in one map.
+pub(super) struct Twice {
+    /// The map's path within its document.
+    pub(super) path: String,
+    pub(super) key: String,
+    /// The lines of both.
+    pub(super) lines: (usize, usize),
+}
+
+/// The first key that stands twice in one map. O(text).
+pub(super) fn find_twice(text: &str) -> Option<Twice> {
+    parse(text).iter().find_map(|document| twice_in(document, ""))
+}
+
+fn twice_in(node: &Node, path: &str) -> Option<Twice> {
+    match &node.kind {
+        Kind::Scalar(_) => None,
+        Kind::List(items) => {
+            items.iter().enumerate().find_map(|(index, item)| twice_in(item, &format!("{path}[{index}]")))
+        }
+        Kind::Map(entries) => {
+            let mut seen = HashMap::new();
+            entries.iter().find_map(|(key, line, value)| match seen.insert(key, *line) {
+                Some(first) => Some(Twice { path: path.to_owned(), key: key.clone(), lines: (first, *line) }),
+                None => twice_in(value, &join(path, key)),
+            })
+        }
     }
 }
 

@@ -67,7 +67,17 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
 
 #[test]
 fn what_is_duplicate_empty_too_deep_or_too_long_is_refused() {
-    assert!(error_of("segment: a\nsegment: b\nwhere: { everyone: true }").contains("duplicate"));
+    assert_eq!(
+        error_of("segment: a\nwhere: { everyone: true }\nsegment: b"),
+        "shop.yaml: `segment` stands twice, in line 1 and in line 3; keep one"
+    );
+    assert_eq!(
+        error_of(
+            "- segment: a\n  where:\n    all:\n      - list: vip\n      - { did: A, where: { x: { is: 1 } },\n          did: B }"
+        ),
+        "shop.yaml: at `[0].where.all[1]`: `did` stands twice, in line 5 and in line 6; keep one"
+    );
+    assert!(error_of("segment: a\nwhere: { trait: x, is: .nan }").contains("line 2 column 24: `.nan` is no number"));
     assert!(error_of("segment: a\nwhere: { all: [] }").contains("the list is empty"));
     assert!(error_of("segment: A b\nwhere: { everyone: true }").contains("is no name"));
     let deep = format!("segment: a\nwhere: {}{{ everyone: true }}{}", "{ not: ".repeat(40), " }".repeat(40));
@@ -96,6 +106,9 @@ fn what_cannot_be_meant_is_refused_with_what_would_be_right() {
         ),
         ("{ trait: plan, held_for: { at_least: 7d } }", "`value` is missing"),
         ("{ trait: birthday, anniversary: { within_next: 36h } }", "whole days"),
+        ("{ trait: name, contains: '' }", "the text is empty"),
+        ("{ did: A, sum: x, between: [ 1, 5 ] }", "this is a window of time"),
+        ("{ did: A, between: [ now-3days, now ] }", "`3days` is no duration"),
         ("{ trait: birthday, anniversary: tomorrow }", "`tomorrow` is no anniversary"),
         ("{ last: A, first: B, has: { x: { is: 1 } } }", "one group or one condition"),
     ];
@@ -123,7 +136,9 @@ fn circles_and_unknown_targets_are_named() {
 
 #[test]
 fn yaml_is_the_core_schema_of_1_2() {
-    let values = read_yaml("{ on: yes, at: 21:00, day: 2026-01-01, no: off, n: 10, f: 1.50, t: true, z: ~ }").unwrap();
-    let expected = serde_json::json!({"on": "yes", "at": "21:00", "day": "2026-01-01", "no": "off", "n": 10, "f": 1.5, "t": true, "z": null});
+    let values =
+        read_yaml("{ on: yes, at: 21:00, day: 2026-01-01, no: off, n: 10, size: 1_000, f: 1.50, t: true, z: ~ }")
+            .unwrap();
+    let expected = serde_json::json!({"on": "yes", "at": "21:00", "day": "2026-01-01", "no": "off", "n": 10, "size": "1_000", "f": 1.5, "t": true, "z": null});
     assert_eq!(values[0], expected);
 }

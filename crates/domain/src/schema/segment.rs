@@ -268,11 +268,11 @@ fn with_windows(mut schema: Value) -> Value {
                 "within_days",
                 json!({ "type": ["integer", "null"], "minimum": 0, "maximum": 36_525, "description": "So many local calendar days before today, and today; 0 is today." }),
             ),
-            ("after", or_nothing(&described("instant", "From this instant on."))),
-            ("before", or_nothing(&described("instant", "Up to but without this instant."))),
+            ("after", or_nothing(&described("moving-instant", "From this instant on."))),
+            ("before", or_nothing(&described("moving-instant", "Up to but without this instant."))),
             (
                 "between",
-                json!({ "type": ["array", "null"], "minItems": 2, "maxItems": 2, "items": reference("instant"), "description": "From the first up to but without the second." }),
+                json!({ "type": ["array", "null"], "minItems": 2, "maxItems": 2, "items": reference("moving-instant"), "description": "From the first up to but without the second." }),
             ),
         ],
     );

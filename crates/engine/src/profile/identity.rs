@@ -110,6 +110,8 @@ pub struct People {
     #[serde(deserialize_with = "crate::snapshot::with_room")]
     visitors: HashMap<Arc<str>, Named>,
     edges: Vec<Edge>,
+    /// Of people who were merged by hand: which of their names would be one without that, each by its group's oldest.
+    apart: BTreeMap<NodeId, NodeId>,
     /// Nodes of people with more than one.
     members: HashMap<NodeId, Vec<NodeId>>,
     /// Names that an alias joined before they were ever seen as a userId.
@@ -150,6 +152,7 @@ impl People {
             users: self.users.clone(),
             visitors: self.visitors.clone(),
             edges: self.edges.clone(),
+            apart: self.apart.clone(),
             members: self.members.clone(),
             promised: self.promised.clone(),
             sharing: Sharing::default(),
@@ -320,10 +323,13 @@ impl People {
         joined: &mut Vec<(CustomerId, CustomerId)>,
     ) {
         let node = self.node_of(NameKind::Visitor, visitor, at, joined);
-        if self.person(node) == self.person(user) {
+        // A merge by hand can be undone "as if it had not been": what calls join does not depend on it.
+        let own = self.own(node);
+        if own == self.own(user) {
             return;
         }
-        let taken = self.nodes_of(self.person(node)).iter().any(|other| self.node(*other).kind == NameKind::User);
+        let all = self.nodes_of(self.person(node));
+        let taken = all.iter().any(|other| self.own(*other) == own && self.node(*other).kind == NameKind::User);
         let node = if taken { self.add(NameKind::Visitor, visitor, at) } else { node };
         self.join(node, user, by, joined);
     }
@@ -350,13 +356,30 @@ impl People {
         }
     }
 
+    /// The oldest of the names that would be one with a name without merges by hand.
+    fn own(&self, node: NodeId) -> NodeId {
+        self.apart.get(&node).copied().unwrap_or_else(|| self.person(node))
+    }
+
     fn join(&mut self, a: NodeId, b: NodeId, by: JoinedBy, joined: &mut Vec<(CustomerId, CustomerId)>) {
         let (x, y) = (self.node(a).person, self.node(b).person);
-        if x == y {
+        let (p, q) = (self.own(a), self.own(b));
+        if if by == JoinedBy::Hand { x == y } else { p == q } {
             // Kept out, so that a client that repeats its alias does not fill the memory.
             return;
         }
         self.edges.push(Edge { a, b, by });
+        if by == JoinedBy::Hand || self.apart.contains_key(&a) || self.apart.contains_key(&b) {
+            let both: BTreeSet<NodeId> = self.nodes_of(x).into_iter().chain(self.nodes_of(y)).collect();
+            let is_one = |own: NodeId| by != JoinedBy::Hand && (own == p || own == q);
+            let all = both.into_iter().map(|node| (node, self.own(node)));
+            let apart: Vec<(NodeId, NodeId)> =
+                all.map(|(node, own)| (node, if is_one(own) { p.min(q) } else { own })).collect();
+            self.apart.extend(apart);
+        }
+        if x == y {
+            return;
+        }
         let (stays, goes) = (x.min(y), x.max(y));
         let moved = self.members.remove(&goes).unwrap_or_else(|| vec![goes]);
         for node in &moved {
@@ -366,29 +389,41 @@ impl People {
         joined.push((CustomerId(stays), CustomerId(goes)));
     }
 
-    /// Joins two people by hand. Returns (stays, goes), or none if they are one already.
-    pub fn merge(&mut self, a: CustomerId, b: CustomerId) -> Option<(CustomerId, CustomerId)> {
+    /// Joins the people of two names by hand. Returns (stays, goes), or none if they are one already.
+    pub fn merge(&mut self, a: NodeId, b: NodeId) -> Option<(CustomerId, CustomerId)> {
         let mut joined = Vec::new();
-        self.join(a.0, b.0, JoinedBy::Hand, &mut joined);
+        self.join(a, b, JoinedBy::Hand, &mut joined);
         joined.pop()
     }
 
-    /// Parts two names again by taking back the joins between them, the latest first, joins by hand
-    /// before others. Returns the people that the one person became, or none if they were not one.
+    /// Parts two names again by taking back the joins that make them one, the latest first, joins by hand
+    /// before others. Returns the people that the one person became, or none if they were not one. O(all joins).
     pub fn unmerge(&mut self, a: NodeId, b: NodeId, at: Timestamp) -> Option<Vec<CustomerId>> {
         let person = self.node(a).person;
         if self.node(b).person != person || a == b {
             return None;
         }
         self.partings += 1;
-        self.parted.push((self.nodes_of(person).into_iter().collect(), at));
-        while let Some(way) = self.way_between(a, b) {
-            // Edges are numbered in the order in which they were made; the way is in the order walked.
-            let by_hand = way.iter().filter(|edge| self.edges[**edge].by == JoinedBy::Hand).max();
-            let last = way.iter().max();
-            let edge = *by_hand.or(last)?;
-            self.edges.remove(edge);
+        let nodes = self.nodes_of(person);
+        self.parted.push((nodes.iter().copied().collect(), at));
+        // Joins are made once more, those by hand after the others, each in the order it came about, but for those that
+        // would make the two one.
+        let mut order: Vec<usize> = (0..self.edges.len()).filter(|i| self.person(self.edges[*i].a) == person).collect();
+        order.sort_by_key(|index| self.edges[*index].by == JoinedBy::Hand);
+        let mut groups = Groups::new(&nodes);
+        let mut taken_back = BTreeSet::new();
+        for index in order {
+            let edge = self.edges[index];
+            let (one, other) = (groups.of(edge.a), groups.of(edge.b));
+            let (a, b) = (groups.of(a), groups.of(b));
+            if (one, other) == (a, b) || (one, other) == (b, a) {
+                taken_back.insert(index);
+            } else {
+                groups.join(edge.a, edge.b);
+            }
         }
+        let mut index = 0..self.edges.len();
+        self.edges.retain(|_| index.next().is_none_or(|index| !taken_back.contains(&index)));
         Some(self.regroup(person))
     }
 
@@ -397,71 +432,36 @@ impl People {
         self.partings
     }
 
-    /// Edges on one way from `a` to `b`, in the order walked.
-    fn way_between(&self, a: NodeId, b: NodeId) -> Option<Vec<usize>> {
-        let mut came: BTreeMap<NodeId, (NodeId, usize)> = BTreeMap::new();
-        let mut queue = std::collections::VecDeque::from([a]);
-        let mut seen = BTreeSet::from([a]);
-        while let Some(node) = queue.pop_front() {
-            if node == b {
-                let mut way = Vec::new();
-                let mut at = b;
-                while let Some((from, edge)) = came.get(&at) {
-                    way.push(*edge);
-                    at = *from;
-                }
-                way.reverse();
-                return Some(way);
-            }
-            for (index, edge) in self.edges.iter().enumerate() {
-                let other = match (edge.a == node, edge.b == node) {
-                    (true, _) => edge.b,
-                    (_, true) => edge.a,
-                    _ => continue,
-                };
-                if seen.insert(other) {
-                    came.insert(other, (node, index));
-                    queue.push_back(other);
-                }
-            }
-        }
-        None
-    }
-
-    /// Gives the nodes of a person to the people that their edges make. O(nodes · edges of the person).
+    /// Gives the nodes of a person to the people that their edges make. O(all joins).
     fn regroup(&mut self, person: NodeId) -> Vec<CustomerId> {
-        let mut nodes = self.members.remove(&person).unwrap_or_else(|| vec![person]);
-        nodes.sort_unstable();
-        let inside: BTreeSet<NodeId> = nodes.iter().copied().collect();
-        let mut people = Vec::new();
-        let mut grouped = BTreeSet::new();
-        for start in nodes {
-            if grouped.contains(&start) {
-                continue;
-            }
-            let mut group = vec![start];
-            grouped.insert(start);
-            let mut next = 0;
-            while let Some(node) = group.get(next).copied() {
-                next += 1;
-                for edge in &self.edges {
-                    for (from, to) in [(edge.a, edge.b), (edge.b, edge.a)] {
-                        if from == node && inside.contains(&to) && grouped.insert(to) {
-                            group.push(to);
-                        }
-                    }
+        let nodes = self.nodes_of(person);
+        self.members.remove(&person);
+        let (mut groups, mut own) = (Groups::new(&nodes), Groups::new(&nodes));
+        let mut merged = BTreeSet::new();
+        for edge in self.edges.iter().filter(|edge| self.nodes[edge.a as usize - 1].person == person) {
+            groups.join(edge.a, edge.b);
+            match edge.by {
+                JoinedBy::Hand => {
+                    merged.insert(edge.a);
                 }
-            }
-            let oldest = *group.iter().min().expect("a group holds its start");
-            for node in &group {
-                self.nodes[*node as usize - 1].person = oldest;
-            }
-            people.push(CustomerId(oldest));
-            if group.len() > 1 {
-                self.members.insert(oldest, group);
+                JoinedBy::Identify | JoinedBy::Alias => own.join(edge.a, edge.b),
             }
         }
-        people
+        let merged: BTreeSet<NodeId> = merged.into_iter().map(|node| groups.of(node)).collect();
+        let mut people: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for node in nodes {
+            let oldest = groups.of(node);
+            self.nodes[node as usize - 1].person = oldest;
+            people.entry(oldest).or_default().push(node);
+            if merged.contains(&oldest) {
+                self.apart.insert(node, own.of(node));
+            } else {
+                self.apart.remove(&node);
+            }
+        }
+        let ids = people.keys().copied().map(CustomerId).collect();
+        self.members.extend(people.into_iter().filter(|(_, group)| group.len() > 1));
+        ids
     }
 
     /// The node that a name stands for now.
@@ -618,5 +618,27 @@ impl People {
     pub fn joins_of(&self, customer: CustomerId) -> Vec<(NodeId, NodeId, JoinedBy)> {
         let nodes: BTreeSet<NodeId> = self.nodes_of(customer.0).into_iter().collect();
         self.edges.iter().filter(|edge| nodes.contains(&edge.a)).map(|edge| (edge.a, edge.b, edge.by)).collect()
+    }
+}
+
+/// Nodes that are one, each group by its oldest.
+struct Groups(BTreeMap<NodeId, NodeId>);
+
+impl Groups {
+    fn new(nodes: &[NodeId]) -> Groups {
+        Groups(nodes.iter().map(|node| (*node, *node)).collect())
+    }
+
+    fn of(&self, node: NodeId) -> NodeId {
+        let mut at = node;
+        while let Some(older) = self.0.get(&at).filter(|older| **older != at) {
+            at = *older;
+        }
+        at
+    }
+
+    fn join(&mut self, a: NodeId, b: NodeId) {
+        let (a, b) = (self.of(a), self.of(b));
+        self.0.insert(a.max(b), a.min(b));
     }
 }

@@ -28,10 +28,11 @@ pub enum JoinError {
 }
 
 impl Engine {
-    /// Joins two people by hand, for all of history. Can be undone with `unmerge`.
+    /// Joins the people of two names by hand, for all of history. Can be undone with `unmerge`.
     pub fn merge(&mut self, a: &str, b: &str, now: Timestamp) -> Result<CustomerId, JoinError> {
-        let (x, y) = (self.find_customer(a)?, self.find_customer(b)?);
-        self.merge_people(x, y, now)
+        // The names that were said, not the people behind them: taking back one of several merges parts those whom it joined.
+        let (x, y) = (self.find_name(a)?, self.find_name(b)?);
+        self.merge_names(x, y, now)
     }
 
     /// Joins two people by their ids: a name may be another one's id, so pages never go by names.
@@ -41,26 +42,24 @@ impl Engine {
                 return Err(JoinError::Unknown(id.to_string()));
             }
         }
-        let (x, y) = (self.person(a), self.person(b));
-        if x == y {
-            return Err(JoinError::OneAlready(
-                self.people.node(a.0).name.to_string(),
-                self.people.node(b.0).name.to_string(),
-            ));
+        self.merge_names(a.0, b.0, now)
+    }
+
+    fn merge_names(&mut self, x: NodeId, y: NodeId, now: Timestamp) -> Result<CustomerId, JoinError> {
+        let name = |node: NodeId| self.people.node(node).name.clone();
+        if self.people.person(x) == self.people.person(y) {
+            return Err(JoinError::OneAlready(name(x).to_string(), name(y).to_string()));
         }
+        let name = name(x);
         self.reach(now);
-        self.append(self.by_hand(&self.people.node(x.0).name.clone(), x.0, y.0, true));
+        self.append(self.by_hand(&name, x, y, true));
         self.settle();
-        Ok(self.person(x))
+        Ok(self.person(CustomerId(x)))
     }
 
     /// Parts two names that were joined: every call goes back to the id that it named.
     pub fn unmerge(&mut self, a: &str, b: &str, now: Timestamp) -> Result<(), JoinError> {
-        let node = |name: &str| {
-            let by_id = || name.parse::<CustomerId>().ok().filter(|id| self.people.is_somebody(*id)).map(|id| id.0);
-            self.people.look_up_node(name).or_else(by_id).ok_or_else(|| JoinError::Unknown(name.to_owned()))
-        };
-        let (x, y) = (node(a)?, node(b)?);
+        let (x, y) = (self.find_name(a)?, self.find_name(b)?);
         self.unmerge_names(x, y, now)
     }
 
@@ -84,8 +83,9 @@ impl Engine {
         Ok(())
     }
 
-    fn find_customer(&self, name: &str) -> Result<CustomerId, JoinError> {
-        self.people.look_up(name).ok_or_else(|| JoinError::Unknown(name.to_owned()))
+    fn find_name(&self, name: &str) -> Result<NodeId, JoinError> {
+        let by_id = || name.parse::<CustomerId>().ok().filter(|id| self.people.is_somebody(*id)).map(|id| id.0);
+        self.people.look_up_node(name).or_else(by_id).ok_or_else(|| JoinError::Unknown(name.to_owned()))
     }
 
     /// The journal's note of a join or parting by hand. It is no event and belongs to nobody.
@@ -125,8 +125,7 @@ impl Engine {
             return false;
         }
         if body.get("by_hand").and_then(|word| word.as_str()) == Some("merge") {
-            let (x, y) = (self.people.person(a), self.people.person(b));
-            if let Some((stays, goes)) = self.people.merge(CustomerId(x), CustomerId(y)) {
+            if let Some((stays, goes)) = self.people.merge(a, b) {
                 self.absorb(stays, goes);
             }
         } else if let Some(parts) = self.people.unmerge(a, b, call.timestamp) {

@@ -33,6 +33,7 @@ pub mod words;
 pub use ledger::Ledger;
 pub use snapshot::Snapshot;
 pub use tables::{Tables, Wanted};
+pub use warnings::warnings_of;
 
 pub(crate) use no_reader::NoReader;
 pub(crate) use shared_reader::SharedReader;

@@ -3,7 +3,7 @@
 use crate::state::Engine;
 use domain::call::events;
 use domain::campaign::{Action, Step, Trigger};
-use domain::definition::Definitions;
+use domain::definition::{Definition, Definitions};
 use domain::message::Channel;
 use domain::segment::{EventName, Measure, RecordQuestion};
 use domain::value::Quantifier;
@@ -77,32 +77,10 @@ impl Engine {
     fn warn_rule(&self, rule: &Condition, warnings: &mut Vec<String>) {
         rule.walk(&mut |condition| {
             condition.events(&mut |event, _| self.warn_event(event, warnings));
-            let measured = match condition {
-                Condition::Did(did) => Some((&did.measure, did.filter.as_ref())),
-                Condition::Record(asked) => match &asked.question {
-                    RecordQuestion::Measured { filter, measure } => Some((measure, filter.as_ref())),
-                    RecordQuestion::Quantified(..) => None,
-                },
-                _ => None,
-            };
-            if let Some((Measure::Aggregate { path, .. }, filter)) = measured {
-                let is_money = ["revenue", "total", "value", "price", "amount"].contains(&path.as_str());
-                if is_money && !filter.is_some_and(|tests| names(tests, "currency")) {
-                    warnings.push(format!("`{path}` is added up over all currencies alike: add `where: {{ currency: {{ is: … }} }}` if there are several"));
-                }
-                if path.is_malformed() {
-                    warnings.push(malformed(path.as_str()));
-                }
-            }
-            if let Condition::Sequence(sequence) = condition
-                && let Some(path) = sequence.same.as_ref().filter(|path| path.is_malformed())
-            {
-                warnings.push(malformed(path.as_str()));
-            }
             if let Condition::Score(name, _) = condition {
                 warnings.push(format!("nobody has a score `{name}` yet: it is missing until predictions fill it"));
             }
-            condition.own_tests(&mut |tests| warn_tests(tests, warnings));
+            warn_condition(condition, warnings);
         });
         warnings.dedup();
     }
@@ -119,6 +97,45 @@ impl Engine {
             warnings.push(format!("no event `{event}` has come in so far{}", near.unwrap_or_default()));
         }
     }
+}
+
+/// What is odd about a definition whatever happens: paths that lead nowhere, currencies that are added up alike.
+pub fn warnings_of(definition: &Definition) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut warn = |rule: &Condition| rule.walk(&mut |condition| warn_condition(condition, &mut warnings));
+    match definition {
+        Definition::Segment(segment) => warn(&segment.rule),
+        Definition::Campaign(campaign) => campaign.conditions().iter().for_each(|(_, rule)| warn(rule)),
+        Definition::Workspace(_) | Definition::Purpose(_) | Definition::Template(_) => {}
+    }
+    warnings.dedup();
+    warnings
+}
+
+fn warn_condition(condition: &Condition, warnings: &mut Vec<String>) {
+    let measured = match condition {
+        Condition::Did(did) => Some((&did.measure, did.filter.as_ref())),
+        Condition::Record(asked) => match &asked.question {
+            RecordQuestion::Measured { filter, measure } => Some((measure, filter.as_ref())),
+            RecordQuestion::Quantified(..) => None,
+        },
+        _ => None,
+    };
+    if let Some((Measure::Aggregate { path, .. }, filter)) = measured {
+        let is_money = ["revenue", "total", "value", "price", "amount"].contains(&path.as_str());
+        if is_money && !filter.is_some_and(|tests| names(tests, "currency")) {
+            warnings.push(format!("`{path}` is added up over all currencies alike: add `where: {{ currency: {{ is: … }} }}` if there are several"));
+        }
+        if path.is_malformed() {
+            warnings.push(malformed(path.as_str()));
+        }
+    }
+    if let Condition::Sequence(sequence) = condition
+        && let Some(path) = sequence.same.as_ref().filter(|path| path.is_malformed())
+    {
+        warnings.push(malformed(path.as_str()));
+    }
+    condition.own_tests(&mut |tests| warn_tests(tests, warnings));
 }
 
 fn malformed(path: &str) -> String {

@@ -12,7 +12,7 @@ use domain::segment::{
     Aggregate, AtEnd, Did, End, EventName, Events, FirstTime, Measure, RecordAsked, RecordQuestion, Regularly,
     Restarted, Sequence, Stopped,
 };
-use domain::value::Operator;
+use domain::value::{Operator, When};
 use domain::{Condition, Name, Path, Purpose, Span};
 use std::collections::BTreeMap;
 
@@ -150,7 +150,7 @@ impl Plan {
         let local_edges = [&windows.after, &windows.before]
             .into_iter()
             .flatten()
-            .any(|edge| domain::Timestamp::parse(edge).is_none());
+            .any(|edge| matches!(edge, When::Written(text) if domain::Timestamp::parse(text).is_none()));
         if did.zone.is_none() && (windows.within_days.is_some() || local_edges) {
             events.uses_zone = true;
             uses.zone = true;
@@ -327,16 +327,18 @@ impl Standpoint<'_> {
 /// What a `did` needs its stream to keep. `since_entry`: a campaign asks about events after an entry, of any age.
 fn need_of(did: &Did, settled: bool, since_entry: bool) -> Need {
     let windows = &did.windows;
-    let fixed = windows.after.is_some() || windows.before.is_some();
+    let has_edge = windows.after.is_some() || windows.before.is_some();
+    // A moving edge is itself within the window, a rolling window's is not.
+    let moving = match windows.after {
+        Some(When::Now(shift)) => Some(Span(1_i64.saturating_sub(shift.0).max(1))),
+        _ => None,
+    };
     // A day more than the calendar days asked for, and two for zones and their changes.
     let calendar = windows.within_days.map(|days| Span::days(i64::from(days) + 3));
-    let horizon = match (windows.within, calendar) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, None) | (None, one) => one,
-    };
+    let horizon = [windows.within, calendar, moving].into_iter().flatten().min();
     let horizon = if since_entry { None } else { horizon };
     match &did.measure {
-        Measure::Count { least, most } if settled && !fixed => {
+        Measure::Count { least, most } if settled && !has_edge => {
             Need::recent((*least).max(most.map_or(0, |most| most + 1)).max(1) as usize, horizon)
         }
         _ => Need::young(horizon),

@@ -199,7 +199,7 @@ fn describe_windows(windows: &Windows) -> String {
         Some(days) => text.push_str(&format!(" today or in the {days} days before")),
         None => {}
     }
-    match (&windows.after, &windows.before) {
+    match (windows.after.as_ref().map(when_words), windows.before.as_ref().map(when_words)) {
         (Some(after), Some(before)) => text.push_str(&format!(" from {after} until {before}")),
         (Some(after), None) => text.push_str(&format!(" since {after}")),
         (None, Some(before)) => text.push_str(&format!(" before {before}")),

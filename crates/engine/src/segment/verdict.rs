@@ -7,7 +7,7 @@ use crate::segment::rhythm::{self, Pairs};
 use crate::segment::test::{Answer, CompiledTests, Subject, earlier};
 use crate::segment::triggered::{Scope, has_other_key};
 use domain::segment::{Aggregate, Comparison, ConsentAsked, End, KnownFor};
-use domain::value::Quantifier;
+use domain::value::{Quantifier, When};
 use domain::{CustomerId, Path, Span, Timestamp, Zone};
 use rust_decimal::Decimal;
 use std::borrow::Cow;
@@ -344,6 +344,10 @@ struct Window<'a> {
     from: Timestamp,
     /// Up to but without.
     to: Option<Timestamp>,
+    /// An event counts while it is not older than this at now: now - d is the first instant that does.
+    moving_from: Option<Span>,
+    /// An event counts once it is older than this at now.
+    moving_to: Option<Span>,
     within: Option<Span>,
     within_days: Option<u32>,
     zone: &'a Zone,
@@ -351,13 +355,22 @@ struct Window<'a> {
 
 impl<'a> Window<'a> {
     fn of(did: &DidNode, zone: &'a Zone, floor: Option<Timestamp>) -> Window<'a> {
-        let edge = |text: &Option<String>| text.as_ref().and_then(|text| Timestamp::parse_in(text, zone));
+        let edge = |edge: &Option<When>| match edge {
+            Some(When::Written(text)) => Timestamp::parse_in(text, zone),
+            _ => None,
+        };
+        let age = |edge: &Option<When>| match edge {
+            Some(When::Now(shift)) => Some(Span(shift.0.saturating_neg())),
+            _ => None,
+        };
         let after = edge(&did.windows.after).unwrap_or(domain::time::EARLIEST);
         // Strictly after the floor: one millisecond later is the first that counts.
         let from = floor.map_or(after, |floor| after.max(floor.plus(Span(1))));
         Window {
             from,
             to: edge(&did.windows.before),
+            moving_from: age(&did.windows.after),
+            moving_to: age(&did.windows.before),
             within: did.windows.within,
             within_days: did.windows.within_days,
             zone,
@@ -370,6 +383,11 @@ impl<'a> Window<'a> {
         entries.get(start..end).unwrap_or(&[])
     }
 
+    /// From when on an event counts, by time alone. Monotone in the event's time.
+    fn enters(&self, at: Timestamp) -> Timestamp {
+        self.moving_to.map_or(at, |age| at.max(at.plus(age).plus(Span(1))))
+    }
+
     /// When an event stops counting by time alone. Monotone in the event's time.
     fn leaves(&self, at: Timestamp) -> Option<Timestamp> {
         let rolling = self.within.map(|span| at.plus(span));
@@ -377,7 +395,8 @@ impl<'a> Window<'a> {
             let last = domain::time::add_days(self.zone.date(at), i64::from(days) + 1);
             self.zone.start_of_day(last)
         });
-        earlier(rolling, calendar)
+        let moving = self.moving_from.map(|age| at.plus(age).plus(Span(1)));
+        earlier(earlier(rolling, calendar), moving)
     }
 }
 
@@ -385,7 +404,7 @@ impl<'a> Window<'a> {
 /// until the verdict differs. O(entries) for counts and sums.
 fn walk(entries: &[Entry], window: &Window<'_>, question: Question, now: Timestamp) -> Verdict {
     // Entries [gone..came) count: those that came by now and have not left yet.
-    let mut came = entries.partition_point(|entry| entry.order.0 <= now);
+    let mut came = entries.partition_point(|entry| window.enters(entry.order.0) <= now);
     let mut gone =
         entries[..came].partition_point(|entry| window.leaves(entry.order.0).is_some_and(|leaves| leaves <= now));
     let mut tally = Tally::default();
@@ -393,12 +412,12 @@ fn walk(entries: &[Entry], window: &Window<'_>, question: Question, now: Timesta
     let holds = tally.holds(question);
     let mut steps = 0;
     loop {
-        let comes = entries.get(came).map(|entry| entry.order.0);
+        let comes = entries.get(came).map(|entry| window.enters(entry.order.0));
         let goes = entries.get(gone).filter(|_| gone < came).and_then(|entry| window.leaves(entry.order.0));
         let Some(turn) = earlier(comes, goes) else {
             return Verdict { holds, check: None };
         };
-        while let Some(entry) = entries.get(came).filter(|entry| entry.order.0 <= turn) {
+        while let Some(entry) = entries.get(came).filter(|entry| window.enters(entry.order.0) <= turn) {
             tally.add(&entry.value, question);
             came += 1;
         }

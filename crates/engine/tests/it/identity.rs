@@ -265,3 +265,61 @@ steps: [ { message: hello } ]
     shop.customer("ana").does("Quiz Finished", json!({}));
     assert_eq!(shop.messages(), ["ana once sent"]);
 }
+
+#[test]
+fn taking_back_one_of_several_merges_parts_the_two_whom_it_joined() {
+    for keeps in [Keeps::Memory, Keeps::Files] {
+        let shop = shop_in(keeps);
+        for who in ["ana", "ben", "cleo"] {
+            shop.customer(who).identifies(json!({}));
+        }
+        shop.customer("cleo").does("Order Completed", json!({}));
+        shop.merge("ana", "ben");
+        shop.merge("ben", "cleo");
+        assert!(shop.is_in("buyers", "ana"));
+        shop.unmerge("ana", "ben");
+        for _ in 0..2 {
+            assert!(!shop.is_in("buyers", "ana"), "nobody ever said that ana is cleo");
+            assert!(shop.is_in("buyers", "ben") && shop.is_in("buyers", "cleo"));
+            shop.restart();
+        }
+    }
+}
+
+#[test]
+fn a_device_on_which_somebody_signed_in_while_merged_stays_theirs_when_parted() {
+    for keeps in [Keeps::Memory, Keeps::Files] {
+        let shop = shop_in(keeps);
+        shop.customer("ana").on("tablet").identifies(json!({}));
+        shop.visitor("tablet").does("Order Completed", json!({}));
+        shop.customer("ben").identifies(json!({}));
+        shop.merge("ana", "ben");
+        shop.customer("ben").on("tablet").identifies(json!({}));
+        shop.visitor("tablet").does("Order Completed", json!({}));
+        assert!(shop.is_in("twice", "ana"), "one person");
+        shop.restart();
+        shop.unmerge("ana", "ben");
+        for _ in 0..2 {
+            assert!(shop.is_in("buyers", "ana") && shop.is_in("buyers", "ben"), "as if they had never been merged");
+            assert!(!shop.is_in("twice", "ana") && !shop.is_in("twice", "ben"));
+            shop.restart();
+        }
+    }
+}
+
+#[test]
+fn an_alias_sent_while_merged_holds_once_the_merge_is_taken_back() {
+    let shop = shop_in(Keeps::Memory);
+    for who in ["ana", "ben", "cleo"] {
+        shop.customer(who).does("Order Completed", json!({}));
+    }
+    shop.merge("ana", "ben");
+    shop.merge("ana", "cleo");
+    shop.customer("cleo").says(json!({ "type": "alias", "previousId": "ben" }));
+    shop.unmerge("ana", "cleo");
+    for _ in 0..2 {
+        assert_eq!(shop.members("all-of-them"), ["ana", "ben"]);
+        assert!(shop.is_in("twice", "cleo") && !shop.is_in("twice", "ana"), "ben and cleo are one by their own word");
+        shop.restart();
+    }
+}

@@ -184,7 +184,7 @@ impl Bench {
 
 /// The definition of a text, or a campaign with those beside it as a list. `Ok(None)`: a form cannot show it.
 fn read(subject: Subject, text: &str) -> Result<Option<Value>, String> {
-    let documents = domain::definition::read_yaml(text)?;
+    let documents = domain::definition::read_yaml(text).map_err(|error| error.to_string())?;
     let mut definitions: Vec<Value> = documents
         .into_iter()
         .flat_map(|document| match document {

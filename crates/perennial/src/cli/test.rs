@@ -35,6 +35,7 @@ pub(super) fn test(test: &Test, out: &Out) -> anyhow::Result<Ended> {
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let colours = if colours { Colours::Yes } else { Colours::No };
     out.answer(&report.json(), |print| report.print(print, colours))?;
+    report.print_warnings(&mut std::io::stderr().lock())?;
     if out.json {
         // As every error: in words on standard error too.
         for unreadable in &report.unreadable {

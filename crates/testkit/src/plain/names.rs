@@ -77,34 +77,31 @@ impl Names {
 
     fn join_visitor(&mut self, visitor: &str, user: u32) {
         let known = self.name(false, visitor);
-        if self.everybody(known).contains(&user) {
+        // What calls join does not depend on merges by hand: those can be undone as if they had not been.
+        if self.joined_by_calls(known).contains(&user) {
             return;
         }
-        let is_taken = self.everybody(known).iter().any(|name| self.is_user[*name as usize - 1]);
+        let is_taken = self.joined_by_calls(known).iter().any(|name| self.is_user[*name as usize - 1]);
         let own = if is_taken { self.fresh(false, visitor) } else { known };
         self.join(own, user, false);
     }
 
     fn join(&mut self, a: u32, b: u32, by_hand: bool) {
-        if !self.everybody(a).contains(&b) {
+        let joined = if by_hand { self.everybody(a) } else { self.joined_by_calls(a) };
+        if !joined.contains(&b) {
             self.joins.push((a, b, by_hand));
         }
     }
 
     /// All names of the person of a name, the oldest first.
     fn everybody(&self, name: u32) -> Vec<u32> {
-        let mut found = BTreeSet::from([name]);
-        loop {
-            let before = found.len();
-            for (a, b, _) in &self.joins {
-                if found.contains(a) || found.contains(b) {
-                    found.extend([*a, *b]);
-                }
-            }
-            if found.len() == before {
-                return found.into_iter().collect();
-            }
-        }
+        reached(name, &self.joins)
+    }
+
+    /// The names that are one with a name by calls alone.
+    fn joined_by_calls(&self, name: u32) -> Vec<u32> {
+        let joins: Vec<(u32, u32, bool)> = self.joins.iter().filter(|join| !join.2).copied().collect();
+        reached(name, &joins)
     }
 
     fn by_hand(&mut self, body: &Value) {
@@ -114,19 +111,31 @@ impl Names {
             self.join(a, b, true);
             return;
         }
-        // Joins make no circles, so that one way leads from a to b: the latest join by hand on it is taken back, else
-        // the latest of all.
-        let on_way = |joins: &[(u32, u32, bool)], index: usize| {
-            let mut without = Names { joins: joins.to_vec(), ..Names::default() };
-            without.joins.remove(index);
-            !without.everybody(a).contains(&b)
-        };
-        let way: Vec<usize> = (0..self.joins.len()).filter(|index| on_way(&self.joins, *index)).collect();
-        let by_hand = way.iter().rev().find(|index| self.joins[**index].2).copied();
-        if self.everybody(a).contains(&b)
-            && let Some(index) = by_hand.or(way.last().copied())
-        {
-            self.joins.remove(index);
+        // Joins are made once more, those by hand last, without those by which one would come to be the other.
+        let (by_hand, by_calls): (Vec<_>, Vec<_>) = self.joins.iter().partition(|join| join.2);
+        let mut kept = Vec::new();
+        for join in by_calls.into_iter().chain(by_hand) {
+            kept.push(join);
+            if reached(a, &kept).contains(&b) {
+                kept.pop();
+            }
+        }
+        self.joins.retain(|join| kept.contains(join));
+    }
+}
+
+/// All names to which joins lead from one, the oldest first.
+fn reached(name: u32, joins: &[(u32, u32, bool)]) -> Vec<u32> {
+    let mut found = BTreeSet::from([name]);
+    loop {
+        let before = found.len();
+        for (a, b, _) in joins {
+            if found.contains(a) || found.contains(b) {
+                found.extend([*a, *b]);
+            }
+        }
+        if found.len() == before {
+            return found.into_iter().collect();
         }
     }
 }

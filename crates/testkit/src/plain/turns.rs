@@ -122,7 +122,14 @@ impl Person<'_> {
 impl Said {
     fn windows(&mut self, windows: &Windows) {
         self.spans.extend(windows.within);
-        self.texts.extend(windows.after.iter().chain(&windows.before).cloned());
+        windows.after.iter().chain(&windows.before).for_each(|edge| self.edge(edge));
+    }
+
+    fn edge(&mut self, edge: &When) {
+        match edge {
+            When::Written(text) => self.texts.push(text.clone()),
+            When::Now(span) => drop(self.spans.insert(*span)),
+        }
     }
 
     fn tests(&mut self, tests: &Tests) {
@@ -132,12 +139,8 @@ impl Said {
     fn test(&mut self, test: &Test) {
         self.zones.extend(test.zone.clone());
         match &test.operator {
-            Operator::Before(When::Written(text)) | Operator::After(When::Written(text)) => {
-                self.texts.push(text.clone());
-            }
-            Operator::Before(When::Now(span))
-            | Operator::After(When::Now(span))
-            | Operator::WithinPast(span)
+            Operator::Before(edge) | Operator::After(edge) => self.edge(edge),
+            Operator::WithinPast(span)
             | Operator::WithinNext(span)
             | Operator::HeldFor(_, HeldFor::AtLeast(span) | HeldFor::LessThan(span)) => {
                 self.spans.insert(*span);

@@ -138,11 +138,19 @@ fn did_condition(chance: &mut Chance, now: Timestamp) -> Value {
     }
     if chance.happens(15) {
         match chance.below(3) {
-            0 => condition["between"] = json!([edge(chance, now), edge(chance, now)]),
-            _ => condition[*chance.pick(&["after", "before"])] = edge(chance, now),
+            0 => condition["between"] = json!([window_edge(chance, now), window_edge(chance, now)]),
+            _ => condition[*chance.pick(&["after", "before"])] = window_edge(chance, now),
         }
     }
     with(condition, narrowed(chance, now))
+}
+
+/// Edges of a window may move with now.
+fn window_edge(chance: &mut Chance, now: Timestamp) -> Value {
+    match chance.below(4) {
+        0 => (*chance.pick(&["now", "now-6h", "now-3d", "now-5d", "now+12h"])).into(),
+        _ => edge(chance, now),
+    }
 }
 
 fn edge(chance: &mut Chance, now: Timestamp) -> Value {
