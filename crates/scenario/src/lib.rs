@@ -211,11 +211,14 @@ fn run_all(
     scenarios: &[(String, read::Scenario)],
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<(), Broken> {
+    let Some((file, first)) = scenarios.first() else { return Ok(()) };
+    let no_store = |error| Broken::Store { file: file.clone(), name: first.name.clone(), error };
+    let pristine = run::Pristine::make().map_err(no_store)?;
     let done = AtomicUsize::new(0);
     let ran = in_parallel(scenarios, |(_, scenario)| {
         let begun = Instant::now();
         // A bug that one scenario finds must not hide what became of the others.
-        let ended = catch_unwind(AssertUnwindSafe(|| run::run(scenario)));
+        let ended = catch_unwind(AssertUnwindSafe(|| run::run(scenario, &pristine)));
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, scenarios.len());
         (ended, begun.elapsed())
     });

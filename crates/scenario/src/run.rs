@@ -61,11 +61,38 @@ pub(crate) struct Ended {
     pub(crate) warnings: Vec<String>,
 }
 
+/// A store in which nothing has happened, made once: to make its tables takes many times as long as to copy them.
+pub(crate) struct Pristine(tempfile::TempDir);
+
+impl Pristine {
+    pub(crate) fn make() -> Result<Pristine, StoreError> {
+        let dir = directory()?;
+        drop(on_disk(dir.path())()?);
+        Ok(Pristine(dir))
+    }
+
+    /// A copy in a directory of its own.
+    fn copy(&self) -> Result<tempfile::TempDir, StoreError> {
+        let dir = directory()?;
+        for entry in std::fs::read_dir(self.0.path()).map_err(|error| io(&error))? {
+            let entry = entry.map_err(|error| io(&error))?;
+            std::fs::copy(entry.path(), dir.path().join(entry.file_name())).map_err(|error| io(&error))?;
+        }
+        Ok(dir)
+    }
+}
+
+fn directory() -> Result<tempfile::TempDir, StoreError> {
+    tempfile::Builder::new().prefix("perennial-test-").tempdir().map_err(|error| io(&error))
+}
+
+fn io(error: &std::io::Error) -> StoreError {
+    StoreError::Io { doing: "opened", reason: format!("a temporary directory: {error}") }
+}
+
 /// Runs a scenario in a directory of its own that is gone afterwards.
-pub(crate) fn run(scenario: &Scenario) -> Result<Ended, Stop> {
-    let io =
-        |error: std::io::Error| StoreError::Io { doing: "opened", reason: format!("a temporary directory: {error}") };
-    let dir = tempfile::Builder::new().prefix("perennial-test-").tempdir().map_err(io)?;
+pub(crate) fn run(scenario: &Scenario, pristine: &Pristine) -> Result<Ended, Stop> {
+    let dir = pristine.copy()?;
     let real = Channel::ALL.iter().copied().collect();
     let mut run = Run {
         workspace: Workspace::open(on_disk(dir.path()), real, scenario.clock).map_err(|stuck| match stuck {
